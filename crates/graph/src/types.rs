@@ -1,0 +1,134 @@
+//! Types of values: an element kind and a shape whose only unknown is the batch size.
+
+use std::fmt;
+
+/// What a tensor is made of.
+///
+/// The pixel IR holds [`Elem::Real`] only (levels are small whole numbers, exact in a float); the
+/// other kinds appear in ONNX graphs, as indices, shapes and conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Elem {
+    /// f32 on every engine; f64 where the reference interpreter is asked for it.
+    Real,
+    /// i64.
+    Int,
+    /// Truth values.
+    Bool,
+}
+
+/// The extent of one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dim {
+    /// Known when the graph is built.
+    Fixed(usize),
+    /// So many times the number of images in a batch; that number is one and the same in all of a
+    /// graph, and more than once it appears only where axes were merged.
+    Batch(usize),
+}
+
+impl Dim {
+    /// The number of images in a batch.
+    pub const N: Dim = Dim::Batch(1);
+
+    /// The extent if it is known.
+    pub fn fixed(self) -> Option<usize> {
+        match self {
+            Dim::Fixed(n) => Some(n),
+            Dim::Batch(_) => None,
+        }
+    }
+
+    /// The extent with `batch` images.
+    pub fn with_batch(self, batch: usize) -> usize {
+        match self {
+            Dim::Fixed(n) => n,
+            Dim::Batch(k) => k * batch,
+        }
+    }
+
+    /// The extent of this axis merged with another; `None` for two batches or on overflow.
+    pub fn times(self, other: Dim) -> Option<Dim> {
+        match (self, other) {
+            (Dim::Fixed(a), Dim::Fixed(b)) => a.checked_mul(b).map(Dim::Fixed),
+            (Dim::Fixed(a), Dim::Batch(b)) | (Dim::Batch(a), Dim::Fixed(b)) => {
+                a.checked_mul(b).map(Dim::Batch)
+            }
+            (Dim::Batch(_), Dim::Batch(_)) => None,
+        }
+    }
+}
+
+impl From<usize> for Dim {
+    fn from(n: usize) -> Self {
+        Dim::Fixed(n)
+    }
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dim::Fixed(n) => write!(f, "{n}"),
+            Dim::Batch(1) => f.write_str("N"),
+            Dim::Batch(k) => write!(f, "{k}N"),
+        }
+    }
+}
+
+/// Element kind and shape of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    pub elem: Elem,
+    pub shape: Vec<Dim>,
+}
+
+impl Type {
+    /// A real tensor of the given shape.
+    pub fn real(shape: impl IntoIterator<Item = impl Into<Dim>>) -> Type {
+        Type { elem: Elem::Real, shape: shape.into_iter().map(Into::into).collect() }
+    }
+
+    /// The same element kind with another shape.
+    pub fn reshaped(&self, shape: Vec<Dim>) -> Type {
+        Type { elem: self.elem, shape }
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The shape with `batch` images.
+    pub fn extents(&self, batch: usize) -> Vec<usize> {
+        self.shape.iter().map(|d| d.with_batch(batch)).collect()
+    }
+
+    /// The shape if no axis is the batch.
+    pub fn fixed(&self) -> Option<Vec<usize>> {
+        self.shape.iter().map(|d| d.fixed()).collect()
+    }
+
+    /// The number of elements for one image (the batch counted once), saturating.
+    pub fn size(&self) -> usize {
+        self.shape.iter().fold(1usize, |n, d| n.saturating_mul(d.with_batch(1)))
+    }
+}
+
+impl fmt::Display for Elem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Elem::Real => "real",
+            Elem::Int => "int",
+            Elem::Bool => "bool",
+        })
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[", self.elem)?;
+        for (i, d) in self.shape.iter().enumerate() {
+            write!(f, "{}{d}", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str("]")
+    }
+}

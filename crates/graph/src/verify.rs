@@ -1,0 +1,95 @@
+//! The structural verifier, run after every pass.
+//!
+//! It proves:
+//! - every node reads only values made before it, and every output names a value of the graph;
+//! - a node has as many results as its operator infers, of exactly those types;
+//! - node names, input names and output names are not empty and each unique in its list;
+//! - all of this in every body, too.
+//!
+//! It does not prove that the graph means what the declaration says (that is what engines are
+//! compared for), nor causality (`verify_causality` does).
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, Operation, Origin, Value};
+use crate::misfit::Misfit;
+use crate::types::Type;
+
+/// Something that may not be in a graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Fault {
+    #[error("node `{node}` reads {value} before it is made")]
+    Order { node: String, value: Value },
+    #[error("node `{node}` ({mnemonic}) {misfit}")]
+    Refused { node: String, mnemonic: &'static str, misfit: Misfit },
+    #[error("result {port} of node `{node}` is typed {stored}, its operator says {inferred}")]
+    Type { node: String, port: usize, stored: Type, inferred: Type },
+    #[error("node `{node}` has {stored} results, its operator says {inferred}")]
+    Results { node: String, stored: usize, inferred: usize },
+    #[error("two {what} are called `{name}`")]
+    Duplicate { what: &'static str, name: String },
+    #[error("one of the {what} has no name")]
+    Nameless { what: &'static str },
+    #[error("in the body of `{node}`: {fault}")]
+    Body { node: String, fault: Box<Fault> },
+}
+
+/// Checks a graph; see this module's page for what that proves.
+///
+/// # Errors
+/// The first fault found, in execution order.
+pub fn verify<O: Operation>(graph: &Graph<O>) -> Result<(), Fault> {
+    let mut made = vec![false; graph.value_count()];
+    for (position, input) in graph.inputs().iter().enumerate() {
+        debug_assert_eq!(graph.origin(input.value), Origin::Input(position));
+        made[input.value.index()] = true;
+    }
+    unique("inputs", graph.inputs().iter().map(|i| i.name.as_str()))?;
+    unique("nodes", graph.nodes().map(|(_, n)| n.name.as_str()))?;
+    unique("outputs", graph.outputs().iter().map(|o| o.name.as_str()))?;
+    for (_, node) in graph.nodes() {
+        let known = |v: &&Value| v.index() < made.len() && made[v.index()];
+        if let Some(&value) = node.inputs.iter().find(|v| !known(v)) {
+            return Err(Fault::Order { node: node.name.clone(), value });
+        }
+        let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+        let inferred = node.op.infer(&types).map_err(|misfit| Fault::Refused {
+            node: node.name.clone(),
+            mnemonic: node.op.mnemonic(),
+            misfit,
+        })?;
+        if inferred.len() != node.outputs.len() {
+            let (stored, inferred) = (node.outputs.len(), inferred.len());
+            return Err(Fault::Results { node: node.name.clone(), stored, inferred });
+        }
+        for (port, (&value, inferred)) in node.outputs.iter().zip(inferred).enumerate() {
+            let stored = graph.ty(value).clone();
+            if stored != inferred {
+                return Err(Fault::Type { node: node.name.clone(), port, stored, inferred });
+            }
+            made[value.index()] = true;
+        }
+        for body in node.op.bodies() {
+            verify(body)
+                .map_err(|fault| Fault::Body { node: node.name.clone(), fault: Box::new(fault) })?;
+        }
+    }
+    let unmade = |v: Value| v.index() >= made.len() || !made[v.index()];
+    if let Some(out) = graph.outputs().iter().find(|o| unmade(o.value)) {
+        return Err(Fault::Order { node: format!("output {}", out.name), value: out.value });
+    }
+    Ok(())
+}
+
+fn unique<'a>(what: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(Fault::Nameless { what });
+        }
+        if !seen.insert(name) {
+            return Err(Fault::Duplicate { what, name: name.to_string() });
+        }
+    }
+    Ok(())
+}
