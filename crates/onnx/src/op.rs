@@ -1,0 +1,242 @@
+//! The ONNX operators that lowering may emit.
+
+use std::sync::Arc;
+
+use pixelrnn_graph::{Attributes, Dim, Elem, Graph, Misfit, Operation, Type};
+
+use crate::literal::Literal;
+
+/// A graph of ONNX operators.
+pub type OnnxGraph = Graph<OnnxOp>;
+
+/// One operator with its typed attributes. Names and meanings are those of the ONNX standard;
+/// where the standard takes axes, shapes or pads as an input, they are an attribute here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OnnxOp {
+    /// A constant; encoded as an initialiser named like the node. Shared, since every pass copies
+    /// the graph and weights may be large.
+    Constant(Arc<Literal>),
+
+    // Element-wise, with broadcasting.
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Max,
+    Min,
+    Equal,
+    Greater,
+    /// `condition, if true, if false`.
+    Where,
+
+    // Element-wise, one input.
+    Relu,
+    Sigmoid,
+    Tanh,
+    Exp,
+    Log,
+    Sqrt,
+    Neg,
+    Abs,
+    Identity,
+    Cast {
+        to: Elem,
+    },
+
+    // Products.
+    MatMul,
+    /// `x [N, F, H, W]`, `w [G, F, kh, kw]`, and a bias `[G]` if given. `pads` is top, left,
+    /// bottom, right.
+    Conv {
+        pads: [usize; 4],
+    },
+    /// The transpose of [`OnnxOp::Conv`] with the same `pads`; `w [F, G, kh, kw]`.
+    ConvTranspose {
+        pads: [usize; 4],
+    },
+
+    // Reductions; the reduced axes are dropped.
+    ReduceSum {
+        axes: Vec<usize>,
+    },
+    ReduceMax {
+        axes: Vec<usize>,
+    },
+    CumSum {
+        axis: usize,
+    },
+
+    // Rearrangements.
+    Transpose {
+        perm: Vec<usize>,
+    },
+    /// To a shape with at most one axis that holds the batch.
+    Reshape {
+        to: Vec<Dim>,
+    },
+    Unsqueeze {
+        axes: Vec<usize>,
+    },
+    Concat {
+        axis: usize,
+    },
+    Slice {
+        axis: usize,
+        start: usize,
+        end: usize,
+    },
+    Split {
+        axis: usize,
+        sizes: Vec<usize>,
+    },
+    /// `data, indices`.
+    Gather {
+        axis: usize,
+    },
+    /// Zeros before and after one axis.
+    Pad {
+        axis: usize,
+        before: usize,
+        after: usize,
+    },
+    /// `x, shape`; `to` is what `shape` will hold.
+    Expand {
+        to: Vec<Dim>,
+    },
+    /// The extents of axes `start..end`, as whole numbers.
+    Shape {
+        start: usize,
+        end: usize,
+    },
+
+    Scan(Box<Scan>),
+}
+
+/// A loop over axis 0 of its scanned inputs.
+///
+/// Inputs of the node: initial states, invariants, scanned tensors. Inputs of the body, in the same
+/// order: states, invariants, one slice of each scanned tensor. Outputs of the body: new states,
+/// then one slice of each stacked result. Outputs of the node: last states, stacked results.
+/// An invariant that is constant is encoded as a capture, any other as a state that never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    pub body: OnnxGraph,
+    pub states: usize,
+    pub invariants: usize,
+    /// Run from the last slice to the first (and stack results in that order, too, so that slice
+    /// t of a result belongs to slice t of the inputs).
+    pub reverse: bool,
+}
+
+impl Scan {
+    /// How many tensors are scanned.
+    pub fn scanned(&self) -> usize {
+        self.body.inputs().len().saturating_sub(self.states + self.invariants)
+    }
+
+    /// How many results are stacked.
+    pub fn stacked(&self) -> usize {
+        self.body.outputs().len().saturating_sub(self.states)
+    }
+}
+
+impl OnnxOp {
+    /// A constant.
+    pub fn constant(literal: Literal) -> OnnxOp {
+        OnnxOp::Constant(Arc::new(literal))
+    }
+
+    /// The name in the ONNX standard.
+    pub fn op_type(&self) -> &'static str {
+        match self {
+            OnnxOp::Constant(_) => "Constant",
+            OnnxOp::Add => "Add",
+            OnnxOp::Sub => "Sub",
+            OnnxOp::Mul => "Mul",
+            OnnxOp::Div => "Div",
+            OnnxOp::Max => "Max",
+            OnnxOp::Min => "Min",
+            OnnxOp::Equal => "Equal",
+            OnnxOp::Greater => "Greater",
+            OnnxOp::Where => "Where",
+            OnnxOp::Relu => "Relu",
+            OnnxOp::Sigmoid => "Sigmoid",
+            OnnxOp::Tanh => "Tanh",
+            OnnxOp::Exp => "Exp",
+            OnnxOp::Log => "Log",
+            OnnxOp::Sqrt => "Sqrt",
+            OnnxOp::Neg => "Neg",
+            OnnxOp::Abs => "Abs",
+            OnnxOp::Identity => "Identity",
+            OnnxOp::Cast { .. } => "Cast",
+            OnnxOp::MatMul => "MatMul",
+            OnnxOp::Conv { .. } => "Conv",
+            OnnxOp::ConvTranspose { .. } => "ConvTranspose",
+            OnnxOp::ReduceSum { .. } => "ReduceSum",
+            OnnxOp::ReduceMax { .. } => "ReduceMax",
+            OnnxOp::CumSum { .. } => "CumSum",
+            OnnxOp::Transpose { .. } => "Transpose",
+            OnnxOp::Reshape { .. } => "Reshape",
+            OnnxOp::Unsqueeze { .. } => "Unsqueeze",
+            OnnxOp::Concat { .. } => "Concat",
+            OnnxOp::Slice { .. } => "Slice",
+            OnnxOp::Split { .. } => "Split",
+            OnnxOp::Gather { .. } => "Gather",
+            OnnxOp::Pad { .. } => "Pad",
+            OnnxOp::Expand { .. } => "Expand",
+            OnnxOp::Shape { .. } => "Shape",
+            OnnxOp::Scan(_) => "Scan",
+        }
+    }
+}
+
+impl Operation for OnnxOp {
+    fn mnemonic(&self) -> &'static str {
+        self.op_type()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+        crate::infer::infer(self, inputs)
+    }
+
+    fn attributes(&self) -> Attributes {
+        let dims = |to: &[Dim]| to.iter().map(Dim::to_string).collect::<Vec<_>>().join("x");
+        let none = Attributes::none();
+        match self {
+            OnnxOp::Constant(l) => match &**l {
+                Literal::Real(a) if a.len() <= 8 => none.array("value", a.clone()),
+                other => none.word("value", other.ty().to_string()),
+            },
+            OnnxOp::Cast { to } => none.word("to", to.to_string()),
+            OnnxOp::Conv { pads } | OnnxOp::ConvTranspose { pads } => none.ints("pads", pads),
+            OnnxOp::ReduceSum { axes }
+            | OnnxOp::ReduceMax { axes }
+            | OnnxOp::Unsqueeze { axes } => none.ints("axes", axes),
+            OnnxOp::Transpose { perm } => none.ints("perm", perm),
+            OnnxOp::Reshape { to } | OnnxOp::Expand { to } => none.word("to", dims(to)),
+            OnnxOp::Concat { axis } | OnnxOp::Gather { axis } | OnnxOp::CumSum { axis } => {
+                none.int("axis", *axis)
+            }
+            OnnxOp::Slice { axis, start, end } => {
+                none.int("axis", *axis).int("start", *start).int("end", *end)
+            }
+            OnnxOp::Split { axis, sizes } => none.int("axis", *axis).ints("sizes", sizes),
+            OnnxOp::Pad { axis, before, after } => {
+                none.int("axis", *axis).int("before", *before).int("after", *after)
+            }
+            OnnxOp::Shape { start, end } => none.int("start", *start).int("end", *end),
+            OnnxOp::Scan(s) => none
+                .int("states", s.states)
+                .int("invariants", s.invariants)
+                .int("reverse", usize::from(s.reverse)),
+            _ => none,
+        }
+    }
+
+    fn bodies(&self) -> Vec<&OnnxGraph> {
+        match self {
+            OnnxOp::Scan(s) => vec![&s.body],
+            _ => Vec::new(),
+        }
+    }
+}

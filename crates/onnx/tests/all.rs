@@ -1,0 +1,22 @@
+//! One binary for all tests of the crate.
+
+#[path = "all/attention.rs"]
+mod attention;
+#[path = "all/build.rs"]
+mod build;
+#[path = "all/convolutions.rs"]
+mod convolutions;
+#[path = "all/diagonal.rs"]
+mod diagonal;
+#[path = "all/encoded.rs"]
+mod encoded;
+#[path = "all/errors.rs"]
+mod errors;
+#[path = "all/files.rs"]
+mod files;
+#[path = "all/layouts.rs"]
+mod layouts;
+#[path = "all/operators.rs"]
+mod operators;
+#[path = "all/oracle.rs"]
+mod oracle;
