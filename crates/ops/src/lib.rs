@@ -1,0 +1,34 @@
+//! Floor 2 of `pixelrnn`: the operators of the pixel IR, one file each.
+//!
+//! **Purpose.** Everything that is known of an operator stands in its file under `op/`: shapes,
+//! what an output position reads, gradient, lowering to ONNX, a slow and obvious evaluation, how it
+//! streams pixel by pixel, and samples that the generic tests run on every engine. Adding an
+//! operator is one file and one line in the table of [`op`].
+//!
+//! **Layouts.** A map is `[N, F, H, W]` (batch, features, height, width) in what a declaration
+//! builds. Inside expanded recurrences it is *pixel-major*, `[H, W, N, F]`: a row or a pixel of the
+//! whole batch is contiguous, a 1 x 1 convolution is one matrix product, and skewing is one gather
+//! of contiguous blocks.
+//!
+//! **Invariants.**
+//! - All values are real numbers; the only unknown extent is the batch.
+//! - The rules trait has required methods and no defaults: a new operator cannot forget one.
+//! - [`Op::eval`] is the definition. Engines are compared with it, never the other way round.
+//!
+//! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
+//! `op/masked_conv/` for the central one, `op/scan.rs` for loops.
+
+pub mod mask;
+pub mod op;
+pub mod rules;
+
+pub use mask::{Mask, MaskKind};
+pub use op::*;
+pub use rules::adjoint::{Adjoint, AdjointError};
+pub use rules::eval::{Env, EvalError, Real, evaluate};
+pub use rules::footprint::{Footprint, Grid, Reading};
+pub use rules::lower::{Batch, Lower, LowerError, lower_graph};
+pub use rules::{Sample, Stream};
+
+/// A graph of the pixel IR.
+pub type PixelGraph = pixelrnn_graph::Graph<Op>;

@@ -1,0 +1,150 @@
+//! Masks of section 3.4: which taps of a kernel an output feature may read.
+
+use pixelrnn_graph::Misfit;
+
+/// Which inputs the centre tap may read. Feature k of F belongs to colour group
+/// `floor(k * colours / F)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskKind {
+    /// Earlier colours only; for the first layer.
+    A,
+    /// Earlier colours and the own one; for every other layer.
+    B,
+    /// No mask at all: every tap, below and to the right, too. For maps that hold no pixel still
+    /// to be predicted, such as an image to condition on.
+    Open,
+}
+
+impl MaskKind {
+    /// The word in the text form.
+    pub fn word(self) -> &'static str {
+        match self {
+            MaskKind::A => "A",
+            MaskKind::B => "B",
+            MaskKind::Open => "open",
+        }
+    }
+
+    /// The mask that a word names.
+    ///
+    /// # Errors
+    /// Any other word.
+    pub fn from_word(word: &str) -> Result<MaskKind, Misfit> {
+        match word {
+            "A" => Ok(MaskKind::A),
+            "B" => Ok(MaskKind::B),
+            "open" => Ok(MaskKind::Open),
+            _ => Err(Misfit::attribute("mask", "must be A, B or open")),
+        }
+    }
+}
+
+/// The mask of a kernel `[height, width]`, both odd.
+///
+/// Output features may be `gates` equal parts (the gates of an LSTM), each grouped by colour on its
+/// own: laid over the whole axis, a gate would see colours that its cell may not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    pub kind: MaskKind,
+    pub kernel: [usize; 2],
+    pub colours: usize,
+    pub gates: usize,
+}
+
+impl Mask {
+    /// Whether some output may read the tap at `row`, `column` of the kernel.
+    pub fn live(&self, row: usize, column: usize) -> bool {
+        let (cy, cx) = (self.kernel[0] / 2, self.kernel[1] / 2);
+        match self.kind {
+            MaskKind::Open => true,
+            MaskKind::A if row == cy && column == cx => self.colours > 1,
+            _ => row < cy || (row == cy && column <= cx),
+        }
+    }
+
+    /// Whether there is no tap that some output may read. The first tap is, unless it is the centre.
+    pub fn is_empty(&self) -> bool {
+        !self.live(0, 0)
+    }
+
+    /// The taps that some output may read, in row-major order.
+    pub fn taps(&self) -> Vec<[usize; 2]> {
+        let all = (0..self.kernel[0]).flat_map(|r| (0..self.kernel[1]).map(move |c| [r, c]));
+        all.filter(|&[r, c]| self.live(r, c)).collect()
+    }
+
+    /// The rows of the kernel that hold a live tap, counted from the top.
+    pub fn live_rows(&self) -> usize {
+        (0..self.kernel[0])
+            .rev()
+            .find(|&r| (0..self.kernel[1]).any(|c| self.live(r, c)))
+            .map_or(1, |r| r + 1)
+    }
+
+    /// Whether a tap is masked by colour group (the centre of mask A or B).
+    pub fn grouped(&self, row: usize, column: usize) -> bool {
+        self.kind != MaskKind::Open
+            && self.colours > 1
+            && row == self.kernel[0] / 2
+            && column == self.kernel[1] / 2
+    }
+
+    /// The colour group of an output feature among `features`.
+    pub fn output_group(&self, feature: usize, features: usize) -> usize {
+        let part = (features / self.gates.max(1)).max(1);
+        group(feature % part, part, self.colours)
+    }
+
+    /// Whether output feature `o` of `outputs` may read input feature `i` of `inputs` at a tap.
+    pub fn allows(
+        &self,
+        o: usize,
+        outputs: usize,
+        i: usize,
+        inputs: usize,
+        tap: [usize; 2],
+    ) -> bool {
+        let [row, column] = tap;
+        if !self.live(row, column) {
+            return false;
+        }
+        if !self.grouped(row, column) {
+            return true;
+        }
+        let (to, from) = (self.output_group(o, outputs), group(i, inputs, self.colours));
+        match self.kind {
+            MaskKind::A => from < to,
+            _ => from <= to,
+        }
+    }
+
+    /// Where the groups of `features` outputs begin and end, gate by gate.
+    pub fn output_bounds(&self, features: usize) -> Vec<usize> {
+        let cut = |&k: &usize| {
+            k == 0
+                || k % (features / self.gates.max(1)).max(1) == 0
+                || self.output_group(k, features) != self.output_group(k - 1, features)
+        };
+        (0..features).filter(cut).chain([features]).collect()
+    }
+
+    /// The number of inputs that the luckiest output reads: its fan-in for initialisation.
+    pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
+        let last = outputs.saturating_sub(1);
+        let centre = self.kernel.map(|k| k / 2);
+        // Only the centre tells inputs apart.
+        let at_centre =
+            (0..inputs).filter(|&i| self.allows(last, outputs, i, inputs, centre)).count();
+        let [height, width] = self.kernel;
+        let around = match self.kind {
+            MaskKind::Open => (height * width).saturating_sub(1),
+            MaskKind::A | MaskKind::B => centre[0] * width + centre[1],
+        };
+        around.saturating_mul(inputs).saturating_add(at_centre).max(1)
+    }
+}
+
+/// The colour group of feature `k` of `features`.
+pub fn group(k: usize, features: usize, colours: usize) -> usize {
+    k * colours / features.max(1)
+}

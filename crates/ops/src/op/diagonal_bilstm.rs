@@ -1,0 +1,225 @@
+//! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2) {colours, learned}`:
+//! the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals of
+//! both directions.
+
+use pixelrnn_graph::Span;
+
+use super::lstm::{Expansion, Recurrence, recur, step};
+use super::masked_conv::Layout;
+use super::skew::{Fill, live};
+use super::{Add, Composite, Concat, MaskedConv, MergeAxes, Pad, Skew, Slice, Transpose, Unskew};
+use crate::mask::{Mask, MaskKind};
+use crate::rules::prelude::*;
+
+/// The Diagonal BiLSTM. `x [N, F, H, W]`; for the left and then the right direction
+/// `input_weight [4h, F, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]`, and if `learned` the
+/// initial states `h0 [h]`, `c0 [h]`; the result is `[N, h, H, W]`.
+///
+/// From left to right, pixel (y, x) reads the cell state of (y, x-1) and the hidden states of
+/// (y-1, x) (tap 0) and (y, x-1) (tap 1). The right direction is the same on the mirrored image,
+/// mirrored back and moved down one row, so that it reads no pixel still to come; both are added.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DiagonalBilstm {
+    pub colours: usize,
+    pub learned: bool,
+}
+
+impl DiagonalBilstm {
+    fn conv(&self, layout: Layout) -> MaskedConv {
+        let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours: self.colours, gates: 4 };
+        MaskedConv { mask, layout }
+    }
+
+    /// Inputs of one direction.
+    fn per_direction(&self) -> usize {
+        if self.learned { 5 } else { 3 }
+    }
+}
+
+impl Rules for DiagonalBilstm {
+    const MNEMONIC: &'static str = "diagonal_bilstm";
+
+    fn attributes(&self) -> Attributes {
+        Attributes::none().int("colours", self.colours).int("learned", usize::from(self.learned))
+    }
+
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+        let learned = attributes.int("learned")? != 0;
+        Ok(DiagonalBilstm { colours: attributes.int("colours")?, learned })
+    }
+
+    fn bodies(&self) -> Vec<&PixelGraph> {
+        Vec::new()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+        let per = self.per_direction();
+        shape::arity(inputs, 1 + 2 * per)?;
+        let mut result: Option<Type> = None;
+        for first in [1, 1 + per] {
+            let conv = [inputs[0], inputs[first], inputs[first + 1]];
+            let gates = self.conv(Layout::Maps).infer(&conv)?;
+            shape::rank(inputs, first + 2, 3)?;
+            let features = shape::fixed(inputs, first + 2, 1)?;
+            if features == 0 {
+                return Err(Misfit::attribute("state_weight", "must have features"));
+            }
+            let all = features.checked_mul(4).ok_or(Misfit::Overflow)?;
+            shape::extent(inputs, first + 2, 0, all)?;
+            shape::extent(inputs, first + 2, 2, 2)?;
+            shape::extent(inputs, first, 0, all)?;
+            for i in first + 3..first + per {
+                shape::rank(inputs, i, 1)?;
+                shape::extent(inputs, i, 0, features)?;
+            }
+            let ty = shape::with_axis(&gates[0], 1, features);
+            match &result {
+                Some(first) if *first != ty => {
+                    return Err(Misfit::Unequal { left: first.clone(), right: ty });
+                }
+                _ => result = Some(ty),
+            }
+        }
+        Ok(result.into_iter().collect())
+    }
+
+    fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
+        // Exact once expanded, which is what `verify_causality` does first.
+        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next());
+        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+    }
+
+    fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
+        Err(AdjointError::Composite { mnemonic: Self::MNEMONIC })
+    }
+
+    fn lower(&self, _: &mut Lower, _: &[Value]) -> Result<Vec<Value>, LowerError> {
+        Err(LowerError::Composite { mnemonic: Self::MNEMONIC })
+    }
+
+    fn eval<R: Real>(&self, env: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
+        let per = self.per_direction();
+        let (&[n, _, height, width], &[_, features, _]) = (inputs[0].shape(), inputs[3].shape())
+        else {
+            return Err(EvalError::Array("takes maps and a state weight of three axes".into()));
+        };
+        let mut out = Array::<R>::from_elem(vec![n, features, height, width], R::of(0.0));
+        for (first, right) in [(1, false), (1 + per, true)] {
+            let conv = [inputs[0], inputs[first], inputs[first + 1]];
+            let gates = self.conv(Layout::Maps).eval(env, &conv)?.remove(0);
+            let weight = inputs[first + 2];
+            let initial = |i: usize, k: usize| match self.learned {
+                true => inputs[first + 3 + i][[k].as_slice()],
+                false => R::of(0.0),
+            };
+            for b in 0..n {
+                let mut above = vec![vec![R::of(0.0); features]; width];
+                for y in 0..height {
+                    let mut h: Vec<R> = (0..features).map(|k| initial(0, k)).collect();
+                    let mut c: Vec<R> = (0..features).map(|k| initial(1, k)).collect();
+                    for s in 0..width {
+                        let x = if right { width - 1 - s } else { s };
+                        let mut a: Vec<R> =
+                            (0..4 * features).map(|g| gates[[b, g, y, x].as_slice()]).collect();
+                        for (g, a) in a.iter_mut().enumerate() {
+                            for j in 0..features {
+                                *a += weight[[g, j, 0].as_slice()] * above[x][j];
+                                *a += weight[[g, j, 1].as_slice()] * h[j];
+                            }
+                        }
+                        h = step(&a, &mut c);
+                        above[x].clone_from(&h);
+                        // The right direction is moved down one row.
+                        let row = if right { y + 1 } else { y };
+                        if row < height {
+                            for (k, &h) in h.iter().enumerate() {
+                                out[[b, k, row, x].as_slice()] += h;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(vec![out])
+    }
+
+    fn stream(&self) -> Stream {
+        Stream::DiagonalRecurrence
+    }
+
+    fn samples() -> Vec<Sample> {
+        let real = |shape: &[usize]| Type::real(shape.iter().copied());
+        let mut all = Vec::new();
+        for (colours, learned, height, width) in
+            [(1, false, 3, 4), (3, true, 4, 3), (1, true, 1, 3)]
+        {
+            let x = [Dim::N, Dim::Fixed(4), Dim::Fixed(height), Dim::Fixed(width)];
+            let mut inputs = vec![Type::real(x)];
+            for _ in 0..2 {
+                inputs.extend([real(&[12, 4, 1, 1]), real(&[12]), real(&[12, 3, 2])]);
+                if learned {
+                    inputs.extend([real(&[3]), real(&[3])]);
+                }
+            }
+            all.push(Sample::new(DiagonalBilstm { colours, learned }, inputs));
+        }
+        all
+    }
+}
+
+impl Composite for DiagonalBilstm {
+    fn expand(
+        &self,
+        graph: &mut PixelGraph,
+        inputs: &[Value],
+        name: &str,
+        span: Option<Span>,
+    ) -> Result<Vec<Value>, BuildError> {
+        let mut cx = Expansion { graph, name, span };
+        let extents = cx.graph.ty(inputs[0]).extents(1);
+        let (height, width) = (extents[2], extents[3]);
+        let features = cx.graph.ty(inputs[3]).extents(1)[1];
+        let (left, right) = inputs[1..].split_at(self.per_direction());
+        let mut both = |i: usize, part: &str| -> Result<Value, BuildError> {
+            let l = cx.unsqueeze(left[i], &format!("left_{part}"))?;
+            let r = cx.unsqueeze(right[i], &format!("right_{part}"))?;
+            cx.push(Concat { axis: 0 }, &[l, r], part)
+        };
+        let input_weight = both(0, "input_weight")?;
+        let input_bias = both(1, "input_bias")?;
+        let weight = both(2, "state_weight")?;
+        let mut initial = Vec::new();
+        for (i, part) in [(3, "h0"), (4, "c0")] {
+            let l = cx.initial(left.get(i).copied(), features, part)?;
+            let r = cx.initial(right.get(i).copied(), features, part)?;
+            initial.push(cx.push(Concat { axis: 0 }, &[l, r], part)?);
+        }
+        let initial = [initial[0], initial[1]];
+
+        let perm = vec![2, 3, 0, 1];
+        let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
+        let conv = self.conv(Layout::PixelMajor);
+        let z = cx.push(conv, &[x, input_weight, input_bias], "input_to_state")?;
+        let mirror = vec![false, true];
+        // What stands in cells without a pixel is of no matter: the loop masks them.
+        let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
+        let gates = cx.push(skew, &[z], "skew")?;
+        // A single row has no cell without a pixel.
+        let live = (height > 1).then(|| live(width + height - 1, height, width));
+        let learned = self.learned;
+        let recurrence = Recurrence { weight, before: 1, gates, initial, learned, live };
+        let stacked = recur(&mut cx, recurrence)?;
+        let states = cx.push(Unskew { mirror, width }, &[stacked], "unskew")?;
+        let direction = |start| Slice { axis: 0, start, length: 1 };
+        let mut sum = cx.push(direction(0), &[states], "left")?;
+        if height > 1 {
+            let right = cx.push(direction(1), &[states], "right")?;
+            let upper = Slice { axis: 1, start: 0, length: height - 1 };
+            let right = cx.push(upper, &[right], "right_upper")?;
+            let right = cx.push(Pad { axis: 1, before: 1, after: 0 }, &[right], "right_down")?;
+            sum = cx.push(Add, &[sum, right], "sum")?;
+        }
+        let rows = cx.push(MergeAxes { axis: 0 }, &[sum], "rows")?;
+        Ok(vec![cx.push(Transpose { perm }, &[rows], "maps")?])
+    }
+}

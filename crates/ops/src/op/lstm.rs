@@ -1,0 +1,176 @@
+//! What the two recurrent layers share: the cell, as a loop body and as a plain function.
+//!
+//! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`, gates in that order along
+//! the gate axis.
+
+use pixelrnn_graph::{Graph, Role, Span};
+
+use super::{Add, Broadcast, Constant, Mul, Scan, Sigmoid, Slice, SplitAxis, StateConv, Tanh};
+use crate::rules::prelude::*;
+
+/// Nodes of one expansion.
+pub(super) struct Expansion<'a> {
+    pub graph: &'a mut PixelGraph,
+    pub name: &'a str,
+    pub span: Option<Span>,
+}
+
+impl Expansion<'_> {
+    pub fn push(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Value, BuildError> {
+        Ok(self.push_many(op, inputs, part)?[0])
+    }
+
+    pub fn push_many(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Vec<Value>, BuildError> {
+        self.graph.push(op.into(), inputs, &format!("{}/{part}", self.name), self.span)
+    }
+
+    /// A value with a new first axis of extent one.
+    pub fn unsqueeze(&mut self, x: Value, part: &str) -> Result<Value, BuildError> {
+        let parts = 1;
+        // Splitting axis 0 into one part puts the new axis in front.
+        self.push(SplitAxis { axis: 0, parts }, &[x], part)
+    }
+
+    /// A learned vector `[h]` as `[1, 1, 1, h]`, or zeros.
+    pub fn initial(
+        &mut self,
+        vector: Option<Value>,
+        features: usize,
+        part: &str,
+    ) -> Result<Value, BuildError> {
+        match vector {
+            None => {
+                let value = pixelrnn_graph::Array::zeros(vec![1, 1, 1, features]);
+                self.push(Constant { value }, &[], part)
+            }
+            Some(v) => {
+                let v = self.unsqueeze(v, part)?;
+                let v = self.unsqueeze(v, part)?;
+                self.unsqueeze(v, part)
+            }
+        }
+    }
+}
+
+/// What a loop runs on.
+pub(super) struct Recurrence {
+    /// `[D, 4 h, h, K]`.
+    pub weight: Value,
+    /// How many positions before its own the first tap of the weight reads.
+    pub before: usize,
+    /// Gates from the input, `[T, D, P, N, 4 h]`.
+    pub gates: Value,
+    /// h and c before the first step, `[D, 1, 1, h]`.
+    pub initial: [Value; 2],
+    /// Whether those are parameters: then cells that hold no pixel are held at them, else at zero.
+    pub learned: bool,
+    /// Which cells hold a pixel, `[T, 1, P, 1, 1]`; without it, all do.
+    pub live: Option<pixelrnn_graph::Array>,
+}
+
+/// Adds the loop; its stacked h, `[T, D, P, N, h]`.
+pub(super) fn recur(cx: &mut Expansion, r: Recurrence) -> Result<Value, BuildError> {
+    let gates = cx.graph.ty(r.gates).shape.clone();
+    let features = gates[4].with_batch(1) / 4;
+    let state = vec![gates[1], gates[2], gates[3], Dim::Fixed(features)];
+    let spread = Broadcast { to: state.clone() };
+    let h = cx.push(spread.clone(), &[r.initial[0]], "h_initial")?;
+    let c = cx.push(spread, &[r.initial[1]], "c_initial")?;
+
+    let body = cell(cx, &r, &gates, &state)?;
+    let mut inputs = vec![h, c, r.weight, r.gates];
+    if let Some(live) = &r.live {
+        inputs.push(cx.push(Constant { value: live.clone() }, &[], "live")?);
+        if r.learned {
+            // What dead cells are held at, made before the loop: a product of nothing but constants
+            // inside it is pulled out by tract, which then mistakes its type.
+            let dead = live.mapv(|m| 1.0 - m);
+            let dead = cx.push(Constant { value: dead }, &[], "dead")?;
+            for (initial, part) in r.initial.into_iter().zip(["h_held", "c_held"]) {
+                let wide = cx.unsqueeze(initial, part)?;
+                inputs.push(cx.push(Mul, &[dead, wide], part)?);
+            }
+        }
+    }
+    let scan = Scan { body: Box::new(body), states: 2, invariants: 1, reverse: false };
+    Ok(cx.push_many(scan, &inputs, "scan")?[2])
+}
+
+fn cell(
+    cx: &Expansion,
+    r: &Recurrence,
+    gates: &[Dim],
+    state: &[Dim],
+) -> Result<PixelGraph, BuildError> {
+    let features = state[3].with_batch(1);
+    let state = Type::real(state.iter().copied());
+    let mut body = Graph::new("cell");
+    let h = body.input("h", state.clone(), Role::Data);
+    let c = body.input("c", state.clone(), Role::Data);
+    let weight = body.input("weight", cx.graph.ty(r.weight).clone(), Role::Data);
+    let z = body.input("z", Type::real(gates[1..].iter().copied()), Role::Data);
+    let flags = Type::real([Dim::Fixed(1), gates[2], Dim::Fixed(1), Dim::Fixed(1)]);
+    let live = r.live.as_ref().map(|_| body.input("live", flags, Role::Data));
+    let held = (r.learned && live.is_some()).then(|| {
+        let one = Dim::Fixed(1);
+        let ty = Type::real([gates[1], gates[2], one, Dim::Fixed(features)]);
+        ["h_held", "c_held"].map(|name| body.input(name, ty.clone(), Role::Data))
+    });
+
+    let mut push = |op: Op, inputs: &[Value], name: &str| -> Result<Value, BuildError> {
+        Ok(body.push(op, inputs, name, cx.span)?[0])
+    };
+    let gate = |start: usize, count: usize| -> Op {
+        Slice { axis: 3, start: start * features, length: count * features }.into()
+    };
+    let s = push(StateConv { before: r.before }.into(), &[h, weight], "s")?;
+    let a = push(Add.into(), &[s, z], "a")?;
+    let ofi = push(gate(0, 3), &[a], "ofi_in")?;
+    let ofi = push(Sigmoid.into(), &[ofi], "ofi")?;
+    let g = push(gate(3, 1), &[a], "g_in")?;
+    let g = push(Tanh.into(), &[g], "g")?;
+    let o = push(gate(0, 1), &[ofi], "o")?;
+    let f = push(gate(1, 1), &[ofi], "f")?;
+    let i = push(gate(2, 1), &[ofi], "i")?;
+    let kept = push(Mul.into(), &[f, c], "kept")?;
+    let new = push(Mul.into(), &[i, g], "new")?;
+    let mut c_next = push(Add.into(), &[kept, new], "c_free")?;
+    // Cells that hold no pixel must not influence any that does.
+    if let Some(live) = live {
+        c_next = push(Mul.into(), &[c_next, live], "c_live")?;
+    }
+    let out = push(Tanh.into(), &[c_next], "c_out")?;
+    let mut h_next = push(Mul.into(), &[o, out], "h_next")?;
+    if let (Some([h0, c0]), Some(live)) = (held, live) {
+        c_next = push(Add.into(), &[c_next, c0], "c_next")?;
+        let h_live = push(Mul.into(), &[h_next, live], "h_live")?;
+        h_next = push(Add.into(), &[h_live, h0], "h_or_held")?;
+    }
+    body.output("h", h_next);
+    body.output("c", c_next);
+    body.output("h_stacked", h_next);
+    Ok(body)
+}
+
+/// One cell on plain numbers: gates in, `c` updated, `h` out.
+pub(super) fn step<R: Real>(gates: &[R], c: &mut [R]) -> Vec<R> {
+    let n = c.len();
+    let sigmoid = |x: R| R::of(1.0) / (R::of(1.0) + (-x).exp());
+    let mut h = Vec::with_capacity(n);
+    for (k, c) in c.iter_mut().enumerate() {
+        let [o, f, i] = [0, 1, 2].map(|gate| sigmoid(gates[gate * n + k]));
+        *c = f * *c + i * gates[3 * n + k].tanh();
+        h.push(o * c.tanh());
+    }
+    h
+}

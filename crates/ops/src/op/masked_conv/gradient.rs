@@ -1,0 +1,230 @@
+//! The two transposes of the masked convolution: definitions and lowerings.
+
+use ndarray::Axis;
+
+use super::lower::{crop, mask_tensor, shift};
+use super::{Layout, MaskedConv};
+use crate::rules::prelude::*;
+
+/// `[N, F, H, W]` views of `x`, and of each direction of `dy`.
+fn as_maps<R: Real>(op: &MaskedConv, a: &Array<R>) -> Array<R> {
+    match op.layout {
+        Layout::Maps => a.clone(),
+        Layout::PixelMajor => {
+            a.view().permuted_axes(vec![2, 3, 0, 1]).as_standard_layout().into_owned()
+        }
+    }
+}
+
+fn split<R: Real>(op: &MaskedConv, dy: &Array<R>) -> Vec<Array<R>> {
+    match dy.ndim() {
+        5 => dy.axis_iter(Axis(0)).map(|d| as_maps(op, &d.to_owned())).collect(),
+        _ => vec![as_maps(op, dy)],
+    }
+}
+
+/// Calls back with every product of the convolution: indices of dy, x and the weight.
+fn for_taps(
+    op: &MaskedConv,
+    x: &[usize],
+    outputs: usize,
+    mut visit: impl FnMut([usize; 4], [usize; 4], [usize; 4]),
+) {
+    let &[n, f, height, width] = x else { return };
+    let [cy, cx] = op.mask.kernel.map(|k| k / 2);
+    for [r, c] in op.mask.taps() {
+        for o in 0..outputs {
+            for i in (0..f).filter(|&i| op.mask.allows(o, outputs, i, f, [r, c])) {
+                for y in 0..height {
+                    for x in 0..width {
+                        let (row, column) = ((y + r).wrapping_sub(cy), (x + c).wrapping_sub(cx));
+                        if row < height && column < width {
+                            for b in 0..n {
+                                visit([b, o, y, x], [b, i, row, column], [o, i, r, c]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(in crate::op) fn eval_input<R: Real>(
+    op: &MaskedConv,
+    inputs: &[&Array<R>],
+) -> Result<Vec<Array<R>>, EvalError> {
+    let lead = op.directions_of_rank(inputs[1].ndim());
+    let weights: Vec<Array<R>> = match lead {
+        1 => inputs[1].axis_iter(Axis(0)).map(|w| w.to_owned()).collect(),
+        _ => vec![inputs[1].clone()],
+    };
+    let parts = split(op, inputs[0]);
+    let mut shape = parts[0].shape().to_vec();
+    let outputs = shape[1];
+    shape[1] = weights[0].shape()[1];
+    let mut dx = Array::<R>::from_elem(shape.clone(), R::of(0.0));
+    for (dy, w) in parts.iter().zip(&weights) {
+        for_taps(op, &shape, outputs, |to, from, tap| {
+            dx[from.as_slice()] += w[tap.as_slice()] * dy[to.as_slice()];
+        });
+    }
+    Ok(vec![as_maps(op, &dx)])
+}
+
+pub(in crate::op) fn eval_weight<R: Real>(
+    op: &MaskedConv,
+    inputs: &[&Array<R>],
+) -> Result<Vec<Array<R>>, EvalError> {
+    let x = as_maps(op, inputs[0]);
+    let mut all = Vec::new();
+    for dy in split(op, inputs[1]) {
+        let [kh, kw] = op.mask.kernel;
+        let (outputs, features) = (dy.shape()[1], x.shape()[1]);
+        let mut dw = Array::<R>::from_elem(vec![outputs, features, kh, kw], R::of(0.0));
+        for_taps(op, x.shape(), outputs, |to, from, tap| {
+            dw[tap.as_slice()] += x[from.as_slice()] * dy[to.as_slice()];
+        });
+        all.push(dw);
+    }
+    if inputs[1].ndim() == 5 {
+        let views: Vec<_> = all.iter().map(|w| w.view()).collect();
+        return Ok(vec![ndarray::stack(Axis(0), &views)?]);
+    }
+    Ok(all)
+}
+
+pub(in crate::op) fn lower_input(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+) -> Result<Vec<Value>, LowerError> {
+    let lead = op.directions_of_rank(cx.ty(inputs[1]).rank());
+    let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
+    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    if op.layout == Layout::Maps {
+        let pads = [cy, cx_, rows - 1 - cy, columns - 1 - cx_];
+        return cx.push_many(OnnxOp::ConvTranspose { pads }, &[inputs[0], weight], "conv");
+    }
+    // Pixel-major: one product for all taps, [pixels, G] times [G, taps F]; then each tap's part
+    // goes back to where it was read.
+    let dims = cx.ty(weight).shape.clone();
+    let dy = cx.ty(inputs[0]).shape.clone();
+    let features = dims[lead + 1].with_batch(1);
+    let matrix = {
+        let mut perm: Vec<usize> = (0..=lead).collect();
+        perm.extend([lead + 2, lead + 3, lead + 1]);
+        let turned = cx.push(OnnxOp::Transpose { perm }, &[weight], "weight_t")?;
+        let mut to = dims[..=lead].to_vec();
+        to.push(Dim::Fixed(rows * columns * features));
+        cx.reshape(turned, to, "matrix")?
+    };
+    let pixels = dy[lead..lead + 3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
+    let mut flat = dy[..lead].to_vec();
+    flat.extend([pixels.unwrap_or(Dim::N), dims[lead]]);
+    let flat = cx.reshape(inputs[0], flat, "pixels")?;
+    let mut product = cx.push(OnnxOp::MatMul, &[flat, matrix], "product")?;
+    if lead == 1 {
+        product = cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[product], "directions")?;
+    }
+    let mut sum: Option<Value> = None;
+    for [r, c] in op.mask.taps() {
+        let at = (r * columns + c) * features;
+        let mut part = product;
+        if rows * columns > 1 {
+            let slice = OnnxOp::Slice { axis: 1, start: at, end: at + features };
+            part = cx.push(slice, &[part], "tap")?;
+        }
+        let mut to = dy[lead..lead + 3].to_vec();
+        to.push(Dim::Fixed(features));
+        part = cx.reshape(part, to, "tap_pixels")?;
+        // What reads r - cy rows away is read from as far the other way.
+        part = shift(cx, part, 0, cy, r)?;
+        part = shift(cx, part, 1, cx_, c)?;
+        sum = Some(match sum {
+            None => part,
+            Some(sum) => cx.push(OnnxOp::Add, &[sum, part], "sum")?,
+        });
+    }
+    Ok(sum.into_iter().collect())
+}
+
+pub(in crate::op) fn lower_weight(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+) -> Result<Vec<Value>, LowerError> {
+    let dy_shape = cx.ty(inputs[1]).shape.clone();
+    let x_shape = cx.ty(inputs[0]).shape.clone();
+    let lead = dy_shape.len() - 4;
+    let axis = op.feature_axis();
+    let (outputs, features) = (dy_shape[lead + axis], x_shape[axis]);
+    let [kh, kw] = op.mask.kernel;
+    let spatial = if op.layout == Layout::Maps { 2 } else { 0 };
+    // The gradient of one tap after the other, [.., G, F]; nothing at all for a masked tap.
+    let mut taps: Vec<Option<Value>> = vec![None; kh * kw];
+    for [r, c] in op.mask.taps() {
+        let mut x = shift(cx, inputs[0], spatial, r, kh / 2)?;
+        x = shift(cx, x, spatial + 1, c, kw / 2)?;
+        taps[r * kw + c] = Some(match op.layout {
+            Layout::Maps => maps_tap(cx, inputs[1], x)?,
+            Layout::PixelMajor => pixel_tap(cx, inputs[1], x, lead)?,
+        });
+    }
+    let mut tap_shape = dy_shape[..lead].to_vec();
+    tap_shape.extend([outputs, features]);
+    let mut parts = Vec::new();
+    for tap in taps {
+        let part = match tap {
+            Some(part) => part,
+            None => {
+                let zeros = tap_shape.iter().map(|d| d.with_batch(1)).collect::<Vec<_>>();
+                cx.constant(Literal::Real(ndarray::ArrayD::zeros(zeros)), "masked")?
+            }
+        };
+        parts.push(cx.push(OnnxOp::Unsqueeze { axes: vec![lead + 2] }, &[part], "tap_gradient")?);
+    }
+    let joined = match parts[..] {
+        [one] => one,
+        _ => cx.push(OnnxOp::Concat { axis: lead + 2 }, &parts, "taps")?,
+    };
+    let mut to = tap_shape;
+    to.extend([Dim::Fixed(kh), Dim::Fixed(kw)]);
+    let gradient = cx.reshape(joined, to, "open")?;
+    let extents = [outputs, features].map(|d| d.with_batch(1));
+    match mask_tensor(op, extents, [kh, kw]) {
+        Some(mask) => {
+            let mask = cx.constant(Literal::Real(mask), "mask")?;
+            cx.push_many(OnnxOp::Mul, &[gradient, mask], "")
+        }
+        None => Ok(vec![gradient]),
+    }
+}
+
+/// `[N, G, H, W]` against `[N, F, H, W]`: a product for each image, summed.
+fn maps_tap(cx: &mut Lower, dy: Value, x: Value) -> Result<Value, LowerError> {
+    let mut flat = Vec::new();
+    for v in [dy, x] {
+        let shape = cx.ty(v).shape.clone();
+        let plane = shape[2].times(shape[3]).unwrap_or(shape[3]);
+        flat.push(cx.reshape(v, vec![shape[0], shape[1], plane], "plane")?);
+    }
+    let columns = cx.push(OnnxOp::Transpose { perm: vec![0, 2, 1] }, &flat[1..], "columns")?;
+    let product = cx.push(OnnxOp::MatMul, &[flat[0], columns], "product")?;
+    cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[product], "images")
+}
+
+/// `[.., H, W, N, G]` against `[H, W, N, F]`: one product over all pixels.
+fn pixel_tap(cx: &mut Lower, dy: Value, x: Value, lead: usize) -> Result<Value, LowerError> {
+    let mut flat = Vec::new();
+    for (v, lead) in [(dy, lead), (x, 0)] {
+        let shape = cx.ty(v).shape.clone();
+        let pixels = shape[lead..lead + 3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
+        let mut to = shape[..lead].to_vec();
+        to.extend([pixels.unwrap_or(Dim::N), shape[lead + 3]]);
+        flat.push(cx.reshape(v, to, "pixels")?);
+    }
+    let perm = if lead == 1 { vec![0, 2, 1] } else { vec![1, 0] };
+    let rows = cx.push(OnnxOp::Transpose { perm }, &flat[..1], "rows")?;
+    cx.push(OnnxOp::MatMul, &[rows, flat[1]], "product")
+}

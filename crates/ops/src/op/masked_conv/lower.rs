@@ -1,0 +1,152 @@
+//! The masked convolution in ONNX: a `Conv` of a cropped kernel on maps, one `MatMul` pixel-major.
+
+use ndarray::ArrayD;
+
+use super::MaskedConv;
+use crate::rules::prelude::*;
+
+/// The mask of taps `rows x columns` as a tensor to multiply the cropped weight with; `None` if
+/// every tap is read in full. Axes of outputs and inputs have extent one if groups do not matter.
+pub(super) fn mask_tensor(
+    op: &MaskedConv,
+    [outputs, inputs]: [usize; 2],
+    [rows, columns]: [usize; 2],
+) -> Option<ArrayD<f32>> {
+    let grouped = (0..rows).any(|r| (0..columns).any(|c| op.mask.grouped(r, c)));
+    let [g, f] = if grouped { [outputs, inputs] } else { [1, 1] };
+    let on = |i: ndarray::IxDyn| {
+        let tap = [i[2], i[3]];
+        let allowed = match grouped {
+            true => op.mask.allows(i[0], outputs, i[1], inputs, tap),
+            false => op.mask.live(tap[0], tap[1]),
+        };
+        if allowed { 1.0 } else { 0.0 }
+    };
+    let mask = ArrayD::from_shape_fn(vec![g, f, rows, columns], on);
+    mask.iter().any(|&m| m == 0.0).then_some(mask)
+}
+
+/// The weight without dead rows and columns behind the centre, and masked. The centre stays, even
+/// where mask A leaves nothing of its row or column, so that no padding is negative.
+pub(super) fn crop(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    weight: Value,
+    lead: usize,
+) -> Result<(Value, [usize; 2]), LowerError> {
+    let extents = cx.ty(weight).extents(1);
+    let [outputs, inputs] = [extents[lead], extents[lead + 1]];
+    let mut w = weight;
+    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    let rows = op.mask.live_rows().max(cy + 1);
+    let live = |&c: &usize| (0..rows).any(|r| op.mask.live(r, c));
+    let columns = (0..op.mask.kernel[1]).rev().find(live).map_or(1, |c| c + 1).max(cx_ + 1);
+    for (i, &end) in [rows, columns].iter().enumerate() {
+        if end < op.mask.kernel[i] {
+            let axis = lead + 2 + i;
+            w = cx.push(OnnxOp::Slice { axis, start: 0, end }, &[w], "live_taps")?;
+        }
+    }
+    if let Some(mask) = mask_tensor(op, [outputs, inputs], [rows, columns]) {
+        let mask = cx.constant(Literal::Real(mask), "mask")?;
+        w = cx.push(OnnxOp::Mul, &[w, mask], "masked_weight")?;
+    }
+    Ok((w, [rows, columns]))
+}
+
+pub(super) fn on_maps(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+) -> Result<Vec<Value>, LowerError> {
+    let (weight, [rows, columns]) = crop(op, cx, inputs[1], 0)?;
+    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    let pads = [cy, cx_, rows - 1 - cy, columns - 1 - cx_];
+    // Not named like the layer alone: tract calls a part of its own `<node>.bias`.
+    cx.push_many(OnnxOp::Conv { pads }, &[inputs[0], weight, inputs[2]], "conv")
+}
+
+pub(super) fn pixel_major(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+) -> Result<Vec<Value>, LowerError> {
+    let lead = cx.ty(inputs[1]).rank() - 4;
+    let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
+    let mut taps = op.mask.taps();
+    taps.retain(|&[r, c]| r < rows && c < columns);
+
+    // One matrix: taps and input features down, output features across.
+    let wdims = cx.ty(weight).shape.clone();
+    let matrix = if taps.len() == 1 && rows * columns == 1 {
+        cx.reshape(weight, wdims[..lead + 2].to_vec(), "matrix")?
+    } else {
+        let mut parts = Vec::new();
+        for &[r, c] in &taps {
+            let row =
+                cx.push(OnnxOp::Slice { axis: lead + 2, start: r, end: r + 1 }, &[weight], "row")?;
+            let tap =
+                cx.push(OnnxOp::Slice { axis: lead + 3, start: c, end: c + 1 }, &[row], "tap")?;
+            parts.push(cx.reshape(tap, wdims[..lead + 2].to_vec(), "tap_matrix")?);
+        }
+        cx.push(OnnxOp::Concat { axis: lead + 1 }, &parts, "matrix")?
+    };
+    let perm = if lead == 1 { vec![0, 2, 1] } else { vec![1, 0] };
+    let matrix = cx.push(OnnxOp::Transpose { perm }, &[matrix], "matrix_t")?;
+
+    // The input, shifted once for each tap.
+    let mut shifted = Vec::new();
+    for &tap in &taps {
+        let mut x = inputs[0];
+        for (axis, (&at, &extent)) in tap.iter().zip(&op.mask.kernel).enumerate() {
+            x = shift(cx, x, axis, at, extent / 2)?;
+        }
+        shifted.push(x);
+    }
+    let x = match shifted[..] {
+        [one] => one,
+        _ => cx.push(OnnxOp::Concat { axis: 3 }, &shifted, "taps")?,
+    };
+
+    let mut shape = cx.ty(x).shape.clone();
+    let mdims = cx.ty(matrix).shape.clone();
+    let outputs = mdims[lead + 1];
+    if lead == 0 {
+        let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
+        return cx.push_many(OnnxOp::Add, &[y, inputs[2]], "");
+    }
+    // Several directions: one batched product of all pixels with each direction's matrix.
+    let pixels = shape[..3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
+    let pixels = pixels.unwrap_or(Dim::N);
+    let x = cx.reshape(x, vec![pixels, shape[3]], "pixels")?;
+    let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
+    let bias = cx.reshape(inputs[2], vec![mdims[0], Dim::Fixed(1), outputs], "bias")?;
+    let y = cx.push(OnnxOp::Add, &[y, bias], "biased")?;
+    shape.insert(0, mdims[0]);
+    shape[4] = outputs;
+    cx.push_many(OnnxOp::Reshape { to: shape }, &[y], "")
+}
+
+/// What a tap at `tap` of a kernel centred at `centre` reads along an axis: zeros outside.
+pub(super) fn shift(
+    cx: &mut Lower,
+    x: Value,
+    axis: usize,
+    tap: usize,
+    centre: usize,
+) -> Result<Value, LowerError> {
+    let extent = cx.ty(x).shape[axis].with_batch(1);
+    if tap == centre {
+        return Ok(x);
+    }
+    let by = tap.abs_diff(centre).min(extent);
+    let (start, end, before, after) =
+        if tap < centre { (0, extent - by, by, 0) } else { (by, extent, 0, by) };
+    if by == extent {
+        // Nothing is left inside the image: zeros, without naming the batch.
+        let zero = cx.constant(Literal::scalar(0.0), "zero")?;
+        return cx.push(OnnxOp::Mul, &[x, zero], "outside");
+    }
+    let kept = cx.push(OnnxOp::Slice { axis, start, end }, &[x], "kept")?;
+    cx.push(OnnxOp::Pad { axis, before, after }, &[kept], "shifted")
+}

@@ -1,0 +1,255 @@
+//! `masked_conv(x, weight, bias) {kernel, mask, colours, gates, layout}`: the masked convolution of
+//! section 3.4, stride one, the result as large as the input.
+//!
+//! The mask is part of the operator, so the value and every gradient are masked, always. Rows of
+//! the kernel below the centre never reach the engine: they are cut off and the padding is
+//! asymmetric.
+
+mod eval;
+pub(super) mod gradient;
+mod lower;
+
+use super::{ConvInputGradient, ConvWeightGradient, MergeAxes, Sum};
+use crate::mask::{Mask, MaskKind, group};
+use crate::rules::prelude::*;
+
+/// How the axes of a map are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[N, F, H, W]`.
+    Maps,
+    /// `[H, W, N, F]`; weights may have a leading axis of directions, and so has the result then.
+    PixelMajor,
+}
+
+/// A masked convolution. Inputs: `x`, `weight [G, F, kh, kw]`, `bias [G]`; or, pixel-major with
+/// D directions at once, `weight [D, G, F, kh, kw]`, `bias [D, G]` and a result
+/// `[D, H, W, N, G]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskedConv {
+    pub mask: Mask,
+    pub layout: Layout,
+}
+
+impl MaskedConv {
+    /// On maps `[N, F, H, W]`.
+    pub fn on_maps(mask: Mask) -> MaskedConv {
+        MaskedConv { mask, layout: Layout::Maps }
+    }
+
+    /// The axis of features in a map of one direction.
+    pub(super) fn feature_axis(&self) -> usize {
+        match self.layout {
+            Layout::Maps => 1,
+            Layout::PixelMajor => 3,
+        }
+    }
+
+    /// 1 if a weight with so many axes has a leading axis of directions.
+    pub(super) fn directions_of_rank(&self, rank: usize) -> usize {
+        usize::from(self.layout == Layout::PixelMajor && rank == 5)
+    }
+
+    /// 1 if this weight has a leading axis of directions.
+    pub(super) fn directions(&self, weight: &Type) -> usize {
+        self.directions_of_rank(weight.rank())
+    }
+}
+
+impl Rules for MaskedConv {
+    const MNEMONIC: &'static str = "masked_conv";
+
+    fn attributes(&self) -> Attributes {
+        let layout = match self.layout {
+            Layout::Maps => "maps",
+            Layout::PixelMajor => "pixel_major",
+        };
+        Attributes::none()
+            .ints("kernel", &self.mask.kernel)
+            .word("mask", self.mask.kind.word())
+            .int("colours", self.mask.colours)
+            .int("gates", self.mask.gates)
+            .word("layout", layout)
+    }
+
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+        let kernel = attributes.ints("kernel")?;
+        let kernel =
+            kernel.try_into().map_err(|_| Misfit::attribute("kernel", "has two extents"))?;
+        let layout = match attributes.word("layout")? {
+            "maps" => Layout::Maps,
+            "pixel_major" => Layout::PixelMajor,
+            _ => return Err(Misfit::attribute("layout", "must be maps or pixel_major")),
+        };
+        let mask = Mask {
+            kind: MaskKind::from_word(attributes.word("mask")?)?,
+            kernel,
+            colours: attributes.int("colours")?,
+            gates: attributes.int("gates")?,
+        };
+        Ok(MaskedConv { mask, layout })
+    }
+
+    fn bodies(&self) -> Vec<&PixelGraph> {
+        Vec::new()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+        shape::arity(inputs, 3)?;
+        shape::rank(inputs, 0, 4)?;
+        let directions = match (self.layout, inputs[1].rank()) {
+            (Layout::PixelMajor, 5) => Some(shape::fixed(inputs, 1, 0)?),
+            _ => None,
+        };
+        let lead = usize::from(directions.is_some());
+        shape::rank(inputs, 1, 4 + lead)?;
+        shape::rank(inputs, 2, 1 + lead)?;
+        let outputs = shape::fixed(inputs, 1, lead)?;
+        let (feature_axis, spatial) = match self.layout {
+            Layout::Maps => (1, 2),
+            Layout::PixelMajor => (3, 0),
+        };
+        shape::fixed(inputs, 0, spatial)?;
+        shape::fixed(inputs, 0, spatial + 1)?;
+        let features = shape::fixed(inputs, 0, feature_axis)?;
+        shape::extent(inputs, 1, lead + 1, features)?;
+        for (i, &extent) in self.mask.kernel.iter().enumerate() {
+            if extent % 2 == 0 {
+                return Err(Misfit::attribute("kernel", "must be odd, to have a centre"));
+            }
+            shape::extent(inputs, 1, lead + 2 + i, extent)?;
+        }
+        shape::extent(inputs, 2, lead, outputs)?;
+        if let Some(d) = directions {
+            shape::extent(inputs, 2, 0, d)?;
+        }
+        if self.mask.colours == 0 {
+            return Err(Misfit::attribute("colours", "must be at least 1"));
+        }
+        if self.mask.gates == 0 || outputs % self.mask.gates != 0 || outputs == 0 {
+            let reason = format!("must divide the {outputs} output features");
+            return Err(Misfit::attribute("gates", reason));
+        }
+        if self.mask.is_empty() {
+            return Err(Misfit::attribute("mask", "leaves nothing to read"));
+        }
+        let mut result = shape::with_axis(inputs[0], feature_axis, outputs);
+        if let Some(d) = directions {
+            result.shape.insert(0, Dim::Fixed(d));
+        }
+        Ok(vec![result])
+    }
+
+    fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
+        let (feature_axis, spatial) = match self.layout {
+            Layout::Maps => (1, 2),
+            Layout::PixelMajor => (3, 0),
+        };
+        let lead = usize::from(reading.types[1].rank() == 5);
+        let extents = reading.types[0].extents(1);
+        let (height, width) = (extents[spatial], extents[spatial + 1]);
+        let features = extents[feature_axis];
+        let outputs = reading.types[1].extents(1)[lead];
+        let grouped = self.mask.kind != MaskKind::Open && self.mask.colours > 1;
+        let bounds = if grouped { self.mask.output_bounds(outputs) } else { vec![0, outputs] };
+        let mut grid = reading.grids[0].clone().with(feature_axis, bounds);
+        grid.axes[spatial] = every(height);
+        grid.axes[spatial + 1] = every(width);
+        if lead == 1 {
+            grid.axes.insert(0, every(reading.types[1].extents(1)[0]));
+        }
+        let taps = self.mask.taps();
+        let [cy, cx] = self.mask.kernel.map(|k| k / 2);
+        let colours = self.mask.colours;
+        let groups: Vec<usize> = (0..features).map(|i| group(i, features, colours)).collect();
+        Footprint::new(grid, move |cell, visit| {
+            let mut read = cell[lead..].to_vec();
+            let (y, x) = (read[spatial].start, read[spatial + 1].start);
+            let to = self.mask.output_group(read[feature_axis].start, outputs);
+            for &[r, c] in &taps {
+                let (row, column) = ((y + r).wrapping_sub(cy), (x + c).wrapping_sub(cx));
+                if row >= height || column >= width {
+                    continue;
+                }
+                let allowed = match (self.mask.grouped(r, c), self.mask.kind) {
+                    (false, _) => features,
+                    (true, MaskKind::A) => groups.partition_point(|&g| g < to),
+                    (true, _) => groups.partition_point(|&g| g <= to),
+                };
+                if allowed > 0 {
+                    read[spatial] = row..row + 1;
+                    read[spatial + 1] = column..column + 1;
+                    read[feature_axis] = 0..allowed;
+                    visit(0, &read);
+                }
+            }
+        })
+    }
+
+    fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
+        let Some(dy) = cx.cotangents[0] else { return Ok(vec![None; 3]) };
+        let [x, weight] = [cx.inputs[0], cx.inputs[1]];
+        let lead = self.directions(&cx.input_type(1));
+        let dx = match cx.wanted[0] {
+            true => Some(cx.push(ConvInputGradient { conv: self.clone() }, &[dy, weight], "x")?),
+            false => None,
+        };
+        let dw = cx.push(ConvWeightGradient { conv: self.clone() }, &[x, dy], "weight")?;
+        // The bias gets the sum over images and pixels, one number for each feature.
+        let features = lead + self.feature_axis();
+        let axes: Vec<usize> = (lead..lead + 4).filter(|&a| a != features).collect();
+        let mut db = cx.push(Sum { axes }, &[dy], "bias_sum")?;
+        for _ in 0..3 {
+            db = cx.push(MergeAxes { axis: lead }, &[db], "bias")?;
+        }
+        Ok(vec![dx, Some(dw), Some(db)])
+    }
+
+    fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
+        match self.layout {
+            Layout::Maps => lower::on_maps(self, cx, inputs),
+            Layout::PixelMajor => lower::pixel_major(self, cx, inputs),
+        }
+    }
+
+    fn eval<R: Real>(&self, _: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
+        eval::eval(self, inputs)
+    }
+
+    fn stream(&self) -> Stream {
+        let [cy, cx] = self.mask.kernel.map(|k| k / 2);
+        match self.mask.kernel {
+            [1, 1] => Stream::Pointwise,
+            _ => Stream::Window { above: cy, left: cx, right: cx },
+        }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let case = |kind, kernel: [usize; 2], colours, gates, f: usize, g: usize| {
+            let mask = Mask { kind, kernel, colours, gates };
+            let w = Type::real([g, f, kernel[0], kernel[1]]);
+            let b = Type::real([g]);
+            let maps = Type::real([Dim::N, Dim::Fixed(f), Dim::Fixed(4), Dim::Fixed(5)]);
+            let pixels = Type::real([Dim::Fixed(4), Dim::Fixed(5), Dim::N, Dim::Fixed(f)]);
+            [
+                Sample::new(MaskedConv::on_maps(mask.clone()), [maps, w.clone(), b.clone()]),
+                Sample::new(MaskedConv { mask, layout: Layout::PixelMajor }, [pixels, w, b]),
+            ]
+        };
+        let mut all = Vec::new();
+        all.extend(case(MaskKind::A, [7, 7], 1, 1, 1, 4));
+        all.extend(case(MaskKind::A, [3, 3], 3, 1, 3, 7));
+        all.extend(case(MaskKind::A, [1, 3], 1, 1, 2, 3));
+        all.extend(case(MaskKind::A, [3, 1], 1, 1, 2, 3));
+        all.extend(case(MaskKind::B, [3, 3], 1, 1, 4, 4));
+        all.extend(case(MaskKind::B, [3, 5], 3, 2, 5, 8));
+        all.extend(case(MaskKind::B, [1, 1], 3, 4, 5, 8));
+        all.extend(case(MaskKind::B, [1, 3], 2, 4, 4, 8));
+        all.extend(case(MaskKind::Open, [3, 3], 3, 1, 2, 3));
+        let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours: 3, gates: 4 };
+        let x = Type::real([Dim::Fixed(3), Dim::Fixed(2), Dim::N, Dim::Fixed(5)]);
+        let inputs = [x, Type::real([2usize, 8, 5, 1, 1]), Type::real([2usize, 8])];
+        all.push(Sample::new(MaskedConv { mask, layout: Layout::PixelMajor }, inputs));
+        all
+    }
+}

@@ -1,0 +1,185 @@
+//! The table of operators. Adding one is a file here and a line in the table.
+
+mod kind;
+mod lstm;
+
+use pixelrnn_graph::text::{ReadAttributes, ReadOperation};
+use pixelrnn_graph::{Array, Attributes, Graph, Misfit, Operation, Type, Value};
+
+use crate::rules::adjoint::{Adjoint, AdjointError};
+use crate::rules::eval::{Env, EvalError, Real};
+use crate::rules::footprint::{Footprint, Reading};
+use crate::rules::lower::{Lower, LowerError};
+use crate::rules::{Rules, Sample, Stream};
+
+macro_rules! operators {
+    ($($module:ident::$name:ident,)*) => {
+        $(mod $module; pub use $module::$name;)*
+
+        /// An operator of the pixel IR.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op {
+            $(#[allow(missing_docs)] $name($name),)*
+        }
+
+        $(impl From<$name> for Op {
+            fn from(op: $name) -> Op {
+                Op::$name(op)
+            }
+        })*
+
+        impl Operation for Op {
+            fn mnemonic(&self) -> &'static str {
+                match self { $(Op::$name(_) => <$name as Rules>::MNEMONIC,)* }
+            }
+
+            fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+                match self { $(Op::$name(op) => op.infer(inputs),)* }
+            }
+
+            fn attributes(&self) -> Attributes {
+                match self { $(Op::$name(op) => Rules::attributes(op),)* }
+            }
+
+            fn bodies(&self) -> Vec<&Graph<Op>> {
+                match self { $(Op::$name(op) => Rules::bodies(op),)* }
+            }
+        }
+
+        impl ReadOperation for Op {
+            fn rebuild(
+                mnemonic: &str,
+                attributes: &ReadAttributes,
+                bodies: Vec<Graph<Op>>,
+            ) -> Result<Op, Misfit> {
+                match mnemonic {
+                    $(<$name as Rules>::MNEMONIC => {
+                        Ok(Op::$name(<$name as Rules>::rebuild(attributes, bodies)?))
+                    })*
+                    _ => Err(Misfit::attribute("mnemonic", format!("`{mnemonic}` is no operator"))),
+                }
+            }
+        }
+
+        impl Op {
+            /// Which cells of the inputs a cell of the result reads.
+            pub fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
+                match self { $(Op::$name(op) => op.footprint(reading),)* }
+            }
+
+            /// The cotangents of the inputs.
+            ///
+            /// # Errors
+            /// The operator has no rule.
+            pub fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
+                match self { $(Op::$name(op) => op.gradient(cx),)* }
+            }
+
+            /// The same as ONNX nodes.
+            ///
+            /// # Errors
+            /// A composite operator must be expanded first.
+            pub fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
+                match self { $(Op::$name(op) => op.lower(cx, inputs),)* }
+            }
+
+            /// The definition.
+            ///
+            /// # Errors
+            /// Inputs that do not have the shapes of their types.
+            pub fn eval<R: Real>(
+                &self,
+                env: &Env,
+                inputs: &[&Array<R>],
+            ) -> Result<Vec<Array<R>>, EvalError> {
+                match self { $(Op::$name(op) => op.eval(env, inputs),)* }
+            }
+
+            /// How the operator runs pixel by pixel.
+            pub fn stream(&self) -> Stream {
+                match self { $(Op::$name(op) => op.stream(),)* }
+            }
+
+            /// Cases for the generic tests, of every operator.
+            pub fn samples() -> Vec<Sample> {
+                let mut all = Vec::new();
+                $(all.extend(<$name as Rules>::samples());)*
+                all
+            }
+
+            /// The mnemonics of all operators.
+            pub fn mnemonics() -> &'static [&'static str] {
+                &[$(<$name as Rules>::MNEMONIC,)*]
+            }
+        }
+    };
+}
+
+operators! {
+    // What a declaration builds.
+    masked_conv::MaskedConv,
+    row_lstm::RowLstm,
+    diagonal_bilstm::DiagonalBilstm,
+    relu::Relu,
+    add::Add,
+    scale::Scale,
+    split_axis::SplitAxis,
+    bernoulli_nll::BernoulliNll,
+    categorical_nll::CategoricalNll,
+    // What recurrences expand to.
+    scan::Scan,
+    skew::Skew,
+    unskew::Unskew,
+    state_conv::StateConv,
+    sigmoid::Sigmoid,
+    tanh::Tanh,
+    sub::Sub,
+    mul::Mul,
+    constant::Constant,
+    broadcast::Broadcast,
+    transpose::Transpose,
+    merge_axes::MergeAxes,
+    slice::Slice,
+    concat::Concat,
+    pad::Pad,
+    sum::Sum,
+    // What only gradients need.
+    positive::Positive,
+    sqrt::Sqrt,
+    div::Div,
+    batch_share::BatchShare,
+    softmax_residual::SoftmaxResidual,
+    state_conv_input_gradient::StateConvInputGradient,
+    state_conv_weight_gradient::StateConvWeightGradient,
+    conv_input_gradient::ConvInputGradient,
+    conv_weight_gradient::ConvWeightGradient,
+}
+
+pub use masked_conv::Layout;
+pub use skew::Fill;
+
+/// An operator that stands for a small graph of others.
+pub trait Composite {
+    /// Adds the graph; nodes are named `name/part`.
+    ///
+    /// # Errors
+    /// The builder's, where the inputs do not fit.
+    fn expand(
+        &self,
+        graph: &mut Graph<Op>,
+        inputs: &[Value],
+        name: &str,
+        span: Option<pixelrnn_graph::Span>,
+    ) -> Result<Vec<Value>, pixelrnn_graph::BuildError>;
+}
+
+impl Op {
+    /// The operator as a composite, if it is one.
+    pub fn composite(&self) -> Option<&dyn Composite> {
+        match self {
+            Op::RowLstm(op) => Some(op),
+            Op::DiagonalBilstm(op) => Some(op),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `relu(x)`: the positive part.
+
+use pixelrnn_graph::{BuildError, Value};
+use pixelrnn_onnx::OnnxOp;
+
+use super::kind::{Unary, unary};
+use super::{Mul, Positive};
+use crate::rules::adjoint::Adjoint;
+use crate::rules::eval::Real;
+
+/// The positive part of every element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Relu;
+
+impl Unary for Relu {
+    const ONNX: OnnxOp = OnnxOp::Relu;
+
+    fn apply<R: Real>(x: R) -> R {
+        if x > R::of(0.0) { x } else { R::of(0.0) }
+    }
+
+    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+        let on = cx.push(Positive, &[cx.outputs[0]], "on")?;
+        cx.push(Mul, &[dy, on], "x")
+    }
+}
+
+unary!(Relu, "relu");

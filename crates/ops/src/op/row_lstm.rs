@@ -1,0 +1,172 @@
+//! `row_lstm(x, input_weight, input_bias, state_weight, [h0, c0]) {colours, learned}`: the Row LSTM
+//! of section 3.1. A composite: it is expanded to a scan over rows.
+
+use pixelrnn_graph::Span;
+
+use super::lstm::{Expansion, Recurrence, recur, step};
+use super::masked_conv::Layout;
+use super::{Composite, MaskedConv, MergeAxes, SplitAxis, Transpose};
+use crate::mask::{Mask, MaskKind};
+use crate::rules::prelude::*;
+
+/// The Row LSTM. `x [N, F, H, W]`, `input_weight [4h, F, 1, k]`, `input_bias [4h]`,
+/// `state_weight [4h, h, k]`, and if `learned` the initial states `h0 [h]`, `c0 [h]`; the result is
+/// `[N, h, H, W]`. Position (y, x) reads the cell state of (y-1, x) and the hidden states of
+/// (y-1, x-1 .. x+1); above the first row stands the initial state, beside the image zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowLstm {
+    pub colours: usize,
+    pub learned: bool,
+}
+
+impl RowLstm {
+    fn conv(&self, width: usize, layout: Layout) -> MaskedConv {
+        let kernel = [1, width];
+        let mask = Mask { kind: MaskKind::B, kernel, colours: self.colours, gates: 4 };
+        MaskedConv { mask, layout }
+    }
+}
+
+impl Rules for RowLstm {
+    const MNEMONIC: &'static str = "row_lstm";
+
+    fn attributes(&self) -> Attributes {
+        Attributes::none().int("colours", self.colours).int("learned", usize::from(self.learned))
+    }
+
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+        let learned = attributes.int("learned")? != 0;
+        Ok(RowLstm { colours: attributes.int("colours")?, learned })
+    }
+
+    fn bodies(&self) -> Vec<&PixelGraph> {
+        Vec::new()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+        shape::arity(inputs, if self.learned { 6 } else { 4 })?;
+        shape::rank(inputs, 1, 4)?;
+        shape::rank(inputs, 3, 3)?;
+        let width = shape::fixed(inputs, 1, 3)?;
+        let gates = self.conv(width, Layout::Maps).infer(&inputs[..3])?;
+        let features = shape::fixed(inputs, 3, 1)?;
+        let taps = shape::fixed(inputs, 3, 2)?;
+        if features == 0 || taps % 2 == 0 {
+            return Err(Misfit::attribute("state_weight", "must have an odd width and features"));
+        }
+        let all = features.checked_mul(4).ok_or(Misfit::Overflow)?;
+        shape::extent(inputs, 3, 0, all)?;
+        shape::extent(inputs, 1, 0, all)?;
+        for i in 4..inputs.len() {
+            shape::rank(inputs, i, 1)?;
+            shape::extent(inputs, i, 0, features)?;
+        }
+        Ok(vec![shape::with_axis(&gates[0], 1, features)])
+    }
+
+    fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
+        // Exact once expanded, which is what `verify_causality` does first.
+        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next());
+        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+    }
+
+    fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
+        Err(AdjointError::Composite { mnemonic: Self::MNEMONIC })
+    }
+
+    fn lower(&self, _: &mut Lower, _: &[Value]) -> Result<Vec<Value>, LowerError> {
+        Err(LowerError::Composite { mnemonic: Self::MNEMONIC })
+    }
+
+    fn eval<R: Real>(&self, env: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
+        let (&[n, _, height, width], &[_, features, taps]) = (inputs[0].shape(), inputs[3].shape())
+        else {
+            return Err(EvalError::Array("takes maps and a state weight of three axes".into()));
+        };
+        let conv = self.conv(inputs[1].shape()[3], Layout::Maps);
+        let gates = conv.eval(env, &inputs[..3])?.remove(0);
+        let initial = |i: usize, k: usize| match self.learned {
+            true => inputs[i][[k].as_slice()],
+            false => R::of(0.0),
+        };
+        let mut out = Array::<R>::from_elem(vec![n, features, height, width], R::of(0.0));
+        for b in 0..n {
+            let mut c: Vec<Vec<R>> = vec![(0..features).map(|k| initial(5, k)).collect(); width];
+            for y in 0..height {
+                for x in 0..width {
+                    let mut a: Vec<R> =
+                        (0..4 * features).map(|g| gates[[b, g, y, x].as_slice()]).collect();
+                    for tap in 0..taps {
+                        let from = (x + tap).wrapping_sub(taps / 2);
+                        if from >= width {
+                            continue;
+                        }
+                        for j in 0..features {
+                            let h = match y {
+                                0 => initial(4, j),
+                                _ => out[[b, j, y - 1, from].as_slice()],
+                            };
+                            for (g, a) in a.iter_mut().enumerate() {
+                                *a += inputs[3][[g, j, tap].as_slice()] * h;
+                            }
+                        }
+                    }
+                    for (k, h) in step(&a, &mut c[x]).into_iter().enumerate() {
+                        out[[b, k, y, x].as_slice()] = h;
+                    }
+                }
+            }
+        }
+        Ok(vec![out])
+    }
+
+    fn stream(&self) -> Stream {
+        Stream::RowRecurrence
+    }
+
+    fn samples() -> Vec<Sample> {
+        let real = |shape: &[usize]| Type::real(shape.iter().copied());
+        let x = Type::real([Dim::N, Dim::Fixed(4), Dim::Fixed(3), Dim::Fixed(4)]);
+        let mut inputs = vec![x, real(&[12, 4, 1, 3]), real(&[12]), real(&[12, 3, 3])];
+        let plain = Sample::new(RowLstm { colours: 1, learned: false }, inputs.clone());
+        let mut wide = inputs.clone();
+        wide[3] = real(&[12, 3, 5]);
+        let wide = Sample::new(RowLstm { colours: 1, learned: false }, wide);
+        inputs.extend([real(&[3]), real(&[3])]);
+        let learned = Sample::new(RowLstm { colours: 3, learned: true }, inputs.clone());
+        inputs[1] = real(&[12, 4, 1, 1]);
+        inputs[3] = real(&[12, 3, 1]);
+        inputs.truncate(4);
+        let narrow = Sample::new(RowLstm { colours: 2, learned: false }, inputs);
+        vec![plain, wide, learned, narrow]
+    }
+}
+
+impl Composite for RowLstm {
+    fn expand(
+        &self,
+        graph: &mut PixelGraph,
+        inputs: &[Value],
+        name: &str,
+        span: Option<Span>,
+    ) -> Result<Vec<Value>, BuildError> {
+        let mut cx = Expansion { graph, name, span };
+        let extents = cx.graph.ty(inputs[0]).extents(1);
+        let features = cx.graph.ty(inputs[3]).extents(1)[1];
+        let kernel = cx.graph.ty(inputs[1]).extents(1)[3];
+        let perm = vec![2, 3, 0, 1];
+        let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
+        let conv = self.conv(kernel, Layout::PixelMajor);
+        let z = cx.push(conv, &[x, inputs[1], inputs[2]], "input_to_state")?;
+        let gates = cx.push(SplitAxis { axis: 0, parts: extents[2] }, &[z], "gates")?;
+        let weight = cx.unsqueeze(inputs[3], "state_weight")?;
+        let h = cx.initial(inputs.get(4).copied(), features, "h0")?;
+        let c = cx.initial(inputs.get(5).copied(), features, "c0")?;
+        let learned = self.learned;
+        let before = cx.graph.ty(inputs[3]).extents(1)[2] / 2;
+        let recurrence = Recurrence { weight, before, gates, initial: [h, c], learned, live: None };
+        let stacked = recur(&mut cx, recurrence)?;
+        let rows = cx.push(MergeAxes { axis: 0 }, &[stacked], "rows")?;
+        Ok(vec![cx.push(Transpose { perm }, &[rows], "maps")?])
+    }
+}

@@ -1,0 +1,28 @@
+//! `sqrt(x)`: the square root; for optimisers.
+
+use pixelrnn_graph::{BuildError, Value};
+use pixelrnn_onnx::OnnxOp;
+
+use super::kind::{Unary, unary};
+use super::{Div, Scale};
+use crate::rules::adjoint::Adjoint;
+use crate::rules::eval::Real;
+
+/// The square root of every element; not a number below zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sqrt;
+
+impl Unary for Sqrt {
+    const ONNX: OnnxOp = OnnxOp::Sqrt;
+
+    fn apply<R: Real>(x: R) -> R {
+        x.sqrt()
+    }
+
+    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+        let half = cx.push(Scale { factor: 0.5 }, &[dy], "half")?;
+        cx.push(Div, &[half, cx.outputs[0]], "x")
+    }
+}
+
+unary!(Sqrt, "sqrt");

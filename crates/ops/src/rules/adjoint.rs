@@ -1,0 +1,142 @@
+//! What a gradient rule works with: the graph it extends, and the cotangents of the results; and
+//! the walk back through a graph that asks each rule.
+
+use std::collections::BTreeMap;
+
+use pixelrnn_graph::{BuildError, Graph, NodeId, Span, Type, Value};
+
+use crate::op::Op;
+
+/// Why a node has no gradient.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AdjointError {
+    #[error("`{mnemonic}` must be expanded before it is differentiated")]
+    Composite { mnemonic: &'static str },
+    #[error("`{mnemonic}` has no gradient rule")]
+    Missing { mnemonic: &'static str },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// One node while it is differentiated.
+pub struct Adjoint<'a> {
+    pub graph: &'a mut Graph<Op>,
+    /// The node's inputs and results, as values of `graph`.
+    pub inputs: &'a [Value],
+    pub outputs: &'a [Value],
+    /// The cotangent of each result; `None` where nothing depends on it.
+    pub cotangents: &'a [Option<Value>],
+    /// For each input, whether anybody wants its cotangent.
+    pub wanted: &'a [bool],
+    /// The name that the gradient's nodes begin with, and the place they stem from.
+    pub name: &'a str,
+    pub span: Option<Span>,
+}
+
+impl Adjoint<'_> {
+    /// Adds a node; `part` is the end of its name.
+    ///
+    /// # Errors
+    /// The operator does not accept the inputs.
+    pub fn push(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Value, BuildError> {
+        let name = format!("{}.{part}", self.name);
+        Ok(self.graph.push(op.into(), inputs, &name, self.span)?[0])
+    }
+
+    /// Adds a node with several results.
+    ///
+    /// # Errors
+    /// The operator does not accept the inputs.
+    pub fn push_many(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Vec<Value>, BuildError> {
+        let name = format!("{}.{part}", self.name);
+        self.graph.push(op.into(), inputs, &name, self.span)
+    }
+
+    /// The type of an input.
+    pub fn input_type(&self, input: usize) -> Type {
+        self.graph.ty(self.inputs[input]).clone()
+    }
+
+    /// The type of a result.
+    pub fn output_type(&self, output: usize) -> Type {
+        self.graph.ty(self.outputs[output]).clone()
+    }
+}
+
+/// Marks what depends on a marked value.
+pub fn wanted_from(graph: &Graph<Op>, wanted: &mut [bool]) {
+    for (_, node) in graph.nodes() {
+        if node.inputs.iter().any(|v| wanted[v.index()]) {
+            node.outputs.iter().for_each(|v| wanted[v.index()] = true);
+        }
+    }
+}
+
+/// Walks back through nodes of a graph and adds the nodes of their gradient; the cotangent of every
+/// wanted value that the seeds reach. `seeds` are values and their cotangents; `wanted` is indexed
+/// by value.
+///
+/// # Errors
+/// A node that is on the way has no gradient.
+pub fn pull_back(
+    graph: &mut Graph<Op>,
+    nodes: &[NodeId],
+    wanted: &[bool],
+    seeds: &[(Value, Value)],
+) -> Result<BTreeMap<Value, Value>, AdjointError> {
+    let mut cotangents: BTreeMap<Value, Value> = BTreeMap::new();
+    let give = |graph: &mut Graph<Op>,
+                cotangents: &mut BTreeMap<Value, Value>,
+                value: Value,
+                part: Value,
+                name: &str,
+                span: Option<Span>|
+     -> Result<(), BuildError> {
+        let sum = match cotangents.get(&value) {
+            None => part,
+            Some(&other) => graph.push(crate::op::Add.into(), &[other, part], name, span)?[0],
+        };
+        cotangents.insert(value, sum);
+        Ok(())
+    };
+    for &(value, seed) in seeds {
+        give(graph, &mut cotangents, value, seed, "seed_sum", None)?;
+    }
+    for &id in nodes.iter().rev() {
+        let node = graph.node(id).clone();
+        let span = graph.span(id);
+        let results: Vec<Option<Value>> =
+            node.outputs.iter().map(|v| cotangents.get(v).copied()).collect();
+        let flags: Vec<bool> = node.inputs.iter().map(|v| wanted[v.index()]).collect();
+        if results.iter().all(Option::is_none) || !flags.contains(&true) {
+            continue;
+        }
+        let name = format!("{}/grad", node.name);
+        let mut cx = Adjoint {
+            graph,
+            inputs: &node.inputs,
+            outputs: &node.outputs,
+            cotangents: &results,
+            wanted: &flags,
+            name: &name,
+            span,
+        };
+        let parts = node.op.gradient(&mut cx)?;
+        for ((&input, part), flag) in node.inputs.iter().zip(parts).zip(flags) {
+            if let (Some(part), true) = (part, flag) {
+                give(graph, &mut cotangents, input, part, &format!("{name}.total"), span)?;
+            }
+        }
+    }
+    Ok(cotangents)
+}

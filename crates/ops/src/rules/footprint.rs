@@ -1,0 +1,130 @@
+//! What a result reads, cell by cell.
+//!
+//! A tensor is cut into cells: along each axis a list of bounds. Spatial axes are cut at every
+//! position, feature axes only where the colour group changes, so the analysis is exact and small.
+//! The batch axis is one cell: what one image reads of itself.
+
+use std::ops::Range;
+
+use pixelrnn_graph::{Array, Type};
+
+/// How a tensor is cut: for each axis the bounds of its cells, from 0 to the extent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    pub axes: Vec<Vec<usize>>,
+}
+
+impl Grid {
+    /// One cell.
+    pub fn whole(ty: &Type) -> Grid {
+        Grid { axes: ty.extents(1).into_iter().map(|n| vec![0, n]).collect() }
+    }
+
+    /// A cell for every element.
+    pub fn unit(ty: &Type) -> Grid {
+        Grid { axes: ty.extents(1).into_iter().map(every).collect() }
+    }
+
+    /// The number of cells along each axis.
+    pub fn counts(&self) -> Vec<usize> {
+        self.axes.iter().map(|b| b.len() - 1).collect()
+    }
+
+    /// The number of cells.
+    pub fn cells(&self) -> usize {
+        self.axes.iter().map(|b| b.len() - 1).product()
+    }
+
+    /// With one axis cut otherwise.
+    pub fn with(mut self, axis: usize, bounds: Vec<usize>) -> Grid {
+        self.axes[axis] = bounds;
+        self
+    }
+}
+
+/// Bounds that cut an axis at every position.
+pub fn every(extent: usize) -> Vec<usize> {
+    (0..=extent).collect()
+}
+
+/// Bounds that cut wherever one of the two does. An axis of extent one spreads over the other.
+pub fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let extent = |v: &[usize]| v.last().copied().unwrap_or(0);
+    match (extent(a), extent(b)) {
+        (1, n) if n != 1 => b.to_vec(),
+        (n, 1) if n != 1 => a.to_vec(),
+        _ => {
+            let mut all: Vec<usize> = a.iter().chain(b).copied().collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        }
+    }
+}
+
+/// What a footprint may ask about its operator's inputs.
+pub struct Reading<'a> {
+    pub types: &'a [&'a Type],
+    pub grids: &'a [&'a Grid],
+    /// Values of inputs that are constants.
+    pub constants: &'a [Option<&'a Array>],
+}
+
+/// A cell: a range along each axis.
+pub type Cell<'c> = &'c [Range<usize>];
+
+/// Calls back with an input and the part of it that is read.
+pub type Visit<'v> = dyn FnMut(usize, Cell) + 'v;
+
+/// Says what a cell of the result reads.
+pub type Reads<'a> = Box<dyn Fn(Cell, &mut Visit) + 'a>;
+
+/// How one result is cut, and what each of its cells reads.
+pub struct Footprint<'a> {
+    pub grid: Grid,
+    pub reads: Reads<'a>,
+    /// Whether every cell reads just the same place of every input (an analysis may then copy
+    /// instead of asking).
+    pub same_place: bool,
+    /// Whether a result depends on other images of the batch than its own.
+    pub mixes_batch: bool,
+}
+
+impl<'a> Footprint<'a> {
+    /// A footprint inside one image.
+    pub fn new(grid: Grid, reads: impl Fn(Cell, &mut Visit) + 'a) -> Footprint<'a> {
+        Footprint { grid, reads: Box::new(reads), same_place: false, mixes_batch: false }
+    }
+
+    /// Every cell of the result reads all of every input: always true, rarely exact.
+    pub fn everything(reading: &'a Reading<'a>, result: &Type) -> Footprint<'a> {
+        Footprint::new(Grid::whole(result), move |_, visit| {
+            for (i, ty) in reading.types.iter().enumerate() {
+                let all: Vec<Range<usize>> = ty.extents(1).into_iter().map(|n| 0..n).collect();
+                visit(i, &all);
+            }
+        })
+    }
+
+    /// Every element reads the same place of every input, where it is not one place for all.
+    pub fn elementwise(reading: &'a Reading<'a>) -> Footprint<'a> {
+        let mut grid = reading.grids[0].clone();
+        for other in &reading.grids[1..] {
+            for (mine, theirs) in grid.axes.iter_mut().zip(&other.axes) {
+                *mine = refine(mine, theirs);
+            }
+        }
+        let reads = move |cell: Cell, visit: &mut Visit| {
+            for i in 0..reading.types.len() {
+                visit(i, &spread(cell, reading.types[i]));
+            }
+        };
+        Footprint { same_place: true, ..Footprint::new(grid, reads) }
+    }
+}
+
+/// A cell of a combination as a cell of one operand, whose axes of extent one are for all.
+pub fn spread(cell: Cell, operand: &Type) -> Vec<Range<usize>> {
+    let extents = operand.extents(1);
+    cell.iter().zip(extents).map(|(r, n)| if n == 1 { 0..1 } else { r.clone() }).collect()
+}

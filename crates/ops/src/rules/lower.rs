@@ -1,0 +1,204 @@
+//! What lowering works with: the ONNX graph that it extends.
+
+use pixelrnn_graph::{BuildError, Dim, Graph, Role, Span, Type, Value};
+use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
+
+use crate::op::Op;
+
+/// Why a graph cannot be lowered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LowerError {
+    #[error("`{mnemonic}` must be expanded before it is lowered")]
+    Composite { mnemonic: &'static str },
+    #[error("`{node}` needs the batch size, but no input of the graph has it")]
+    NoBatch { node: String },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// The number of images in a batch, as the emitted model sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// Any, decided on each call.
+    Symbolic,
+    /// Always so many.
+    Fixed(usize),
+}
+
+impl Batch {
+    /// An extent of the IR as one of the emitted graph.
+    pub fn dim(self, dim: Dim) -> Dim {
+        match self {
+            Batch::Symbolic => dim,
+            Batch::Fixed(n) => Dim::Fixed(dim.with_batch(n)),
+        }
+    }
+
+    /// A type of the IR as one of the emitted graph.
+    pub fn ty(self, ty: &Type) -> Type {
+        ty.reshaped(ty.shape.iter().map(|&d| self.dim(d)).collect())
+    }
+}
+
+/// An ONNX graph while it grows.
+pub struct Lower {
+    pub graph: OnnxGraph,
+    pub batch: Batch,
+    /// A graph input whose first axis is the batch.
+    batch_source: Option<Value>,
+    batch_extent: Option<Value>,
+    name: String,
+    span: Option<Span>,
+}
+
+impl Lower {
+    /// Adds a node; `part` is the end of its name, empty for the node that is the operator itself.
+    ///
+    /// # Errors
+    /// The operator does not accept the inputs.
+    pub fn push(&mut self, op: OnnxOp, inputs: &[Value], part: &str) -> Result<Value, LowerError> {
+        Ok(self.push_many(op, inputs, part)?[0])
+    }
+
+    /// Adds a node with several results.
+    ///
+    /// # Errors
+    /// The operator does not accept the inputs.
+    pub fn push_many(
+        &mut self,
+        op: OnnxOp,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Vec<Value>, LowerError> {
+        let name = match part {
+            "" => self.name.clone(),
+            part => format!("{}/{part}", self.name),
+        };
+        Ok(self.graph.push(op, inputs, &name, self.span)?)
+    }
+
+    /// Adds a constant.
+    ///
+    /// # Errors
+    /// None in practice; the builder's.
+    pub fn constant(&mut self, literal: Literal, part: &str) -> Result<Value, LowerError> {
+        self.push(OnnxOp::constant(literal), &[], part)
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, value: Value) -> &Type {
+        self.graph.ty(value)
+    }
+
+    /// Views a value in another shape.
+    ///
+    /// # Errors
+    /// The number of elements differs.
+    pub fn reshape(&mut self, x: Value, to: Vec<Dim>, part: &str) -> Result<Value, LowerError> {
+        if self.ty(x).shape == to {
+            return Ok(x);
+        }
+        self.push(OnnxOp::Reshape { to }, &[x], part)
+    }
+
+    /// Spreads a value over a shape that may hold the batch.
+    ///
+    /// # Errors
+    /// The value does not spread so, or the batch is symbolic and no input has it.
+    pub fn expand(&mut self, x: Value, to: Vec<Dim>, part: &str) -> Result<Value, LowerError> {
+        if self.ty(x).shape == to {
+            return Ok(x);
+        }
+        let mut parts = Vec::new();
+        let mut known: Vec<i64> = Vec::new();
+        for &dim in &to {
+            match dim {
+                Dim::Fixed(n) => known.push(n as i64),
+                Dim::Batch(_) => {
+                    if !known.is_empty() {
+                        parts.push(self.constant(Literal::ints(&known), "extents")?);
+                        known.clear();
+                    }
+                    parts.push(self.batch_extent()?);
+                }
+            }
+        }
+        if !known.is_empty() {
+            parts.push(self.constant(Literal::ints(&known), "extents")?);
+        }
+        let shape = match parts[..] {
+            [one] => one,
+            _ => self.push(OnnxOp::Concat { axis: 0 }, &parts, "shape")?,
+        };
+        self.push(OnnxOp::Expand { to }, &[x, shape], part)
+    }
+
+    /// The number of images in a batch, as a real number.
+    ///
+    /// # Errors
+    /// The batch is symbolic and no input has it.
+    pub fn batch_count(&mut self, part: &str) -> Result<Value, LowerError> {
+        match self.batch {
+            Batch::Fixed(n) => self.constant(Literal::scalar(n as f32), part),
+            Batch::Symbolic => {
+                let extent = self.batch_extent()?;
+                self.push(OnnxOp::Cast { to: pixelrnn_graph::Elem::Real }, &[extent], part)
+            }
+        }
+    }
+
+    fn batch_extent(&mut self) -> Result<Value, LowerError> {
+        if let Some(extent) = self.batch_extent {
+            return Ok(extent);
+        }
+        let no_batch = || LowerError::NoBatch { node: self.name.clone() };
+        let source = self.batch_source.ok_or_else(no_batch)?;
+        let name = std::mem::replace(&mut self.name, "batch".into());
+        let extent = self.push(OnnxOp::Shape { start: 0, end: 1 }, &[source], "");
+        self.name = name;
+        let extent = extent?;
+        self.batch_extent = Some(extent);
+        Ok(extent)
+    }
+}
+
+/// Lowers a graph of primitive operators. Names, roles, doc and spans stay.
+///
+/// # Errors
+/// A composite operator is left, or a shape that lowering cannot state.
+pub fn lower_graph(graph: &Graph<Op>, batch: Batch) -> Result<OnnxGraph, LowerError> {
+    let mut cx = Lower {
+        graph: Graph::new(graph.name.clone()),
+        batch,
+        batch_source: None,
+        batch_extent: None,
+        name: String::new(),
+        span: None,
+    };
+    cx.graph.doc = graph.doc.clone();
+    let mut values = vec![None; graph.value_count()];
+    for input in graph.inputs() {
+        let ty = batch.ty(graph.ty(input.value));
+        let has_batch = ty.shape.first() == Some(&Dim::N);
+        let value = cx.graph.input(input.name.clone(), ty, input.role);
+        if has_batch && input.role == Role::Data && cx.batch_source.is_none() {
+            cx.batch_source = Some(value);
+        }
+        values[input.value.index()] = Some(value);
+    }
+    for (id, node) in graph.nodes() {
+        cx.name.clone_from(&node.name);
+        cx.span = graph.span(id);
+        let inputs: Vec<Value> = node.inputs.iter().filter_map(|v| values[v.index()]).collect();
+        let results = node.op.lower(&mut cx, &inputs)?;
+        for (&v, result) in node.outputs.iter().zip(results) {
+            values[v.index()] = Some(result);
+        }
+    }
+    for out in graph.outputs() {
+        if let Some(value) = values[out.value.index()] {
+            cx.graph.output(out.name.clone(), value);
+        }
+    }
+    Ok(cx.graph)
+}

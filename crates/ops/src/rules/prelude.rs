@@ -1,0 +1,12 @@
+//! What every operator's file needs.
+
+pub use crate::PixelGraph;
+pub use crate::op::Op;
+pub use crate::rules::adjoint::{Adjoint, AdjointError};
+pub use crate::rules::eval::{Env, EvalError, Real};
+pub use crate::rules::footprint::{Footprint, Grid, Reading, every, refine};
+pub use crate::rules::lower::{Lower, LowerError};
+pub use crate::rules::{Rules, Sample, Stream, shape};
+pub use pixelrnn_graph::text::ReadAttributes;
+pub use pixelrnn_graph::{Array, Attributes, BuildError, Dim, Misfit, Type, Value};
+pub use pixelrnn_onnx::{Literal, OnnxOp};

@@ -1,0 +1,65 @@
+//! Small checks that shape rules share.
+
+use pixelrnn_graph::{Dim, Misfit, Type};
+
+/// Exactly so many inputs.
+pub fn arity(inputs: &[&Type], expected: usize) -> Result<(), Misfit> {
+    if inputs.len() == expected {
+        return Ok(());
+    }
+    Err(Misfit::Arity { expected, found: inputs.len() })
+}
+
+/// An input with exactly so many axes.
+pub fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), Misfit> {
+    if inputs[input].rank() == expected {
+        return Ok(());
+    }
+    Err(Misfit::Rank { input, expected, found: inputs[input].clone() })
+}
+
+/// An axis of known extent.
+pub fn fixed(inputs: &[&Type], input: usize, axis: usize) -> Result<usize, Misfit> {
+    match inputs[input].shape.get(axis) {
+        Some(d) => d.fixed().ok_or(Misfit::Unknown { input, axis }),
+        None => Err(Misfit::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
+    }
+}
+
+/// An axis that must have a certain extent.
+pub fn extent(
+    inputs: &[&Type],
+    input: usize,
+    axis: usize,
+    expected: impl Into<Dim>,
+) -> Result<(), Misfit> {
+    let expected = expected.into();
+    match inputs[input].shape.get(axis) {
+        Some(&found) if found == expected => Ok(()),
+        Some(&found) => Err(Misfit::Extent { input, axis, expected, found }),
+        None => Err(Misfit::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
+    }
+}
+
+/// Two inputs of equal rank whose extents agree or are one; the type of their combination.
+pub fn broadcast(left: &Type, right: &Type) -> Result<Type, Misfit> {
+    let unequal = || Misfit::Unequal { left: left.clone(), right: right.clone() };
+    if left.rank() != right.rank() {
+        return Err(unequal());
+    }
+    let join = |(&a, &b): (&Dim, &Dim)| match (a, b) {
+        (a, b) if a == b => Ok(a),
+        (Dim::Fixed(1), b) => Ok(b),
+        (a, Dim::Fixed(1)) => Ok(a),
+        _ => Err(unequal()),
+    };
+    let shape = left.shape.iter().zip(&right.shape).map(join).collect::<Result<_, _>>()?;
+    Ok(left.reshaped(shape))
+}
+
+/// The same type with one axis changed.
+pub fn with_axis(ty: &Type, axis: usize, extent: impl Into<Dim>) -> Type {
+    let mut result = ty.clone();
+    result.shape[axis] = extent.into();
+    result
+}
