@@ -1,0 +1,77 @@
+//! `bind`: parameters become constants, for models that only infer.
+
+use std::collections::BTreeMap;
+
+use pixelrnn_graph::{Array, BuildError, Role};
+use pixelrnn_ops::{Constant, PixelGraph};
+
+use crate::rewrite::Rewrite;
+
+/// Parameters by their dotted path.
+pub type Weights = BTreeMap<String, Array>;
+
+/// Why weights do not fit a graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BindError {
+    #[error("the weights lack `{name}`, which the model has with shape {shape:?}")]
+    Missing { name: String, shape: Vec<usize> },
+    #[error("weight `{name}` has shape {found:?}, the model's has {expected:?}")]
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("the model has no parameter `{name}`, which the weights hold")]
+    Unknown { name: String },
+    #[error("weight `{name}` holds {value}, which is not a number")]
+    NotFinite { name: String, value: f32 },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// Checks that weights are just the parameters of a graph, each of its shape, all finite.
+///
+/// # Errors
+/// The first weight that does not fit, in order of the parameters.
+pub fn check(graph: &PixelGraph, weights: &Weights) -> Result<(), BindError> {
+    let mut known = std::collections::BTreeSet::new();
+    for (input, _) in graph.parameters() {
+        let expected = graph.ty(input.value).extents(1);
+        let name = input.name.clone();
+        let Some(array) = weights.get(&name) else {
+            return Err(BindError::Missing { name, shape: expected });
+        };
+        if array.shape() != expected {
+            return Err(BindError::Shape { name, expected, found: array.shape().to_vec() });
+        }
+        if let Some(&value) = array.iter().find(|x| !x.is_finite()) {
+            return Err(BindError::NotFinite { name, value });
+        }
+        known.insert(name);
+    }
+    match weights.keys().find(|name| !known.contains(*name)) {
+        Some(name) => Err(BindError::Unknown { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Replaces every parameter by its weight.
+///
+/// # Errors
+/// The weights do not fit; see [`check`].
+pub fn bind(graph: &PixelGraph, weights: &Weights) -> Result<PixelGraph, BindError> {
+    check(graph, weights)?;
+    let mut rewrite = Rewrite::new(graph);
+    for input in graph.inputs() {
+        match (input.role, weights.get(&input.name)) {
+            (Role::Parameter(_), Some(weight)) => {
+                let op = Constant { value: weight.clone() };
+                let value = rewrite.new.push(op.into(), &[], &input.name, None)?[0];
+                rewrite.set(input.value, value);
+            }
+            _ => {
+                rewrite.input(input);
+            }
+        }
+    }
+    for (id, _) in graph.nodes() {
+        rewrite.node(id)?;
+    }
+    Ok(rewrite.finish())
+}

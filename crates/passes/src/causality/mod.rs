@@ -1,0 +1,228 @@
+//! `verify_causality`: proves that no output reads a value at or after its own place, and says what
+//! each output does not see.
+//!
+//! Exact in both directions: the graph is expanded and unrolled, and for every cell of every value
+//! the set of image values it reads is propagated. Too much is a leak, an error with a witness.
+//! Too little is a blind spot, a property to report.
+//!
+//! What it takes for granted: each operator's footprint, which the tests of `pixelrnn-ops` compare
+//! with what evaluation really reads.
+
+mod sets;
+mod trace;
+
+use pixelrnn_graph::{BitRows, BuildError, Role, Span};
+use pixelrnn_ops::PixelGraph;
+
+use crate::{expand, unroll};
+use sets::Analysis;
+
+/// A value of an image: row, column, colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub y: usize,
+    pub x: usize,
+    pub colour: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}, {})", self.y, self.x)?;
+        if self.colour > 0 { write!(f, " colour {}", self.colour) } else { Ok(()) }
+    }
+}
+
+/// One hop on the way from an output to an input it may not read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hop {
+    /// The dotted path of the declaration.
+    pub layer: String,
+    pub mnemonic: &'static str,
+    pub span: Option<Span>,
+    /// The place in the layer's result, where that is a map.
+    pub place: Option<(usize, usize)>,
+    /// The colour group there.
+    pub group: usize,
+}
+
+/// An output that sees too much.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Witness {
+    pub output: Place,
+    /// At or after the output's own place.
+    pub input: Place,
+    /// From the output back to the input.
+    pub path: Vec<Hop>,
+}
+
+impl Witness {
+    /// The layer at fault: the first, from the output, that reads a place later than its own.
+    pub fn fault(&self) -> Option<&Hop> {
+        let key = |h: &Hop| h.place.map(|(y, x)| (y, x, h.group));
+        let image = (self.input.y, self.input.x, self.input.colour);
+        let late = |i: usize| {
+            let own = key(&self.path[i])?;
+            Some(match self.path.get(i + 1) {
+                Some(next) => key(next)? > own,
+                // Of the image itself, not even the own place may be read.
+                None => image >= own,
+            })
+        };
+        let found = (0..self.path.len()).find(|&i| late(i) == Some(true));
+        self.path.get(found.unwrap_or(self.path.len().saturating_sub(1)))
+    }
+
+    /// The path in one line, output first.
+    pub fn path_text(&self) -> String {
+        let hop = |h: &Hop| match h.place {
+            Some((y, x)) => format!("{} ({y}, {x})", h.layer),
+            None => h.layer.clone(),
+        };
+        let mut hops: Vec<String> = self.path.iter().map(hop).collect();
+        hops.push(format!("image {}", self.input));
+        format!("logits {} <- {}", self.output, hops.join(" <- "))
+    }
+}
+
+/// What every output reads, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Causality {
+    pub height: usize,
+    pub width: usize,
+    pub colours: usize,
+    /// For each output, in raster order with colours inside pixels, the inputs it reads, in the
+    /// same order.
+    pub reads: BitRows,
+    /// How many outputs read a value at or after their own place.
+    pub leaking_outputs: usize,
+    /// Over all outputs, the share of earlier values that is never read.
+    pub blind_share: f64,
+    /// The first leak in raster order; its path is empty unless asked for.
+    pub witness: Option<Witness>,
+}
+
+impl Causality {
+    /// Judges a table of reads.
+    pub fn judge(height: usize, width: usize, colours: usize, reads: BitRows) -> Causality {
+        let mut leaking_outputs = 0;
+        let mut witness = None;
+        let (mut past, mut seen) = (0u64, 0u64);
+        for output in 0..reads.rows() {
+            past += output as u64;
+            seen += reads.count_below(output, output) as u64;
+            if let Some(input) = reads.first_from(output, output) {
+                leaking_outputs += 1;
+                let place = |i| place(i, width, colours);
+                let first = Witness { output: place(output), input: place(input), path: vec![] };
+                witness.get_or_insert(first);
+            }
+        }
+        let blind_share = if past == 0 { 0.0 } else { (past - seen) as f64 / past as f64 };
+        Causality { height, width, colours, reads, leaking_outputs, blind_share, witness }
+    }
+
+    /// The number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.reads.rows()
+    }
+
+    /// Whether nothing leaks.
+    pub fn causal(&self) -> bool {
+        self.leaking_outputs == 0
+    }
+
+    /// The earlier values that an output does not read.
+    pub fn unseen(&self, output: usize) -> Vec<Place> {
+        let gap = |&i: &usize| !self.reads.get(output, i);
+        (0..output).filter(gap).map(|i| place(i, self.width, self.colours)).collect()
+    }
+}
+
+fn place(index: usize, width: usize, colours: usize) -> Place {
+    let pixel = index / colours;
+    Place { y: pixel / width, x: pixel % width, colour: index % colours }
+}
+
+/// That a graph is causal; only [`verify_causality`] makes one. Whatever samples pixel by pixel
+/// demands it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CausalProof {
+    graph: PixelGraph,
+    causality: Causality,
+}
+
+impl CausalProof {
+    /// The graph that was proved.
+    pub fn graph(&self) -> &PixelGraph {
+        &self.graph
+    }
+
+    /// What the proof found.
+    pub fn causality(&self) -> &Causality {
+        &self.causality
+    }
+}
+
+/// Why there is no proof.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CausalityError {
+    #[error(
+        "{} of {} outputs read a value at or after their own place",
+        .0.leaking_outputs, .0.outputs()
+    )]
+    Leak(Box<Causality>),
+    #[error("node `{node}` mixes the images of a batch")]
+    MixesBatch { node: String, span: Option<Span> },
+    #[error("the graph has no input `image` [N, C, H, W] and output `logits` of the same size")]
+    Shape,
+    #[error("an image of {values} values is too large to prove; the limit is {limit}")]
+    TooLarge { values: usize, limit: usize },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// Images of more values than this are not analysed: the table of reads grows with the square.
+pub const MAX_VALUES: usize = 1 << 15;
+
+/// Proves that a declaration's graph is causal.
+///
+/// # Errors
+/// A leak, with a witness and its path; or a graph that is not of the form that declarations build.
+pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityError> {
+    let (causality, flat) = table(graph)?;
+    match causality.witness.clone() {
+        None => Ok(CausalProof { graph: graph.clone(), causality }),
+        Some(witness) => {
+            let path = trace::path(&flat, &causality_dims(&causality), &witness)?;
+            let witness = Some(Witness { path, ..witness });
+            Err(CausalityError::Leak(Box::new(Causality { witness, ..causality })))
+        }
+    }
+}
+
+/// What every output reads, judged, whether causal or not; a witness has no path.
+///
+/// # Errors
+/// A graph that is not of the form that declarations build.
+pub fn causality(graph: &PixelGraph) -> Result<Causality, CausalityError> {
+    table(graph).map(|(causality, _)| causality)
+}
+
+fn causality_dims(c: &Causality) -> [usize; 3] {
+    [c.colours, c.height, c.width]
+}
+
+fn table(graph: &PixelGraph) -> Result<(Causality, PixelGraph), CausalityError> {
+    let image = graph.inputs().iter().find(|i| i.name == "image" && i.role == Role::Data);
+    let image = image.ok_or(CausalityError::Shape)?;
+    let [_, colours, height, width] = graph.ty(image.value).extents(1)[..] else {
+        return Err(CausalityError::Shape);
+    };
+    let values = colours.saturating_mul(height).saturating_mul(width);
+    if values > MAX_VALUES {
+        return Err(CausalityError::TooLarge { values, limit: MAX_VALUES });
+    }
+    let flat = crate::tidy::tidy(&unroll::unroll(&expand::expand(graph)?)?)?;
+    let reads = Analysis::new(&flat, [colours, height, width])?.reads()?;
+    Ok((Causality::judge(height, width, colours, reads), flat))
+}

@@ -1,0 +1,262 @@
+//! Propagating sets of image values through an unrolled graph.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use pixelrnn_graph::{Array, BitRows, Type, Value};
+use pixelrnn_ops::rules::footprint::Cell;
+use pixelrnn_ops::{Footprint, Grid, Op, PixelGraph, Reading};
+
+use super::CausalityError;
+
+/// How many image values are followed at once; more are done in several rounds, to bound memory.
+const WINDOW: usize = 4096;
+
+/// The sets of one value: how it is cut, and for each cell what it reads (`None`: nothing).
+#[derive(Clone)]
+pub(super) struct Sets {
+    pub grid: Rc<Grid>,
+    pub rows: Option<Rc<BitRows>>,
+}
+
+/// An unrolled graph and the size of its image.
+pub(super) struct Analysis<'a> {
+    pub graph: &'a PixelGraph,
+    /// Colours, height, width.
+    dims: [usize; 3],
+    image: Value,
+    logits: Value,
+}
+
+impl<'a> Analysis<'a> {
+    pub fn new(graph: &'a PixelGraph, dims: [usize; 3]) -> Result<Analysis<'a>, CausalityError> {
+        let image = graph.inputs().iter().find(|i| i.name == "image").map(|i| i.value);
+        let logits = graph.outputs().iter().find(|o| o.name == "logits").map(|o| o.value);
+        let (Some(image), Some(logits)) = (image, logits) else {
+            return Err(CausalityError::Shape);
+        };
+        let shape = graph.ty(logits).extents(1);
+        let [colours, height, width] = dims;
+        let fits = match shape[..] {
+            [_, c, h, w] | [_, c, _, h, w] => [c, h, w] == dims,
+            _ => false,
+        };
+        if !fits || colours * height * width == 0 {
+            return Err(CausalityError::Shape);
+        }
+        Ok(Analysis { graph, dims, image, logits })
+    }
+
+    /// The number of a place in raster order.
+    pub fn number(&self, c: usize, y: usize, x: usize) -> usize {
+        (y * self.dims[2] + x) * self.dims[0] + c
+    }
+
+    /// What every output reads.
+    pub fn reads(&self) -> Result<BitRows, CausalityError> {
+        let total = self.dims.iter().product();
+        let mut table = BitRows::new(total, total);
+        let mut start = 0;
+        while start < total {
+            let end = total.min(start + WINDOW);
+            let all = self.run(start..end, false)?;
+            let sets = all[self.logits.index()].as_ref().ok_or(CausalityError::Shape)?;
+            self.collect(sets, start, &mut table);
+            start = end;
+        }
+        Ok(table)
+    }
+
+    fn collect(&self, sets: &Sets, start: usize, table: &mut BitRows) {
+        let Some(rows) = &sets.rows else { return };
+        let [colours, height, width] = self.dims;
+        for c in 0..colours {
+            for y in 0..height {
+                for x in 0..width {
+                    let output = self.number(c, y, x);
+                    let cell = self.output_cell(c, y, x);
+                    for_overlaps(&sets.grid, &cell, &mut |i| {
+                        for (w, &word) in rows.row(i).iter().enumerate() {
+                            table.row_mut(output)[start / 64 + w] |= word;
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// The logits of one place, as a part of the output.
+    pub fn output_cell(&self, c: usize, y: usize, x: usize) -> Vec<Range<usize>> {
+        let shape = self.graph.ty(self.logits).extents(1);
+        match shape[..] {
+            [_, _, levels, _, _] => vec![0..1, c..c + 1, 0..levels, y..y + 1, x..x + 1],
+            _ => vec![0..1, c..c + 1, y..y + 1, x..x + 1],
+        }
+    }
+
+    /// The value that holds the logits.
+    pub fn logits(&self) -> Value {
+        self.logits
+    }
+
+    /// The sets of every value, over the image values in `window`; values that are read no more
+    /// are dropped unless `keep`.
+    pub fn run(
+        &self,
+        window: Range<usize>,
+        keep: bool,
+    ) -> Result<Vec<Option<Sets>>, CausalityError> {
+        let graph = self.graph;
+        let mut uses = graph.use_counts();
+        let mut all: Vec<Option<Sets>> = vec![None; graph.value_count()];
+        for input in graph.inputs() {
+            let ty = graph.ty(input.value);
+            let sets = if input.value == self.image {
+                self.image_sets(ty, &window)
+            } else {
+                Sets { grid: Rc::new(Grid::whole(ty)), rows: None }
+            };
+            all[input.value.index()] = Some(sets);
+        }
+        for (id, node) in graph.nodes() {
+            let inputs: Vec<&Sets> =
+                node.inputs.iter().filter_map(|v| all[v.index()].as_ref()).collect();
+            if inputs.len() != node.inputs.len() || node.outputs.len() != 1 {
+                return Err(CausalityError::Shape);
+            }
+            let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+            let constants = constants(graph, &node.inputs);
+            let mixes = apply(&node.op, &inputs, &types, &constants, window.len());
+            let (sets, mixes) = mixes;
+            if mixes && sets.rows.is_some() {
+                let (node, span) = (node.name.clone(), graph.span(id));
+                return Err(CausalityError::MixesBatch { node, span });
+            }
+            all[node.outputs[0].index()] = Some(sets);
+            for v in &node.inputs {
+                uses[v.index()] -= 1;
+                if uses[v.index()] == 0 && !keep {
+                    all[v.index()] = None;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn image_sets(&self, ty: &Type, window: &Range<usize>) -> Sets {
+        let grid = Grid::unit(ty);
+        let mut rows = BitRows::new(grid.cells(), window.len());
+        let [colours, height, width] = self.dims;
+        for c in 0..colours {
+            for y in 0..height {
+                for x in 0..width {
+                    let number = self.number(c, y, x);
+                    if window.contains(&number) {
+                        rows.set((c * height + y) * width + x, number - window.start);
+                    }
+                }
+            }
+        }
+        Sets { grid: Rc::new(grid), rows: Some(Rc::new(rows)) }
+    }
+}
+
+/// The literal of each input that is one.
+pub(super) fn constants<'g>(graph: &'g PixelGraph, inputs: &[Value]) -> Vec<Option<&'g Array>> {
+    let literal = |v: &Value| match graph.maker(*v).map(|n| &n.op) {
+        Some(Op::Constant(c)) => Some(&c.value),
+        _ => None,
+    };
+    inputs.iter().map(literal).collect()
+}
+
+/// The sets of a node's result, and whether it mixes images.
+fn apply(
+    op: &Op,
+    inputs: &[&Sets],
+    types: &[&Type],
+    constants: &[Option<&Array>],
+    columns: usize,
+) -> (Sets, bool) {
+    let grids: Vec<&Grid> = inputs.iter().map(|s| &*s.grid).collect();
+    let reading = Reading { types, grids: &grids, constants };
+    let Footprint { grid, reads, same_place, mixes_batch } = op.footprint(&reading);
+    let reading_any: Vec<&Sets> = inputs.iter().copied().filter(|s| s.rows.is_some()).collect();
+    if reading_any.is_empty() {
+        return (Sets { grid: Rc::new(grid), rows: None }, mixes_batch);
+    }
+    // Shortcuts that change nothing but time: most nodes copy or join what stands in one place.
+    if same_place && reading_any.iter().all(|s| *s.grid == grid) {
+        let mut rows = reading_any[0].rows.clone();
+        for other in &reading_any[1..] {
+            if let (Some(mine), Some(theirs)) = (&mut rows, &other.rows)
+                && !Rc::ptr_eq(mine, theirs)
+            {
+                let mine = Rc::make_mut(mine);
+                for i in 0..mine.rows() {
+                    mine.union(i, theirs.row(i));
+                }
+            }
+        }
+        return (Sets { grid: reading_any[0].grid.clone(), rows }, mixes_batch);
+    }
+    let mut rows = BitRows::new(grid.cells(), columns);
+    let mut row = 0;
+    for_cells(&grid, &mut |cell| {
+        reads(cell, &mut |input, part| {
+            if let Some(theirs) = &inputs[input].rows {
+                for_overlaps(&inputs[input].grid, part, &mut |i| rows.union(row, theirs.row(i)));
+            }
+        });
+        row += 1;
+    });
+    (Sets { grid: Rc::new(grid), rows: Some(Rc::new(rows)) }, mixes_batch)
+}
+
+/// Calls back with every cell of a grid, in row-major order.
+pub(super) fn for_cells(grid: &Grid, visit: &mut dyn FnMut(Cell)) {
+    let counts = grid.counts();
+    if counts.contains(&0) {
+        return;
+    }
+    let mut index = vec![0; counts.len()];
+    let range = |axis: usize, i: usize| grid.axes[axis][i]..grid.axes[axis][i + 1];
+    let mut cell: Vec<Range<usize>> = (0..counts.len()).map(|a| range(a, 0)).collect();
+    loop {
+        visit(&cell);
+        let mut axis = counts.len();
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            index[axis] += 1;
+            if index[axis] < counts[axis] {
+                cell[axis] = range(axis, index[axis]);
+                break;
+            }
+            index[axis] = 0;
+            cell[axis] = range(axis, 0);
+        }
+    }
+}
+
+/// Calls back with the number of every cell of a grid that overlaps a part of the tensor.
+pub(super) fn for_overlaps(grid: &Grid, part: Cell, visit: &mut dyn FnMut(usize)) {
+    fn walk(grid: &Grid, part: Cell, axis: usize, base: usize, visit: &mut dyn FnMut(usize)) {
+        let Some(bounds) = grid.axes.get(axis) else { return visit(base) };
+        let cells = bounds.len() - 1;
+        let range = &part[axis];
+        // An axis that is cut everywhere needs no search.
+        let unit = bounds.last() == Some(&cells);
+        let mut i = match unit {
+            true => range.start,
+            false => bounds.partition_point(|&b| b <= range.start).saturating_sub(1),
+        };
+        while i < cells && bounds[i] < range.end {
+            walk(grid, part, axis + 1, base * cells + i, visit);
+            i += 1;
+        }
+    }
+    walk(grid, part, 0, 0, visit);
+}

@@ -1,0 +1,83 @@
+//! The path of a leak: from the output back to the input, hop by hop.
+
+use std::ops::Range;
+
+use pixelrnn_graph::{Dim, Origin, Type};
+use pixelrnn_ops::{Footprint, Grid, PixelGraph, Reading};
+
+use super::sets::{Analysis, Sets, constants, for_overlaps};
+use super::{CausalityError, Hop, Witness};
+
+/// Follows the witness's input through the graph once more, alone, and then walks back.
+pub(super) fn path(
+    graph: &PixelGraph,
+    dims: &[usize; 3],
+    witness: &Witness,
+) -> Result<Vec<Hop>, CausalityError> {
+    let analysis = Analysis::new(graph, *dims)?;
+    let Witness { output, input, .. } = witness;
+    let number = analysis.number(input.colour, input.y, input.x);
+    let all = analysis.run(number..number + 1, true)?;
+    let mut value = analysis.logits();
+    let mut cell = analysis.output_cell(output.colour, output.y, output.x);
+    let mut hops: Vec<Hop> = Vec::new();
+    while let Origin::Node(id, _) = graph.origin(value) {
+        let node = graph.node(id);
+        let sets: Vec<&Sets> = node.inputs.iter().filter_map(|v| all[v.index()].as_ref()).collect();
+        let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+        let grids: Vec<&Grid> = sets.iter().map(|s| &*s.grid).collect();
+        let constants = constants(graph, &node.inputs);
+        let reading = Reading { types: &types, grids: &grids, constants: &constants };
+        let Footprint { grid, reads, .. } = node.op.footprint(&reading);
+        // A cell of the result, inside the part that was asked for, and what it reads that has
+        // seen the input.
+        let mut found: Option<(usize, Vec<Range<usize>>, Vec<Range<usize>>)> = None;
+        let counts = grid.counts();
+        for_overlaps(&grid, &cell, &mut |i| {
+            if found.is_some() {
+                return;
+            }
+            let own = cell_at(&grid, &counts, i);
+            reads(&own, &mut |input, part| {
+                let Some(rows) = &sets[input].rows else { return };
+                for_overlaps(&sets[input].grid, part, &mut |j| {
+                    if found.is_none() && rows.get(j, 0) {
+                        let grid = &sets[input].grid;
+                        let read = cell_at(grid, &grid.counts(), j);
+                        let read = read.iter().zip(part);
+                        let read = read.map(|(a, b)| a.start.max(b.start)..a.end.min(b.end));
+                        found = Some((input, read.collect(), own.clone()));
+                    }
+                });
+            });
+        });
+        let Some((input, read, own)) = found else { break };
+        let layer = node.name.split('/').next().unwrap_or(&node.name).to_string();
+        let place = match (&graph.ty(value).shape[..], &own[..]) {
+            ([Dim::Batch(_), _, _, _], [_, _, y, x]) => Some((y.start, x.start)),
+            ([Dim::Batch(_), _, _, _, _], [_, _, _, y, x]) => Some((y.start, x.start)),
+            _ => None,
+        };
+        let features = graph.ty(value).extents(1).get(1).copied().unwrap_or(1);
+        let group = own.get(1).map_or(0, |f| f.start * dims[0] / features.max(1));
+        // Nodes of one layer are one hop; its result's place is what counts.
+        if layer != "image" && hops.last().is_none_or(|h| h.layer != layer) {
+            let (mnemonic, span) = (pixelrnn_graph::Operation::mnemonic(&node.op), graph.span(id));
+            hops.push(Hop { layer, mnemonic, span, place, group });
+        }
+        value = node.inputs[input];
+        cell = read;
+    }
+    Ok(hops)
+}
+
+fn cell_at(grid: &Grid, counts: &[usize], mut i: usize) -> Vec<Range<usize>> {
+    let mut cell = Vec::with_capacity(counts.len());
+    for (axis, &n) in counts.iter().enumerate().rev() {
+        let k = i % n;
+        i /= n;
+        cell.push(grid.axes[axis][k]..grid.axes[axis][k + 1]);
+    }
+    cell.reverse();
+    cell
+}

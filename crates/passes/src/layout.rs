@@ -1,0 +1,114 @@
+//! `layout`: keeps maps pixel-major between recurrences.
+//!
+//! Each recurrence expands with a transpose before and after it. Where what lies between two of
+//! them is element-wise or a 1 x 1 convolution, it runs just as well pixel-major, and the
+//! transposes meet and vanish. The transpose `[2, 3, 0, 1]` is its own inverse, so each value has
+//! at most one partner: itself in the other layout.
+
+use pixelrnn_graph::{BuildError, Value};
+use pixelrnn_ops::{Layout, MaskedConv, Op, PixelGraph, Transpose};
+
+use crate::rewrite::Rewrite;
+
+const SWAP: [usize; 4] = [2, 3, 0, 1];
+
+/// Moves what lies between recurrences to their layout.
+///
+/// # Errors
+/// None in practice; the builder's.
+pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+    let mut rewrite = Rewrite::new(graph);
+    rewrite.inputs();
+    let mut partners = Partners::default();
+    for (id, node) in graph.nodes() {
+        let inputs = rewrite.get(&node.inputs);
+        let span = graph.span(id);
+        let native = |v: &Value| partners.native(*v);
+        if let Op::Transpose(t) = &node.op
+            && t.perm == SWAP
+        {
+            let result = match partners.get(inputs[0]) {
+                Some(known) => known,
+                None => {
+                    let result = rewrite.node(id)?[0];
+                    let from_pixels = rewrite.new.ty(result).shape[0].fixed().is_none();
+                    partners.join(result, inputs[0], from_pixels);
+                    result
+                }
+            };
+            rewrite.set(node.outputs[0], result);
+            continue;
+        }
+        let movable = match &node.op {
+            Op::Relu(_) | Op::Scale(_) | Op::Tanh(_) | Op::Sigmoid(_) => Some((1, node.op.clone())),
+            Op::Add(_) | Op::Mul(_) | Op::Sub(_)
+                if graph.ty(node.inputs[0]) == graph.ty(node.inputs[1]) =>
+            {
+                Some((2, node.op.clone()))
+            }
+            Op::MaskedConv(c) if c.layout == Layout::Maps && c.mask.kernel == [1, 1] => {
+                let conv = MaskedConv { mask: c.mask.clone(), layout: Layout::PixelMajor };
+                Some((1, conv.into()))
+            }
+            _ => None,
+        };
+        match movable {
+            Some((maps, op)) if inputs[..maps].iter().any(native) => {
+                let mut moved = inputs.clone();
+                for v in &mut moved[..maps] {
+                    *v = match partners.get(*v) {
+                        Some(pixels) => pixels,
+                        None => {
+                            let op = Transpose { perm: SWAP.to_vec() };
+                            let name = format!("{}/pixels", node.name);
+                            let pixels = rewrite.new.push(op.into(), &[*v], &name, span)?[0];
+                            partners.join(*v, pixels, false);
+                            pixels
+                        }
+                    };
+                }
+                let pixels = rewrite.new.push(op, &moved, &node.name, span)?[0];
+                // The map itself, should anybody want it; `tidy` drops it otherwise.
+                let back = Transpose { perm: SWAP.to_vec() };
+                let name = format!("{}/maps", node.name);
+                let result = rewrite.new.push(back.into(), &[pixels], &name, span)?[0];
+                partners.join(result, pixels, true);
+                rewrite.set(node.outputs[0], result);
+            }
+            _ => {
+                rewrite.node(id)?;
+            }
+        }
+    }
+    Ok(rewrite.finish())
+}
+
+/// Which values are the same map in the other layout.
+#[derive(Default)]
+struct Partners {
+    /// Of each value its partner, and whether the value was made pixel-major and then transposed.
+    of: Vec<Option<(Value, bool)>>,
+}
+
+impl Partners {
+    fn slot(&mut self, v: Value) -> &mut Option<(Value, bool)> {
+        if self.of.len() <= v.index() {
+            self.of.resize(v.index() + 1, None);
+        }
+        &mut self.of[v.index()]
+    }
+
+    /// `map` and `pixels` are one; `native` if pixel-major is how it was made.
+    fn join(&mut self, map: Value, pixels: Value, native: bool) {
+        *self.slot(map) = Some((pixels, native));
+        *self.slot(pixels) = Some((map, false));
+    }
+
+    fn get(&self, v: Value) -> Option<Value> {
+        self.of.get(v.index()).copied().flatten().map(|(partner, _)| partner)
+    }
+
+    fn native(&self, v: Value) -> bool {
+        matches!(self.of.get(v.index()), Some(Some((_, true))))
+    }
+}

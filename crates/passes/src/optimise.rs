@@ -1,0 +1,265 @@
+//! `optimise`: from a gradient graph to one training step: batch, parameters, optimiser state and
+//! learning rate in; loss, new parameters and new state out. Stateless, so any engine that infers
+//! can train.
+
+use pixelrnn_graph::{Array, BuildError, Role, Type, Value};
+use pixelrnn_ops::{
+    Add, Constant, Div, MergeAxes, Mul, Op, PixelGraph, Relu, Scale, SplitAxis, Sqrt, Sub, Sum,
+};
+
+use crate::differentiate::gradient_name;
+use crate::rewrite::Rewrite;
+
+/// A rule of descent; the defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// `v = alpha v + (1 - alpha) g g; w = w - lr g / (sqrt(v) + epsilon)`. The paper's choice.
+    RmsProp { alpha: f64, epsilon: f64 },
+    /// With bias correction; its counters are two more states, `beta1_power` and `beta2_power`.
+    Adam { beta1: f64, beta2: f64, epsilon: f64 },
+    /// `b = momentum b + g; w = w - lr b`.
+    Sgd { momentum: f64 },
+}
+
+/// How parameters are updated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimiser {
+    pub rule: Rule,
+    /// Gradients are scaled down to this global norm.
+    pub clip: Option<f64>,
+    /// An exponential average of the parameters is kept, with this decay.
+    pub ema: Option<f64>,
+}
+
+impl Optimiser {
+    /// RMSProp with PyTorch's defaults.
+    pub const RMSPROP: Optimiser =
+        Optimiser { rule: Rule::RmsProp { alpha: 0.99, epsilon: 1e-8 }, clip: None, ema: None };
+    /// Adam with PyTorch's defaults.
+    pub const ADAM: Optimiser = Optimiser {
+        rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        clip: None,
+        ema: None,
+    };
+
+    /// The states kept for each parameter, by the suffix of their names.
+    pub fn slots(&self) -> Vec<&'static str> {
+        let mut slots = match self.rule {
+            Rule::RmsProp { .. } => vec!["square"],
+            Rule::Adam { .. } => vec!["mean", "square"],
+            Rule::Sgd { .. } => vec!["momentum"],
+        };
+        if self.ema.is_some() {
+            slots.push("ema");
+        }
+        slots
+    }
+
+    /// The states kept once, `[1]`, which start at one.
+    pub fn counters(&self) -> Vec<&'static str> {
+        match self.rule {
+            Rule::Adam { .. } => vec!["beta1_power", "beta2_power"],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The name of the input for the learning rate, `[1]`.
+pub const LEARNING_RATE: &str = "learning_rate";
+
+/// The name of a state among inputs: `parameter` and slot.
+pub fn state_name(parameter: &str, slot: &str) -> String {
+    format!("{parameter}.{slot}")
+}
+
+/// The name of what replaces an input after the step.
+pub fn next_name(input: &str) -> String {
+    format!("{input}.next")
+}
+
+struct Step {
+    graph: PixelGraph,
+    name: String,
+}
+
+impl Step {
+    fn push(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        part: &str,
+    ) -> Result<Value, BuildError> {
+        let name = format!("{}/update.{part}", self.name);
+        Ok(self.graph.push(op.into(), inputs, &name, None)?[0])
+    }
+
+    /// A number with so many axes of extent one.
+    fn number(&mut self, x: f64, rank: usize) -> Result<Value, BuildError> {
+        let value = Array::from_elem(vec![1; rank], x as f32);
+        self.push(Constant { value }, &[], "constant")
+    }
+
+    /// `[1]` with so many axes.
+    fn widen(&mut self, x: Value, rank: usize) -> Result<Value, BuildError> {
+        let mut wide = x;
+        for _ in 1..rank {
+            wide = self.push(SplitAxis { axis: 0, parts: 1 }, &[wide], "wide")?;
+        }
+        Ok(wide)
+    }
+
+    /// `decay a + (1 - decay) b`.
+    fn blend(&mut self, decay: f64, a: Value, b: Value, part: &str) -> Result<Value, BuildError> {
+        let old = self.push(Scale { factor: decay }, &[a], "old")?;
+        let new = self.push(Scale { factor: 1.0 - decay }, &[b], "new")?;
+        self.push(Add, &[old, new], part)
+    }
+
+    /// Adds a state as an input.
+    fn state(&mut self, parameter: &str, slot: &str, ty: &Type) -> Value {
+        self.graph.input(state_name(parameter, slot), ty.clone(), Role::Data)
+    }
+
+    fn result(&mut self, input: &str, value: Value) {
+        self.graph.output(next_name(input), value);
+    }
+
+    /// The factor that brings all gradients to at most this norm, `[1]`: `min(1, clip / norm)`.
+    fn clip(&mut self, clip: f64, gradients: &[Value]) -> Result<Value, BuildError> {
+        let mut total: Option<Value> = None;
+        for &g in gradients {
+            let rank = self.graph.ty(g).rank();
+            let square = self.push(Mul, &[g, g], "square")?;
+            let mut sum = self.push(Sum { axes: (0..rank).collect() }, &[square], "squares")?;
+            for _ in 1..rank {
+                sum = self.push(MergeAxes { axis: 0 }, &[sum], "squares")?;
+            }
+            total = Some(match total {
+                Some(total) => self.push(Add, &[total, sum], "total")?,
+                None => sum,
+            });
+        }
+        let one = self.number(1.0, 1)?;
+        let Some(total) = total else { return Ok(one) };
+        let norm = self.push(Sqrt, &[total], "norm")?;
+        let tiny = self.number(1e-6, 1)?;
+        let norm = self.push(Add, &[norm, tiny], "norm_safe")?;
+        let limit = self.number(clip, 1)?;
+        let ratio = self.push(Div, &[limit, norm], "ratio")?;
+        // min(1, r) = 1 - relu(1 - r)
+        let excess = self.push(Sub, &[one, ratio], "excess")?;
+        let excess = self.push(Relu, &[excess], "excess_positive")?;
+        self.push(Sub, &[one, excess], "factor")
+    }
+}
+
+/// From what [`differentiate`](crate::differentiate()) gives to a training step.
+///
+/// Inputs: those of the gradient graph, the optimiser's states (`p.slot` for each parameter `p`,
+/// then counters), `learning_rate [1]`. Outputs: `loss [1]`, then `p.next` for each parameter and
+/// `s.next` for each state.
+///
+/// # Errors
+/// None for a graph that `differentiate` made; the builder's otherwise.
+pub fn optimise(gradient: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+    let mut rewrite = Rewrite::new(gradient);
+    rewrite.inputs();
+    for (id, _) in gradient.nodes() {
+        rewrite.node(id)?;
+    }
+    let find = |name: &str| gradient.outputs().iter().find(|o| o.name == name).map(|o| o.value);
+    let loss = rewrite.get(&find("loss").into_iter().collect::<Vec<_>>());
+    let mut list: Vec<(String, Value, Value)> = Vec::new();
+    for (input, _) in gradient.parameters() {
+        let pair: Vec<Value> =
+            [Some(input.value), find(&gradient_name(&input.name))].into_iter().flatten().collect();
+        if let [w, g] = rewrite.get(&pair)[..] {
+            list.push((input.name.clone(), w, g));
+        }
+    }
+    let mut step = Step { graph: rewrite.new, name: "step".into() };
+    for value in loss {
+        step.graph.output("loss", value);
+    }
+    let gradients: Vec<Value> = list.iter().map(|&(_, _, g)| g).collect();
+    let factor = match optimiser.clip {
+        Some(clip) => Some(step.clip(clip, &gradients)?),
+        None => None,
+    };
+    let mut counters = Vec::new();
+    if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
+        for (slot, beta) in optimiser.counters().into_iter().zip([beta1, beta2]) {
+            let power = step.graph.input(slot, Type::real([1usize]), Role::Data);
+            let next = step.push(Scale { factor: beta }, &[power], slot)?;
+            let one = step.number(1.0, 1)?;
+            counters.push((slot, next, step.push(Sub, &[one, next], "correction")?));
+        }
+    }
+    let rate = step.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Data);
+    for (name, w, g) in list {
+        step.name.clone_from(&name);
+        let ty = step.graph.ty(w).clone();
+        let rank = ty.rank();
+        let mut g = g;
+        if let Some(factor) = factor {
+            let factor = step.widen(factor, rank)?;
+            g = step.push(Mul, &[g, factor], "clipped")?;
+        }
+        let rate = step.widen(rate, rank)?;
+        let direction = match optimiser.rule {
+            Rule::RmsProp { alpha, epsilon } => {
+                let v = step.state(&name, "square", &ty);
+                let square = step.push(Mul, &[g, g], "square")?;
+                let v = step.blend(alpha, v, square, "v")?;
+                step.result(&state_name(&name, "square"), v);
+                quotient(&mut step, g, v, epsilon, rank)?
+            }
+            Rule::Adam { beta1, beta2, epsilon } => {
+                let (m, v) = (step.state(&name, "mean", &ty), step.state(&name, "square", &ty));
+                let m = step.blend(beta1, m, g, "m")?;
+                let square = step.push(Mul, &[g, g], "square")?;
+                let v = step.blend(beta2, v, square, "v")?;
+                step.result(&state_name(&name, "mean"), m);
+                step.result(&state_name(&name, "square"), v);
+                let [c1, c2] = [0, 1].map(|i| counters[i].2);
+                let (c1, c2) = (step.widen(c1, rank)?, step.widen(c2, rank)?);
+                let m = step.push(Div, &[m, c1], "m_hat")?;
+                let v = step.push(Div, &[v, c2], "v_hat")?;
+                quotient(&mut step, m, v, epsilon, rank)?
+            }
+            Rule::Sgd { momentum } => {
+                let b = step.state(&name, "momentum", &ty);
+                let kept = step.push(Scale { factor: momentum }, &[b], "kept")?;
+                let b = step.push(Add, &[kept, g], "b")?;
+                step.result(&state_name(&name, "momentum"), b);
+                b
+            }
+        };
+        let change = step.push(Mul, &[direction, rate], "change")?;
+        let next = step.push(Sub, &[w, change], "next")?;
+        step.result(&name, next);
+        if let Some(decay) = optimiser.ema {
+            let average = step.state(&name, "ema", &ty);
+            let average = step.blend(decay, average, next, "average")?;
+            step.result(&state_name(&name, "ema"), average);
+        }
+    }
+    for (slot, next, _) in counters {
+        step.result(slot, next);
+    }
+    Ok(step.graph)
+}
+
+/// `g / (sqrt(v) + epsilon)`.
+fn quotient(
+    step: &mut Step,
+    g: Value,
+    v: Value,
+    epsilon: f64,
+    rank: usize,
+) -> Result<Value, BuildError> {
+    let root = step.push(Sqrt, &[v], "root")?;
+    let epsilon = step.number(epsilon, rank)?;
+    let root = step.push(Add, &[root, epsilon], "root_safe")?;
+    step.push(Div, &[g, root], "direction")
+}

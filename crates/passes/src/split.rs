@@ -1,0 +1,54 @@
+//! `split`: slices that together make up a whole axis become one `Split`; in bodies, too.
+
+use std::collections::BTreeMap;
+
+use pixelrnn_graph::{BuildError, NodeId, Value};
+use pixelrnn_onnx::{OnnxGraph, OnnxOp};
+
+use crate::rewrite::Rewrite;
+use crate::tidy::Bodies;
+
+/// Joins slices of one value into splits.
+///
+/// # Errors
+/// None in practice; the builder's.
+pub fn split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
+    let mut slices: BTreeMap<(Value, usize), Vec<(usize, usize, NodeId)>> = BTreeMap::new();
+    for (id, node) in graph.nodes() {
+        if let OnnxOp::Slice { axis, start, end } = node.op {
+            slices.entry((node.inputs[0], axis)).or_default().push((start, end, id));
+        }
+    }
+    // For the first slice of a complete set: all of them, in order along the axis.
+    let mut complete: BTreeMap<NodeId, (usize, Vec<(usize, usize, NodeId)>)> = BTreeMap::new();
+    for ((value, axis), mut parts) in slices {
+        parts.sort_unstable();
+        let extent = graph.ty(value).shape[axis].fixed();
+        let chained = parts.windows(2).all(|w| w[0].1 == w[1].0);
+        let whole = parts.first().map(|p| p.0) == Some(0) && parts.last().map(|p| p.1) == extent;
+        if let (true, true, true, Some(&first)) =
+            (parts.len() > 1, chained, whole, parts.iter().map(|(_, _, id)| id).min())
+        {
+            complete.insert(first, (axis, parts));
+        }
+    }
+    let replaced: Vec<NodeId> =
+        complete.values().flat_map(|(_, parts)| parts.iter().map(|p| p.2)).collect();
+    let mut rewrite = Rewrite::new(graph);
+    rewrite.inputs();
+    for (id, node) in graph.nodes() {
+        if let Some((axis, parts)) = complete.get(&id) {
+            let sizes = parts.iter().map(|(start, end, _)| end - start).collect();
+            let inputs = rewrite.get(&node.inputs);
+            let op = OnnxOp::Split { axis: *axis, sizes };
+            let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+            for ((_, _, part), result) in parts.iter().zip(results) {
+                rewrite.set(graph.node(*part).outputs[0], result);
+            }
+        } else if !replaced.contains(&id) {
+            let op = node.op.map_bodies(&split)?;
+            rewrite.node_as(id, op)?;
+        }
+    }
+    Ok(rewrite.finish())
+}

@@ -1,0 +1,148 @@
+//! `tidy`: one node for equal nodes, none for what no output needs; in bodies, too.
+
+use std::collections::BTreeMap;
+
+use pixelrnn_graph::{BuildError, Graph, Input, NodeId, Operation, Role, Value};
+
+use crate::rewrite::Rewrite;
+
+/// An operator whose bodies can be replaced.
+pub trait Bodies: Operation {
+    /// For a loop, how many of its first results are states; else 0.
+    fn states(&self) -> usize;
+
+    /// The operator with each body replaced.
+    ///
+    /// # Errors
+    /// Whatever `change` gives.
+    fn map_bodies(
+        &self,
+        change: &dyn Fn(&Graph<Self>) -> Result<Graph<Self>, BuildError>,
+    ) -> Result<Self, BuildError>;
+}
+
+impl Bodies for pixelrnn_ops::Op {
+    fn states(&self) -> usize {
+        match self {
+            pixelrnn_ops::Op::Scan(scan) => scan.states,
+            _ => 0,
+        }
+    }
+
+    fn map_bodies(
+        &self,
+        change: &dyn Fn(&Graph<Self>) -> Result<Graph<Self>, BuildError>,
+    ) -> Result<Self, BuildError> {
+        Ok(match self {
+            pixelrnn_ops::Op::Scan(scan) => {
+                let body = Box::new(change(&scan.body)?);
+                pixelrnn_ops::Scan { body, ..scan.clone() }.into()
+            }
+            other => other.clone(),
+        })
+    }
+}
+
+impl Bodies for pixelrnn_onnx::OnnxOp {
+    fn states(&self) -> usize {
+        match self {
+            pixelrnn_onnx::OnnxOp::Scan(scan) => scan.states,
+            _ => 0,
+        }
+    }
+
+    fn map_bodies(
+        &self,
+        change: &dyn Fn(&Graph<Self>) -> Result<Graph<Self>, BuildError>,
+    ) -> Result<Self, BuildError> {
+        Ok(match self {
+            pixelrnn_onnx::OnnxOp::Scan(scan) => {
+                let body = change(&scan.body)?;
+                pixelrnn_onnx::OnnxOp::Scan(Box::new(pixelrnn_onnx::Scan {
+                    body,
+                    ..(**scan).clone()
+                }))
+            }
+            other => other.clone(),
+        })
+    }
+}
+
+/// A loop without the stacked results that nobody reads, and where the rest stood.
+fn prune<O: Bodies>(op: &O, read: &[bool]) -> Result<Option<(O, Vec<usize>)>, BuildError> {
+    let states = op.states();
+    let kept: Vec<usize> = (0..read.len()).filter(|&i| i < states || read[i]).collect();
+    if states == 0 || kept.len() == read.len() {
+        return Ok(None);
+    }
+    let only = |body: &Graph<O>| -> Result<Graph<O>, BuildError> {
+        let mut rewrite = Rewrite::new(body);
+        rewrite.inputs();
+        for (id, _) in body.nodes() {
+            rewrite.node(id)?;
+        }
+        let outputs: Vec<Value> = body.outputs().iter().map(|o| o.value).collect();
+        let values = rewrite.get(&outputs);
+        let mut new = rewrite.new;
+        for &i in &kept {
+            new.output(body.outputs()[i].name.clone(), values[i]);
+        }
+        Ok(new)
+    };
+    Ok(Some((op.map_bodies(&only)?, kept)))
+}
+
+/// Drops what is not needed and joins what is equal. Inputs of the graph stay, except parameters
+/// that nobody reads.
+///
+/// # Errors
+/// None in practice; the builder's.
+pub fn tidy<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
+    tidy_level(graph, true)
+}
+
+fn tidy_level<O: Bodies>(graph: &Graph<O>, top: bool) -> Result<Graph<O>, BuildError> {
+    let live = graph.live_nodes();
+    let mut read = vec![false; graph.value_count()];
+    for (id, node) in graph.nodes() {
+        if live[id.index()] {
+            node.inputs.iter().for_each(|v| read[v.index()] = true);
+        }
+    }
+    graph.outputs().iter().for_each(|o| read[o.value.index()] = true);
+    let mut rewrite = Rewrite::new(graph);
+    let unread = |i: &Input| top && matches!(i.role, Role::Parameter(_)) && !read[i.value.index()];
+    for input in graph.inputs().iter().filter(|i| !unread(i)) {
+        rewrite.input(input);
+    }
+    let mut seen: BTreeMap<(&'static str, Vec<Value>), Vec<NodeId>> = BTreeMap::new();
+    for (id, node) in graph.nodes().filter(|(id, _)| live[id.index()]) {
+        let inputs = rewrite.get(&node.inputs);
+        let flags: Vec<bool> = node.outputs.iter().map(|v| read[v.index()]).collect();
+        if let Some((op, kept)) = prune(&node.op, &flags)? {
+            let op = op.map_bodies(&|body| tidy_level(body, false))?;
+            let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+            for (&old, new) in kept.iter().map(|&i| &node.outputs[i]).zip(results) {
+                rewrite.set(old, new);
+            }
+            continue;
+        }
+        let op = node.op.map_bodies(&|body| tidy_level(body, false))?;
+        let alike = seen.entry((op.mnemonic(), inputs)).or_default();
+        match alike.iter().find(|&&twin| rewrite.new.node(twin).op == op) {
+            Some(&twin) => {
+                let results = rewrite.new.node(twin).outputs.clone();
+                for (&old, new) in node.outputs.iter().zip(results) {
+                    rewrite.set(old, new);
+                }
+            }
+            None => {
+                rewrite.node_as(id, op)?;
+                if let Some((new, _)) = rewrite.new.nodes().next_back() {
+                    alike.push(new);
+                }
+            }
+        }
+    }
+    Ok(rewrite.finish())
+}

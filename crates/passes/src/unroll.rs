@@ -1,0 +1,109 @@
+//! `unroll`: every scan becomes its body, once for each step.
+
+use ndarray::Axis;
+use pixelrnn_graph::{BuildError, Graph, Value};
+use pixelrnn_ops::{Concat, Constant, MergeAxes, Op, PixelGraph, Scan, Slice, SplitAxis};
+
+use crate::rewrite::Rewrite;
+
+/// Unrolls every scan. Scanned constants are cut here, so that each step knows its own.
+///
+/// # Errors
+/// The builder's: a scanned tensor without an axis beside the steps cannot be cut.
+pub fn unroll(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+    let mut rewrite = Rewrite::new(graph);
+    rewrite.inputs();
+    for (id, node) in graph.nodes() {
+        let Op::Scan(scan) = &node.op else {
+            rewrite.node(id)?;
+            continue;
+        };
+        let inputs = rewrite.get(&node.inputs);
+        let results = unroll_one(&mut rewrite.new, scan, &inputs, &node.name, graph.span(id))?;
+        for (&old, new) in node.outputs.iter().zip(results) {
+            rewrite.set(old, new);
+        }
+    }
+    Ok(rewrite.finish())
+}
+
+fn unroll_one(
+    graph: &mut PixelGraph,
+    scan: &Scan,
+    inputs: &[Value],
+    name: &str,
+    span: Option<pixelrnn_graph::Span>,
+) -> Result<Vec<Value>, BuildError> {
+    let body = unroll(&scan.body)?;
+    let carried = scan.carried();
+    let steps = inputs.get(carried).map_or(0, |&v| graph.ty(v).extents(1)[0]);
+    let mut states = inputs[..scan.states].to_vec();
+    let mut slices: Vec<Vec<(usize, Value)>> = vec![Vec::new(); scan.stacked()];
+    for step in 0..steps {
+        let t = if scan.reverse { steps - 1 - step } else { step };
+        let prefix = format!("{name}/{t}");
+        let mut actual = states.clone();
+        actual.extend(&inputs[scan.states..carried]);
+        for &x in &inputs[carried..] {
+            actual.push(cut(graph, x, t, &prefix, span)?);
+        }
+        let results = inline(graph, &body, &actual, &prefix)?;
+        for (all, &slice) in slices.iter_mut().zip(&results[scan.states..]) {
+            let op = SplitAxis { axis: 0, parts: 1 };
+            all.push((t, graph.push(op.into(), &[slice], &format!("{prefix}/stack"), span)?[0]));
+        }
+        states = results[..scan.states].to_vec();
+    }
+    for mut all in slices {
+        all.sort_by_key(|&(t, _)| t);
+        let all: Vec<Value> = all.into_iter().map(|(_, v)| v).collect();
+        let stacked =
+            graph.push(Concat { axis: 0 }.into(), &all, &format!("{name}/stacked"), span)?;
+        states.push(stacked[0]);
+    }
+    Ok(states)
+}
+
+/// Slice `t` of a scanned tensor.
+fn cut(
+    graph: &mut PixelGraph,
+    x: Value,
+    t: usize,
+    prefix: &str,
+    span: Option<pixelrnn_graph::Span>,
+) -> Result<Value, BuildError> {
+    if let Some(Op::Constant(c)) = graph.maker(x).map(|n| &n.op) {
+        let value = c.value.index_axis(Axis(0), t).to_owned();
+        return Ok(graph.push(
+            Constant { value }.into(),
+            &[],
+            &format!("{prefix}/constant"),
+            span,
+        )?[0]);
+    }
+    let slice = Slice { axis: 0, start: t, length: 1 };
+    let part = graph.push(slice.into(), &[x], &format!("{prefix}/slice"), span)?[0];
+    Ok(graph.push(MergeAxes { axis: 0 }.into(), &[part], &format!("{prefix}/step"), span)?[0])
+}
+
+/// Adds a graph's nodes to another; the values of its outputs.
+pub(crate) fn inline(
+    into: &mut PixelGraph,
+    body: &Graph<Op>,
+    inputs: &[Value],
+    prefix: &str,
+) -> Result<Vec<Value>, BuildError> {
+    let mut map: Vec<Option<Value>> = vec![None; body.value_count()];
+    for (formal, &actual) in body.inputs().iter().zip(inputs) {
+        map[formal.value.index()] = Some(actual);
+    }
+    for (id, node) in body.nodes() {
+        let inputs: Vec<Value> = node.inputs.iter().filter_map(|v| map[v.index()]).collect();
+        let name = format!("{prefix}/{}", node.name);
+        let results = into.push(node.op.clone(), &inputs, &name, body.span(id))?;
+        for (&old, new) in node.outputs.iter().zip(results) {
+            map[old.index()] = Some(new);
+        }
+    }
+    Ok(body.outputs().iter().filter_map(|o| map[o.value.index()]).collect())
+}
