@@ -1,0 +1,7 @@
+//! Declarations that parse: what comes behind the parser.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    pixelrnn_syntax_fuzz::judge(&pixelrnn_syntax_fuzz::generate::declaration(bytes));
+});

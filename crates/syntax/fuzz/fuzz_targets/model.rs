@@ -1,0 +1,5 @@
+//! Any text, as if it were a model.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| pixelrnn_syntax_fuzz::judge(text));

@@ -1,0 +1,40 @@
+//! `diagonal_bilstm(features)`: section 3.2.
+
+use pixelrnn_ops::{DiagonalBilstm, Mask, MaskKind};
+
+use super::{Kind, Layer, Parameter};
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "diagonal_bilstm",
+    usage: "diagonal_bilstm(features, initial = zero or learned)",
+    parameters: &[
+        Parameter::required("features", Kind::Number),
+        Parameter::optional("initial", Kind::Word(&["zero", "learned"]), 0),
+    ],
+    has_weights: true,
+    build,
+};
+
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    cx.needs_mask_a(&flow)?;
+    let colours = cx.image().colours;
+    let h = args.number("features");
+    let gates = cx.gates(h)?;
+    let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours, gates: 4 };
+    let fan_in = mask.fan_in(gates, flow.features);
+    let learned = args.word("initial") == 1;
+    let mut inputs = vec![flow.value];
+    for direction in ["left", "right"] {
+        let name = |part: &str| format!("{direction}.{part}");
+        let shape = [gates, flow.features, 1, 1];
+        inputs.push(cx.weight(&name("input_weight"), &shape, fan_in)?);
+        inputs.push(cx.zeros(&name("input_bias"), &[gates])?);
+        inputs.push(cx.weight(&name("state_weight"), &[gates, h, 2], 2 * h)?);
+        if learned {
+            inputs.push(cx.zeros(&name("initial_hidden"), &[h])?);
+            inputs.push(cx.zeros(&name("initial_cell"), &[h])?);
+        }
+    }
+    cx.push(DiagonalBilstm { colours, learned }, &inputs, h)
+}

@@ -1,0 +1,32 @@
+//! `skip(features)`: a skip connection to the end of the surrounding `collect` block.
+
+use pixelrnn_graph::Diagnostic;
+use pixelrnn_ops::{Mask, MaskKind};
+
+use super::{Kind, Layer, Parameter, masked_conv};
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "skip",
+    usage: "skip(features)",
+    parameters: &[Parameter::required("features", Kind::Number)],
+    has_weights: true,
+    build,
+};
+
+/// The map goes on as it is; a 1 x 1 convolution of it, mask B, is added after the block.
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    cx.needs_mask_a(&flow)?;
+    if !cx.collecting() {
+        return Err(cx.refuse(
+            Diagnostic::error(cx.here(), "nothing collects this skip connection")
+                .help("put the blocks with skip connections inside `collect { ... }`"),
+        ));
+    }
+    let kernel = [1, 1];
+    let mask = Mask { kind: MaskKind::B, kernel, colours: cx.image().colours, gates: 1 };
+    let through = flow.clone();
+    let tap = masked_conv::conv(cx, mask, args.number("features"), flow)?;
+    cx.collect(tap, args.span("features"));
+    Ok(through)
+}

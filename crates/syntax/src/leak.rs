@@ -1,0 +1,114 @@
+//! A causality error as a diagnostic: on the layer at fault, with the way from the output back to
+//! the value it may not read, each step on the user's own line.
+
+use pixelrnn_graph::{Diagnostic, Span};
+use pixelrnn_passes::{Causality, CausalityError, Hop, Place, Witness};
+
+use crate::ast::Model;
+
+/// The diagnostic for a model that is not causal; `None` for one that is only too large to prove
+/// here.
+pub fn leak(error: &CausalityError, model: &Model) -> Option<Diagnostic> {
+    match error {
+        CausalityError::Leak(causality) => {
+            let witness = causality.witness.as_ref()?;
+            Some(told(causality, witness, model.name.span))
+        }
+        CausalityError::TooLarge { .. } => None,
+        CausalityError::MixesBatch { span, .. } => {
+            let span = span.unwrap_or(model.name.span);
+            Some(Diagnostic::error(span, error.to_string()))
+        }
+        other => Some(Diagnostic::error(model.name.span, other.to_string())),
+    }
+}
+
+fn told(causality: &Causality, witness: &Witness, model: Span) -> Diagnostic {
+    let colours = causality.colours;
+    let one = if colours == 1 { "pixel" } else { "value" };
+    let (leaking, outputs) = (causality.leaking_outputs, causality.outputs());
+    let message = format!(
+        "this layer leaks: {leaking} of {outputs} outputs read their own {one} or a later one"
+    );
+    // The image, scaled, is no layer of the user's.
+    let path: Vec<&Hop> = witness.path.iter().filter(|hop| hop.span.is_some()).collect();
+    let fault = witness.fault().and_then(|fault| path.iter().position(|&hop| hop == fault));
+    let span = fault.and_then(|i| path[i].span).unwrap_or(model);
+    let remark = steps(&path, span, fault, witness, colours);
+    let mut diagnostic = Diagnostic::error(span, message);
+    if !remark.is_empty() {
+        diagnostic = diagnostic.remark(remark);
+    }
+    let mut seen = vec![span];
+    for line in path.iter().filter_map(|hop| hop.span) {
+        if !seen.contains(&line) {
+            seen.push(line);
+            diagnostic = diagnostic.also(line, steps(&path, line, fault, witness, colours));
+        }
+    }
+    let mask = if fault.is_some_and(|i| i + 1 == path.len()) { "A" } else { "B" };
+    let output = place(&witness.output, colours);
+    let end = match witness.output == witness.input {
+        true => format!("its own {one}"),
+        false => format!("the later {}", place(&witness.input, colours)),
+    };
+    diagnostic.help(format!(
+        "use `masked_conv` with mask {mask} here; the steps lead from the output at {output} back to {end}"
+    ))
+}
+
+/// The steps that one line of the text takes: more than one in a block that is repeated.
+fn steps(
+    path: &[&Hop],
+    line: Span,
+    fault: Option<usize>,
+    witness: &Witness,
+    colours: usize,
+) -> String {
+    let all: Vec<usize> = (0..path.len()).filter(|&i| path[i].span == Some(line)).collect();
+    let step = |i: usize| {
+        let mut text = format!("step {}: `{}`", i + 1, path[i].layer);
+        if let Some(at) = at(path[i], colours) {
+            text += &format!(" at {at}");
+        }
+        match path.get(i + 1) {
+            Some(next) if fault == Some(i) => {
+                text += &at(next, colours).map_or(String::new(), |at| format!(" reads {at}"));
+            }
+            Some(_) => {}
+            None => text += &format!(" reads the image at {}", place(&witness.input, colours)),
+        }
+        text
+    };
+    // The first, the last, and never without the one at fault.
+    let ends = [all.first(), all.last()].into_iter().flatten().copied();
+    let mut shown: Vec<usize> = ends.chain(fault.filter(|i| all.contains(i))).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    let mut text = String::new();
+    let mut before = None;
+    for i in shown {
+        let skipped = before.is_some_and(|b| all.iter().any(|&k| b < k && k < i));
+        text += match before {
+            None => "",
+            Some(_) if skipped => "; ...; ",
+            Some(_) => "; ",
+        };
+        text += &step(i);
+        before = Some(i);
+    }
+    text
+}
+
+fn at(hop: &Hop, colours: usize) -> Option<String> {
+    let (y, x) = hop.place?;
+    Some(place(&Place { y, x, colour: hop.group }, colours))
+}
+
+fn place(place: &Place, colours: usize) -> String {
+    let Place { y, x, colour } = place;
+    match colours {
+        1 => format!("({y}, {x})"),
+        _ => format!("({y}, {x}) colour {colour}"),
+    }
+}

@@ -1,0 +1,188 @@
+//! Text to tokens.
+//!
+//! **Invariants.**
+//! - Any text gives tokens, the last of them [`TokenKind::End`]; spans lie on character boundaries
+//!   and grow.
+//! - What can be no part of a model is reported here, once. Where it stood there is a stand-in: the
+//!   number 1 for a malformed number, [`TokenKind::Bad`] otherwise. The parser says nothing about a
+//!   `Bad` token, so one slip gives one message.
+//! - `7x7` is the three tokens `7 x 7`, as it is to the reader, although it is one to rustc.
+//!
+//! Literals are in `lexer/literal.rs`, comments and attributes in `lexer/doc.rs`.
+
+use pixelrnn_graph::{Diagnostic, Span};
+
+mod doc;
+mod literal;
+
+/// A token and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Token {
+    pub kind: TokenKind,
+    pub span: Span,
+}
+
+/// What a token is. Its text is the text of its span.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TokenKind {
+    /// A name or a word of the grammar.
+    Word,
+    Int(usize),
+    /// A doc comment, or `#[doc = "..."]`: what it says.
+    Doc(String),
+    /// An ASCII sign, alone.
+    Punct(char),
+    /// Something already reported.
+    Bad,
+    End,
+}
+
+/// Cuts `text` into tokens.
+pub(crate) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), diagnostics: Vec::new() };
+    while let Some(c) = lexer.peek() {
+        lexer.token(c);
+    }
+    lexer.push(TokenKind::End, text.len());
+    (lexer.tokens, lexer.diagnostics)
+}
+
+/// Invariant: `at` is a character boundary of `text`.
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    tokens: Vec<Token>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    /// Steps over the characters that satisfy `accept`, and returns them.
+    fn run(&mut self, accept: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c| !accept(c)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or("")
+    }
+
+    /// A token from `start` to here.
+    fn push(&mut self, kind: TokenKind, start: usize) {
+        self.tokens.push(Token { kind, span: Span::new(start, self.at) });
+    }
+
+    /// An error on what stands from `start` to here.
+    fn report(&mut self, start: usize, message: impl Into<String>, help: impl Into<String>) {
+        let span = Span::new(start, self.at);
+        self.diagnostics.push(Diagnostic::error(span, message).help(help));
+    }
+
+    /// What stands from `start` to here, fit for a message.
+    fn shown(&self, start: usize) -> String {
+        show(self.text.get(start..self.at).unwrap_or(""))
+    }
+
+    /// Steps over one token, or some white space, that begins with `c`.
+    fn token(&mut self, c: char) {
+        let start = self.at;
+        match c {
+            // A byte order mark, as some editors put it.
+            '\u{feff}' if start == 0 => self.at += c.len_utf8(),
+            _ if c.is_whitespace() => {
+                self.run(char::is_whitespace);
+            }
+            '/' if self.rest().starts_with("//") => self.line_comment(),
+            '/' if self.rest().starts_with("/*") => self.block_comment(),
+            '#' => self.attribute(),
+            '"' => self.string(start, false),
+            '\'' => self.quote(start),
+            '0'..='9' => self.number(),
+            _ if c == '_' || c.is_alphanumeric() => self.word(),
+            _ if c.is_ascii_graphic() => {
+                self.at += 1;
+                self.push(TokenKind::Punct(c), start);
+            }
+            _ => self.strange(),
+        }
+    }
+
+    fn word(&mut self) {
+        let start = self.at;
+        let word = self.run(|c| c == '_' || c.is_alphanumeric());
+        let next = self.peek();
+        let raw = matches!(word, "r" | "br" | "cr");
+        if (next == Some('"') && (raw || matches!(word, "b" | "c")))
+            || (raw && next == Some('#') && self.rest().trim_start_matches('#').starts_with('"'))
+        {
+            return self.string(start, raw);
+        }
+        if word == "b" && next == Some('\'') {
+            return self.quote(start);
+        }
+        let mut after = self.rest().chars();
+        if word == "r"
+            && after.next() == Some('#')
+            && after.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
+        {
+            self.at += 1;
+            let name = self.at;
+            let word = self.run(|c| c == '_' || c.is_alphanumeric());
+            self.report(
+                start,
+                format!("raw identifier {}", self.shown(start)),
+                format!("write `{word}`: names need no `r#` here"),
+            );
+            // The name goes on without its prefix, so nothing follows from the slip.
+            let kind = if word.is_ascii() { TokenKind::Word } else { TokenKind::Bad };
+            return self.push(kind, name);
+        }
+        if word == "_" {
+            self.push(TokenKind::Punct('_'), start);
+        } else if word.is_ascii() {
+            self.push(TokenKind::Word, start);
+        } else {
+            self.report(
+                start,
+                format!("{} is not a name", self.shown(start)),
+                "names are made of ASCII letters, digits and `_`",
+            );
+            self.push(TokenKind::Bad, start);
+        }
+    }
+
+    /// A run of characters that mean nothing here, such as `×`.
+    fn strange(&mut self) {
+        let start = self.at;
+        let run = self.run(|c| {
+            !c.is_whitespace() && !c.is_alphanumeric() && c != '_' && !c.is_ascii_graphic()
+        });
+        let help = if run == "×" {
+            "write the letter: `height x width`"
+        } else {
+            "outside of comments, models are written in ASCII"
+        };
+        self.report(start, format!("unexpected character {}", self.shown(start)), help);
+        self.push(TokenKind::Bad, start);
+    }
+}
+
+/// `text` in backquotes, cut short, with control characters made visible.
+pub(crate) fn show(text: &str) -> String {
+    const MOST: usize = 32;
+    let mut out = String::from("`");
+    for (i, c) in text.chars().enumerate() {
+        if i == MOST {
+            out.push('…');
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.push('`');
+    out
+}
