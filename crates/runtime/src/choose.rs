@@ -1,0 +1,135 @@
+//! Engines by name: to open them, and to say which work here.
+
+use crate::{Engine, EngineError};
+
+/// The names of the engines on this floor.
+pub const NAMES: [&str; 4] = ["reference", "tract", "ort", "ort-cuda"];
+
+/// What the engines need to know.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// For `ort` and `ort-cuda`.
+    #[cfg(feature = "ort")]
+    pub ort: crate::OrtOptions,
+    /// For `ort-cuda`.
+    #[cfg(feature = "ort")]
+    pub cuda: crate::CudaOptions,
+}
+
+/// Opens engines, in the order of their names.
+///
+/// `ort-cuda` is opened before `ort` wherever it stands, since one process has one library of ONNX
+/// Runtime, and only one with CUDA serves both.
+///
+/// # Errors
+/// The first engine that is unknown, not compiled in, or does not work here.
+pub fn open(names: &[&str], options: &Options) -> Result<Vec<Box<dyn Engine>>, EngineError> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|&at| names[at] != "ort-cuda");
+    let mut engines = Vec::with_capacity(names.len());
+    for at in order {
+        engines.push((at, open_one(names[at], options)?));
+    }
+    engines.sort_by_key(|(at, _)| *at);
+    Ok(engines.into_iter().map(|(_, engine)| engine).collect())
+}
+
+fn open_one(name: &str, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    match name {
+        "reference" => Ok(Box::new(crate::ReferenceEngine::default())),
+        "tract" => tract(),
+        "ort" => ort(options),
+        "ort-cuda" => cuda(options),
+        _ => Err(EngineError::UnknownEngine {
+            name: name.to_owned(),
+            known: NAMES.iter().map(|&n| n.to_owned()).collect(),
+        }),
+    }
+}
+
+#[cfg(feature = "tract")]
+fn tract() -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(crate::TractEngine))
+}
+
+#[cfg(not(feature = "tract"))]
+fn tract() -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotCompiled { engine: "tract", feature: "tract" })
+}
+
+#[cfg(feature = "ort")]
+fn ort(options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(crate::OrtEngine::cpu(options.ort.clone())?))
+}
+
+#[cfg(feature = "ort")]
+fn cuda(options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(crate::OrtEngine::cuda(options.ort.clone(), options.cuda)?))
+}
+
+#[cfg(not(feature = "ort"))]
+fn ort(_: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotCompiled { engine: "ort", feature: "ort" })
+}
+
+#[cfg(not(feature = "ort"))]
+fn cuda(_: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotCompiled { engine: "ort-cuda", feature: "ort" })
+}
+
+/// Whether an engine works on this machine.
+#[derive(Debug)]
+pub struct Status {
+    /// The engine.
+    pub engine: &'static str,
+    /// What it is if it works (a version, a library), else why it does not.
+    pub state: Result<String, EngineError>,
+}
+
+/// Tries every engine on this floor. Nothing is fetched.
+pub fn survey(options: &Options) -> Vec<Status> {
+    // With CUDA first: see `open`.
+    let cuda = survey_cuda(options);
+    vec![
+        Status { engine: "reference", state: Ok("compiled in, slow".to_owned()) },
+        Status { engine: "tract", state: tract().map(|_| "tract 0.23.9, compiled in".to_owned()) },
+        Status { engine: "ort", state: survey_ort(options) },
+        Status { engine: "ort-cuda", state: cuda },
+    ]
+}
+
+#[cfg(feature = "ort")]
+fn without_fetching(options: &Options) -> crate::OrtOptions {
+    let mut ort = options.ort.clone();
+    ort.library.offline = true;
+    ort
+}
+
+#[cfg(feature = "ort")]
+fn survey_ort(options: &Options) -> Result<String, EngineError> {
+    use crate::LibraryError::Missing;
+    match crate::OrtEngine::cpu(without_fetching(options)) {
+        Ok(engine) => Ok(engine.library().to_string()),
+        // It was the survey that forbade it, unless the user did too.
+        Err(EngineError::Library(Missing { cuda, tried, .. })) => {
+            Err(Missing { cuda, tried, offline: options.ort.library.offline }.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(feature = "ort")]
+fn survey_cuda(options: &Options) -> Result<String, EngineError> {
+    let engine = crate::OrtEngine::cuda(without_fetching(options), options.cuda)?;
+    Ok(format!("{}, device {}", engine.library(), options.cuda.device))
+}
+
+#[cfg(not(feature = "ort"))]
+fn survey_ort(options: &Options) -> Result<String, EngineError> {
+    ort(options).map(|engine| engine.name().to_owned())
+}
+
+#[cfg(not(feature = "ort"))]
+fn survey_cuda(options: &Options) -> Result<String, EngineError> {
+    cuda(options).map(|engine| engine.name().to_owned())
+}

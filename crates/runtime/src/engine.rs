@@ -1,0 +1,55 @@
+//! What an engine is: something that loads a program and runs it.
+
+use pixelrnn_ops::PixelGraph;
+
+use crate::{Array, EngineError, Tensor};
+
+/// What an engine is asked to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// Its name in messages.
+    pub name: &'a str,
+    /// The model, serialised.
+    pub onnx: &'a [u8],
+    /// The graph that the model was compiled from, weights bound, for the reference interpreter.
+    pub graph: Option<&'a PixelGraph>,
+}
+
+/// Something that can run programs.
+pub trait Engine: Send + Sync {
+    /// The name by which a user asks for it: `tract`, `ort`, `ort-cuda`.
+    fn name(&self) -> &'static str;
+
+    /// Reads, checks and optimises a program.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] if the bytes are no model or hold what the engine cannot run;
+    /// [`EngineError::Elements`] if an input or output is not f32.
+    fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError>;
+}
+
+/// A loaded program, ready to be run many times.
+pub trait Session: Send {
+    /// The inputs, in the order of the graph.
+    fn inputs(&self) -> &[Tensor];
+
+    /// The outputs, in the order of the graph and of what [`Session::run`] gives.
+    fn outputs(&self) -> &[Tensor];
+
+    /// Runs the program once. Inputs may be given in any order, each exactly once.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] if the inputs do not fit the signature (then the engine was not
+    /// called); [`EngineError::Run`] if the engine failed.
+    fn run(&mut self, inputs: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError>;
+
+    /// The names of the inputs, in the order of the graph.
+    fn input_names(&self) -> Vec<&str> {
+        self.inputs().iter().map(|t| t.name.as_str()).collect()
+    }
+
+    /// The names of the outputs, in the order of the graph.
+    fn output_names(&self) -> Vec<&str> {
+        self.outputs().iter().map(|t| t.name.as_str()).collect()
+    }
+}

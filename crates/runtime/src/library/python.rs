@@ -1,0 +1,100 @@
+//! What is asked of Python: where its packages lie, to fetch a wheel, to unpack it.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::{Pin, RELEASE};
+use crate::LibraryError;
+
+/// Tried in turn: Windows knows only the second, many Linuxes only the first.
+const NAMES: [&str; 2] = ["python3", "python"];
+
+const INSTALL_PYTHON: &str = "install Python 3 with pip (a virtual environment will do), or get \
+    ONNX Runtime 1.23 or later otherwise and name its library in ORT_DYLIB_PATH";
+const CHECK_PIP: &str = "see whether `python3 -m pip --version` works and whether this machine \
+    reaches its package index, or get ONNX Runtime 1.23 or later otherwise and name its library \
+    in ORT_DYLIB_PATH";
+
+/// Finds the package without importing it, which would take a second and load the library.
+const LOCATE: &str = "\
+import importlib.util as u, os
+s = u.find_spec('onnxruntime')
+print(os.path.join(os.path.dirname(s.origin), 'capi') if s and s.origin else '')";
+
+/// Takes the libraries and the licences out of a wheel, without their folders.
+const UNPACK: &str = "\
+import os, shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for name in wheel.namelist():
+        base = os.path.basename(name)
+        library = name.startswith('onnxruntime/capi/') and 'pybind' not in base \\
+            and 'tensorrt' not in base and base.removeprefix('lib').startswith('onnxruntime') \\
+            and ('.so' in base or base.endswith(('.dylib', '.dll')))
+        if library or name in ('onnxruntime/LICENSE', 'onnxruntime/ThirdPartyNotices.txt'):
+            with wheel.open(name) as source, open(os.path.join(sys.argv[2], base), 'wb') as target:
+                shutil.copyfileobj(source, target)";
+
+/// The folder of the installed package `onnxruntime` that holds its library.
+pub(super) fn package() -> Option<PathBuf> {
+    let output = run(&["-c", LOCATE]).ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let folder = PathBuf::from(text.trim());
+    (output.status.success() && folder.is_dir()).then_some(folder)
+}
+
+/// Fetches the pinned file into a folder, which pip makes.
+pub(super) fn download(pin: &Pin, folder: &Path) -> Result<(), LibraryError> {
+    let requirement = format!("{}=={RELEASE}", pin.package);
+    let folder = folder.to_string_lossy();
+    let output = run(&[
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version=3.12",
+        "--implementation=cp",
+        "--abi=cp312",
+        "--platform",
+        pin.platform,
+        "--dest",
+        &folder,
+        &requirement,
+    ])?;
+    checked(&format!("pip could not fetch {requirement}"), output)
+}
+
+/// Unpacks the libraries of a wheel into a folder.
+pub(super) fn unpack(wheel: &Path, folder: &Path) -> Result<(), LibraryError> {
+    let output = run(&["-c", UNPACK, &wheel.to_string_lossy(), &folder.to_string_lossy()])?;
+    checked(&format!("Python could not unpack {}", wheel.display()), output)
+}
+
+fn run(arguments: &[&str]) -> Result<Output, LibraryError> {
+    let mut reason = String::new();
+    for name in NAMES {
+        match Command::new(name).args(arguments).stdin(Stdio::null()).output() {
+            Ok(output) => return Ok(output),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                reason = "neither `python3` nor `python` is on the PATH".to_owned();
+            }
+            Err(e) => reason = format!("`{name}` does not start: {e}"),
+        }
+    }
+    Err(LibraryError::Python { reason, hint: INSTALL_PYTHON })
+}
+
+fn checked(what: &str, output: Output) -> Result<(), LibraryError> {
+    if output.status.success() {
+        return Ok(());
+    }
+    // The last lines hold the error; what comes before is the way to it.
+    let words = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
+    let tail = &lines[lines.len().saturating_sub(5)..];
+    Err(LibraryError::Python { reason: format!("{what}:\n{}", tail.join("\n")), hint: CHECK_PIP })
+}

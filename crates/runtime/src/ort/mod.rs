@@ -1,0 +1,141 @@
+//! Engines `ort` and `ort-cuda`: ONNX Runtime.
+
+mod environment;
+mod session;
+mod smoke;
+
+use ort::ep;
+use ort::session::Session as OrtSession;
+use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
+
+use crate::library::{Library, Request};
+use crate::{Engine, EngineError, Program, Session};
+use environment::Loaded;
+
+/// How ONNX Runtime is to run, on whatever device.
+#[derive(Clone, Debug, Default)]
+pub struct OrtOptions {
+    /// Where its library comes from. What it says of CUDA is ignored: the engine knows.
+    pub library: Request,
+    /// Threads within one operator; as many as cores if not given.
+    pub intra_threads: Option<usize>,
+    /// How much of the graph may be rewritten.
+    pub optimization: Optimization,
+}
+
+/// What more there is to say for CUDA.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CudaOptions {
+    /// Which GPU.
+    pub device: i32,
+    /// Whether products may be rounded to TF32. ONNX Runtime would do so by default, against
+    /// which no number can be compared.
+    pub tf32: bool,
+}
+
+/// How much ONNX Runtime rewrites a graph before it runs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Optimization {
+    /// Nothing: runs what the file says, for finding out who is at fault.
+    None,
+    /// Folds constants and drops what is of no effect.
+    Basic,
+    /// Also fuses operators.
+    Extended,
+    /// Also changes layouts.
+    #[default]
+    All,
+}
+
+/// The engine `ort`, or `ort-cuda`.
+#[derive(Debug)]
+pub struct OrtEngine {
+    loaded: &'static Loaded,
+    options: OrtOptions,
+    cuda: Option<CudaOptions>,
+}
+
+impl OrtEngine {
+    /// ONNX Runtime on the CPU. Its library is fetched if it is nowhere.
+    ///
+    /// # Errors
+    /// [`EngineError::Library`].
+    pub fn cpu(options: OrtOptions) -> Result<OrtEngine, EngineError> {
+        let loaded = environment::load(&options.library.clone().with_cuda(false))?;
+        Ok(OrtEngine { loaded, options, cuda: None })
+    }
+
+    /// ONNX Runtime on a GPU. A small convolution is run there at once, since a missing cuDNN
+    /// shows no sooner.
+    ///
+    /// A process has one library. To use both engines in one, open this one first.
+    ///
+    /// # Errors
+    /// [`EngineError::Library`]; [`EngineError::ProviderUnavailable`] if the library does not work
+    /// on the GPU.
+    pub fn cuda(options: OrtOptions, cuda: CudaOptions) -> Result<OrtEngine, EngineError> {
+        let loaded = environment::load(&options.library.clone().with_cuda(true))?;
+        let engine = OrtEngine { loaded, options, cuda: Some(cuda) };
+        smoke::run(&engine).map_err(|reason| EngineError::ProviderUnavailable {
+            provider: "CUDA",
+            library: loaded.library.path.clone(),
+            reason: format!(
+                "{reason}\nONNX Runtime {} for CUDA needs an NVIDIA driver, and CUDA 13 and cuDNN 9 \
+                 where the system looks for libraries (LD_LIBRARY_PATH on Linux, PATH on Windows)",
+                loaded.library.version
+            ),
+        })?;
+        Ok(engine)
+    }
+
+    /// The library in use.
+    pub fn library(&self) -> &Library {
+        &self.loaded.library
+    }
+
+    fn builder(&self) -> Result<SessionBuilder, ort::Error> {
+        let mut builder = OrtSession::builder(&self.loaded.environment)?
+            .with_optimization_level(self.options.optimization.into())?;
+        if let Some(threads) = self.options.intra_threads {
+            builder = builder.with_intra_threads(threads)?;
+        }
+        match self.cuda {
+            // Left to itself, `ort` lets ONNX Runtime choose an accelerator.
+            None => Ok(builder.with_auto_device(AutoDevicePolicy::PreferCPU)?),
+            Some(CudaOptions { device, tf32 }) => {
+                let provider = ep::CUDA::default().with_device_id(device).with_tf32(tf32);
+                // Else it would be skipped without a word, and the CPU used.
+                Ok(builder.with_execution_providers([provider.build().error_on_failure()])?)
+            }
+        }
+    }
+}
+
+impl Engine for OrtEngine {
+    fn name(&self) -> &'static str {
+        if self.cuda.is_some() { "ort-cuda" } else { "ort" }
+    }
+
+    fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
+        let session = self
+            .builder()
+            .and_then(|mut builder| builder.commit_from_memory(program.onnx))
+            .map_err(|e| EngineError::Load {
+                engine: self.name(),
+                program: program.name.to_owned(),
+                reason: e.to_string(),
+            })?;
+        Ok(Box::new(session::Loaded::new(self.name(), program.name, session)?))
+    }
+}
+
+impl From<Optimization> for GraphOptimizationLevel {
+    fn from(level: Optimization) -> Self {
+        match level {
+            Optimization::None => GraphOptimizationLevel::Disable,
+            Optimization::Basic => GraphOptimizationLevel::Level1,
+            Optimization::Extended => GraphOptimizationLevel::Level2,
+            Optimization::All => GraphOptimizationLevel::All,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a program takes and gives, and the check of what it is handed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use crate::{Array, InputError};
+
+/// The extent of one axis, as the model file declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// A number.
+    Fixed(usize),
+    /// A name; one and the same number in all inputs of one run. `batch` in what `pixelrnn` emits.
+    Symbol(String),
+    /// Not declared: anything fits.
+    Unknown,
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Extent::Fixed(n) => write!(f, "{n}"),
+            Extent::Symbol(s) => f.write_str(s),
+            Extent::Unknown => f.write_str("?"),
+        }
+    }
+}
+
+/// An f32 tensor that a program takes or gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its extents; `None` where not even the number of axes is declared.
+    pub shape: Option<Vec<Extent>>,
+}
+
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, shape_text(self.shape.as_deref()))
+    }
+}
+
+fn shape_text(shape: Option<&[Extent]>) -> String {
+    match shape {
+        None => "[..]".to_owned(),
+        Some(axes) => {
+            let axes: Vec<String> = axes.iter().map(Extent::to_string).collect();
+            format!("[{}]", axes.join(", "))
+        }
+    }
+}
+
+/// Inputs that were found to fit a signature.
+#[derive(Debug)]
+pub struct Bound<'a> {
+    /// One array for each input, in the order of the signature.
+    pub arrays: Vec<&'a Array>,
+    /// What the symbols stand for in this run.
+    pub symbols: BTreeMap<&'a str, usize>,
+}
+
+/// Checks inputs against a signature, and puts them in its order.
+///
+/// # Errors
+/// The first input that is missing, unknown, given twice, or of a shape that does not fit.
+pub fn bind<'a>(
+    signature: &'a [Tensor],
+    inputs: &[(&str, &'a Array)],
+) -> Result<Bound<'a>, InputError> {
+    let mut given = HashMap::with_capacity(inputs.len());
+    for &(name, array) in inputs {
+        if given.insert(name, array).is_some() {
+            return Err(InputError::Twice { input: name.to_owned() });
+        }
+    }
+    let mut bound = Bound { arrays: Vec::with_capacity(signature.len()), symbols: BTreeMap::new() };
+    for tensor in signature {
+        let Some(array) = given.remove(tensor.name.as_str()) else {
+            return Err(InputError::Missing { input: tensor.to_string() });
+        };
+        fit(tensor, array, &mut bound.symbols)?;
+        bound.arrays.push(array);
+    }
+    // What is left over was never asked for; the smallest name, so that the message is stable.
+    match given.keys().min() {
+        None => Ok(bound),
+        Some(name) => Err(InputError::Unknown {
+            input: (*name).to_owned(),
+            known: signature.iter().map(|t| t.name.clone()).collect(),
+        }),
+    }
+}
+
+fn fit<'a>(
+    tensor: &'a Tensor,
+    array: &Array,
+    symbols: &mut BTreeMap<&'a str, usize>,
+) -> Result<(), InputError> {
+    let Some(declared) = &tensor.shape else { return Ok(()) };
+    let misfit = || InputError::Shape {
+        input: tensor.name.clone(),
+        declared: shape_text(Some(declared)),
+        given: array.shape().to_vec(),
+    };
+    if declared.len() != array.ndim() {
+        return Err(misfit());
+    }
+    for (extent, &size) in declared.iter().zip(array.shape()) {
+        match extent {
+            Extent::Unknown => {}
+            Extent::Fixed(n) if *n == size => {}
+            Extent::Fixed(_) => return Err(misfit()),
+            Extent::Symbol(symbol) => match symbols.insert(symbol, size) {
+                Some(before) if before != size => {
+                    return Err(InputError::Symbol {
+                        symbol: symbol.clone(),
+                        before,
+                        input: tensor.name.clone(),
+                        size,
+                    });
+                }
+                _ => {}
+            },
+        }
+    }
+    Ok(())
+}

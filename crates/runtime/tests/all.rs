@@ -1,0 +1,8 @@
+//! The tests of this floor, in one binary.
+
+#[path = "all/engines.rs"]
+mod engines;
+#[path = "all/library.rs"]
+mod library;
+#[path = "all/models.rs"]
+mod models;

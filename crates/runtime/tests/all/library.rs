@@ -1,0 +1,169 @@
+//! Finding and fetching ONNX Runtime.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pixelrnn_runtime::LibraryError;
+use pixelrnn_runtime::library::{Place, RELEASE, Request, ensure, find, install, pin};
+
+/// An empty folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A request that sees nothing of this machine.
+fn sealed(name: &str) -> Request {
+    Request {
+        explicit: None,
+        environment: None,
+        cache: Some(folder(name)),
+        search: false,
+        cuda: false,
+        offline: true,
+        progress: None,
+    }
+}
+
+#[test]
+fn a_missing_library_says_where_it_was_sought_and_what_to_do() {
+    let request = sealed("missing");
+    let error = ensure(&request).unwrap_err();
+    assert!(matches!(error, LibraryError::Missing { offline: true, cuda: false, .. }));
+    let text = error.to_string();
+    for part in [
+        &*request.folder().unwrap().to_string_lossy(),
+        "it does not exist",
+        "`pixelrnn runtime install`",
+        "ORT_DYLIB_PATH",
+        "--ort-lib",
+        "PIXELRNN_OFFLINE",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn cuda_is_never_fetched_unasked() {
+    let request = Request { offline: false, cuda: true, ..sealed("cuda") };
+    let text = ensure(&request).unwrap_err().to_string();
+    assert!(text.contains("`pixelrnn runtime install --cuda`"), "{text}");
+    assert!(!text.contains("PIXELRNN_OFFLINE"), "{text}");
+}
+
+#[test]
+fn without_a_cache_the_error_says_so() {
+    let request = Request { offline: false, cache: None, ..sealed("no-cache") };
+    assert!(matches!(ensure(&request), Err(LibraryError::NoCache)));
+}
+
+#[test]
+fn a_named_library_is_used_or_refused_but_never_passed_over() {
+    let home = folder("named");
+    let garbage = home.join("libonnxruntime.so");
+    fs::write(&garbage, "no library").unwrap();
+    for (path, reason) in
+        [(home.join("nowhere.so"), "it does not exist"), (garbage, "libonnxruntime.so")]
+    {
+        let request = Request { explicit: Some(path.clone()), ..sealed("named-cache") };
+        let text = find(&request).unwrap_err().to_string();
+        assert!(text.starts_with("--ort-lib names") && text.contains(reason), "{text}");
+        let request = Request { environment: Some(path), offline: false, ..request.clone() };
+        let request = Request { explicit: None, ..request };
+        let text = ensure(&request).unwrap_err().to_string();
+        assert!(text.starts_with("ORT_DYLIB_PATH names") && text.contains(reason), "{text}");
+    }
+    let request = Request { explicit: Some(folder("empty")), ..sealed("named-cache") };
+    let text = find(&request).unwrap_err().to_string();
+    assert!(text.contains("no libonnxruntime in it"), "{text}");
+}
+
+/// Builds a library that claims to be ONNX Runtime of some version.
+fn pretender(home: &Path, version: &str) -> PathBuf {
+    let source = home.join("fake.rs");
+    let code = format!(
+        r#"use std::ffi::c_char;
+        #[repr(C)] pub struct Base(extern "C" fn(u32) -> *const u8, extern "C" fn() -> *const c_char);
+        extern "C" fn api(_: u32) -> *const u8 {{ std::ptr::null() }}
+        extern "C" fn version() -> *const c_char {{ c"{version}".as_ptr() }}
+        static BASE: Base = Base(api, version);
+        #[unsafe(no_mangle)] pub extern "C" fn OrtGetApiBase() -> *const Base {{ &BASE }}"#
+    );
+    fs::write(&source, code).unwrap();
+    let library = home.join(format!("pretender-{version}.so"));
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let status = Command::new(rustc)
+        .args(["--edition=2024", "--crate-type=cdylib", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    library
+}
+
+#[test]
+fn a_version_that_is_too_old_or_unheard_of_is_refused() {
+    let home = folder("versions");
+    for (version, reason) in [
+        ("1.22.3", "it is version 1.22.3, and 1.23 or later is needed"),
+        ("2.0.0", "it is version 2.0.0, and only 1.23 to 1.x is known"),
+        ("nightly", "it says it is version `nightly`"),
+    ] {
+        let request = Request { explicit: Some(pretender(&home, version)), ..sealed("old") };
+        let text = find(&request).unwrap_err().to_string();
+        assert!(text.ends_with(reason), "{text}");
+    }
+    let path = pretender(&home, "1.23.0");
+    let request = Request { explicit: Some(path.clone()), ..sealed("old") };
+    let library = find(&request).unwrap();
+    assert_eq!((library.version.major, library.version.minor), (1, 23));
+    assert_eq!(library.path, path.canonicalize().unwrap());
+    let text = find(&request.with_cuda(true)).unwrap_err().to_string();
+    assert!(text.ends_with("it comes without CUDA"), "{text}");
+}
+
+static FETCHED: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn many_may_ensure_at_once_and_one_fetches() {
+    if pin(false).is_none() {
+        let error = install(&sealed("no-pin")).unwrap_err();
+        assert!(matches!(error, LibraryError::NoWheel { .. }));
+        return;
+    }
+    let count: fn(&str) = |line| {
+        FETCHED.fetch_add(usize::from(line.starts_with("fetching")), Ordering::Relaxed);
+    };
+    let request = Request { offline: false, progress: Some(count), ..sealed("parallel") };
+    // As one who was killed while fetching would leave it.
+    let leftover = request.cache.as_ref().unwrap().join(format!("onnxruntime-{RELEASE}.partial"));
+    fs::create_dir_all(leftover.join("wheel/half.whl")).unwrap();
+    // And something that is no library where it should be.
+    let damaged = request.folder().unwrap();
+    fs::create_dir_all(&damaged).unwrap();
+    fs::write(damaged.join("libonnxruntime.so.0.damaged"), "no library").unwrap();
+
+    let libraries = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ensure(&request))).collect();
+        threads.into_iter().map(|t| t.join().unwrap().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(FETCHED.load(Ordering::Relaxed), 1);
+    for library in &libraries {
+        assert_eq!(library, &libraries[0]);
+        assert_eq!(library.place, Place::Cache);
+        assert_eq!(library.version.text, RELEASE);
+        assert!(!library.has_cuda());
+    }
+    assert!(!leftover.exists());
+    let kept = fs::read_dir(request.folder().unwrap()).unwrap();
+    let kept: Vec<_> = kept.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(kept.iter().any(|name| name == "LICENSE"), "{kept:?}");
+    assert!(!kept.iter().any(|name| name.contains("pybind")), "{kept:?}");
+    assert!(!kept.iter().any(|name| name.contains("damaged")), "{kept:?}");
+
+    find(&Request { offline: true, ..request }).unwrap();
+}
