@@ -1,0 +1,89 @@
+//! The same numbers from several engines.
+
+use pixelrnn_ops::Batch;
+use pixelrnn_passes::{Weights, bind};
+use pixelrnn_runtime::{Engine, Program};
+
+use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
+
+/// How far two engines may lie apart: `absolute + relative * scale`, where the scale is the largest
+/// magnitude in the output. The one place where the project says what "the same" means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    pub absolute: f64,
+    pub relative: f64,
+}
+
+/// For f32 engines on CPU, and on CUDA without TF32.
+pub const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-4 };
+
+/// One output of one pair of engines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    pub output: String,
+    pub engines: [String; 2],
+    /// The largest absolute difference.
+    pub absolute: f64,
+    /// That, over the largest magnitude in the output.
+    pub relative: f64,
+    pub within: bool,
+}
+
+/// Compares two arrays; differing shapes or a value that is not a number never agree.
+pub fn difference(a: &Array, b: &Array, tolerance: Tolerance) -> (f64, f64, bool) {
+    if a.shape() != b.shape() {
+        return (f64::INFINITY, f64::INFINITY, false);
+    }
+    let mut worst = 0.0f64;
+    let mut scale = 0.0f64;
+    for (&x, &y) in a.iter().zip(b.iter()) {
+        let (x, y) = (f64::from(x), f64::from(y));
+        let d = (x - y).abs();
+        if !d.is_finite() {
+            return (f64::INFINITY, f64::INFINITY, false);
+        }
+        worst = worst.max(d);
+        scale = scale.max(x.abs()).max(y.abs());
+    }
+    let relative = if scale > 0.0 { worst / scale } else { 0.0 };
+    (worst, relative, worst <= tolerance.absolute + tolerance.relative * scale)
+}
+
+/// Runs one graph of a model on every engine with the same images, and compares every pair.
+///
+/// # Errors
+/// A graph that cannot be compiled, or an engine that fails.
+pub fn compare(
+    model: &Declaration,
+    kind: GraphKind,
+    weights: &Weights,
+    batch: Batch,
+    images: &Array,
+    engines: &[Box<dyn Engine>],
+) -> Result<Vec<Difference>, Error> {
+    let options = ExportOptions { batch, ..ExportOptions::with_weights(weights) };
+    let onnx = model.export(kind, &options)?;
+    let graph = bind(&model.graph_of(kind)?, weights).map_err(pixelrnn_passes::PassError::from)?;
+    let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+    let mut results = Vec::new();
+    for engine in engines {
+        let mut session = engine.load(&program)?;
+        results.push((engine.name(), session.run(&[("image", images)])?));
+    }
+    let mut differences = Vec::new();
+    for (i, (first, a)) in results.iter().enumerate() {
+        for (second, b) in &results[i + 1..] {
+            for ((output, x), (_, y)) in a.iter().zip(b) {
+                let (absolute, relative, within) = difference(x, y, TOLERANCE);
+                differences.push(Difference {
+                    output: output.clone(),
+                    engines: [(*first).to_string(), (*second).to_string()],
+                    absolute,
+                    relative,
+                    within,
+                });
+            }
+        }
+    }
+    Ok(differences)
+}

@@ -1,0 +1,154 @@
+//! A declared model with all its numbers.
+
+use std::path::Path;
+
+use pixelrnn_graph::Source;
+use pixelrnn_ops::PixelGraph;
+use pixelrnn_passes::{CausalProof, Causality, CausalityError, Weights, initialise};
+use pixelrnn_syntax::{Declared, Image, Trouble, ast, elaborate, leak, parse};
+
+use crate::error::Error;
+
+/// A model that [`model!`](crate::model) declared; the macro implements it.
+pub trait Model {
+    /// The name in the declaration.
+    const NAME: &'static str;
+
+    /// The text of the declaration.
+    fn source() -> Source;
+
+    /// The hyper-parameters by name.
+    fn settings(&self) -> Vec<(&'static str, usize)>;
+
+    /// The model with these hyper-parameters.
+    ///
+    /// # Errors
+    /// Hyper-parameters that do not suit, such as zero features; the macro has checked the
+    /// defaults.
+    fn declare(&self) -> Result<Declaration, Error> {
+        self.declare_with(&[])
+    }
+
+    /// The model with these hyper-parameters and another image, by the names `height`, `width`,
+    /// `colours` and `levels`.
+    ///
+    /// # Errors
+    /// As [`Model::declare`]; also a setting that there is not.
+    fn declare_with(&self, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
+        let mut all: Vec<(String, usize)> =
+            self.settings().into_iter().map(|(n, v)| (n.to_string(), v)).collect();
+        all.extend(overrides.iter().cloned());
+        Declaration::from_source(Self::source(), &all)
+    }
+}
+
+/// A model with all its numbers: what is exported, compared, trained and sampled.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    source: Source,
+    model: ast::Model,
+    declared: Declared,
+}
+
+impl Declaration {
+    /// Reads a declaration from text, with some settings changed (later ones win).
+    ///
+    /// # Errors
+    /// All that is wrong in the text, or a setting that the model does not have.
+    pub fn from_source(source: Source, overrides: &[(String, usize)]) -> Result<Self, Error> {
+        let (model, diagnostics) = parse(&source.text);
+        let model = match model {
+            Some(model) if diagnostics.is_empty() => model,
+            _ => return Err(Error::Model { text: source, diagnostics }),
+        };
+        match elaborate(&model, overrides) {
+            Ok(declared) => Ok(Declaration { source, model, declared }),
+            Err(Trouble::Text(diagnostics)) => Err(Error::Model { text: source, diagnostics }),
+            Err(Trouble::Setting { message, .. }) => Err(Error::Setting(message)),
+        }
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Declaration::from_source`].
+    pub fn from_file(path: &Path, overrides: &[(String, usize)]) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::Io {
+            path: path.to_path_buf(),
+            doing: "read",
+            error,
+        })?;
+        Self::from_source(Source::new(path.display().to_string(), text), overrides)
+    }
+
+    /// The name of the model.
+    pub fn name(&self) -> &str {
+        &self.declared.name
+    }
+
+    /// The doc comment.
+    pub fn doc(&self) -> &str {
+        &self.declared.doc
+    }
+
+    /// The text that it came from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Every hyper-parameter and the image's size, as they are used.
+    pub fn settings(&self) -> &[(String, usize)] {
+        &self.declared.settings
+    }
+
+    /// The size of an image.
+    pub fn image(&self) -> Image {
+        self.declared.image
+    }
+
+    /// The graph: input `image [N, C, H, W]` of levels, the parameters, output `logits`.
+    pub fn graph(&self) -> &PixelGraph {
+        &self.declared.graph
+    }
+
+    /// The number of trained numbers.
+    pub fn parameters(&self) -> usize {
+        let graph = self.graph();
+        graph.parameters().map(|(input, _)| graph.ty(input.value).size()).sum()
+    }
+
+    /// Fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`; the same seed gives the
+    /// same weights on every machine.
+    pub fn initialise(&self, seed: u64) -> Weights {
+        initialise(self.graph(), seed)
+    }
+
+    /// Proves that no output reads a value at or after its own place.
+    ///
+    /// # Errors
+    /// A leak, as a diagnostic on the layer at fault; or an image too large to prove.
+    pub fn prove(&self) -> Result<CausalProof, Error> {
+        pixelrnn_passes::verify_causality(self.graph()).map_err(|e| self.causality_error(e))
+    }
+
+    /// What every output reads, causal or not, with the path of the first leak.
+    ///
+    /// # Errors
+    /// An image too large to analyse.
+    pub fn causality(&self) -> Result<Causality, Error> {
+        match pixelrnn_passes::verify_causality(self.graph()) {
+            Ok(proof) => Ok(proof.causality().clone()),
+            Err(CausalityError::Leak(causality)) => Ok(*causality),
+            Err(other) => Err(self.causality_error(other)),
+        }
+    }
+
+    fn causality_error(&self, error: CausalityError) -> Error {
+        match leak(&error, &self.model) {
+            Some(diagnostic) => {
+                Error::Model { text: self.source.clone(), diagnostics: vec![diagnostic] }
+            }
+            None => Error::Causality(error),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Floor 8 of `pixelrnn`: the face of the project.
+//!
+//! Declare an autoregressive image model in a dozen lines; get a checked graph, the same numbers
+//! from several engines, and a plain `.onnx`.
+//!
+//! ```
+//! use pixelrnn::prelude::*;
+//!
+//! pixelrnn::model! {
+//!     /// A small Diagonal BiLSTM.
+//!     pub Small { h: usize = 4, layers: usize = 1 }
+//!
+//!     image 8 x 8, colours 1, levels 17;
+//!
+//!     stem: masked_conv(7 x 7, A, 2 * h);
+//!     body: repeat layers {
+//!         residual { lstm: diagonal_bilstm(h); up: masked_conv(1 x 1, B, 2 * h); }
+//!     }
+//!     head: relu; hidden: masked_conv(1 x 1, B, 8); relu; logits;
+//! }
+//!
+//! # fn main() -> Result<(), pixelrnn::Error> {
+//! let model = Small { layers: 2, ..Small::default() }.declare()?;
+//! let proof = model.prove()?; // no output reads a pixel at or after its own place
+//! assert!(proof.causality().causal());
+//! let weights = model.initialise(0);
+//! let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(&weights))?;
+//! # assert!(onnx.len() > 1000);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Purpose.** What users import: the macro, declarations, the zoo, export, comparison of engines.
+//!
+//! **Invariants.**
+//! - Nothing here panics on what a user can write, name or hand in.
+//! - A file appears whole or not at all.
+//!
+//! **Where to start.** `declaration.rs`; then `zoo/` for what models look like.
+
+// The macro names this crate from the outside; the zoo uses it on the inside.
+extern crate self as pixelrnn;
+
+pub mod compare;
+mod declaration;
+mod error;
+mod export;
+pub mod files;
+pub mod layers;
+mod render;
+pub mod weights;
+pub mod zoo;
+
+pub use declaration::{Declaration, Model};
+pub use error::Error;
+pub use export::{ExportOptions, GraphKind};
+pub use pixelrnn_graph::{Array, Source};
+pub use pixelrnn_macros::model;
+pub use pixelrnn_ops::Batch;
+pub use pixelrnn_passes::{CausalProof, Causality, ControlFlow, Weights};
+pub use pixelrnn_syntax::Image;
+pub use render::render;
+
+/// The engines, as they are.
+pub use pixelrnn_runtime as runtime;
+
+/// What the compiler is made of, for tools built on it.
+pub mod internal {
+    pub use pixelrnn_graph as graph;
+    pub use pixelrnn_onnx as onnx;
+    pub use pixelrnn_ops as ops;
+    pub use pixelrnn_passes as passes;
+    pub use pixelrnn_syntax as syntax;
+}
+
+/// What a program that declares and exports a model needs.
+pub mod prelude {
+    pub use crate::{
+        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, Weights, model,
+    };
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

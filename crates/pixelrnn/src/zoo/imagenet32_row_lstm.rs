@@ -1,0 +1,21 @@
+//! `imagenet32-row-lstm`: the Row LSTM of the paper for ImageNet at 32 x 32.
+//!
+//! Twelve layers, h = 384: 3.86 bits per dimension in the paper.
+
+crate::model! {
+    /// Row LSTM on ImageNet, 32 x 32.
+    pub Imagenet32RowLstm {
+        /// Features of a layer; maps between layers have twice as many.
+        h: usize = 384,
+        /// Blocks of the body.
+        layers: usize = 12,
+    }
+
+    image 32 x 32, colours 3, levels 256;
+
+    stem: masked_conv(7 x 7, A, 2 * h);
+    body: repeat layers {
+        residual { lstm: row_lstm(h); up: masked_conv(1 x 1, B, 2 * h); }
+    }
+    head: relu; hidden: masked_conv(1 x 1, B, 1024); relu; logits;
+}

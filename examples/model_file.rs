@@ -1,0 +1,32 @@
+//! Reads a model file at run time and compares two engines on it: the same text as in the macro,
+//! the same checks, the same errors.
+//!
+//! `cargo run --example model_file [FILE]`
+
+use std::path::PathBuf;
+
+use pixelrnn::compare::compare;
+use pixelrnn::prelude::*;
+use pixelrnn::{Array, runtime};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wide.pixelrnn");
+    let path = std::env::args().nth(1).map_or(bundled.into(), PathBuf::from);
+    // A mistake in the file is shown with an excerpt, the place underlined.
+    let model = Declaration::from_file(&path, &[])?;
+    println!("{}: {} parameters", model.name(), model.parameters());
+
+    let weights = model.initialise(0);
+    let Image { height, width, colours, levels } = model.image();
+    let images = Array::from_shape_fn(vec![2, colours, height, width], |i| {
+        ((i[0] + 3 * i[2] + 5 * i[3]) % levels) as f32
+    });
+    let engines = runtime::open(&["reference", "tract"], &runtime::Options::default())?;
+    for d in compare(&model, GraphKind::Nll, &weights, Batch::Symbolic, &images, &engines)? {
+        println!(
+            "{}: {} and {} differ by {:.1e}",
+            d.output, d.engines[0], d.engines[1], d.relative
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! One side of a kernel.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7, A, 4);
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A block with nothing in it.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    repeat h { }
+    logits;
+}
+
+fn main() {}

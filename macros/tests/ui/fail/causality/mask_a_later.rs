@@ -1,0 +1,13 @@
+//! Mask A comes too late.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: conv(7 x 7, 4);
+    second: masked_conv(7 x 7, A, 4);
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! Hyper-parameters are fields of a struct.
+
+pixelrnn::model! {
+    pub Wrong { type: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! Hyper-parameters have a default.
+
+pixelrnn::model! {
+    pub Wrong { h: usize }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    logits;
+}
+
+fn main() {}

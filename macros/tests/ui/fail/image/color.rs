@@ -1,0 +1,12 @@
+//! The other spelling.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colors 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! The size of the image comes first.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    stem: masked_conv(7 x 7, A, 4);
+    image 8 x 8, colours 1, levels 2;
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A misspelt keyword.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    residul { masked_conv(1 x 1, B, 4); }
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A name in an expression that nobody declared.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 2 * hh);
+    logits;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! Divided by zero.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 8 / (h - 2));
+    logits;
+}
+
+fn main() {}

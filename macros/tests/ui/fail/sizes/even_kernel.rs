@@ -1,0 +1,12 @@
+//! A masked kernel has a centre.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 8, colours 1, levels 2;
+
+    stem: masked_conv(7 x 6, A, 4);
+    logits;
+}
+
+fn main() {}

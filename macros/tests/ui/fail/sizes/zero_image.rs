@@ -1,0 +1,12 @@
+//! No image.
+
+pixelrnn::model! {
+    pub Wrong { h: usize = 2 }
+
+    image 8 x 0, colours 1, levels 2;
+
+    stem: masked_conv(7 x 7, A, 4);
+    logits;
+}
+
+fn main() {}

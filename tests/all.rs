@@ -1,0 +1,40 @@
+//! The tests of the whole, in one binary: what holds across crates.
+
+#[path = "all/build.rs"]
+mod build;
+#[path = "all/common.rs"]
+mod common;
+#[path = "all/composites.rs"]
+mod composites;
+#[path = "all/context.rs"]
+mod context;
+#[path = "all/declared.rs"]
+mod declared;
+#[path = "all/determinism.rs"]
+mod determinism;
+#[path = "all/errors.rs"]
+mod errors;
+#[path = "all/faults.rs"]
+mod faults;
+#[path = "all/floors.rs"]
+mod floors;
+#[path = "all/footprints.rs"]
+mod footprints;
+#[path = "all/gradients.rs"]
+mod gradients;
+#[path = "all/likelihood.rs"]
+mod likelihood;
+#[path = "all/models.rs"]
+mod models;
+#[path = "all/ops.rs"]
+mod ops;
+#[path = "all/second_reader.rs"]
+mod second_reader;
+#[path = "all/text.rs"]
+mod text;
+#[path = "all/tidy.rs"]
+mod tidy;
+#[path = "all/tolerance.rs"]
+mod tolerance;
+#[path = "all/training.rs"]
+mod training;

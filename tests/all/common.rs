@@ -1,0 +1,117 @@
+//! What the tests share: reproducible numbers, engines, and how to run a program on them.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use pixelrnn::compare::{TOLERANCE, difference};
+use pixelrnn::runtime::{Engine, Program, open};
+use pixelrnn::{Array, Declaration, Weights};
+
+/// A small generator of reproducible numbers.
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// A stream of its own for each seed.
+    pub fn new(seed: u64) -> Numbers {
+        let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        numbers.next();
+        numbers
+    }
+
+    /// 31 fresh bits.
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        self.0 >> 33
+    }
+
+    /// At least 0 and below 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 7) as f64 / f64::from(1u32 << 24)
+    }
+
+    /// A whole number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// An array of numbers between -1 and 1.
+    pub fn array(&mut self, shape: Vec<usize>) -> Array {
+        Array::from_shape_simple_fn(shape, || (2.0 * self.unit() - 1.0) as f32)
+    }
+
+    /// An array of levels, as images are.
+    pub fn levels(&mut self, shape: Vec<usize>, levels: usize) -> Array {
+        Array::from_shape_simple_fn(shape, || self.below(levels) as f32)
+    }
+
+    /// Images for a model.
+    pub fn images(&mut self, model: &Declaration, count: usize) -> Array {
+        let i = model.image();
+        self.levels(vec![count, i.colours, i.height, i.width], i.levels)
+    }
+}
+
+/// Fresh weights in which nothing is zero, so that no bias and no initial state goes untested.
+pub fn weights(model: &Declaration, seed: u64) -> Weights {
+    let mut numbers = Numbers::new(seed);
+    let mut weights = model.initialise(seed);
+    for array in weights.values_mut() {
+        array.mapv_inplace(|x| if x == 0.0 { (numbers.unit() - 0.5) as f32 } else { x });
+    }
+    weights
+}
+
+/// The engines to compare: the reference first.
+pub fn engines() -> &'static [Box<dyn Engine>] {
+    static ENGINES: OnceLock<Vec<Box<dyn Engine>>> = OnceLock::new();
+    ENGINES.get_or_init(|| {
+        open(&["reference", "tract", "ort"], &pixelrnn::runtime::Options::default())
+            .unwrap_or_else(|e| panic!("these tests need ONNX Runtime: {e}"))
+    })
+}
+
+/// Loads a program on an engine once, and runs it on each set of inputs.
+pub fn run(engine: &dyn Engine, program: &Program, calls: &[Vec<(&str, &Array)>]) -> Vec<Outputs> {
+    let what = format!("{} on {}", program.name, engine.name());
+    let mut session = engine.load(program).unwrap_or_else(|e| panic!("{what}: {e}"));
+    calls
+        .iter()
+        .map(|inputs| session.run(inputs).unwrap_or_else(|e| panic!("{what}: {e}")))
+        .collect()
+}
+
+/// What a run gives.
+pub type Outputs = Vec<(String, Array)>;
+
+/// Two sets of outputs are the same within the project's tolerance.
+#[track_caller]
+pub fn assert_same(what: &str, expected: &Outputs, found: &Outputs) {
+    assert_eq!(expected.len(), found.len(), "{what}: number of outputs");
+    for ((name, a), (other, b)) in expected.iter().zip(found) {
+        assert_eq!(name, other, "{what}: name of an output");
+        let (absolute, relative, within) = difference(a, b, TOLERANCE);
+        assert!(
+            within,
+            "{what}: `{name}` differs by {absolute:e} ({relative:e} of the largest); shapes {:?} {:?}",
+            a.shape(),
+            b.shape()
+        );
+    }
+}
+
+/// Settings as the library takes them.
+pub fn settings(list: &[(&str, usize)]) -> Vec<(String, usize)> {
+    list.iter().map(|&(name, value)| (name.to_string(), value)).collect()
+}
+
+/// A model of the zoo with some settings changed.
+pub fn zoo(name: &str, list: &[(&str, usize)]) -> Declaration {
+    let entry = pixelrnn::zoo::find(name).expect("a model of the zoo");
+    entry.declare(&settings(list)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.join("../..").canonicalize().expect("the repository")
+}

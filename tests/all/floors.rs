@@ -1,0 +1,82 @@
+//! The floors: a crate depends only on crates below it, and the macro on nothing heavy.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::root;
+
+/// Each crate's floor.
+const FLOORS: [(&str, u32); 11] = [
+    ("pixelrnn-graph", 0),
+    ("pixelrnn-onnx", 1),
+    ("pixelrnn-ops", 2),
+    ("pixelrnn-passes", 3),
+    ("pixelrnn-syntax", 4),
+    ("pixelrnn-macros", 5),
+    ("pixelrnn-runtime", 6),
+    ("pixelrnn-data", 7),
+    ("pixelrnn-train", 7),
+    ("pixelrnn", 8),
+    ("pixelrnn-cli", 9),
+];
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap_or_else(|e| panic!("cargo {arguments:?}: {e}"));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "cargo {arguments:?}: {complaint}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn dependencies_go_down() {
+    let floors = BTreeMap::from(FLOORS);
+    let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_string();
+    let mut seen = 0;
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = text(&package["name"]);
+        let floor = floors.get(name.as_str()).unwrap_or_else(|| panic!("`{name}` has no floor"));
+        seen += 1;
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let other = text(&dependency["name"]);
+            // A dependency for tests has `dev` here, one of a program the default, null.
+            if dependency["kind"].is_null() && dependency["path"].is_string() {
+                let below = floors[other.as_str()];
+                assert!(below < *floor, "`{name}` (floor {floor}) uses `{other}` (floor {below})");
+            }
+        }
+    }
+    assert!(seen >= 9, "{seen} crates");
+}
+
+#[test]
+fn the_macro_stays_light() {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        "pixelrnn-macros",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--offline",
+    ]);
+    let mut crates: Vec<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    assert!(crates.contains(&"pixelrnn-syntax"), "{crates:?}");
+    let heavy = |name: &&&str| {
+        name.starts_with("ort") || name.starts_with("tract") || **name == "pixelrnn-runtime"
+    };
+    assert_eq!(crates.iter().find(heavy), None);
+    // What a user compiles before the first model: keep an eye on it.
+    assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
+}

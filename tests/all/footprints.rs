@@ -1,0 +1,216 @@
+//! Footprints are true and exact: change an input element, and just those output elements change
+//! that the footprint says read it. What `verify_causality` takes for granted is proved here.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use pixelrnn::internal::graph::{Operation, Type};
+use pixelrnn::internal::ops::{Env, Grid, Mul, Op, Reading, Sample};
+use pixelrnn::internal::passes::causality::causality;
+use pixelrnn::{Array, Declaration, Source};
+
+use crate::common::{Numbers, weights};
+use crate::ops::reference;
+
+/// Operators that say they read everything: they are expanded first, or stand behind the logits.
+fn coarse(mnemonic: &str) -> bool {
+    ["scan", "row_lstm", "diagonal_bilstm", "softmax_residual"].contains(&mnemonic)
+        || mnemonic.ends_with("_nll")
+        || mnemonic.ends_with("_gradient")
+}
+
+/// Inputs that never depend on an image, and are not followed.
+const UNFOLLOWED: [(&str, &[usize]); 2] = [("masked_conv", &[1, 2]), ("state_conv", &[1])];
+
+/// An element of an input.
+type Element = (usize, usize);
+
+/// The numbers of the elements of a part of a tensor.
+fn elements(part: &[Range<usize>], extents: &[usize]) -> Vec<usize> {
+    let mut all = vec![0];
+    for (range, extent) in part.iter().zip(extents) {
+        assert!(range.start <= range.end && range.end <= *extent, "{part:?} of {extents:?}");
+        all = all.iter().flat_map(|base| range.clone().map(move |i| base * extent + i)).collect();
+    }
+    all
+}
+
+/// What each element of the result reads, as the footprint says.
+fn said(sample: &Sample, grids: &[Grid], constants: &[Option<&Array>]) -> Vec<BTreeSet<Element>> {
+    let types: Vec<&Type> = sample.inputs.iter().collect();
+    let grids: Vec<&Grid> = grids.iter().collect();
+    let reading = Reading { types: &types, grids: &grids, constants };
+    let footprint = sample.op.footprint(&reading);
+    let extents = sample.op.infer(&types).expect("fits")[0].extents(1);
+    let ends: Vec<usize> = footprint.grid.axes.iter().filter_map(|b| b.last().copied()).collect();
+    assert_eq!(ends, extents, "the grid covers the result");
+    let mut all = vec![BTreeSet::new(); extents.iter().product()];
+    let mut cells: Vec<Vec<Range<usize>>> = vec![vec![]];
+    for bounds in &footprint.grid.axes {
+        let longer = |cell: &Vec<Range<usize>>| {
+            let cell = cell.clone();
+            let with = move |b: &[usize]| {
+                let mut longer = cell.clone();
+                longer.push(b[0]..b[1]);
+                longer
+            };
+            bounds.windows(2).map(with)
+        };
+        cells = cells.iter().flat_map(longer).collect();
+    }
+    for cell in cells {
+        let mut read = BTreeSet::new();
+        (footprint.reads)(&cell, &mut |input, part| {
+            let extents = types[input].extents(1);
+            read.extend(elements(part, &extents).into_iter().map(|e| (input, e)));
+        });
+        for element in elements(&cell, &extents) {
+            all[element].extend(read.iter().copied());
+        }
+    }
+    all
+}
+
+/// What each element of the result reads, found by changing one input element after the other.
+fn found(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Element>> {
+    let eval = |inputs: &[Array<f64>]| {
+        let inputs: Vec<&Array<f64>> = inputs.iter().collect();
+        sample.op.eval(&Env { batch: 1 }, &inputs).expect("evaluates").remove(0)
+    };
+    let before = eval(inputs);
+    let mut all = vec![BTreeSet::new(); before.len()];
+    let mut inputs = inputs.to_vec();
+    for i in 0..inputs.len() {
+        for e in 0..inputs[i].len() {
+            let slot = |a: &mut Array<f64>, x: f64| {
+                std::mem::replace(a.iter_mut().nth(e).expect("an element"), x)
+            };
+            let old = slot(&mut inputs[i], 0.0);
+            // To the other side of zero, where every kink is.
+            slot(&mut inputs[i], -old - 0.125);
+            let after = eval(&inputs);
+            slot(&mut inputs[i], old);
+            for (set, (a, b)) in all.iter_mut().zip(before.iter().zip(after.iter())) {
+                if a != b {
+                    set.insert((i, e));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Positive numbers, away from every kink.
+fn inputs_of(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
+    let draw = |ty: &Type, numbers: &mut Numbers| {
+        Array::<f64>::from_shape_simple_fn(ty.extents(1), || 0.5 + numbers.unit())
+    };
+    sample.inputs.iter().map(|ty| draw(ty, numbers)).collect()
+}
+
+#[test]
+fn footprints_are_exact() {
+    let mut numbers = Numbers::new(6);
+    let mut checked = 0;
+    for (k, sample) in Op::samples().iter().enumerate() {
+        let mnemonic = sample.op.mnemonic();
+        let types: Vec<&Type> = sample.inputs.iter().collect();
+        if sample.op.infer(&types).expect("fits").len() != 1 {
+            continue;
+        }
+        let what = format!("sample {k}, {mnemonic} {:?}", sample.op.attributes());
+        let unfollowed = UNFOLLOWED.iter().find(|(m, _)| *m == mnemonic).map_or(&[][..], |u| u.1);
+        let mut found = found(sample, &inputs_of(sample, &mut numbers));
+        found.iter_mut().for_each(|set| set.retain(|(input, _)| !unfollowed.contains(input)));
+        let constants = vec![None; types.len()];
+        let fine: Vec<Grid> = sample.inputs.iter().map(Grid::unit).collect();
+        let whole: Vec<Grid> = sample.inputs.iter().map(Grid::whole).collect();
+        // Whatever the inputs are cut into, nothing that is read may be left out.
+        for grids in [&fine, &whole] {
+            for (e, (said, found)) in said(sample, grids, &constants).iter().zip(&found).enumerate()
+            {
+                let missing = found.difference(said).next();
+                assert_eq!(missing, None, "{what}: element {e} reads more than is said");
+            }
+        }
+        if coarse(mnemonic) {
+            continue;
+        }
+        for (e, (said, found)) in said(sample, &fine, &constants).iter().zip(&found).enumerate() {
+            let surplus = said.difference(found).next();
+            assert_eq!(surplus, None, "{what}: element {e} reads less than is said");
+        }
+        checked += 1;
+    }
+    assert!(checked > 30, "{checked} samples");
+}
+
+/// A product with a constant does not read where that is zero.
+#[test]
+fn products_with_constants() {
+    let (map, flags) = (Type::real([2usize, 3, 2]), Type::real([1usize, 3, 1]));
+    let sample = Sample::new(Mul, [map, flags]);
+    let flags = Array::from_shape_vec(vec![1, 3, 1], vec![1.0, 0.0, 2.5]).expect("fits");
+    let mut inputs = inputs_of(&sample, &mut Numbers::new(8));
+    inputs[1] = flags.mapv(f64::from);
+    let mut found = found(&sample, &inputs);
+    found.iter_mut().for_each(|set| set.retain(|(input, _)| *input == 0));
+    let grids: Vec<Grid> = sample.inputs.iter().map(Grid::unit).collect();
+    let mut said = said(&sample, &grids, &[None, Some(&flags)]);
+    said.iter_mut().for_each(|set| set.retain(|(input, _)| *input == 0));
+    assert_eq!(said, found);
+    assert!(found.iter().any(BTreeSet::is_empty));
+}
+
+/// The sets of whole layers, recurrences too, are what evaluation really reads.
+#[test]
+fn the_sets_of_layers_are_exact() {
+    let layers = [
+        "masked_conv(3 x 3, B, 7)",
+        "masked_conv(1 x 5, B, 6)",
+        "conv(3 x 1, 6)",
+        "row_lstm(6)",
+        "row_lstm(5, kernel = 5, initial = learned)",
+        "row_lstm(4, kernel = 1)",
+        "diagonal_bilstm(6)",
+        "diagonal_bilstm(5, initial = learned)",
+    ];
+    for layer in layers {
+        for colours in [1, 3] {
+            let text = format!(
+                "M image 4 x 5, colours {colours}, levels 2; \
+                 stem: masked_conv(3 x 3, A, 7); tanh; layer: {layer}; tanh; logits;"
+            );
+            let model = Declaration::from_source(Source::new("m", text), &[]);
+            let model = model.unwrap_or_else(|e| panic!("{layer}: {e}"));
+            let graph = model.graph();
+            let sets = causality(graph).expect("analysed");
+            let mut numbers = Numbers::new(9);
+            let mut inputs: Vec<(String, Array)> = weights(&model, 5).into_iter().collect();
+            inputs.push(("image".into(), numbers.array(vec![1, colours, 4, 5])));
+            let last = inputs.len() - 1;
+            let before = reference(graph, 1, &inputs).remove(0);
+            let number = |c: usize, y: usize, x: usize| (y * 5 + x) * colours + c;
+            for (c, y, x) in places(colours) {
+                let at = [0, c, y, x];
+                let old = inputs[last].1[at];
+                inputs[last].1[at] = -1.5 * old + 0.25;
+                let after = reference(graph, 1, &inputs).remove(0);
+                inputs[last].1[at] = old;
+                for (d, v, u) in places(colours) {
+                    let changed = before[[0, d, v, u]] != after[[0, d, v, u]];
+                    let said = sets.reads.get(number(d, v, u), number(c, y, x));
+                    assert_eq!(
+                        said, changed,
+                        "{layer}, {colours} colours: output ({v}, {u}) colour {d}, \
+                         input ({y}, {x}) colour {c}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn places(colours: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    (0..colours * 20).map(move |i| (i % colours, i / colours / 5, i / colours % 5))
+}

@@ -1,0 +1,240 @@
+//! Gradients: every operator's against a finite difference in one random direction, in f64, and
+//! whole models' against theirs.
+
+use std::collections::BTreeMap;
+
+use pixelrnn::internal::graph::{Array, Role, Type, Value};
+use pixelrnn::internal::ops::rules::adjoint::{AdjointError, pull_back};
+use pixelrnn::internal::ops::{Constant, Env, Fill, Mul, Op, PixelGraph, Sample, evaluate};
+use pixelrnn::internal::passes::{differentiate, with_loss};
+use pixelrnn::prelude::*;
+
+use crate::common::{Numbers, settings, weights};
+use crate::declared::{LearnedDiagonal, LearnedRow, Mixed};
+
+const BATCH: usize = 2;
+type Doubles = BTreeMap<String, Array<f64>>;
+
+fn doubles(a: &Array) -> Array<f64> {
+    a.mapv(f64::from)
+}
+
+fn dot(a: &Array<f64>, b: &Array<f64>) -> f64 {
+    a.iter().zip(b.iter()).map(|(x, y)| x * y).sum()
+}
+
+/// Inputs of a sample: levels for images, and numbers away from zero, where `relu` has a kink.
+fn inputs(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
+    let loss =
+        matches!(sample.op, Op::BernoulliNll(_) | Op::CategoricalNll(_) | Op::SoftmaxResidual(_));
+    let levels = if matches!(sample.op, Op::BernoulliNll(_)) { 2 } else { 4 };
+    let one = |(i, ty): (usize, &Type)| match loss && i == 1 {
+        true => doubles(&numbers.levels(ty.extents(BATCH), levels)),
+        false => {
+            let tame = matches!(sample.op, Op::Sqrt(_) | Op::Div(_));
+            let x = doubles(&numbers.array(ty.extents(BATCH))).mapv(|x| x + 0.1 * x.signum());
+            if tame { x.mapv(|x| x.abs() + 0.5) } else { x }
+        }
+    };
+    sample.inputs.iter().enumerate().map(one).collect()
+}
+
+/// The cotangents that `pull_back` gives for a sample and random cotangents of its results, and what
+/// they say of a direction; against the difference of two evaluations.
+fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
+    let mut numbers = Numbers::new(seed);
+    let mut graph = PixelGraph::new("sample");
+    let formals: Vec<Value> = sample
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(i, ty)| graph.input(format!("x{i}"), ty.clone(), Role::Data))
+        .collect();
+    let op = match &sample.op {
+        Op::Scan(scan) => scan.saving().into(),
+        other => other.clone(),
+    };
+    let results = graph.push(op, &formals, "op", None).expect("a sample fits");
+    let wanted: usize = sample.op_results();
+    let mut seeds = Vec::new();
+    let mut given: Doubles = Doubles::new();
+    for (i, &result) in results[..wanted].iter().enumerate() {
+        let ty = graph.ty(result).clone();
+        let mut seed = doubles(&numbers.array(ty.extents(BATCH)));
+        // Cells of a skewed map that hold no pixel pass no gradient, by definition.
+        if let Op::Skew(skew) = &sample.op
+            && skew.fill == Fill::Corner
+        {
+            let (height, steps) = (seed.shape()[2], seed.shape()[0]);
+            let width = steps + 1 - height;
+            for (at, x) in seed.indexed_iter_mut() {
+                if at[0] < at[2] || at[0] - at[2] >= width {
+                    *x = 0.0;
+                }
+            }
+        }
+        let value = graph.input(format!("d{i}"), ty, Role::Data);
+        given.insert(format!("d{i}"), seed);
+        seeds.push((result, value));
+    }
+    let mut flags = vec![true; graph.value_count()];
+    flags.resize(graph.value_count(), true);
+    let nodes: Vec<_> = graph.nodes().map(|(id, _)| id).collect();
+    let cotangents = match pull_back(&mut graph, &nodes, &flags, &seeds) {
+        Ok(cotangents) => cotangents,
+        // Gradients of gradients, and composites, have no rule of their own.
+        Err(AdjointError::Missing { .. } | AdjointError::Composite { .. }) => return None,
+        Err(error) => panic!("{:?}: {error}", sample.op),
+    };
+    let mut plain = graph.clone();
+    for (i, &result) in results[..wanted].iter().enumerate() {
+        plain.output(format!("y{i}"), result);
+    }
+    let mut names = Vec::new();
+    for (i, formal) in formals.iter().enumerate() {
+        if let Some(&d) = cotangents.get(formal) {
+            graph.output(format!("dx{i}"), d);
+            names.push(i);
+        }
+    }
+    let x = inputs(sample, &mut numbers);
+    let direction: Vec<Array<f64>> =
+        sample.inputs.iter().map(|ty| doubles(&numbers.array(ty.extents(BATCH)))).collect();
+    let at = |t: f64| -> Doubles {
+        let mut all = given.clone();
+        for (i, (x, v)) in x.iter().zip(&direction).enumerate() {
+            let moved = if names.contains(&i) { x + &(v * t) } else { x.clone() };
+            all.insert(format!("x{i}"), moved);
+        }
+        all
+    };
+    let env = Env { batch: BATCH };
+    let objective = |t: f64| -> f64 {
+        let y = evaluate(&plain, &env, &at(t)).expect("evaluates");
+        y.iter().enumerate().map(|(i, y)| dot(y, &given[&format!("d{i}")])).sum()
+    };
+    let step = 1e-5;
+    let numeric = (objective(step) - objective(-step)) / (2.0 * step);
+    let gradients = evaluate(&graph, &env, &at(0.0)).expect("evaluates");
+    let exact: f64 = names.iter().zip(&gradients).map(|(&i, g)| dot(g, &direction[i])).sum();
+    let scale = 1.0 + numeric.abs();
+    assert!(
+        (numeric - exact).abs() < 1e-6 * scale,
+        "{:?}: difference {numeric}, gradient {exact}",
+        sample.op
+    );
+    Some(())
+}
+
+trait Results {
+    fn op_results(&self) -> usize;
+}
+
+impl Results for Sample {
+    /// How many results the operator has of its own accord.
+    fn op_results(&self) -> usize {
+        use pixelrnn::internal::graph::Operation;
+        let types: Vec<&Type> = self.inputs.iter().collect();
+        self.op.infer(&types).expect("a sample fits").len()
+    }
+}
+
+#[test]
+fn every_operator_agrees_with_finite_differences() {
+    let mut checked = 0;
+    for (i, sample) in Op::samples().iter().enumerate() {
+        checked += usize::from(check_sample(sample, i as u64).is_some());
+    }
+    // Composites and the operators that only gradients need have no rule; all others do.
+    assert!(checked > 35, "{checked}");
+}
+
+/// The slope of a model's loss in a random direction of its parameters, both ways.
+fn check_model(model: &Declaration) {
+    let name = model.name();
+    let graph = with_loss(model.graph()).expect("a loss");
+    let gradient = differentiate(&graph).unwrap_or_else(|e| panic!("{name}: {e}"));
+    pixelrnn::internal::graph::verify(&gradient).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let mut numbers = Numbers::new(7);
+    let images = doubles(&numbers.images(model, BATCH));
+    let start = weights(model, 3);
+    let direction: BTreeMap<String, Array<f64>> = start
+        .iter()
+        .map(|(n, w)| (n.clone(), doubles(&numbers.array(w.shape().to_vec()))))
+        .collect();
+    let at = |t: f64| -> Doubles {
+        let mut all = Doubles::from([("image".to_string(), images.clone())]);
+        for (n, w) in &start {
+            all.insert(n.clone(), doubles(w) + &(&direction[n] * t));
+        }
+        all
+    };
+    let env = Env { batch: BATCH };
+    let loss = |t: f64| evaluate(&graph, &env, &at(t)).expect("evaluates")[0].mean().unwrap_or(0.0);
+    let step = 1e-6;
+    let numeric = (loss(step) - loss(-step)) / (2.0 * step);
+    let results = evaluate(&gradient, &env, &at(0.0)).expect("evaluates");
+    assert!((results[0].sum() - loss(0.0)).abs() < 1e-9, "{name}: the loss is another");
+    let mut exact = 0.0;
+    for (output, result) in gradient.outputs().iter().zip(&results).skip(1) {
+        let parameter = output.name.strip_suffix(".grad").expect("named after its parameter");
+        assert_eq!(result.shape(), start[parameter].shape(), "{name}: {parameter}");
+        exact += dot(result, &direction[parameter]);
+    }
+    assert_eq!(results.len(), 1 + start.len(), "{name}: one gradient for each parameter");
+    let error = (numeric - exact).abs() / (1.0 + numeric.abs());
+    assert!(error < 1e-6, "{name}: difference {numeric}, gradient {exact}");
+}
+
+#[test]
+fn whole_models_agree_with_finite_differences() {
+    for name in ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"] {
+        for (colours, levels) in [(1, 2), (1, 5), (3, 2), (3, 4)] {
+            let list = settings(&[
+                ("h", 4),
+                ("layers", 2),
+                ("height", 4),
+                ("width", 5),
+                ("colours", colours),
+                ("levels", levels),
+            ]);
+            let entry = pixelrnn::zoo::find(name).expect("in the zoo");
+            check_model(&entry.declare(&list).expect("declares"));
+        }
+    }
+    check_model(&LearnedRow::default().declare().expect("declares"));
+    check_model(&LearnedDiagonal::default().declare().expect("declares"));
+    check_model(&Mixed::default().declare().expect("declares"));
+}
+
+/// A cell nobody foresaw: the state is multiplied by a scanned tensor and a constant, and squared.
+#[test]
+fn any_loop_is_differentiated() {
+    let ty = Type::real([2usize, 3]);
+    let mut body = PixelGraph::new("strange");
+    let s = body.input("s", ty.clone(), Role::Data);
+    let w = body.input("w", ty.clone(), Role::Data);
+    let x = body.input("x", ty.clone(), Role::Data);
+    let mut push =
+        |op: Op, inputs: &[Value], name: &str| body.push(op, inputs, name, None).expect("fits")[0];
+    let half = Array::from_elem(vec![1, 3], 0.5);
+    let half = push(Constant { value: half }.into(), &[], "half");
+    let square = push(Mul.into(), &[s, s], "square");
+    let scaled = push(Mul.into(), &[square, half], "scaled");
+    let mixed = push(Mul.into(), &[scaled, x], "mixed");
+    let used = push(Mul.into(), &[mixed, w], "used");
+    let next = push(pixelrnn::internal::ops::Tanh.into(), &[used], "next");
+    body.output("s", next);
+    body.output("seen", mixed);
+    for reverse in [false, true] {
+        let scan = pixelrnn::internal::ops::Scan {
+            body: Box::new(body.clone()),
+            states: 1,
+            invariants: 1,
+            reverse,
+        };
+        let steps = Type::real([5usize, 2, 3]);
+        let sample = Sample::new(scan, [ty.clone(), ty.clone(), steps]);
+        assert_eq!(check_sample(&sample, 11), Some(()));
+    }
+}

@@ -1,0 +1,145 @@
+//! Models on every engine: each architecture, in one colour and three, two levels and five, zero and
+//! learned initial states; plain and simplified, as `Scan` and unrolled, with a symbolic batch (two
+//! sizes through one session) and a fixed one.
+
+use pixelrnn::internal::passes::bind;
+use pixelrnn::prelude::*;
+use pixelrnn::runtime::Program;
+use pixelrnn::{Array, Declaration};
+
+use crate::common::{Numbers, Outputs, assert_same, engines, run, weights, zoo};
+use crate::declared::declared;
+
+/// How a model may be written.
+const FORMS: [(Batch, ControlFlow, bool); 4] = [
+    (Batch::Symbolic, ControlFlow::Scan, true),
+    (Batch::Symbolic, ControlFlow::Scan, false),
+    (Batch::Fixed(2), ControlFlow::Scan, true),
+    (Batch::Fixed(2), ControlFlow::Unroll, true),
+];
+
+/// Without gradients.
+const KINDS: [GraphKind; 2] = [GraphKind::Forward, GraphKind::Nll];
+
+/// Compares every engine with the reference, for both graphs of a model in each of some forms.
+fn check(model: &Declaration, kinds: &[GraphKind], forms: &[(Batch, ControlFlow, bool)]) {
+    let weights = weights(model, 7);
+    let mut numbers = Numbers::new(3);
+    let images = [numbers.images(model, 2), numbers.images(model, 3)];
+    let calls: Vec<Vec<(&str, &Array)>> = images.iter().map(|i| vec![("image", i)]).collect();
+    for &kind in kinds {
+        let graph = bind(&model.graph_of(kind).expect("a graph"), &weights).expect("fits");
+        let program = Program { name: model.name(), onnx: &[], graph: Some(&graph) };
+        let expected = run(&*engines()[0], &program, &calls);
+        for &(batch, control_flow, simplify) in forms {
+            let options = ExportOptions {
+                batch,
+                control_flow,
+                simplify,
+                ..ExportOptions::with_weights(&weights)
+            };
+            let onnx = model.export(kind, &options).unwrap_or_else(|e| panic!("{e}"));
+            let count = if batch == Batch::Symbolic { 2 } else { 1 };
+            let what = format!(
+                "{} {:?} {kind:?} {batch:?} {control_flow:?} simplify={simplify}",
+                model.name(),
+                model.settings()
+            );
+            compare(&what, &onnx, &calls[..count], &expected);
+        }
+    }
+}
+
+fn compare(what: &str, onnx: &[u8], calls: &[Vec<(&str, &Array)>], expected: &[Outputs]) {
+    let program = Program { name: what, onnx, graph: None };
+    for engine in &engines()[1..] {
+        let found = run(&**engine, &program, calls);
+        for (expected, found) in expected.iter().zip(&found) {
+            assert_same(&format!("{what} on {}", engine.name()), expected, found);
+        }
+    }
+}
+
+fn digits(name: &str) {
+    for colours in [1, 3] {
+        for levels in [2, 5] {
+            let size = [("h", 6), ("layers", 2), ("height", 6), ("width", 5)];
+            let mut list = size.to_vec();
+            list.extend([("colours", colours), ("levels", levels)]);
+            // Unrolled ones take long to load: two settings of four.
+            let forms = if (colours == 1) == (levels == 2) { &FORMS[..] } else { &FORMS[..3] };
+            check(&zoo(name, &list), &KINDS, forms);
+        }
+    }
+}
+
+#[test]
+fn pixelcnn() {
+    digits("digits-pixelcnn");
+}
+
+#[test]
+fn row_lstm() {
+    digits("digits-row-lstm");
+}
+
+#[test]
+fn diagonal_bilstm() {
+    digits("digits-diagonal");
+}
+
+/// The rest of the zoo differs in its wide head; once each, small.
+#[test]
+fn the_rest_of_the_zoo() {
+    for entry in pixelrnn::zoo::ZOO.iter().filter(|e| !e.name.starts_with("digits")) {
+        let list = [("h", 6), ("layers", 2), ("height", 4), ("width", 5), ("levels", 3)];
+        check(&zoo(entry.name, &list), &[GraphKind::Forward], &FORMS[2..3]);
+    }
+}
+
+#[test]
+fn learned_states_and_skip_connections() {
+    for name in ["row", "diagonal", "mixed"] {
+        check(&declared(name, &[]), &[GraphKind::Forward], &FORMS);
+        let two = declared(name, &[("colours", 1), ("levels", 2)]);
+        check(&two, &[GraphKind::Nll], &FORMS[..1]);
+    }
+}
+
+/// Images of one row, one column, one pixel.
+#[test]
+fn thin_images() {
+    for (height, width) in [(1, 5), (5, 1), (1, 1), (2, 2)] {
+        let list = [("height", height), ("width", width), ("colours", 1), ("levels", 3)];
+        for name in ["row", "diagonal", "mixed"] {
+            check(&declared(name, &list), &[GraphKind::Nll], &FORMS[..1]);
+        }
+        let mut list = list.to_vec();
+        list.extend([("h", 3), ("layers", 1)]);
+        check(&zoo("digits-pixelcnn", &list), &[GraphKind::Nll], &FORMS[..1]);
+    }
+}
+
+/// Weights as inputs give what weights as constants give.
+#[test]
+fn weights_as_inputs() {
+    for name in ["row", "diagonal", "mixed"] {
+        let model = declared(name, &[]);
+        let weights = weights(&model, 11);
+        let images = Numbers::new(5).images(&model, 2);
+        for kind in GraphKind::ALL {
+            let graph = model.graph_of(kind).expect("a graph");
+            let mut inputs: Vec<(&str, &Array)> = vec![("image", &images)];
+            inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
+            let program = Program { name, onnx: &[], graph: Some(&graph) };
+            let expected = run(&*engines()[0], &program, std::slice::from_ref(&inputs));
+            for (batch, control_flow, simplify) in [FORMS[1], FORMS[2]] {
+                let options =
+                    ExportOptions { batch, control_flow, simplify, ..ExportOptions::default() };
+                let onnx = model.export(kind, &options).unwrap_or_else(|e| panic!("{e}"));
+                let what = format!("{name} {kind:?} {batch:?} {control_flow:?} {simplify}, inputs");
+                compare(&what, &onnx, std::slice::from_ref(&inputs), &expected);
+            }
+        }
+    }
+}

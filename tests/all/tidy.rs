@@ -1,0 +1,134 @@
+//! Rules of the house that a compiler does not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::root;
+
+/// Written by a program.
+const GENERATED: [&str; 1] = ["crates/onnx/src/proto.rs"];
+
+/// The longest file that a person should have to read.
+const LINES: usize = 600;
+
+/// Hosts that a reader may be sent to.
+const HOSTS: [&str; 12] = [
+    "arxiv.org",
+    "crates.io",
+    "docs.rs",
+    "doc.rust-lang.org",
+    "github.com",
+    "onnx.ai",
+    "onnxruntime.ai",
+    "pypi.org",
+    "rust-lang.org",
+    "www.cs.toronto.edu",
+    "archive.ics.uci.edu",
+    "www.apache.org",
+];
+
+/// Files under version control, or all that are not hidden where there is none.
+fn files() -> Vec<PathBuf> {
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let listed = match git {
+        Ok(output) if output.status.success() => output.stdout,
+        _ => Vec::new(),
+    };
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let mut files: Vec<PathBuf> =
+        listed.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect();
+    if files.is_empty() {
+        walk(Path::new(""), &mut files);
+    }
+    files.retain(|file| root().join(file).is_file());
+    files.sort();
+    files
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root().join(folder)).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = folder.join(&name);
+        match entry.file_type().expect("a type").is_dir() {
+            _ if name.starts_with('.') || name == "target" => {}
+            true => walk(&path, files),
+            false => files.push(path),
+        }
+    }
+}
+
+/// Files that are text, with their text.
+fn texts() -> Vec<(String, String)> {
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(root().join(&path)).ok()?;
+        Some((path.to_string_lossy().replace('\\', "/"), text))
+    };
+    files().into_iter().filter_map(read).collect()
+}
+
+#[test]
+fn every_file_says_what_it_is_and_is_short() {
+    let mut wrong = Vec::new();
+    for (name, text) in texts() {
+        if !name.ends_with(".rs") || GENERATED.contains(&name.as_str()) {
+            continue;
+        }
+        // Cases that must fail to compile are models, not modules.
+        if !text.starts_with("//!") && !name.contains("/ui/") {
+            wrong.push(format!("{name} does not begin with `//!`"));
+        }
+        let lines = text.lines().count();
+        if lines > LINES {
+            wrong.push(format!("{name} has {lines} lines"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_layer_is_in_the_documentation() {
+    let facade = fs::read_to_string(root().join("crates/pixelrnn/src/layers.rs")).expect("a file");
+    for layer in pixelrnn::internal::syntax::layers::LAYERS {
+        let name = layer.name;
+        assert!(facade.contains(&format!("pub struct {name};")), "`{name}` has no item");
+        assert!(facade.contains(&format!("/// `{name}")), "`{name}` does not begin its own page");
+    }
+    let items = facade.matches("pub struct ").count();
+    assert_eq!(items, pixelrnn::internal::syntax::layers::LAYERS.len(), "items without a layer");
+}
+
+#[test]
+fn nothing_knows_the_machine_it_was_written_on() {
+    // Put together here, so that this file does not hold them.
+    let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"], ["C:", "\\"]];
+    let places = places.map(|parts| parts.concat());
+    let mut wrong = Vec::new();
+    for (name, text) in texts() {
+        for (number, line) in text.lines().enumerate() {
+            let at = format!("{name}:{}", number + 1);
+            for place in places.iter().filter(|place| line.contains(place.as_str())) {
+                wrong.push(format!("{at} holds the path `{place}`"));
+            }
+            for (end, _) in line.match_indices("://") {
+                let scheme = line[..end].ends_with("http") || line[..end].ends_with("https");
+                let rest = &line[end + 3..];
+                let over = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-');
+                let host = rest.split(over).next().unwrap_or_default().trim_end_matches('.');
+                if scheme && !host.is_empty() && !HOSTS.contains(&host) {
+                    wrong.push(format!("{at} names the host `{host}`"));
+                }
+            }
+        }
+        if name.ends_with("Cargo.lock") {
+            let registry = "registry+https://github.com/rust-lang/crates.io-index";
+            for line in text.lines().filter(|l| l.starts_with("source = ")) {
+                if !line.contains(registry) {
+                    wrong.push(format!("{name}: {line}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
