@@ -1,0 +1,179 @@
+//! Batches of a data set: [n, C, H, W], f32 levels, what a model reads.
+
+use std::ops::Range;
+
+use pixelrnn_graph::Array;
+
+use crate::dataset::{Dataset, Images, Split};
+use crate::error::DataError;
+use crate::random::{Purpose, order, stream};
+use crate::transform::draw;
+
+/// A place in a run: which batch comes next. A run begins at the default, epoch 0, step 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// The batch in the epoch, from 0.
+    pub step: usize,
+}
+
+/// Some images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// [n, C, H, W], levels.
+    pub images: Array,
+    /// Which images of the split they are.
+    pub indices: Vec<usize>,
+    /// Where in the run this is.
+    pub position: Position,
+}
+
+/// What both iterators share.
+#[derive(Clone, Debug)]
+struct Reader<'a> {
+    images: Images<'a>,
+    size: usize,
+    /// The seed, if values are drawn for every epoch.
+    resample: Option<u64>,
+}
+
+/// Batches in random order, epoch after epoch; see [`Dataset::shuffled`]. Never ends.
+#[derive(Clone, Debug)]
+pub struct Shuffled<'a> {
+    reader: Reader<'a>,
+    seed: u64,
+    next: Position,
+    /// The epoch that `order` is of.
+    ordered: u64,
+    order: Vec<usize>,
+}
+
+/// Batches in the order of the data; see [`Dataset::sequential`].
+#[derive(Clone, Debug)]
+pub struct Sequential<'a> {
+    reader: Reader<'a>,
+    step: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(data: &'a Dataset, split: Split, size: usize) -> Result<Reader<'a>, DataError> {
+        if size == 0 {
+            return Err(DataError::EmptyBatch);
+        }
+        let resample = (data.resamples() && split == Split::Train).then_some(data.seed);
+        Ok(Reader { images: data.images(split)?, size, resample })
+    }
+
+    fn steps(&self) -> usize {
+        self.images.count().div_ceil(self.size)
+    }
+
+    fn range(&self, step: usize) -> Range<usize> {
+        let first = step.saturating_mul(self.size).min(self.images.count());
+        first..first.saturating_add(self.size).min(self.images.count())
+    }
+
+    fn batch(&self, indices: Vec<usize>, position: Position) -> Batch {
+        let shape = self.images.shape();
+        let plane = shape.height * shape.width;
+        let mut images =
+            Array::zeros(vec![indices.len(), shape.colours, shape.height, shape.width]);
+        // Made by this function, so its values lie in one piece.
+        let values = images.as_slice_mut().unwrap_or_default();
+        for (image, out) in indices.iter().zip(values.chunks_exact_mut(shape.values())) {
+            let pixels = self.images.get(*image).unwrap_or_default();
+            let drawn: Vec<u8>;
+            let pixels = match self.resample {
+                None => pixels,
+                Some(seed) => {
+                    let rng = stream(seed, Purpose::Resample, position.epoch, *image as u64);
+                    drawn = draw(pixels, self.images.levels(), rng).collect();
+                    &drawn
+                }
+            };
+            for (at, pixel) in pixels.chunks_exact(shape.colours).enumerate() {
+                for (colour, value) in pixel.iter().enumerate() {
+                    out[colour * plane + at] = f32::from(*value);
+                }
+            }
+        }
+        Batch { images, indices, position }
+    }
+}
+
+impl<'a> Shuffled<'a> {
+    pub(crate) fn new(
+        data: &'a Dataset,
+        split: Split,
+        size: usize,
+        from: Position,
+    ) -> Result<Shuffled<'a>, DataError> {
+        let reader = Reader::new(data, split, size)?;
+        let (step, steps) = (from.step, reader.steps());
+        if step >= steps {
+            return Err(DataError::Position { step, steps });
+        }
+        let order = order(data.seed, from.epoch, reader.images.count());
+        Ok(Shuffled { reader, seed: data.seed, next: from, ordered: from.epoch, order })
+    }
+
+    /// Where the next batch is; a run that is resumed here goes on as if it had not stopped.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
+    /// Batches of an epoch; the last one may be smaller than the others.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.reader.steps()
+    }
+}
+
+impl Iterator for Shuffled<'_> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let position = self.next;
+        if self.ordered != position.epoch {
+            self.order = order(self.seed, position.epoch, self.reader.images.count());
+            self.ordered = position.epoch;
+        }
+        let indices = self.order.get(self.reader.range(position.step))?.to_vec();
+        self.next = match position.step + 1 < self.reader.steps() {
+            true => Position { step: position.step + 1, ..position },
+            false => Position { epoch: position.epoch.wrapping_add(1), step: 0 },
+        };
+        Some(self.reader.batch(indices, position))
+    }
+}
+
+impl<'a> Sequential<'a> {
+    pub(crate) fn new(
+        data: &'a Dataset,
+        split: Split,
+        size: usize,
+    ) -> Result<Sequential<'a>, DataError> {
+        Ok(Sequential { reader: Reader::new(data, split, size)?, step: 0 })
+    }
+}
+
+impl Iterator for Sequential<'_> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let indices: Vec<usize> = self.reader.range(self.step).collect();
+        if indices.is_empty() {
+            return None;
+        }
+        let position = Position { epoch: 0, step: self.step };
+        self.step += 1;
+        Some(self.reader.batch(indices, position))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.reader.steps().saturating_sub(self.step);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Sequential<'_> {}

@@ -1,0 +1,56 @@
+//! Streams of random numbers, each with a name of its own.
+//!
+//! A stream is keyed by the seed, its purpose and the epoch, and numbered by the image, so that no
+//! number depends on how many were drawn before it.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::dataset::Split;
+
+/// What random numbers are for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// The order of an epoch.
+    Shuffle,
+    /// The values of a split, once.
+    Sample(Split),
+    /// The values of the training images, for an epoch.
+    Resample,
+}
+
+impl Purpose {
+    fn number(self) -> u64 {
+        match self {
+            Purpose::Shuffle => 1,
+            Purpose::Resample => 2,
+            Purpose::Sample(Split::Train) => 3,
+            Purpose::Sample(Split::Valid) => 4,
+            Purpose::Sample(Split::Test) => 5,
+        }
+    }
+}
+
+/// The stream of an image.
+pub fn stream(seed: u64, purpose: Purpose, epoch: u64, image: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    let words = [seed, purpose.number(), epoch, 0];
+    for (part, word) in key.chunks_exact_mut(8).zip(words) {
+        part.copy_from_slice(&word.to_le_bytes());
+    }
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(image);
+    rng
+}
+
+/// The order of an epoch: every index below `count` once (Fisher and Yates).
+pub fn order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
+    let mut rng = stream(seed, Purpose::Shuffle, epoch, 0);
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        // As likely as each other but for one part in 2^64 / count.
+        let pick = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
+        order.swap(last, pick as usize);
+    }
+    order
+}

@@ -1,0 +1,227 @@
+//! The directory of a zip archive and its members: stored or deflated, Zip64 or not.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+
+use super::input::Input;
+use crate::error::{DataError, Place};
+
+/// An archive of arrays has a few; a directory of this many bytes is a slip or an attack.
+const MAX_DIRECTORY: u64 = 1 << 24;
+
+/// The record at the end, without its comment, and the longest comment.
+const END: u64 = 22;
+const COMMENT: u64 = 0xffff;
+
+/// An opened archive.
+pub struct Archive {
+    path: PathBuf,
+    length: u64,
+    pub members: Vec<Member>,
+}
+
+/// A file in an archive.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub name: String,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    compressed: u64,
+    size: u64,
+    header: u64,
+}
+
+/// Little-endian bytes of a record; what lies outside reads as nothing.
+struct Record<'a>(&'a [u8]);
+
+impl Record<'_> {
+    fn number(&self, at: usize, width: usize) -> Option<u64> {
+        let bytes = self.0.get(at..at.checked_add(width)?)?;
+        Some(bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)))
+    }
+
+    fn begins(&self, mark: &[u8]) -> bool {
+        self.0.starts_with(mark)
+    }
+}
+
+impl Archive {
+    /// Reads the directory of an archive.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no zip archive, or its directory is damaged.
+    pub fn open(path: &Path) -> Result<Archive, DataError> {
+        let place = Place::file(path);
+        let io = |error| DataError::Io { place: place.clone(), error };
+        let damaged = |what| DataError::Damaged { place: place.clone(), what };
+        let mut file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let head = bytes(&mut file, 0, length.min(4)).map_err(io)?;
+        if head != b"PK\x03\x04" && head != b"PK\x05\x06" {
+            let expected = "an archive of NumPy (.npz)";
+            return Err(DataError::Magic { place, expected, found: head });
+        }
+        let reach = length.min(END + COMMENT);
+        let end = bytes(&mut file, length - reach, reach).map_err(io)?;
+        let at = (0..end.len()).rev().find(|&at| {
+            let record = Record(&end[at..]);
+            let comment = record.number(20, 2).map(|n| n as usize + END as usize);
+            record.begins(b"PK\x05\x06") && comment == Some(end.len() - at)
+        });
+        let cut = "it has no directory at its end: it is cut short";
+        let at = at.ok_or_else(|| damaged(cut))?;
+        let record = Record(&end[at..]);
+        let field = |at, width| record.number(at, width).ok_or_else(|| damaged(cut));
+        let (mut count, mut size, mut start) = (field(10, 2)?, field(12, 4)?, field(16, 4)?);
+        if count == 0xffff || size == 0xffff_ffff || start == 0xffff_ffff {
+            let before = length - reach + at as u64;
+            let wide = wide_end(&mut file, before).map_err(io)?;
+            (count, size, start) = wide.ok_or_else(|| damaged("its Zip64 directory is damaged"))?;
+        }
+        let outside = start.checked_add(size).is_none_or(|end| end > length);
+        if outside || size > MAX_DIRECTORY {
+            return Err(damaged("its directory lies outside of the file"));
+        }
+        let directory = bytes(&mut file, start, size).map_err(io)?;
+        let members = members(&directory, count);
+        let members = members.ok_or_else(|| damaged("its directory is damaged"))?;
+        Ok(Archive { path: path.to_path_buf(), length, members })
+    }
+
+    /// Opens a member; `key` is what errors call it.
+    ///
+    /// # Errors
+    /// If it lies outside of the file, or is packed in a way that NumPy does not use.
+    pub fn input(&self, member: &Member, key: &str) -> Result<Input, DataError> {
+        let place = Place { path: self.path.clone(), member: Some(key.to_string()) };
+        let io = |error| DataError::Io { place: place.clone(), error };
+        let damaged = |what| DataError::Damaged { place: place.clone(), what };
+        if member.flags & 1 != 0 {
+            let what = "it is encrypted";
+            return Err(DataError::Unsupported { place, what });
+        }
+        let mut file = File::open(&self.path).map_err(io)?;
+        let outside = "it lies outside of the file";
+        let left = self.length.checked_sub(member.header).ok_or_else(|| damaged(outside))?;
+        let header = bytes(&mut file, member.header, left.min(30)).map_err(io)?;
+        let record = Record(&header);
+        let names = record.number(26, 2).zip(record.number(28, 2));
+        let names = names.filter(|_| record.begins(b"PK\x03\x04"));
+        let (name, extra) = names.ok_or_else(|| damaged("its own header is missing"))?;
+        let start = member.header + 30 + name + extra;
+        if start.checked_add(member.compressed).is_none_or(|end| end > self.length) {
+            return Err(damaged(outside));
+        }
+        file.seek(SeekFrom::Start(start)).map_err(io)?;
+        let packed = file.take(member.compressed);
+        let checked =
+            |reader| Box::new(Checked { reader, sum: Crc::new(), member: member.clone() });
+        Ok(match member.method {
+            0 => Input::plain(place, checked(Box::new(packed)), member.compressed),
+            8 => {
+                let reader = checked(Box::new(DeflateDecoder::new(packed)));
+                Input::deflated(place, reader, member.compressed)
+            }
+            _ => {
+                let what = "it is compressed in a way that NumPy does not use; save it with \
+                            `numpy.savez_compressed`";
+                return Err(DataError::Unsupported { place, what });
+            }
+        })
+    }
+}
+
+fn bytes(file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at))?;
+    Read::by_ref(file).take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Number of members, size and start of the directory of a Zip64 archive.
+fn wide_end(file: &mut File, before: u64) -> io::Result<Option<(u64, u64, u64)>> {
+    let Some(at) = before.checked_sub(20) else { return Ok(None) };
+    let locator = bytes(file, at, 20)?;
+    let Some(at) = Record(&locator).number(8, 8).filter(|_| locator.starts_with(b"PK\x06\x07"))
+    else {
+        return Ok(None);
+    };
+    let end = bytes(file, at, 56)?;
+    let end = Record(&end);
+    let fields = || Some((end.number(32, 8)?, end.number(40, 8)?, end.number(48, 8)?));
+    Ok(fields().filter(|_| end.begins(b"PK\x06\x06")))
+}
+
+fn members(mut directory: &[u8], count: u64) -> Option<Vec<Member>> {
+    let mut members = Vec::new();
+    for _ in 0..count {
+        let record = Record(directory);
+        if !record.begins(b"PK\x01\x02") {
+            return None;
+        }
+        let field = |at, width| record.number(at, width);
+        let (name, extra) = (field(28, 2)? as usize, field(30, 2)? as usize);
+        let comment = field(32, 2)? as usize;
+        let names = directory.get(46..46 + name)?;
+        let mut member = Member {
+            name: String::from_utf8_lossy(names).into_owned(),
+            flags: field(8, 2)? as u16,
+            method: field(10, 2)? as u16,
+            crc: field(16, 4)? as u32,
+            compressed: field(20, 4)?,
+            size: field(24, 4)?,
+            header: field(42, 4)?,
+        };
+        widen(&mut member, directory.get(46 + name..46 + name + extra)?)?;
+        members.push(member);
+        directory = directory.get(46 + name + extra + comment..)?;
+    }
+    Some(members)
+}
+
+/// Numbers that do not fit stand in an extra field, in a fixed order, only those.
+fn widen(member: &mut Member, mut extra: &[u8]) -> Option<()> {
+    let wide = |n: u64| n == 0xffff_ffff;
+    if !wide(member.size) && !wide(member.compressed) && !wide(member.header) {
+        return Some(());
+    }
+    while !extra.is_empty() {
+        let record = Record(extra);
+        let (id, length) = (record.number(0, 2)?, record.number(2, 2)? as usize);
+        if id == 1 {
+            let fields = [&mut member.size, &mut member.compressed, &mut member.header];
+            for (i, field) in fields.into_iter().filter(|n| wide(**n)).enumerate() {
+                *field = record.number(4 + 8 * i, 8)?;
+            }
+            return Some(());
+        }
+        extra = extra.get(4 + length..)?;
+    }
+    None
+}
+
+/// Compares length and checksum at the end.
+struct Checked {
+    reader: Box<dyn Read>,
+    sum: Crc,
+    member: Member,
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        self.sum.update(&buffer[..n]);
+        // The sum's own count is modulo 2^32.
+        let whole = self.sum.amount() == self.member.size as u32;
+        if n == 0 && !buffer.is_empty() && !(whole && self.sum.sum() == self.member.crc) {
+            let wrong = "the checksum does not agree";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, wrong));
+        }
+        Ok(n)
+    }
+}

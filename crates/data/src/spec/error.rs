@@ -1,0 +1,80 @@
+//! What can be wrong with the text of a data set.
+
+use super::Source;
+
+/// Why a text is no data set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Nothing is written.
+    #[error("no data set is named; write one of {}", sources())]
+    Empty,
+    /// No source has this name.
+    #[error("there is no data source `{found}`{}; write one of {}", meant(near), sources())]
+    UnknownSource {
+        /// What was written.
+        found: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// A source that reads files was given none.
+    #[error("`{source_name}` needs a path: write `{usage}`")]
+    NoPath {
+        /// The source.
+        source_name: &'static str,
+        /// How it is written.
+        usage: &'static str,
+    },
+    /// The embedded digits need no path.
+    #[error("`digits` is embedded and takes no path; leave out `:{found}`")]
+    DigitsPath {
+        /// What was written.
+        found: String,
+    },
+    /// No option has this name.
+    #[error(
+        "a data set has no option `{found}`{}; there are binarize=threshold|sample|resample, \
+         levels=N, size=HxW and limit=N (a path cannot hold a comma)",
+        meant(near)
+    )]
+    UnknownOption {
+        /// What was written.
+        found: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// An option without a value.
+    #[error("the option `{option}` needs a value: {wanted}")]
+    NoValue {
+        /// The option.
+        option: &'static str,
+        /// What it takes, with an example.
+        wanted: &'static str,
+    },
+    /// A value that its option does not take.
+    #[error("`{option}` cannot be `{found}`{}; {wanted}", meant(near))]
+    BadValue {
+        /// The option.
+        option: &'static str,
+        /// What was written.
+        found: String,
+        /// What it takes, with an example.
+        wanted: &'static str,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// An option stands twice.
+    #[error("the option `{option}` is given twice")]
+    Twice {
+        /// The option.
+        option: &'static str,
+    },
+}
+
+fn sources() -> String {
+    Source::ALL.map(|(_, usage)| format!("`{usage}`")).join(", ")
+}
+
+pub(crate) fn meant(near: &Option<String>) -> String {
+    near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}

@@ -1,0 +1,58 @@
+//! `size=HxW`: area averaging.
+//!
+//! A new pixel is the mean of the old ones it covers, each weighted by how much of it is covered,
+//! in whole numbers, rounded to the nearest level, halves upwards.
+
+use crate::error::DataError;
+use crate::read::Part;
+use crate::shape::Shape;
+
+/// Makes every image `to` (height, width) large.
+///
+/// # Errors
+/// If that would enlarge it.
+pub fn shrink(part: &mut Part, to: (usize, usize)) -> Result<(), DataError> {
+    let from = part.shape;
+    if to == (from.height, from.width) {
+        return Ok(());
+    }
+    if to.0 > from.height || to.1 > from.width {
+        return Err(DataError::Enlarges { place: part.place.clone(), from, to });
+    }
+    let shape = Shape { height: to.0, width: to.1, colours: from.colours };
+    let (rows, columns) = (cover(from.height, to.0), cover(from.width, to.1));
+    let area = from.height as u64 * from.width as u64;
+    let mut pixels = Vec::with_capacity(part.count().saturating_mul(shape.values()));
+    for image in part.pixels.chunks_exact(from.values()) {
+        for row in &rows {
+            for column in &columns {
+                for colour in 0..from.colours {
+                    let mut sum = 0;
+                    for &(y, high) in row {
+                        let line = &image[y * from.width * from.colours..];
+                        for &(x, wide) in column {
+                            sum += high * wide * u64::from(line[x * from.colours + colour]);
+                        }
+                    }
+                    pixels.push(((sum + area / 2) / area) as u8);
+                }
+            }
+        }
+    }
+    part.shape = shape;
+    part.pixels = pixels;
+    Ok(())
+}
+
+/// For each of `to` pixels the old ones it covers, and by how much: `from` parts in all.
+fn cover(from: usize, to: usize) -> Vec<Vec<(usize, u64)>> {
+    let share = |new: usize, old: usize| {
+        let end = ((new + 1) * from).min((old + 1) * to);
+        (old, end.saturating_sub((new * from).max(old * to)) as u64)
+    };
+    (0..to)
+        .map(|new| {
+            (new * from / to..from).map(|old| share(new, old)).take_while(|s| s.1 > 0).collect()
+        })
+        .collect()
+}

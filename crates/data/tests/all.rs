@@ -1,0 +1,53 @@
+//! The tests of this floor, in one binary. They read files that they write themselves.
+
+#[path = "all/batches.rs"]
+mod batches;
+#[path = "all/damage.rs"]
+mod damage;
+#[path = "all/digits.rs"]
+mod digits;
+#[path = "all/folders.rs"]
+mod folders;
+#[path = "all/numpy.rs"]
+mod numpy;
+#[path = "all/options.rs"]
+mod options;
+#[path = "all/pictures.rs"]
+mod pictures;
+#[path = "all/spec.rs"]
+mod spec;
+#[path = "all/write/mod.rs"]
+mod write;
+
+use std::path::Path;
+
+use pixelrnn_data::{DataError, Dataset, Spec, Split};
+
+/// Loads with seed 0.
+fn load(text: &str) -> Result<Dataset, DataError> {
+    text.parse::<Spec>().unwrap_or_else(|e| panic!("{text}: {e}")).load(0)
+}
+
+/// `source:path` and options.
+fn spec(source: &str, path: &Path, options: &str) -> String {
+    format!("{source}:{}{options}", path.display())
+}
+
+/// What a load complains about.
+fn complaint(text: &str) -> String {
+    match load(text) {
+        Ok(_) => panic!("{text} loads"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The text of an error must hold all of these.
+fn says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "no `{word}` in: {text}");
+    }
+}
+
+fn pixels(data: &Dataset, split: Split) -> &[u8] {
+    data.images(split).unwrap_or_else(|e| panic!("{e}")).pixels()
+}
