@@ -1,0 +1,203 @@
+//! `pixelrnn bench`: images a second by graph kind and engine.
+
+use std::time::Instant;
+
+use pixelrnn::internal::passes::{PassError, bind};
+use pixelrnn::runtime::{Engine, Program};
+use pixelrnn::{Array, Declaration, Error, ExportOptions, GraphKind, Weights};
+use serde_json::{Value, json};
+
+use crate::arguments::Global;
+use crate::engines;
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{ModelArguments, WeightArguments, image_json, random_images, settings_json};
+use crate::out::Out;
+use crate::parse::{self, Images};
+use crate::table::{Align, Table, grouped};
+
+/// Measure how fast the engines run a model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The time of a call is the median of the timed runs, after one that is not timed. Loading is what an
+engine does before its first call; with a dynamic batch `tract` does most of it in that first call.
+
+Example:
+  pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
+pub struct Bench {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The engines, with commas between; by default tract and ort, if they work here
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
+    engine: Option<Vec<String>>,
+    /// The graph kinds, with commas between
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
+          value_parser = parse::kind())]
+    graph: Vec<GraphKind>,
+    /// Images a call, which the model states or leaves open
+    #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
+    batch: Images,
+    /// Timed runs
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    runs: u32,
+    /// Threads within one operator, for ONNX Runtime; by default as many as cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// For the random images
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+/// Seconds.
+struct Times {
+    load: f64,
+    first: f64,
+    median: f64,
+    least: f64,
+}
+
+impl Bench {
+    /// Runs the command.
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let model = self.model.load()?;
+        let weights = self.weights.load(&model)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.map_or(cores, usize::from);
+        let options = engines::options(global, Some(threads));
+        let engines = engines::choose(self.engine.as_deref(), &["tract", "ort"], &options, out)?;
+        if engines.is_empty() {
+            return usage("no engine works here");
+        }
+        let images = random_images(&model, self.batch.count, self.seed);
+        let mut table = Table::new([
+            ("graph", Align::Left),
+            ("engine", Align::Left),
+            ("threads", Align::Right),
+            ("load ms", Align::Right),
+            ("first ms", Align::Right),
+            ("call ms", Align::Right),
+            ("images/s", Align::Right),
+        ]);
+        let mut results = Vec::new();
+        for &kind in &self.graph {
+            for engine in &engines {
+                let name = engine.name();
+                out.progress(&format!("running {} on {name}", kind.name()));
+                let times = self.measure(&model, kind, &weights, &images, engine.as_ref())?;
+                // The others have no threads to give.
+                let threads = if name.starts_with("ort") { threads } else { 1 };
+                let rate = self.batch.count as f64 / times.median;
+                let ms = |seconds: f64| format!("{:.2}", seconds * 1e3);
+                table.row([
+                    kind.name().to_string(),
+                    format!("{name} {}", engines::version(name, &options)),
+                    threads.to_string(),
+                    ms(times.load),
+                    ms(times.first),
+                    ms(times.median),
+                    if rate < 100.0 { format!("{rate:.2}") } else { grouped(rate as usize) },
+                ]);
+                results.push(json!({
+                    "graph": kind.name(),
+                    "engine": name,
+                    "version": engines::version(name, &options),
+                    "threads": threads,
+                    "load_ms": times.load * 1e3,
+                    "first_ms": times.first * 1e3,
+                    "median_ms": times.median * 1e3,
+                    "least_ms": times.least * 1e3,
+                    "images_per_second": rate,
+                }));
+            }
+        }
+        let text = format!(
+            "{}, batch {}, median of {} runs\n{cores} cores, {}\n\n{table}",
+            model.name(),
+            self.batch.text(),
+            self.runs,
+            processor(),
+        );
+        out.answer(&text, &self.json(&model, cores, results))?;
+        Ok(ExitCode::Good)
+    }
+
+    fn json(&self, model: &Declaration, cores: usize, results: Vec<Value>) -> Value {
+        json!({
+            "model": model.name(),
+            "settings": settings_json(model),
+            "image": image_json(model),
+            "parameters": model.parameters(),
+            "weights": self.weights.json(),
+            "batch": self.batch.text(),
+            "runs": self.runs,
+            "pixelrnn": env!("CARGO_PKG_VERSION"),
+            "cores": cores,
+            "processor": processor(),
+            "results": results,
+        })
+    }
+
+    fn measure(
+        &self,
+        model: &Declaration,
+        kind: GraphKind,
+        weights: &Weights,
+        images: &Array,
+        engine: &dyn Engine,
+    ) -> Result<Times, Failure> {
+        let options =
+            ExportOptions { batch: self.batch.batch, ..ExportOptions::with_weights(weights) };
+        let onnx = model.export(kind, &options)?;
+        let graph = bind(&model.graph_of(kind)?, weights)
+            .map_err(|e| Error::Compile(PassError::from(e)))?;
+        let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+        let start = Instant::now();
+        let mut session = engine.load(&program)?;
+        let load = start.elapsed().as_secs_f64();
+        let mut call = || -> Result<f64, Failure> {
+            let start = Instant::now();
+            session.run(&[("image", images)])?;
+            Ok(start.elapsed().as_secs_f64())
+        };
+        let first = call()?;
+        let mut runs = (0..self.runs).map(|_| call()).collect::<Result<Vec<f64>, _>>()?;
+        runs.sort_by(f64::total_cmp);
+        let least = runs.first().copied().unwrap_or(first);
+        Ok(Times { load, first, median: median(&runs).unwrap_or(first), least })
+    }
+}
+
+/// Of sorted numbers.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    match sorted.len() % 2 {
+        0 => Some((upper + sorted[sorted.len() / 2 - 1]) / 2.0),
+        _ => Some(upper),
+    }
+}
+
+/// The processor's name where the system tells it, else its kind.
+fn processor() -> String {
+    let kind = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    match name {
+        Some((_, name)) => format!("{}, {kind}", name.trim()),
+        None => kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[1.0]), Some(1.0));
+        assert_eq!(median(&[1.0, 2.0]), Some(1.5));
+        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
+    }
+}

@@ -1,0 +1,119 @@
+//! `pixelrnn compare`: the same numbers from several engines.
+
+use pixelrnn::GraphKind;
+use pixelrnn::compare::{Difference, TOLERANCE, compare};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::engines;
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{ModelArguments, WeightArguments, random_images};
+use crate::out::Out;
+use crate::parse::{self, Images};
+use crate::table::{Align, Table};
+
+/// The engines that are compared unless others are named.
+pub const ENGINES: [&str; 3] = ["reference", "tract", "ort"];
+
+/// Run a model on several engines and compare the numbers
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Two engines agree if no number differs by more than 1e-5 + 1e-4 times the largest magnitude in the
+output. The engine `reference` interprets the declaration, not the ONNX file, in double precision.
+Exit code 1 if any two engines disagree.
+
+Example:
+  pixelrnn compare mnist-diagonal --engine tract,ort --graph nll --batch 4")]
+pub struct Compare {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The engines, with commas between; by default reference, tract and ort, if they work here
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
+    engine: Option<Vec<String>>,
+    /// `forward`: image to logits; `nll`: image to nats an image
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
+    graph: GraphKind,
+    /// Images a call, which the model states or leaves open
+    #[arg(long, value_name = "N|dynamic[:N]", default_value = "dynamic:2",
+          value_parser = parse::images)]
+    batch: Images,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// For the random images
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl Compare {
+    /// Runs the command.
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let model = self.model.load()?;
+        let weights = self.weights.load(&model)?;
+        let options = engines::options(global, None);
+        let engines = engines::choose(self.engine.as_deref(), &ENGINES, &options, out)?;
+        let names: Vec<&str> = engines.iter().map(|e| e.name()).collect();
+        if names.len() < 2 {
+            return usage(format!(
+                "it takes two engines to compare, and there is {}",
+                names[..].first().map_or("none".to_string(), |one| format!("only `{one}`"))
+            ));
+        }
+        let images = random_images(&model, self.batch.count, self.seed);
+        out.progress(&format!("running {} on {}", model.name(), names.join(", ")));
+        let differences =
+            compare(&model, self.graph, &weights, self.batch.batch, &images, &engines)?;
+        let within = differences.iter().all(|d| d.within);
+        let verdict = if within { "agree" } else { "DISAGREE" };
+        let text = format!(
+            "{} ({}), batch {}: {} {verdict}\n\n{}",
+            model.name(),
+            self.graph.name(),
+            self.batch.text(),
+            names.join(", "),
+            table(&differences),
+        );
+        let rows: Vec<_> = differences.iter().map(row).collect();
+        let object = json!({
+            "model": model.name(),
+            "graph": self.graph.name(),
+            "batch": self.batch.text(),
+            "engines": names,
+            "tolerance": { "absolute": TOLERANCE.absolute, "relative": TOLERANCE.relative },
+            "differences": rows,
+            "within": within,
+        });
+        out.answer(&text, &object)?;
+        Ok(ExitCode::of(within))
+    }
+}
+
+fn table(differences: &[Difference]) -> Table {
+    let mut table = Table::new([
+        ("output", Align::Left),
+        ("engines", Align::Left),
+        ("absolute", Align::Right),
+        ("relative", Align::Right),
+        ("within tolerance", Align::Left),
+    ]);
+    for d in differences {
+        table.row([
+            d.output.clone(),
+            d.engines.join(" - "),
+            format!("{:.1e}", d.absolute),
+            format!("{:.1e}", d.relative),
+            if d.within { "yes" } else { "NO" }.to_string(),
+        ]);
+    }
+    table
+}
+
+/// What is infinite (shapes that differ, no number) becomes null.
+fn row(d: &Difference) -> serde_json::Value {
+    json!({
+        "output": d.output,
+        "engines": d.engines,
+        "absolute": d.absolute,
+        "relative": d.relative,
+        "within": d.within,
+    })
+}

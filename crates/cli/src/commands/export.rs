@@ -1,0 +1,151 @@
+//! `pixelrnn export`: a model as plain ONNX.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, files, weights};
+use serde_json::json;
+
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{ModelArguments, WeightArguments};
+use crate::out::Out;
+use crate::parse;
+use crate::table;
+
+/// Write a model as plain ONNX: standard operators only
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  pixelrnn export mnist-diagonal --graph nll --batch 16 -o nll.onnx")]
+pub struct Export {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The file to write; `-` is standard output
+    #[arg(short, long, value_name = "F.onnx")]
+    output: PathBuf,
+    /// `forward`: image to logits; `nll`: image to nats an image
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
+    graph: GraphKind,
+    /// Images a call: a number, or `dynamic` to decide on each call
+    #[arg(long, value_name = "N|dynamic", default_value = "dynamic", value_parser = parse::batch)]
+    batch: Batch,
+    /// The version of the standard operators
+    #[arg(long, value_name = "N", default_value_t = 18,
+          value_parser = clap::value_parser!(u32).range(17..=22))]
+    opset: u32,
+    /// How a recurrence is written: as a loop, or step by step for toolchains without loops
+    #[arg(long, value_name = "HOW", default_value = "scan")]
+    control_flow: Control,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// Leave the weights out: they become inputs of the model
+    #[arg(long)]
+    weights_as_inputs: bool,
+    /// Leave out the passes that change nothing but speed
+    #[arg(long)]
+    no_simplify: bool,
+    /// Save the weights that were used
+    #[arg(long, value_name = "F.safetensors")]
+    write_weights: Option<PathBuf>,
+}
+
+/// [`ControlFlow`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Control {
+    Scan,
+    Unroll,
+}
+
+impl From<Control> for ControlFlow {
+    fn from(control: Control) -> ControlFlow {
+        match control {
+            Control::Scan => ControlFlow::Scan,
+            Control::Unroll => ControlFlow::Unroll,
+        }
+    }
+}
+
+impl Export {
+    /// Runs the command.
+    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+        let piped = self.output == Path::new("-");
+        self.sensible(piped, out)?;
+        let start = Instant::now();
+        let model = self.model.load()?;
+        if !self.model.is_of_zoo() {
+            model.prove()?;
+        }
+        let loaded = self.weights.load(&model)?;
+        // A gradient that cannot be fed other weights is of no use.
+        let as_inputs = self.weights_as_inputs || self.graph == GraphKind::Grad;
+        let options = ExportOptions {
+            batch: self.batch,
+            opset: self.opset,
+            control_flow: self.control_flow.into(),
+            weights: (!as_inputs).then_some(&loaded),
+            simplify: !self.no_simplify,
+            portable: true,
+        };
+        if as_inputs {
+            // Nobody else would notice that they do not fit.
+            pixelrnn::internal::passes::bind::check(model.graph(), &loaded)
+                .map_err(|e| pixelrnn::Error::Compile(e.into()))?;
+        }
+        let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
+        let bytes = model.encode(self.graph, &options, &graph)?;
+        if piped {
+            out.bytes(&bytes)?;
+        } else {
+            files::write(&self.output, &bytes)?;
+        }
+        if let Some(path) = &self.write_weights {
+            weights::save(&loaded, path)?;
+        }
+        let (seconds, nodes) = (start.elapsed().as_secs_f64(), graph.total_nodes());
+        let output = self.output.display().to_string();
+        let mut text = format!(
+            "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
+            table::bytes(bytes.len()),
+            table::plural(nodes, "node"),
+            self.opset,
+            self.graph.name(),
+        );
+        if let Some(path) = &self.write_weights {
+            text.push_str(&format!("\n{}: the weights", path.display()));
+        }
+        if piped {
+            out.progress(&text);
+            return Ok(ExitCode::Good);
+        }
+        let object = json!({
+            "output": output,
+            "graph": self.graph.name(),
+            "opset": self.opset,
+            "bytes": bytes.len(),
+            "nodes": nodes,
+            "parameters": model.parameters(),
+            "weights": if self.weights_as_inputs { json!(null) } else { self.weights.json() },
+            "seconds": seconds,
+        });
+        out.report(&text, &object)?;
+        Ok(ExitCode::Good)
+    }
+
+    fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
+        if piped && out.json {
+            return usage("`--json` and `-o -` both want standard output");
+        }
+        if piped && io::stdout().is_terminal() {
+            return usage("standard output is a terminal, and a model is no text: name a file");
+        }
+        if self.write_weights.as_ref() == Some(&self.output) {
+            return usage("the model and its weights need a file each");
+        }
+        if self.weights_as_inputs && self.weights.weights.is_some() && self.write_weights.is_none()
+        {
+            return usage("with `--weights-as-inputs` the weights of `--weights` are not used");
+        }
+        Ok(())
+    }
+}

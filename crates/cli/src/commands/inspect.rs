@@ -1,0 +1,240 @@
+//! `pixelrnn inspect`: the graph of a model, after any pass, and what it costs.
+
+use std::collections::BTreeMap;
+
+use pixelrnn::internal::graph::{Operation, Type};
+use pixelrnn::internal::passes::pipeline::{PASSES, When};
+use pixelrnn::internal::syntax::closest;
+use pixelrnn::{ControlFlow, Declaration, ExportOptions, GraphKind, Weights};
+use serde_json::json;
+
+use super::export::Control;
+use crate::cost::{Cost, cost, layer};
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{ModelArguments, image_json, image_text, settings_json};
+use crate::out::Out;
+use crate::parse;
+use crate::table::{Align, Table, bytes, grouped};
+
+/// Show the graph of a model, and what it costs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without --stage and --dump-after: the declared graph, then the layers with their costs for one
+image. Multiply-adds are those of matrix products and convolutions in the emitted graph.
+
+Example:
+  pixelrnn inspect digits-row-lstm --dump-after expand")]
+pub struct Inspect {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Print the graph alone, at this stage
+    #[arg(long, value_name = "STAGE", conflicts_with = "dump_after")]
+    stage: Option<Stage>,
+    /// Print the graph alone, as this pass left it; a wrong name lists them all
+    #[arg(long, value_name = "PASS")]
+    dump_after: Option<String>,
+    /// `forward`: image to logits; `nll`: image to nats an image
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
+    graph: GraphKind,
+    /// How a recurrence is written
+    #[arg(long, value_name = "HOW", default_value = "scan")]
+    control_flow: Control,
+    /// Leave the weights out: they stay inputs
+    #[arg(long)]
+    weights_as_inputs: bool,
+    /// Leave out the passes that change nothing but speed
+    #[arg(long)]
+    no_simplify: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Stage {
+    /// As the declaration says
+    Declared,
+    /// With recurrences as loops
+    Expanded,
+    /// As it is written to ONNX
+    Lowered,
+}
+
+impl Inspect {
+    /// Runs the command.
+    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+        // Before the model: a wrong name is how one asks for the list.
+        if let Some(pass) = &self.dump_after {
+            self.known(pass)?;
+        }
+        let model = self.model.load()?;
+        let (title, ir) = match (&self.dump_after, self.stage) {
+            (Some(pass), _) => (pass.as_str(), self.dump(&model, Some(pass))?),
+            (None, Some(Stage::Expanded)) => ("expanded", self.dump(&model, Some("expand"))?),
+            (None, Some(Stage::Lowered)) => ("lowered", self.dump(&model, None)?),
+            (None, Some(Stage::Declared) | None) => {
+                ("declared", model.graph_of(self.graph)?.to_string())
+            }
+        };
+        // Sizes do not depend on what the weights are.
+        let graph = model.compile(self.graph, &self.options(None), &mut |_, _| {})?;
+        let cost = cost(&graph);
+        let layers = layers(&model, &cost);
+        let text = match (&self.dump_after, self.stage) {
+            (None, None) => format!("{ir}\n{}", sizes(&model, &cost, &layers)),
+            _ => ir.clone(),
+        };
+        let rows: Vec<_> = layers
+            .iter()
+            .map(|l| {
+                json!({
+                    "path": l.path, "operator": l.operator, "shape": l.shape,
+                    "parameters": l.parameters, "multiply_adds": l.multiply_adds,
+                })
+            })
+            .collect();
+        let object = json!({
+            "model": model.name(),
+            "settings": settings_json(&model),
+            "image": image_json(&model),
+            "graph": self.graph.name(),
+            "parameters": model.parameters(),
+            "weight_bytes": 4 * model.parameters(),
+            "multiply_adds": cost.multiply_adds,
+            "peak_bytes": cost.peak_bytes,
+            "nodes": graph.total_nodes(),
+            "layers": rows,
+            "stage": title,
+            "ir": ir,
+        });
+        out.answer(&text, &object)?;
+        Ok(ExitCode::Good)
+    }
+
+    fn options<'a>(&self, weights: Option<&'a Weights>) -> ExportOptions<'a> {
+        ExportOptions {
+            control_flow: self.control_flow.into(),
+            simplify: !self.no_simplify,
+            weights,
+            ..ExportOptions::default()
+        }
+    }
+
+    /// The graph that a pass leaves, or the last one.
+    fn dump(&self, model: &Declaration, pass: Option<&str>) -> Result<String, Failure> {
+        let fresh = model.initialise(0);
+        let options = self.options((!self.weights_as_inputs).then_some(&fresh));
+        let mut text = String::new();
+        let graph = model.compile(self.graph, &options, &mut |name, graph| {
+            if pass == Some(name) {
+                text = graph.to_string();
+            }
+        })?;
+        Ok(if pass.is_none() { graph.to_string() } else { text })
+    }
+
+    /// Whether there is such a pass and it runs with these options.
+    fn known(&self, name: &str) -> Result<(), Failure> {
+        let Some(pass) = PASSES.iter().find(|p| p.name == name) else {
+            let near = match closest(name, PASSES.iter().map(|p| p.name)) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => ".".to_string(),
+            };
+            let lines: Vec<String> =
+                PASSES.iter().map(|p| format!("  {:<10} {}", p.name, p.about)).collect();
+            return usage(format!(
+                "there is no pass `{name}`{near} There are, in this order:\n{}",
+                lines.join("\n")
+            ));
+        };
+        let unroll = ControlFlow::from(self.control_flow) == ControlFlow::Unroll;
+        match pass.when {
+            When::Unrolling if !unroll => {
+                usage(format!("pass `{name}` runs only with `--control-flow unroll`"))
+            }
+            When::Simplifying if self.no_simplify => {
+                usage(format!("pass `{name}` does not run with `--no-simplify`"))
+            }
+            _ if name == "bind" && self.weights_as_inputs => {
+                usage("pass `bind` does not run with `--weights-as-inputs`")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A layer of the declaration.
+struct Layer {
+    path: String,
+    operator: &'static str,
+    shape: String,
+    parameters: usize,
+    multiply_adds: u64,
+}
+
+fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
+    let graph = model.graph();
+    let mut layers: Vec<Layer> = Vec::new();
+    for (_, node) in graph.nodes() {
+        let path = layer(&node.name);
+        let shape = node.outputs.first().map_or(String::new(), |&v| shape(graph.ty(v)));
+        match layers.last_mut().filter(|l| l.path == path) {
+            // What a layer gives is what its last node gives.
+            Some(last) => last.shape = shape,
+            None => layers.push(Layer {
+                path: path.to_string(),
+                operator: node.op.mnemonic(),
+                shape,
+                parameters: 0,
+                multiply_adds: cost.by_layer.get(path).copied().unwrap_or(0),
+            }),
+        }
+    }
+    let places: BTreeMap<String, usize> =
+        layers.iter().enumerate().map(|(i, l)| (l.path.clone(), i)).collect();
+    for (input, _) in graph.parameters() {
+        // The longest path that the parameter's begins with.
+        let mut path = input.name.as_str();
+        while let Some((shorter, _)) = path.rsplit_once('.') {
+            path = shorter;
+            if let Some(layer) = places.get(path).and_then(|&i| layers.get_mut(i)) {
+                layer.parameters += graph.ty(input.value).size();
+                break;
+            }
+        }
+    }
+    layers
+}
+
+fn shape(ty: &Type) -> String {
+    let extents: Vec<String> = ty.shape.iter().map(ToString::to_string).collect();
+    extents.join(" x ")
+}
+
+fn sizes(model: &Declaration, cost: &Cost, layers: &[Layer]) -> String {
+    let mut table = Table::new([
+        ("layer", Align::Left),
+        ("operator", Align::Left),
+        ("shape", Align::Left),
+        ("parameters", Align::Right),
+        ("multiply-adds", Align::Right),
+    ]);
+    for l in layers {
+        table.row([
+            l.path.clone(),
+            l.operator.to_string(),
+            l.shape.clone(),
+            grouped(l.parameters),
+            grouped(l.multiply_adds as usize),
+        ]);
+    }
+    format!(
+        "{table}\n{} on images of {}\n\
+         {} parameters, {} as f32\n\
+         {} multiply-adds an image\n\
+         {} of values alive at once, for one image, if every value is dropped after its last use\n",
+        model.name(),
+        image_text(model),
+        grouped(model.parameters()),
+        bytes(4 * model.parameters()),
+        grouped(cost.multiply_adds as usize),
+        bytes(cost.peak_bytes as usize),
+    )
+}

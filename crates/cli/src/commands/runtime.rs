@@ -1,0 +1,71 @@
+//! `pixelrnn runtime`: which engines work here; fetches ONNX Runtime.
+
+use pixelrnn::runtime::{library, survey};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::engines;
+use crate::exit::{ExitCode, Failure};
+use crate::out::Out;
+
+/// Say which engines work here, or fetch ONNX Runtime
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  pixelrnn runtime list")]
+pub struct Runtime {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Which engines work here, and why not; fetches nothing
+    #[command(after_help = "Example:\n  pixelrnn runtime list --json")]
+    List,
+    /// Fetch ONNX Runtime with Python's pip, into a cache that all projects share
+    #[command(after_help = "\
+Nothing is installed into Python. Elsewhere, name a library of your own in ORT_DYLIB_PATH or with
+--ort-lib.
+
+Example:
+  pixelrnn runtime install --cuda")]
+    Install {
+        /// The one that runs on NVIDIA GPUs, too
+        #[arg(long)]
+        cuda: bool,
+    },
+}
+
+impl Runtime {
+    /// Runs the command.
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let options = engines::options(global, None);
+        match self.action {
+            Action::List => {
+                let mut text = String::new();
+                let mut all = Vec::new();
+                for status in survey(&options) {
+                    let (works, what) = match &status.state {
+                        Ok(what) => (true, what.clone()),
+                        Err(error) => (false, error.to_string()),
+                    };
+                    let word = if works { "works" } else { "no" };
+                    // What takes several lines stands under its first.
+                    let lines = what.replace('\n', &format!("\n{:18}", ""));
+                    text.push_str(&format!("{:<10}  {word:<5} {lines}\n", status.engine));
+                    all.push(json!({ "engine": status.engine, "works": works, "detail": what }));
+                }
+                out.answer(&text, &json!({ "engines": all }))?;
+            }
+            Action::Install { cuda } => {
+                let library = library::install(&options.ort.library.with_cuda(cuda))?;
+                let object = json!({
+                    "path": library.path.display().to_string(),
+                    "version": library.version.to_string(),
+                    "cuda": library.has_cuda(),
+                });
+                out.report(&library.to_string(), &object)?;
+            }
+        }
+        Ok(ExitCode::Good)
+    }
+}

@@ -1,0 +1,134 @@
+//! What a model costs: multiply-adds and memory for one image, from the emitted graph's types.
+//!
+//! Counted is what matrix products and convolutions multiply; element-wise work is small beside it
+//! and left out. It is what is executed, not what is needed: cells of a skewed map that hold no
+//! pixel count, rows of a kernel that the compiler has dropped do not.
+
+use std::collections::BTreeMap;
+
+use pixelrnn::internal::graph::{Dim, Elem, Node, Type};
+use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
+
+/// The cost of a graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Multiply-adds for one image.
+    pub multiply_adds: u64,
+    /// The same by dotted path of the declaration.
+    pub by_layer: BTreeMap<String, u64>,
+    /// Bytes of the values of one image that are alive at once, at most, if nodes run in order
+    /// and every value is dropped after its last use.
+    pub peak_bytes: u64,
+}
+
+/// Measures a graph.
+pub fn cost(graph: &OnnxGraph) -> Cost {
+    let mut cost = Cost { peak_bytes: peak(graph), ..Cost::default() };
+    for (_, node) in graph.nodes() {
+        let count = multiply_adds(graph, node);
+        cost.multiply_adds = cost.multiply_adds.saturating_add(count);
+        if count > 0 {
+            *cost.by_layer.entry(layer(&node.name).to_string()).or_default() += count;
+        }
+    }
+    cost
+}
+
+/// The dotted path that a node's name begins with.
+pub fn layer(node: &str) -> &str {
+    node.split('/').next().unwrap_or(node)
+}
+
+fn multiply_adds(graph: &OnnxGraph, node: &Node<OnnxOp>) -> u64 {
+    let input = |i: usize| node.inputs.get(i).map(|&v| graph.ty(v));
+    let elements = |ty: Option<&Type>| ty.map_or(0, |t| t.size() as u64);
+    let result = elements(node.outputs.first().map(|&v| graph.ty(v)));
+    // How often an element takes part: once for each element of its filter, or of its row.
+    let taps = |ty: Option<&Type>, skip: usize| {
+        let extents = ty.map(|t| t.extents(1)).unwrap_or_default();
+        extents.iter().skip(skip).map(|&n| n as u64).product::<u64>()
+    };
+    match &node.op {
+        OnnxOp::Conv { .. } => result.saturating_mul(taps(input(1), 1)),
+        OnnxOp::ConvTranspose { .. } => elements(input(0)).saturating_mul(taps(input(1), 1)),
+        OnnxOp::MatMul => {
+            let rank = input(0).map_or(0, Type::rank);
+            result.saturating_mul(taps(input(0), rank.saturating_sub(1)))
+        }
+        OnnxOp::Scan(scan) => {
+            let scanned = input(scan.states + scan.invariants);
+            let steps = scanned.and_then(|t| t.extents(1).first().copied()).unwrap_or(0);
+            cost(&scan.body).multiply_adds.saturating_mul(steps as u64)
+        }
+        _ => 0,
+    }
+}
+
+/// Weights and what is computed from them alone are no image's values.
+fn value_bytes(ty: &Type) -> u64 {
+    if !ty.shape.iter().any(|d| matches!(d, Dim::Batch(_))) {
+        return 0;
+    }
+    let width = match ty.elem {
+        Elem::Real => 4,
+        Elem::Int => 8,
+        Elem::Bool => 1,
+    };
+    (ty.size() as u64).saturating_mul(width)
+}
+
+fn peak(graph: &OnnxGraph) -> u64 {
+    let mut readers = graph.use_counts();
+    let bytes = |v: pixelrnn::internal::graph::Value| value_bytes(graph.ty(v));
+    let mut alive: u64 = graph.inputs().iter().map(|i| bytes(i.value)).sum();
+    let mut most = alive;
+    for (_, node) in graph.nodes() {
+        alive += node.outputs.iter().map(|&v| bytes(v)).sum::<u64>();
+        let inside = match &node.op {
+            OnnxOp::Scan(scan) => peak(&scan.body),
+            _ => 0,
+        };
+        most = most.max(alive + inside);
+        for &v in &node.inputs {
+            readers[v.index()] -= 1;
+            if readers[v.index()] == 0 {
+                alive -= bytes(v);
+            }
+        }
+        let unread = node.outputs.iter().filter(|v| readers[v.index()] == 0);
+        alive -= unread.map(|&v| bytes(v)).sum::<u64>();
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pixelrnn::{ControlFlow, ExportOptions, GraphKind, zoo};
+
+    fn of(control_flow: ControlFlow) -> Cost {
+        let set = [("h".to_string(), 4), ("layers".to_string(), 1)];
+        let model = zoo::find("digits-row-lstm").unwrap().declare(&set).unwrap();
+        let options = ExportOptions { control_flow, ..ExportOptions::default() };
+        cost(&model.compile(GraphKind::Forward, &options, &mut |_, _| {}).unwrap())
+    }
+
+    #[test]
+    fn a_loop_costs_what_its_steps_cost() {
+        let (scan, unrolled) = (of(ControlFlow::Scan), of(ControlFlow::Unroll));
+        assert_eq!(scan.by_layer, unrolled.by_layer);
+    }
+
+    #[test]
+    fn a_small_model_by_hand() {
+        let pixels = 8 * 8;
+        let cost = of(ControlFlow::Scan);
+        // One input, 8 features, four rows of seven taps.
+        assert_eq!(cost.by_layer["stem"], pixels * 8 * 4 * 7);
+        assert_eq!(cost.by_layer["hidden"], pixels * 8 * 32);
+        assert_eq!(cost.by_layer["logits"], pixels * 32 * 17);
+        assert_eq!(cost.multiply_adds, cost.by_layer.values().sum::<u64>());
+        // At the least the logits are there at the end.
+        assert!(cost.peak_bytes >= pixels * 17 * 4);
+    }
+}

@@ -1,0 +1,57 @@
+//! Engines by name.
+
+use pixelrnn::runtime::{Engine, Options, OrtEngine, library, open};
+
+use crate::arguments::Global;
+use crate::exit::Failure;
+use crate::out::Out;
+
+/// What the engines need to know.
+pub fn options(global: &Global, threads: Option<usize>) -> Options {
+    let mut options = Options::default();
+    options.ort.library.explicit.clone_from(&global.ort_lib);
+    options.ort.library.progress = (!global.quiet).then_some(library::to_stderr as fn(&str));
+    options.ort.intra_threads = threads;
+    options
+}
+
+/// The engines that were asked for, all of them; without any, those of `default` that work here.
+pub fn choose(
+    asked: Option<&[String]>,
+    default: &[&str],
+    options: &Options,
+    out: &Out,
+) -> Result<Vec<Box<dyn Engine>>, Failure> {
+    if let Some(asked) = asked {
+        let mut names: Vec<&str> = Vec::new();
+        for name in asked {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        return Ok(open(&names, options)?);
+    }
+    let mut engines = Vec::new();
+    for name in default {
+        match open(&[name], options) {
+            Ok(mut engine) => engines.append(&mut engine),
+            // Who names a library wants it used.
+            Err(error) if options.ort.library.explicit.is_some() => return Err(error.into()),
+            Err(error) => out.warn(&format!("going on without engine `{name}`: {error}")),
+        }
+    }
+    Ok(engines)
+}
+
+/// What an engine is: its name, and the version of what it stands for.
+pub fn version(name: &str, options: &Options) -> String {
+    match name {
+        "tract" => "0.23.9".to_string(),
+        // The library is open already, so this only asks which it is.
+        "ort" | "ort-cuda" => match OrtEngine::cpu(options.ort.clone()) {
+            Ok(engine) => engine.library().version.to_string(),
+            Err(_) => "unknown".to_string(),
+        },
+        _ => env!("CARGO_PKG_VERSION").to_string(),
+    }
+}

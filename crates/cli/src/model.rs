@@ -1,0 +1,137 @@
+//! From what the user names to a model and its weights.
+
+use std::path::{Path, PathBuf};
+
+use pixelrnn::internal::syntax::IMAGE_SETTINGS;
+use pixelrnn::{Array, Declaration, Weights, zoo};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::exit::{Failure, usage};
+use crate::parse;
+
+/// Which model.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ModelArguments {
+    /// A name of the zoo (see `pixelrnn zoo`), or a model file
+    pub model: String,
+    /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
+    pub set: Vec<(String, usize)>,
+}
+
+impl ModelArguments {
+    /// The model.
+    pub fn load(&self) -> Result<Declaration, Failure> {
+        load(&self.model, &self.set)
+    }
+
+    /// Whether it comes from the zoo, which is proved causal when this program is built.
+    pub fn is_of_zoo(&self) -> bool {
+        zoo::find(&self.model).is_ok()
+    }
+}
+
+/// The model of this name.
+pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure> {
+    let path = Path::new(name);
+    let unknown = match zoo::find(name) {
+        Ok(entry) => return Ok(entry.declare(set)?),
+        Err(error) => error,
+    };
+    if path.is_dir() {
+        return usage(format!("{name} is a folder, not a model file"));
+    }
+    if is_onnx(name) {
+        return usage(format!(
+            "{name} is an ONNX model: only `pixelrnn check` takes one, the others take a \
+             declaration"
+        ));
+    }
+    if path.exists() || path.extension().is_some_and(|e| e == "pixelrnn") {
+        return Ok(Declaration::from_file(path, set)?);
+    }
+    Err(unknown.into())
+}
+
+/// Whether a model is an ONNX file rather than a declaration.
+pub fn is_onnx(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
+}
+
+/// Which weights.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WeightArguments {
+    /// Weights from a file
+    #[arg(long, value_name = "F.safetensors", conflicts_with = "init_seed")]
+    pub weights: Option<PathBuf>,
+    /// Fresh weights from this seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub init_seed: u64,
+}
+
+impl WeightArguments {
+    /// The weights; whether they fit shows when they are bound.
+    pub fn load(&self, model: &Declaration) -> Result<Weights, Failure> {
+        match &self.weights {
+            Some(path) => Ok(pixelrnn::weights::load(path)?),
+            None => Ok(model.initialise(self.init_seed)),
+        }
+    }
+
+    /// For JSON.
+    pub fn json(&self) -> Value {
+        match &self.weights {
+            Some(path) => json!({ "file": path.display().to_string() }),
+            None => json!({ "init_seed": self.init_seed }),
+        }
+    }
+}
+
+/// Images with every level equally likely. Each draws from a stream of its own, so that one image
+/// is the same in a batch of any size, on every machine.
+pub fn random_images(model: &Declaration, count: usize, seed: u64) -> Array {
+    let image = model.image();
+    let mut images = Array::zeros(vec![count, image.colours, image.height, image.width]);
+    let one = image.colours * image.height * image.width;
+    let mut values = images.iter_mut();
+    for stream in 0..count as u64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(stream);
+        for value in values.by_ref().take(one) {
+            // The high half of a product: uniform but for 1 part in 2^32.
+            *value = ((u64::from(rng.next_u32()) * image.levels as u64) >> 32) as f32;
+        }
+    }
+    images
+}
+
+/// `28 x 28, 2 levels`, with the colours if there are several.
+pub fn image_text(model: &Declaration) -> String {
+    let image = model.image();
+    let colours = match image.colours {
+        1 => String::new(),
+        n => format!(", {n} colours"),
+    };
+    format!("{} x {}{colours}, {} levels", image.height, image.width, image.levels)
+}
+
+/// The image, for JSON.
+pub fn image_json(model: &Declaration) -> Value {
+    let image = model.image();
+    json!({
+        "height": image.height, "width": image.width,
+        "colours": image.colours, "levels": image.levels,
+    })
+}
+
+/// The hyper-parameters alone.
+pub fn hyper_parameters(model: &Declaration) -> impl Iterator<Item = &(String, usize)> {
+    model.settings().iter().filter(|(name, _)| !IMAGE_SETTINGS.contains(&name.as_str()))
+}
+
+/// The hyper-parameters, for JSON.
+pub fn settings_json(model: &Declaration) -> Value {
+    hyper_parameters(model).map(|(name, value)| (name.clone(), json!(value))).collect()
+}

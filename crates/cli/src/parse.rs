@@ -1,0 +1,139 @@
+//! Arguments that are more than a word or a number.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use pixelrnn::{Batch, GraphKind};
+
+/// More images than this in a batch are a slip of the finger.
+const MAX_BATCH: usize = 1 << 16;
+
+/// How many images a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// As the emitted model sees it.
+    pub batch: Batch,
+    /// How many it is given here.
+    pub count: usize,
+}
+
+impl Images {
+    /// `N` or `dynamic:N`.
+    pub fn text(&self) -> String {
+        match self.batch {
+            Batch::Fixed(n) => n.to_string(),
+            Batch::Symbolic => format!("dynamic:{}", self.count),
+        }
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MAX_BATCH).contains(&n) => Ok(n),
+        _ => Err(format!("`{text}` is no number from 1 to {MAX_BATCH}")),
+    }
+}
+
+/// `N` or `dynamic`.
+pub fn batch(text: &str) -> Result<Batch, String> {
+    match text {
+        "dynamic" => Ok(Batch::Symbolic),
+        n => count(n).map(Batch::Fixed).map_err(|e| format!("{e}, nor `dynamic`")),
+    }
+}
+
+/// `N`, `dynamic` or `dynamic:N`.
+pub fn images(text: &str) -> Result<Images, String> {
+    match text.strip_prefix("dynamic:") {
+        Some(n) => Ok(Images { batch: Batch::Symbolic, count: count(n)? }),
+        None => Ok(match batch(text)? {
+            batch @ Batch::Fixed(count) => Images { batch, count },
+            batch @ Batch::Symbolic => Images { batch, count: 2 },
+        }),
+    }
+}
+
+/// `NAME=NUMBER`.
+pub fn setting(text: &str) -> Result<(String, usize), String> {
+    let (name, number) = text.split_once('=').ok_or("write it NAME=NUMBER, as in `h=32`")?;
+    let (name, number) = (name.trim(), number.trim());
+    if name.is_empty() {
+        return Err("write it NAME=NUMBER, as in `h=32`".to_string());
+    }
+    let number = number.parse().map_err(|_| format!("`{number}` is no whole number"))?;
+    Ok((name.to_string(), number))
+}
+
+/// An output of a model: row, column, and the colour if it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    pub y: usize,
+    pub x: usize,
+    pub colour: Option<usize>,
+}
+
+/// `Y,X` or `Y,X,COLOUR`.
+pub fn at(text: &str) -> Result<At, String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[y, x]) => Ok(At { y, x, colour: None }),
+        Some(&[y, x, colour]) => Ok(At { y, x, colour: Some(colour) }),
+        _ => Err("write it ROW,COLUMN or ROW,COLUMN,COLOUR, counted from 0".to_string()),
+    }
+}
+
+/// `CxHxW` or `HxW`, as colours, height and width.
+pub fn image(text: &str) -> Result<[usize; 3], String> {
+    let numbers: Option<Vec<usize>> =
+        text.split('x').map(|n| n.trim().parse().ok().filter(|&n| n > 0)).collect();
+    match numbers.as_deref() {
+        Some(&[h, w]) => Ok([1, h, w]),
+        Some(&[c, h, w]) => Ok([c, h, w]),
+        _ => Err("write it HEIGHTxWIDTH or COLOURSxHEIGHTxWIDTH, as in `3x32x32`".to_string()),
+    }
+}
+
+/// The name of a graph kind.
+pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
+    PossibleValuesParser::new(GraphKind::ALL.map(GraphKind::name)).try_map(|name| {
+        GraphKind::ALL
+            .into_iter()
+            .find(|k| k.name() == name)
+            .ok_or_else(|| format!("there is no graph `{name}`"))
+    })
+}
+
+/// The name of an engine.
+pub fn engine() -> PossibleValuesParser {
+    PossibleValuesParser::new(pixelrnn::runtime::NAMES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches() {
+        assert_eq!(batch("16"), Ok(Batch::Fixed(16)));
+        assert_eq!(batch("dynamic"), Ok(Batch::Symbolic));
+        assert_eq!(images("dynamic:3"), Ok(Images { batch: Batch::Symbolic, count: 3 }));
+        assert_eq!(images("3").map(|i| i.text()), Ok("3".to_string()));
+        for wrong in ["", "0", "-1", "dynamic:", "dynamic:0", "many", "99999999999999999999"] {
+            assert!(images(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn settings_places_and_sizes() {
+        assert_eq!(setting("h = 3"), Ok(("h".to_string(), 3)));
+        assert_eq!(at("1,2,0"), Ok(At { y: 1, x: 2, colour: Some(0) }));
+        assert_eq!(image("8x9"), Ok([1, 8, 9]));
+        for wrong in ["h", "=3", "h=", "h=-1", "h=1.5"] {
+            assert!(setting(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "1", "1,", "a,b", "1,2,3,4", "-1,0"] {
+            assert!(at(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "8", "8x0", "1x2x3x4"] {
+            assert!(image(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `export`, `compare` and `bench`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::run::{Ran, bad, command, good, json, model, names, run, run_in, tiny};
+
+fn export(folder: &Path, extra: &[&str]) -> Ran {
+    let mut arguments = tiny("export", "digits-row-lstm");
+    arguments.extend(extra);
+    run_in(folder, &arguments)
+}
+
+#[test]
+fn the_same_bytes_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let ran = export(folder.path(), &["-o", "a.onnx"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("a.onnx: ") && ran.out.contains(" nodes, opset 18, forward in "));
+    assert_eq!(export(folder.path(), &["-o", "b.onnx"]).code, 0);
+    assert_eq!(export(folder.path(), &["-o", "c.onnx", "--init-seed", "1"]).code, 0);
+    assert!(read("a.onnx").len() > 1000);
+    assert!(read("a.onnx") == read("b.onnx"));
+    assert!(read("a.onnx") != read("c.onnx"));
+
+    // To standard output, and nothing else there.
+    let mut piped = tiny("export", "digits-row-lstm");
+    piped.extend(["-o", "-"]);
+    let output = command(folder.path(), &piped).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert!(output.stdout == read("a.onnx"));
+    assert_eq!(names(folder.path()), ["a.onnx", "b.onnx", "c.onnx"]);
+}
+
+#[test]
+fn weights_there_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let seed = ["--init-seed", "7", "-o", "a.onnx", "--write-weights", "w.safetensors"];
+    assert_eq!(export(folder.path(), &seed).code, 0);
+    let ran = export(folder.path(), &["--weights", "w.safetensors", "-o", "b.onnx", "-q"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+    assert!(fs::read(path("a.onnx")).unwrap() == fs::read(path("b.onnx")).unwrap());
+
+    let as_inputs = ["--weights-as-inputs", "-o", "c.onnx", "--json"];
+    let ran = export(folder.path(), &as_inputs);
+    let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(object["bytes"], json!(fs::metadata(path("c.onnx")).unwrap().len()));
+    assert!(
+        fs::metadata(path("c.onnx")).unwrap().len() < fs::metadata(path("a.onnx")).unwrap().len()
+    );
+
+    // Weights of another model.
+    let other = ["export", "digits-diagonal", "--weights", "w.safetensors", "-o", "d.onnx"];
+    for extra in [&[][..], &["--weights-as-inputs", "--write-weights", "e.safetensors"]] {
+        let ran = run_in(folder.path(), &[&other[..], extra].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        assert!(ran.err.starts_with("error: weight `stem.weight` has shape ["), "{}", ran.err);
+    }
+    fs::write(path("noise.safetensors"), "noise").unwrap();
+    let ran = export(folder.path(), &["--weights", "noise.safetensors", "-o", "d.onnx"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("noise.safetensors: not a whole safetensors file"), "{}", ran.err);
+    assert!(!path("d.onnx").exists());
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = export(folder.path(), &["-o", "missing/a.onnx"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.starts_with("error: cannot write missing/a.onnx: "), "{}", ran.err);
+    fs::create_dir(folder.path().join("taken.onnx")).unwrap();
+    assert_eq!(export(folder.path(), &["-o", "taken.onnx"]).code, 2);
+    assert_eq!(names(folder.path()), ["taken.onnx"]);
+}
+
+#[test]
+fn what_leaks_is_not_exported() {
+    let text = bad(&["export", &model("leaking.pixelrnn"), "-o", "a.onnx"]);
+    assert!(text.starts_with("error: this layer leaks"), "{text}");
+}
+
+#[test]
+fn options_that_make_no_sense() {
+    let with = |extra: &[&str]| bad(&[&tiny("export", "digits-row-lstm")[..], extra].concat());
+    assert!(with(&[]).contains("--output"));
+    assert!(with(&["-o", "a", "--opset", "23"]).contains("23 is not in 17..=22"));
+    assert!(with(&["-o", "a", "--graph", "grad"]).contains("[possible values: forward, nll]"));
+    assert!(with(&["-o", "a", "--batch", "0"]).contains("`0` is no number from 1 to"));
+    assert!(with(&["-o", "a", "--control-flow", "loop"]).contains("scan, unroll"));
+    assert!(with(&["-o", "-", "--json"]).contains("both want standard output"));
+    assert!(with(&["-o", "a", "--write-weights", "a"]).contains("a file each"));
+    let unused = ["-o", "a", "--weights-as-inputs", "--weights", "w"];
+    assert!(with(&unused).contains("are not used"));
+    let both = ["-o", "a", "--init-seed", "1", "--weights", "w"];
+    assert!(with(&both).contains("cannot be used with"));
+}
+
+#[test]
+fn engines_agree() {
+    let with = |extra: &[&'static str]| [&tiny("compare", "digits-diagonal")[..], extra].concat();
+    let object = json(&with(&["--engine", "reference,tract", "--graph", "nll", "--batch", "3"]));
+    assert_eq!(object["within"], json!(true));
+    assert_eq!(object["engines"], json!(["reference", "tract"]));
+    let difference = &object["differences"][0];
+    assert_eq!(difference["output"], json!("nll"));
+    assert_eq!(difference["engines"], json!(["reference", "tract"]));
+    assert!(difference["absolute"].as_f64().unwrap() < 1e-3);
+
+    // By default, whatever works here.
+    let ran = run(&with(&["--batch", "dynamic:1"]));
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("batch dynamic:1: reference, tract agree\n"), "{}", ran.out);
+    assert!(ran.err.starts_with("warning: going on without engine `ort`: "), "{}", ran.err);
+    assert_eq!(run(&with(&["-q"])).err, "");
+    // Asked for, it must be there.
+    assert!(
+        bad(&with(&["--engine", "tract,ort"])).starts_with("error: ONNX Runtime was not found")
+    );
+    assert!(bad(&with(&["--ort-lib", "nowhere"])).contains("--ort-lib names nowhere"));
+    assert!(bad(&with(&["--engine", "tract"])).contains("there is only `tract`"));
+    assert!(bad(&with(&["--engine", "tensorflow"])).contains("reference, tract, ort, ort-cuda"));
+}
+
+#[test]
+fn bench_says_what_it_measured() {
+    let with = |extra: &[&'static str]| [&tiny("bench", "digits-pixelcnn")[..], extra].concat();
+    let object = json(&with(&["--engine", "tract", "--runs", "2", "--batch", "2"]));
+    for (result, graph) in object["results"].as_array().unwrap().iter().zip(["forward", "nll"]) {
+        assert_eq!(result["graph"], json!(graph));
+        assert_eq!(result["engine"], json!("tract"));
+        assert!(result["images_per_second"].as_f64().unwrap() > 0.0);
+        assert!(result["least_ms"].as_f64() <= result["median_ms"].as_f64());
+    }
+    for key in ["batch", "runs", "cores", "processor", "parameters", "settings"] {
+        assert!(!object[key].is_null(), "{key}");
+    }
+    let text = good(&with(&["--engine", "tract", "--runs", "1", "--graph", "nll"]));
+    assert!(text.contains("batch 16, median of 1 runs") && text.contains("images/s"), "{text}");
+    assert!(bad(&with(&["--runs", "0"])).contains("0 is not in 1.."));
+}
