@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Blocks within blocks.
-const DEPTH: usize = 4;
+const DEPTH: usize = 3;
 
 /// A declaration; every byte is one choice, so that a small change of the bytes is one of the text.
 pub fn declaration(bytes: &[u8]) -> String {
@@ -12,7 +12,7 @@ pub fn declaration(bytes: &[u8]) -> String {
     let (h, layers) = (of.below(6) + 1, of.below(4));
     let colours = of.pick(&[1, 1, 1, 2, 3, 4]);
     let _ = write!(text, "M {{ h: usize = {h}, layers: usize = {layers}, c: usize = {colours} }} ");
-    let sides = [1, 2, 3, 4, 5, 6, 7, 16];
+    let sides = [1, 2, 2, 3, 3, 4, 5, 14];
     let (height, width) = (of.pick(&sides), of.pick(&sides));
     let levels = of.pick(&["2", "2", "3", "17", "256", "1"]);
     let _ = write!(text, "image {height} x {width}, colours c, levels {levels}; ");
@@ -88,10 +88,8 @@ impl Choices<'_> {
                         12 => "residual".to_string(),
                         13 => "collect".to_string(),
                         14 => "block".to_string(),
-                        _ => format!(
-                            "repeat {}",
-                            self.pick(&["2", "layers", "h", "3", "2 * h", "h - 1", "40", "4096"])
-                        ),
+                        // Few times: large numbers are for `model` to find, and slow.
+                        _ => format!("repeat {}", self.pick(&["2", "layers", "3", "c", "h - 1"])),
                     };
                     let _ = write!(text, "b{label}: {head} {{ ");
                     self.body(text, depth + 1, labels);
