@@ -122,11 +122,12 @@ fn nothing_knows_the_machine_it_was_written_on() {
             }
         }
         if name.ends_with("Cargo.lock") {
-            let registry = "registry+https://github.com/rust-lang/crates.io-index";
-            for line in text.lines().filter(|l| l.starts_with("source = ")) {
-                if !line.contains(registry) {
-                    wrong.push(format!("{name}: {line}"));
-                }
+            // One source for all packages, and a registry: nothing from a repository or a mirror.
+            let sources: std::collections::BTreeSet<&str> =
+                text.lines().filter(|l| l.starts_with("source = ")).collect();
+            let registry = |s: &&str| s.starts_with("source = \"registry+");
+            if sources.len() > 1 || !sources.iter().all(registry) {
+                wrong.push(format!("{name}: {sources:?}"));
             }
         }
     }

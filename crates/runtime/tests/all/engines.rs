@@ -224,7 +224,7 @@ fn engines_open_by_name_in_the_order_asked_for() {
     let error = open(&["tensorflow"], &Options::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "there is no engine `tensorflow`; there are tract, ort, ort-cuda"
+        "there is no engine `tensorflow`; there are reference, tract, ort, ort-cuda"
     );
 }
 
@@ -234,10 +234,10 @@ fn a_survey_says_why_an_engine_does_not_work() {
     let statuses = survey(&Options::default());
     let names: Vec<_> = statuses.iter().map(|s| s.engine).collect();
     assert_eq!(names, pixelrnn_runtime::NAMES);
-    assert!(statuses[0].state.is_ok());
-    let ort = statuses[1].state.as_ref().unwrap();
+    assert!(statuses[0].state.is_ok() && statuses[1].state.is_ok());
+    let ort = statuses[2].state.as_ref().unwrap();
     assert!(ort.starts_with("ONNX Runtime 1."), "{ort}");
-    if let Err(error) = &statuses[2].state {
+    if let Err(error) = &statuses[3].state {
         assert!(error.to_string().contains("CUDA"), "{error}");
     }
 }
