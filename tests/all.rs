@@ -30,6 +30,8 @@ mod models;
 mod ops;
 #[path = "all/second_reader.rs"]
 mod second_reader;
+#[path = "all/streaming.rs"]
+mod streaming;
 #[path = "all/text.rs"]
 mod text;
 #[path = "all/tidy.rs"]

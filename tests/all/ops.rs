@@ -38,6 +38,8 @@ pub fn inputs_of(graph: &PixelGraph, batch: usize, numbers: &mut Numbers) -> Vec
         let shape = graph.ty(input.value).extents(batch);
         let array = match levels {
             Some(levels) if i == 1 => numbers.levels(shape, levels),
+            // What is drawn with is at least 0 and below 1.
+            _ if graph.name == "draw" && i == 1 => numbers.array(shape).mapv(|x| x.abs() * 0.999),
             // Where a root or a quotient is tame.
             _ if matches!(graph.name.as_str(), "sqrt" | "div") => {
                 numbers.array(shape).mapv(|x| x.abs() + 0.5)

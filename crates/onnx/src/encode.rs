@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixelrnn_graph::{Dim, Elem, Input, NodeId, Origin, Source, Type, Value};
+use pixelrnn_graph::{Dim, Elem, Input, NodeId, Source, Type, Value};
 use prost::Message;
 
 use crate::literal::Literal;
@@ -93,6 +93,8 @@ type Captures<'a> = (&'a Scan, &'a [Option<String>]);
 /// One graph while it is written.
 struct Level {
     names: Vec<String>,
+    /// For each value, whether it is a constant of this graph or of one around it.
+    constant: Vec<bool>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
     ints: BTreeMap<Vec<i64>, String>,
@@ -118,6 +120,7 @@ impl Writer<'_> {
     ) -> Result<GraphProto, EncodeError> {
         let mut level = Level {
             names: vec![String::new(); graph.value_count()],
+            constant: vec![false; graph.value_count()],
             nodes: Vec::new(),
             initializers: Vec::new(),
             ints: BTreeMap::new(),
@@ -128,7 +131,10 @@ impl Writer<'_> {
             let captured =
                 captures.and_then(|(scan, names)| names.get(i.checked_sub(scan.states)?)?.clone());
             let name = match captured {
-                Some(outer) => outer,
+                Some(outer) => {
+                    level.constant[value.index()] = true;
+                    outer
+                }
                 None => {
                     let name = self.claim(format!("{prefix}{name}"));
                     inputs.push(value_info(&name, graph.ty(*value)));
@@ -157,6 +163,9 @@ impl Writer<'_> {
             }
         }
         for (id, node) in graph.nodes() {
+            if is_constant(&node.op) {
+                level.constant[node.outputs[0].index()] = true;
+            }
             let node_name = self.claim(format!("{prefix}{}", node.name));
             for (port, value) in node.outputs.iter().enumerate() {
                 if level.names[value.index()].is_empty() {
@@ -339,13 +348,7 @@ impl Writer<'_> {
         let invariants = &node.inputs[scan.states..scan.states + scan.invariants];
         let captured: Vec<Option<String>> = invariants
             .iter()
-            .map(|&v| {
-                let constant = match graph.origin(v) {
-                    Origin::Node(id, _) => is_constant(&graph.node(id).op),
-                    Origin::Input(_) => false,
-                };
-                constant.then(|| level.names[v.index()].clone())
-            })
+            .map(|&v| level.constant[v.index()].then(|| level.names[v.index()].clone()))
             .collect();
         let mut position = 0;
         proto.input.retain(|_| {

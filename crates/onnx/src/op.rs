@@ -117,7 +117,8 @@ pub enum OnnxOp {
 /// Inputs of the node: initial states, invariants, scanned tensors. Inputs of the body, in the same
 /// order: states, invariants, one slice of each scanned tensor. Outputs of the body: new states,
 /// then one slice of each stacked result. Outputs of the node: last states, stacked results.
-/// An invariant that is constant is encoded as a capture, any other as a state that never changes.
+/// An invariant that is constant, here or in a graph around this one, is encoded as a capture, any
+/// other as a state that never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
     pub body: OnnxGraph,

@@ -27,6 +27,7 @@ pub mod optimise;
 pub mod pipeline;
 pub mod rewrite;
 pub mod split;
+pub mod stream;
 pub mod tidy;
 pub mod unroll;
 

@@ -4,12 +4,14 @@
 
 use pixelrnn_graph::Span;
 
-use super::lstm::{Expansion, Recurrence, recur, step};
+use super::lstm::{Expansion, Gathered, Recurrence, at_pixel, recur, step};
 use super::masked_conv::Layout;
+use super::masked_conv::stream::{More, Product, along, by_group};
 use super::skew::{Fill, live};
 use super::{Add, Composite, Concat, MaskedConv, MergeAxes, Pad, Skew, Slice, Transpose, Unskew};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
+use crate::rules::stream::Sweep;
 
 /// The Diagonal BiLSTM. `x [N, F, H, W]`; for the left and then the right direction
 /// `input_weight [4h, F, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]`, and if `learned` the
@@ -144,7 +146,7 @@ impl Rules for DiagonalBilstm {
     }
 
     fn stream(&self) -> Stream {
-        Stream::DiagonalRecurrence
+        Stream::Cached(Box::new(DiagonalRule { op: *self, parts: None }))
     }
 
     fn samples() -> Vec<Sample> {
@@ -221,5 +223,121 @@ impl Composite for DiagonalBilstm {
         }
         let rows = cx.push(MergeAxes { axis: 0 }, &[sum], "rows")?;
         Ok(vec![cx.push(Transpose { perm }, &[rows], "maps")?])
+    }
+}
+
+/// Pixel by pixel: the left direction has h and c of the pixel to the left in states and h of the row
+/// above in a cache; the right direction is swept over a row once that is complete, and what it gives
+/// is in a cache for the next row, which is where it is moved to.
+struct DiagonalRule {
+    op: DiagonalBilstm,
+    parts: Option<DiagonalParts>,
+}
+
+struct DiagonalParts {
+    gates: Product,
+    /// h of the row above, of the left and of the right direction.
+    caches: [usize; 2],
+    /// h and c of the pixel to the left.
+    states: [usize; 2],
+    /// h of the right direction in the row above, at this pixel.
+    right: Pixel,
+    features: usize,
+    h: Gathered,
+    c: Gathered,
+}
+
+impl DiagonalRule {
+    /// The parameters of the left and of the right direction.
+    fn parameters(&self, cx: &Streaming) -> Result<[Vec<Once>; 2], StreamError> {
+        let per = self.op.per_direction();
+        let of = |first: usize| -> Result<Vec<Once>, StreamError> {
+            (first..first + per).map(|i| cx.parameter(i)).collect()
+        };
+        Ok([of(1)?, of(1 + per)?])
+    }
+
+    fn mask(&self) -> Mask {
+        self.op.conv(Layout::Maps).mask
+    }
+}
+
+impl StreamRule for DiagonalRule {
+    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let [left, _] = self.parameters(cx)?;
+        let features = cx.extents(left[2])[1];
+        let shape = cx.row_shape(features);
+        let zero = cx.initial(None, &shape, "above_initial")?;
+        let caches = [cx.cache(zero, "left_above"), cx.cache(zero, "right_above")];
+        let shape = Streaming::pixel_shape(features);
+        let mut states = [0; 2];
+        for (i, (state, part)) in states.iter_mut().zip(["h_left", "c_left"]).enumerate() {
+            let initial = cx.initial(left.get(3 + i).copied(), &shape, &format!("{part}_initial"))?;
+            *state = cx.state(initial, part);
+        }
+        let weight = by_group(cx, left[2], 0, 4, "state_weight")?;
+        let above = cx.once_slice(weight, 2, 0, 1, "state_above")?;
+        let row = along(cx, cx.caches[caches[0]].value, above, 0, "state")?;
+        let own = cx.once_slice(weight, 2, 1, 1, "state_left")?;
+        let own = cx.once(Transpose { perm: vec![1, 0, 2] }, &[own], "state_left_t")?;
+        let own = cx.once(MergeAxes { axis: 1 }, &[own], "state_left_matrix")?;
+        let known = vec![(cx.states[states[0]].value, own)];
+        let more = More { row: Some(row), known };
+        let gates = Product::begin(cx, &self.mask(), [left[0], left[1]], more)?;
+        let right = cx.scan(cx.caches[caches[1]].value, "right_above");
+        let (h, c) = (Gathered::default(), Gathered::default());
+        self.parts = Some(DiagonalParts { gates, caches, states, right, features, h, c });
+        Ok(())
+    }
+
+    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+        let Some(parts) = &mut self.parts else { return Ok(None) };
+        let Some(gates) = parts.gates.colour(cx, group)? else { return Ok(None) };
+        let bounds = cx.bounds(parts.features);
+        let (start, length) = (bounds[group], bounds[group + 1] - bounds[group]);
+        let c = cx.states[parts.states[1]].value;
+        let c = cx.pixel_slice(c, start, length, "c_before")?;
+        let [h, c] = at_pixel(cx, gates, c)?;
+        parts.h.push(h);
+        parts.c.push(c);
+        let right = cx.pixel_slice(parts.right, start, length, "right")?;
+        cx.pixel(Add, &[h, right], "both").map(Some)
+    }
+
+    fn end_pixel(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        let h = parts.h.whole(cx, "h_whole")?;
+        let c = parts.c.whole(cx, "c_whole")?;
+        for (state, next) in parts.states.into_iter().zip([h, c]) {
+            cx.states[state].next = Some(next);
+        }
+        cx.stack(h);
+        // The right direction reads the complete row.
+        let x = cx.whole(0)?;
+        cx.stack(x);
+        Ok(())
+    }
+
+    fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let [_, right] = self.parameters(cx)?;
+        let mask = self.mask();
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        let h = parts.h.whole(cx, "h_whole")?;
+        cx.caches[parts.caches[0]].next = Some(cx.complete(h)?);
+        let x = cx.whole(0)?;
+        let x = cx.complete(x)?;
+        let gates = Product::complete_row(cx, &mask, [right[0], right[1]], x)?;
+        let above = cx.once_slice(right[2], 2, 0, 1, "right_state_above")?;
+        let above = along(cx, cx.caches[parts.caches[1]].value, above, 0, "right_state")?;
+        let gates = cx.row(Add, &[gates, above], "right_gates")?;
+        let weight = cx.once_slice(right[2], 2, 1, 1, "right_state_own")?;
+        let initial = match right[..] {
+            [_, _, _, h, c] => Some([h, c]),
+            _ => None,
+        };
+        let (features, cache) = (parts.features, parts.caches[1]);
+        let name = cx.node().to_string();
+        cx.sweep(Sweep { name, features, gates, weight, initial, cache });
+        Ok(())
     }
 }

@@ -113,8 +113,8 @@ macro_rules! unary {
                 Ok(vec![inputs[0].mapv(<$name as crate::op::kind::Unary>::apply)])
             }
 
-            fn stream(&self) -> crate::rules::Stream {
-                crate::rules::Stream::Pointwise
+            fn stream(&self) -> crate::rules::stream::Stream {
+                crate::rules::stream::Stream::Pointwise
             }
 
             fn samples() -> Vec<crate::rules::Sample> {
@@ -192,8 +192,8 @@ macro_rules! binary {
                 Ok(vec![crate::op::kind::zip(inputs[0], inputs[1], f)?])
             }
 
-            fn stream(&self) -> crate::rules::Stream {
-                crate::rules::Stream::Pointwise
+            fn stream(&self) -> crate::rules::stream::Stream {
+                crate::rules::stream::Stream::Pointwise
             }
 
             fn samples() -> Vec<crate::rules::Sample> {

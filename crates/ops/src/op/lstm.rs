@@ -9,7 +9,7 @@ use super::{Add, Broadcast, Constant, Mul, Scan, Sigmoid, Slice, SplitAxis, Stat
 use crate::rules::prelude::*;
 
 /// Nodes of one expansion.
-pub(super) struct Expansion<'a> {
+pub(crate) struct Expansion<'a> {
     pub graph: &'a mut PixelGraph,
     pub name: &'a str,
     pub span: Option<Span>,
@@ -63,7 +63,7 @@ impl Expansion<'_> {
 }
 
 /// What a loop runs on.
-pub(super) struct Recurrence {
+pub(crate) struct Recurrence {
     /// `[D, 4 h, h, K]`.
     pub weight: Value,
     /// How many positions before its own the first tap of the weight reads.
@@ -79,7 +79,7 @@ pub(super) struct Recurrence {
 }
 
 /// Adds the loop; its stacked h, `[T, D, P, N, h]`.
-pub(super) fn recur(cx: &mut Expansion, r: Recurrence) -> Result<Value, BuildError> {
+pub(crate) fn recur(cx: &mut Expansion, r: Recurrence) -> Result<Value, BuildError> {
     let gates = cx.graph.ty(r.gates).shape.clone();
     let features = gates[4].with_batch(1) / 4;
     let state = vec![gates[1], gates[2], gates[3], Dim::Fixed(features)];
@@ -160,6 +160,51 @@ fn cell(
     body.output("c", c_next);
     body.output("h_stacked", h_next);
     Ok(body)
+}
+
+/// One cell at one pixel: gates `[N, 4 f]` in, c before `[N, f]`; h and c.
+pub(super) fn at_pixel(
+    cx: &mut Streaming,
+    gates: Pixel,
+    c: Pixel,
+) -> Result<[Pixel; 2], StreamError> {
+    let features = cx.pixel.ty(c.0).shape[1].with_batch(1);
+    let part = |start: usize, count: usize| Slice {
+        axis: 1,
+        start: start * features,
+        length: count * features,
+    };
+    let ofi = cx.pixel(part(0, 3), &[gates], "ofi_in")?;
+    let ofi = cx.pixel(Sigmoid, &[ofi], "ofi")?;
+    let g = cx.pixel(part(3, 1), &[gates], "g_in")?;
+    let g = cx.pixel(Tanh, &[g], "g")?;
+    let [o, f, i] = [
+        cx.pixel(part(0, 1), &[ofi], "o")?,
+        cx.pixel(part(1, 1), &[ofi], "f")?,
+        cx.pixel(part(2, 1), &[ofi], "i")?,
+    ];
+    let kept = cx.pixel(Mul, &[f, c], "kept")?;
+    let new = cx.pixel(Mul, &[i, g], "new")?;
+    let c = cx.pixel(Add, &[kept, new], "c")?;
+    let out = cx.pixel(Tanh, &[c], "c_out")?;
+    Ok([cx.pixel(Mul, &[o, out], "h")?, c])
+}
+
+/// h or c of a pixel, from those of its colour groups.
+#[derive(Default)]
+pub(super) struct Gathered(Vec<Pixel>);
+
+impl Gathered {
+    pub fn push(&mut self, group: Pixel) {
+        self.0.push(group);
+    }
+
+    /// All groups side by side; the same value whenever it is asked for.
+    pub fn whole(&mut self, cx: &mut Streaming, part: &str) -> Result<Pixel, StreamError> {
+        let whole = cx.pixel_concat(&self.0, part)?;
+        self.0 = vec![whole];
+        Ok(whole)
+    }
 }
 
 /// One cell on plain numbers: gates in, `c` updated, `h` out.

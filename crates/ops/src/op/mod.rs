@@ -10,7 +10,8 @@ use crate::rules::adjoint::{Adjoint, AdjointError};
 use crate::rules::eval::{Env, EvalError, Real};
 use crate::rules::footprint::{Footprint, Reading};
 use crate::rules::lower::{Lower, LowerError};
-use crate::rules::{Rules, Sample, Stream};
+use crate::rules::stream::Stream;
+use crate::rules::{Rules, Sample};
 
 macro_rules! operators {
     ($($module:ident::$name:ident,)*) => {
@@ -143,6 +144,9 @@ operators! {
     concat::Concat,
     pad::Pad,
     sum::Sum,
+    matmul::MatMul,
+    // What only sampling needs.
+    draw::Draw,
     // What only gradients need.
     positive::Positive,
     sqrt::Sqrt,
@@ -155,6 +159,7 @@ operators! {
     conv_weight_gradient::ConvWeightGradient,
 }
 
+pub(crate) use lstm::{Expansion, Recurrence, recur};
 pub use masked_conv::Layout;
 pub use skew::Fill;
 

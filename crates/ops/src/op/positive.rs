@@ -9,7 +9,8 @@ use crate::rules::adjoint::{Adjoint, AdjointError};
 use crate::rules::eval::{Env, EvalError, Real};
 use crate::rules::footprint::{Footprint, Reading};
 use crate::rules::lower::{Lower, LowerError};
-use crate::rules::{Rules, Sample, Stream, shape};
+use crate::rules::stream::Stream;
+use crate::rules::{Rules, Sample, shape};
 
 /// 1 where an element is above zero, else 0.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,9 @@
 
 use pixelrnn_graph::Span;
 
-use super::lstm::{Expansion, Recurrence, recur, step};
+use super::lstm::{Expansion, Gathered, Recurrence, at_pixel, recur, step};
 use super::masked_conv::Layout;
+use super::masked_conv::stream::{More, Product, along, by_group};
 use super::{Composite, MaskedConv, MergeAxes, SplitAxis, Transpose};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
@@ -121,7 +122,7 @@ impl Rules for RowLstm {
     }
 
     fn stream(&self) -> Stream {
-        Stream::RowRecurrence
+        Stream::Cached(Box::new(RowRule { op: *self, parts: None }))
     }
 
     fn samples() -> Vec<Sample> {
@@ -168,5 +169,80 @@ impl Composite for RowLstm {
         let stacked = recur(&mut cx, recurrence)?;
         let rows = cx.push(MergeAxes { axis: 0 }, &[stacked], "rows")?;
         Ok(vec![cx.push(Transpose { perm }, &[rows], "maps")?])
+    }
+}
+
+/// Pixel by pixel: h and c of the row above are in caches; the state convolution of the whole row is
+/// made before the row begins, and added to the gates.
+struct RowRule {
+    op: RowLstm,
+    parts: Option<RowParts>,
+}
+
+struct RowParts {
+    gates: Product,
+    caches: [usize; 2],
+    /// c of the row above, at this pixel.
+    c_above: Pixel,
+    features: usize,
+    h: Gathered,
+    c: Gathered,
+}
+
+impl StreamRule for RowRule {
+    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let [weight, bias, state_weight] = [cx.parameter(1)?, cx.parameter(2)?, cx.parameter(3)?];
+        let extents = cx.extents(state_weight);
+        let (features, taps) = (extents[1], extents[2]);
+        let shape = cx.row_shape(features);
+        let mut caches = [0; 2];
+        for (i, (cache, part)) in caches.iter_mut().zip(["h_above", "c_above"]).enumerate() {
+            let vector = match self.op.learned {
+                true => Some(cx.parameter(4 + i)?),
+                false => None,
+            };
+            let initial = cx.initial(vector, &shape, &format!("{part}_initial"))?;
+            *cache = cx.cache(initial, part);
+        }
+        let [h, c] = caches.map(|cache| cx.caches[cache].value);
+        let state_weight = by_group(cx, state_weight, 0, 4, "state_weight")?;
+        let state = along(cx, h, state_weight, taps / 2, "state")?;
+        let c_above = cx.scan(c, "c_above");
+        let mask = self.op.conv(cx.extents(weight)[3], Layout::Maps).mask;
+        let more = More { row: Some(state), known: Vec::new() };
+        let gates = Product::begin(cx, &mask, [weight, bias], more)?;
+        let (h, c) = (Gathered::default(), Gathered::default());
+        self.parts = Some(RowParts { gates, caches, c_above, features, h, c });
+        Ok(())
+    }
+
+    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+        let Some(parts) = &mut self.parts else { return Ok(None) };
+        let Some(gates) = parts.gates.colour(cx, group)? else { return Ok(None) };
+        let bounds = cx.bounds(parts.features);
+        let length = bounds[group + 1] - bounds[group];
+        let c = cx.pixel_slice(parts.c_above, bounds[group], length, "c_before")?;
+        let [h, c] = at_pixel(cx, gates, c)?;
+        parts.h.push(h);
+        parts.c.push(c);
+        Ok(Some(h))
+    }
+
+    fn end_pixel(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        for (all, part) in [(&mut parts.h, "h_whole"), (&mut parts.c, "c_whole")] {
+            let whole = all.whole(cx, part)?;
+            cx.stack(whole);
+        }
+        parts.gates.end_pixel(cx)
+    }
+
+    fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        let whole = [parts.h.whole(cx, "h_whole")?, parts.c.whole(cx, "c_whole")?];
+        for (cache, whole) in parts.caches.into_iter().zip(whole) {
+            cx.caches[cache].next = Some(cx.complete(whole)?);
+        }
+        parts.gates.end_row(cx)
     }
 }

@@ -84,7 +84,11 @@ impl Rules for SplitAxis {
     }
 
     fn stream(&self) -> Stream {
-        Stream::Pointwise
+        match self.axis {
+            // The features of maps.
+            1 => Stream::Parts(self.parts),
+            _ => Stream::Expanded,
+        }
     }
 
     fn samples() -> Vec<Sample> {

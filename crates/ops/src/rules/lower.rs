@@ -44,8 +44,8 @@ impl Batch {
 pub struct Lower {
     pub graph: OnnxGraph,
     pub batch: Batch,
-    /// A graph input whose first axis is the batch.
-    batch_source: Option<Value>,
+    /// A graph input, and its axis that is the batch.
+    batch_source: Option<(Value, usize)>,
     batch_extent: Option<Value>,
     name: String,
     span: Option<Span>,
@@ -152,9 +152,9 @@ impl Lower {
             return Ok(extent);
         }
         let no_batch = || LowerError::NoBatch { node: self.name.clone() };
-        let source = self.batch_source.ok_or_else(no_batch)?;
+        let (source, axis) = self.batch_source.ok_or_else(no_batch)?;
         let name = std::mem::replace(&mut self.name, "batch".into());
-        let extent = self.push(OnnxOp::Shape { start: 0, end: 1 }, &[source], "");
+        let extent = self.push(OnnxOp::Shape { start: axis, end: axis + 1 }, &[source], "");
         self.name = name;
         let extent = extent?;
         self.batch_extent = Some(extent);
@@ -179,10 +179,10 @@ pub fn lower_graph(graph: &Graph<Op>, batch: Batch) -> Result<OnnxGraph, LowerEr
     let mut values = vec![None; graph.value_count()];
     for input in graph.inputs() {
         let ty = batch.ty(graph.ty(input.value));
-        let has_batch = ty.shape.first() == Some(&Dim::N);
+        let axis = ty.shape.iter().position(|&d| d == Dim::N);
         let value = cx.graph.input(input.name.clone(), ty, input.role);
-        if has_batch && input.role == Role::Data && cx.batch_source.is_none() {
-            cx.batch_source = Some(value);
+        if let (Some(axis), Role::Data, None) = (axis, input.role, cx.batch_source) {
+            cx.batch_source = Some((value, axis));
         }
         values[input.value.index()] = Some(value);
     }

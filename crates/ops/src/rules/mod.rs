@@ -6,6 +6,7 @@ pub mod footprint;
 pub mod lower;
 pub mod prelude;
 pub mod shape;
+pub mod stream;
 
 use pixelrnn_graph::text::ReadAttributes;
 use pixelrnn_graph::{Array, Attributes, Graph, Misfit, Type, Value};
@@ -15,22 +16,7 @@ use adjoint::{Adjoint, AdjointError};
 use eval::{Env, EvalError, Real};
 use footprint::{Footprint, Reading};
 use lower::{Lower, LowerError};
-
-/// How an operator of a declaration's graph runs one pixel at a time.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stream {
-    /// A pixel of the result needs that pixel of the inputs only.
-    Pointwise,
-    /// A pixel needs so many rows above and so many columns to either side.
-    Window { above: usize, left: usize, right: usize },
-    /// A pixel needs the states of the row above it.
-    RowRecurrence,
-    /// A pixel needs the state to its left and the row above it; the mirrored direction is swept
-    /// once over a row when that row is complete.
-    DiagonalRecurrence,
-    /// Not a map of pixels: appears only where a recurrence was expanded, or in losses.
-    Expanded,
-}
+use stream::Stream;
 
 /// One case for the generic tests: inputs are drawn at random.
 #[derive(Clone, Debug)]

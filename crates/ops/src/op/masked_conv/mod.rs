@@ -8,6 +8,7 @@
 mod eval;
 pub(super) mod gradient;
 mod lower;
+pub(super) mod stream;
 
 use super::{ConvInputGradient, ConvWeightGradient, MergeAxes, Sum};
 use crate::mask::{Mask, MaskKind, group};
@@ -217,10 +218,9 @@ impl Rules for MaskedConv {
     }
 
     fn stream(&self) -> Stream {
-        let [cy, cx] = self.mask.kernel.map(|k| k / 2);
-        match self.mask.kernel {
-            [1, 1] => Stream::Pointwise,
-            _ => Stream::Window { above: cy, left: cx, right: cx },
+        match self.layout {
+            Layout::Maps => Stream::Cached(Box::new(stream::ConvRule::new(self))),
+            Layout::PixelMajor => Stream::Expanded,
         }
     }
 

@@ -1,0 +1,326 @@
+//! The masked convolution pixel by pixel.
+//!
+//! Rows above the centre are in a cache, the *window*; what they contribute is one convolution along
+//! the row, made before the row begins. The pixels to the left are in a state, the *register*. Only
+//! the centre tap reads the pixel itself, colour group after colour group.
+
+use super::MaskedConv;
+use crate::mask::{Mask, MaskKind};
+use crate::op::{Add, Broadcast, Concat, Constant, MatMul, MergeAxes, Mul, Slice, StateConv, Transpose};
+use crate::rules::prelude::*;
+
+/// A masked convolution of the first input of a node, while it is streamed. What a recurrent layer
+/// adds to its gates is added in the same product.
+///
+/// Output features are in the order of their groups; with several gates each group holds its part of
+/// every gate, so that a group is always contiguous.
+pub(in crate::op) struct Product {
+    mask: Mask,
+    inputs: usize,
+    outputs: usize,
+    /// What is added, `[N, G]` or `[1, G]`.
+    base: Pixel,
+    /// Values of earlier pixels, and their matrices `[.., G]`.
+    known: Vec<(Pixel, Once)>,
+    /// The matrix of the centre, `[F, G]`, not masked.
+    centre: Option<Once>,
+    window: Option<(usize, Row)>,
+    register: Option<(usize, Pixel)>,
+    /// `base` and the products of what is known, if colours share them.
+    ready: Option<Pixel>,
+}
+
+/// What else is added to a convolution.
+#[derive(Default)]
+pub(in crate::op) struct More {
+    /// For the whole row, `[W, N, G]`.
+    pub row: Option<Row>,
+    /// Values of earlier pixels, and their matrices.
+    pub known: Vec<(Pixel, Once)>,
+}
+
+/// Orders the output features of a weight by group.
+pub(in crate::op) fn by_group(
+    cx: &mut Streaming,
+    v: Once,
+    axis: usize,
+    gates: usize,
+    part: &str,
+) -> Result<Once, StreamError> {
+    if cx.colours == 1 || gates == 1 {
+        return Ok(v);
+    }
+    let gate = cx.extents(v)[axis] / gates;
+    let mut parts = Vec::new();
+    for bounds in cx.bounds(gate).windows(2).filter(|b| b[0] < b[1]) {
+        for k in 0..gates {
+            let start = k * gate + bounds[0];
+            parts.push(cx.once_slice(v, axis, start, bounds[1] - bounds[0], part)?);
+        }
+    }
+    cx.once_concat(&parts, axis, part)
+}
+
+impl Product {
+    /// Weight `[G, F, kh, kw]`, bias `[G]`, both as the layer declares them; `more` is by group.
+    pub fn begin(
+        cx: &mut Streaming,
+        mask: &Mask,
+        [weight, bias]: [Once; 2],
+        more: More,
+    ) -> Result<Product, StreamError> {
+        let &[outputs, inputs, ..] = &cx.extents(weight)[..] else {
+            return Err(cx.misshapen());
+        };
+        let [height, width] = mask.kernel;
+        // An open kernel reads what is still to be drawn, unless there is nothing but the centre.
+        if mask.kind == MaskKind::Open && (height * width > 1 || mask.colours > 1) {
+            return Err(cx.ahead());
+        }
+        let [cy, left] = mask.kernel.map(|k| k / 2);
+        let weight = by_group(cx, weight, 0, mask.gates, "weight")?;
+        let bias = by_group(cx, bias, 0, mask.gates, "bias")?;
+        let bias = cx.once_lead(bias, "bias_row")?;
+        let mut row = more.row;
+        let mut window = None;
+        if cy > 0 {
+            let shape = cx.row_shape(cy * inputs);
+            let initial = cx.initial(None, &shape, "window_initial")?;
+            let cache = cx.cache(initial, "window");
+            let value = cx.caches[cache].value;
+            window = Some((cache, value));
+            // Features of the rows side by side, the oldest first.
+            let above = cx.once_slice(weight, 2, 0, cy, "above")?;
+            let above = cx.once(Transpose { perm: vec![0, 2, 1, 3] }, &[above], "above_t")?;
+            let above = cx.once(MergeAxes { axis: 1 }, &[above], "above_rows")?;
+            let sum = along(cx, value, above, left, "above")?;
+            row = Some(match row {
+                Some(other) => cx.row(Add, &[other, sum], "row_sum")?,
+                None => sum,
+            });
+        }
+        let base = match row {
+            Some(row) => {
+                let bias = cx.once_lead(bias, "bias_row")?;
+                let bias = cx.in_row(bias, "bias_row");
+                let row = cx.row(Add, &[row, bias], "row")?;
+                cx.scan(row, "row")
+            }
+            None => cx.in_pixel(bias, "bias_row"),
+        };
+
+        let own = cx.once_slice(weight, 2, cy, 1, "own_row")?;
+        let mut known = more.known;
+        let mut register = None;
+        if left > 0 {
+            let shape = Streaming::pixel_shape(left * inputs);
+            let initial = cx.initial(None, &shape, "register_initial")?;
+            let state = cx.state(initial, "register");
+            let value = cx.states[state].value;
+            register = Some((state, value));
+            let taps = cx.once_slice(own, 3, 0, left, "left")?;
+            let taps = cx.once(Transpose { perm: vec![3, 2, 1, 0] }, &[taps], "left_t")?;
+            let taps = cx.once(MergeAxes { axis: 0 }, &[taps], "left_taps")?;
+            let matrix = cx.once(MergeAxes { axis: 0 }, &[taps], "left_matrix")?;
+            known.push((value, matrix));
+        }
+        let centre = match mask.live(cy, left) {
+            true => {
+                let tap = cx.once_slice(own, 3, left, 1, "centre")?;
+                Some(matrix(cx, tap, "centre")?)
+            }
+            false => None,
+        };
+        let mask = mask.clone();
+        Ok(Product { mask, inputs, outputs, base, known, centre, window, register, ready: None })
+    }
+
+    /// A group's columns: the first and their number.
+    fn columns(&self, cx: &Streaming, group: usize) -> (usize, usize) {
+        let bounds = cx.bounds(self.outputs / self.mask.gates);
+        let gates = self.mask.gates;
+        (gates * bounds[group], gates * (bounds[group + 1] - bounds[group]))
+    }
+
+    /// A colour group of the result, `[N, gates * features of the group]`.
+    pub fn colour(
+        &mut self,
+        cx: &mut Streaming,
+        group: usize,
+    ) -> Result<Option<Pixel>, StreamError> {
+        if cx.colours == 1 {
+            let mut known = self.known.clone();
+            if let Some(centre) = self.centre {
+                known.push((cx.whole(0)?, centre));
+            }
+            return sum(cx, &known, self.base).map(Some);
+        }
+        let (start, length) = self.columns(cx, group);
+        if length == 0 {
+            return Ok(None);
+        }
+        let ready = match self.ready {
+            Some(ready) => ready,
+            None => sum(cx, &self.known, self.base)?,
+        };
+        self.ready = Some(ready);
+        let base = cx.pixel_slice(ready, start, length, "group")?;
+        let count = if self.mask.kind == MaskKind::A { group } else { group + 1 };
+        let inputs = cx.groups(0, count)?;
+        let (Some(centre), Some(x)) = (self.centre, inputs) else {
+            return sum(cx, &[], base).map(Some);
+        };
+        let rows = cx.bounds(self.inputs)[count];
+        let centre = cx.once_slice(centre, 0, 0, rows, "centre_rows")?;
+        let centre = cx.once_slice(centre, 1, start, length, "centre_group")?;
+        sum(cx, &[(x, centre)], base).map(Some)
+    }
+
+    /// Moves the register on, and asks for the row that the window needs.
+    pub fn end_pixel(&self, cx: &mut Streaming) -> Result<(), StreamError> {
+        if self.register.is_none() && self.window.is_none() {
+            return Ok(());
+        }
+        let x = cx.whole(0)?;
+        if let Some((state, value)) = self.register {
+            let kept = (self.mask.kernel[1] / 2 - 1) * self.inputs;
+            cx.states[state].next = Some(match kept {
+                0 => x,
+                _ => {
+                    let kept = cx.pixel_slice(value, self.inputs, kept, "register_kept")?;
+                    cx.pixel_concat(&[kept, x], "register_next")?
+                }
+            });
+        }
+        if self.window.is_some() {
+            cx.stack(x);
+        }
+        Ok(())
+    }
+
+    /// Moves the window down.
+    pub fn end_row(&self, cx: &mut Streaming) -> Result<(), StreamError> {
+        let Some((cache, value)) = self.window else { return Ok(()) };
+        let x = cx.whole(0)?;
+        let row = cx.complete(x)?;
+        let kept = (self.mask.kernel[0] / 2 - 1) * self.inputs;
+        cx.caches[cache].next = Some(match kept {
+            0 => row,
+            _ => {
+                let slice = Slice { axis: 2, start: self.inputs, length: kept };
+                let kept = cx.row(slice, &[value], "window_kept")?;
+                cx.row(Concat { axis: 2 }, &[kept, row], "window_next")?
+            }
+        });
+        Ok(())
+    }
+
+    /// The gates of a complete row `[W, N, F]` from the centre tap alone, each direction with its own
+    /// weight: `[W, N, G]`, the features as they are declared.
+    pub fn complete_row(
+        cx: &mut Streaming,
+        mask: &Mask,
+        [weight, bias]: [Once; 2],
+        row: Row,
+    ) -> Result<Row, StreamError> {
+        let extents = cx.extents(weight);
+        let mut matrix = matrix(cx, weight, "right_centre")?;
+        if mask.colours > 1 {
+            let (outputs, inputs) = (extents[0], extents[1]);
+            let on = |i: ndarray::IxDyn| {
+                if mask.allows(i[1], outputs, i[0], inputs, [0, 0]) { 1.0 } else { 0.0 }
+            };
+            let value = ndarray::ArrayD::from_shape_fn(vec![inputs, outputs], on);
+            let mask = cx.once(Constant { value }, &[], "right_mask")?;
+            matrix = cx.once(Mul, &[matrix, mask], "right_masked")?;
+        }
+        let matrix = cx.in_row(matrix, "right_centre");
+        let bias = cx.once_lead(bias, "right_bias")?;
+        let bias = cx.once_lead(bias, "right_bias")?;
+        let bias = cx.in_row(bias, "right_bias");
+        let gates = cx.row(MatMul, &[row, matrix], "right_input")?;
+        cx.row(Add, &[gates, bias], "right_biased")
+    }
+}
+
+/// `[G, F, 1, 1]` as a matrix `[F, G]`.
+fn matrix(cx: &mut Streaming, tap: Once, part: &str) -> Result<Once, StreamError> {
+    let tap = cx.once(Transpose { perm: vec![1, 0, 2, 3] }, &[tap], part)?;
+    let tap = cx.once(MergeAxes { axis: 1 }, &[tap], part)?;
+    cx.once(MergeAxes { axis: 1 }, &[tap], part)
+}
+
+/// A convolution along a row `[W, N, F]` with a weight `[G, F, K]`: `[W, N, G]`.
+pub(in crate::op) fn along(
+    cx: &mut Streaming,
+    row: Row,
+    weight: Once,
+    before: usize,
+    part: &str,
+) -> Result<Row, StreamError> {
+    let weight = cx.once_lead(weight, &format!("{part}_weight"))?;
+    let weight = cx.in_row(weight, &format!("{part}_weight"));
+    let line = cx.row_lead(row, &format!("{part}_line"))?;
+    let sum = cx.row(StateConv { before }, &[line, weight], part)?;
+    cx.row(MergeAxes { axis: 0 }, &[sum], part)
+}
+
+/// `base` and all products, as one matrix product.
+fn sum(
+    cx: &mut Streaming,
+    parts: &[(Pixel, Once)],
+    base: Pixel,
+) -> Result<Pixel, StreamError> {
+    let (values, matrices): (Vec<Pixel>, Vec<Once>) = parts.iter().copied().unzip();
+    if values.is_empty() {
+        let mut shape = cx.pixel.ty(base.0).shape.clone();
+        shape[0] = Dim::N;
+        if cx.pixel.ty(base.0).shape == shape {
+            return Ok(base);
+        }
+        return cx.pixel(Broadcast { to: shape }, &[base], "spread");
+    }
+    let x = cx.pixel_concat(&values, "taps")?;
+    let matrix = cx.once_concat(&matrices, 0, "taps_matrix")?;
+    let product = cx.pixel_product(x, matrix, "product")?;
+    cx.pixel(Add, &[product, base], "sum")
+}
+
+/// The rule of a layer that is a convolution.
+pub(super) struct ConvRule {
+    conv: MaskedConv,
+    product: Option<Product>,
+}
+
+impl ConvRule {
+    pub fn new(conv: &MaskedConv) -> ConvRule {
+        ConvRule { conv: conv.clone(), product: None }
+    }
+}
+
+impl StreamRule for ConvRule {
+    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        if self.conv.mask.gates > 1 {
+            // Groups would not be contiguous; no declaration has such a layer.
+            return Err(cx.misshapen());
+        }
+        let weights = [cx.parameter(1)?, cx.parameter(2)?];
+        self.product = Some(Product::begin(cx, &self.conv.mask, weights, More::default())?);
+        Ok(())
+    }
+
+    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+        match &mut self.product {
+            Some(product) => product.colour(cx, group),
+            None => Ok(None),
+        }
+    }
+
+    fn end_pixel(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        self.product.as_ref().map_or(Ok(()), |product| product.end_pixel(cx))
+    }
+
+    fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+        self.product.as_ref().map_or(Ok(()), |product| product.end_row(cx))
+    }
+}

@@ -1,0 +1,124 @@
+//! The right direction of diagonal recurrences: swept over a row once that is complete.
+//!
+//! Sweeps of several layers do not read each other (each is moved down a row, so only later rows read
+//! it): those of equal width run as the directions of one loop, which has as many steps as one.
+
+use pixelrnn_graph::{Dim, Value};
+
+use super::{Once, Row, StreamError, Streaming};
+use crate::op::{
+    Concat, Expansion, MergeAxes, Recurrence, Skew, Slice, Unskew, recur, Fill,
+};
+
+/// One layer's sweep from right to left.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// The layer.
+    pub name: String,
+    pub features: usize,
+    /// What the gates get from the input and from the row above, `[W, N, 4 h]`.
+    pub gates: Row,
+    /// State to state, `[4 h, h, 1]`.
+    pub weight: Once,
+    /// h and c at the right edge, `[h]`; zero if not given.
+    pub initial: Option<[Once; 2]>,
+    /// The cache that gets h, `[W, N, h]`.
+    pub cache: usize,
+}
+
+impl Streaming {
+    /// Makes all sweeps that were asked for.
+    ///
+    /// # Errors
+    /// None for sweeps of the shapes they should have.
+    pub fn run_sweeps(&mut self) -> Result<(), StreamError> {
+        let mut left = std::mem::take(&mut self.sweeps);
+        while let Some(first) = left.first() {
+            let alike = |s: &Sweep| {
+                s.features == first.features && s.initial.is_some() == first.initial.is_some()
+            };
+            let (together, rest): (Vec<Sweep>, Vec<Sweep>) = left.iter().cloned().partition(alike);
+            left = rest;
+            self.run_together(&together)?;
+        }
+        Ok(())
+    }
+
+    fn run_together(&mut self, sweeps: &[Sweep]) -> Result<(), StreamError> {
+        let name = match sweeps {
+            [one] => one.name.clone(),
+            [first, .., last] => format!("{}..{}", first.name, last.name),
+            [] => return Ok(()),
+        };
+        let features = sweeps[0].features;
+        self.visit(&name, self.span(), &[]);
+        let mut gates = Vec::new();
+        let mut weights = Vec::new();
+        let mut initial: [Vec<Once>; 2] = [Vec::new(), Vec::new()];
+        for sweep in sweeps {
+            let z = self.row_lead(sweep.gates, "right_gates")?;
+            gates.push(self.row_lead(z, "right_gates")?);
+            weights.push(self.once_lead(sweep.weight, "right_state_weight")?);
+            for (all, i) in initial.iter_mut().zip([0, 1]) {
+                let mut v = match sweep.initial {
+                    Some(given) => given[i],
+                    None => {
+                        let value = pixelrnn_graph::Array::zeros(vec![features]);
+                        self.once(crate::op::Constant { value }, &[], "zero")?
+                    }
+                };
+                for _ in 0..3 {
+                    v = self.once_lead(v, "right_initial")?;
+                }
+                all.push(v);
+            }
+        }
+        let weight = self.once_concat(&weights, 0, "right_state_weights")?;
+        let [h, c] = &initial;
+        let h = self.once_concat(h, 0, "right_h0")?;
+        let c = self.once_concat(c, 0, "right_c0")?;
+        let (weight, h, c) = (
+            self.in_row(weight, "right_state_weights"),
+            self.in_row(h, "right_h0"),
+            self.in_row(c, "right_c0"),
+        );
+        let gates = match gates[..] {
+            [one] => one,
+            _ => self.row(Concat { axis: 0 }, &gates, "right_gates")?,
+        };
+        // A map of one row: skewing it is nothing but mirroring and putting the steps in front.
+        let mirror = vec![true; sweeps.len()];
+        let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
+        let gates = self.row(skew, &[gates], "right_skew")?;
+        let initial: [Value; 2] = [h.0, c.0];
+        let recurrence = Recurrence {
+            weight: weight.0,
+            before: 0,
+            gates: gates.0,
+            initial,
+            learned: false,
+            live: None,
+        };
+        let span = self.span();
+        let mut cx = Expansion { graph: &mut self.row, name: &name, span };
+        let stacked = Row(recur(&mut cx, recurrence)?);
+        let unskew = Unskew { mirror, width: self.width };
+        let all = self.row(unskew, &[stacked], "right_unskew")?;
+        for (i, sweep) in sweeps.iter().enumerate() {
+            let mut h = all;
+            if sweeps.len() > 1 {
+                h = self.row(Slice { axis: 0, start: i, length: 1 }, &[h], "right_h")?;
+            }
+            for _ in 0..2 {
+                h = self.row(MergeAxes { axis: 0 }, &[h], "right_h")?;
+            }
+            self.caches[sweep.cache].next = Some(h);
+        }
+        Ok(())
+    }
+
+    /// The shape of one pixel of so many features.
+    pub fn pixel_shape(features: usize) -> [Dim; 2] {
+        [Dim::N, Dim::Fixed(features)]
+    }
+}

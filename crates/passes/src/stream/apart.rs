@@ -1,0 +1,1 @@
+//! The loops taken apart.

@@ -1,0 +1,44 @@
+//! `stream`: from a declaration to graphs that make an image pixel by pixel, at the cost of one pass.
+//!
+//! **What is derived.** Two nested loops, over rows and over the pixels of a row. What each operator
+//! does in which of them is its own rule ([`pixelrnn_ops::rules::stream`]); this pass asks the rules in
+//! order, colour group by colour group, and closes the loops. The result is ordinary IR: nested
+//! [`Scan`](pixelrnn_ops::Scan)s, run by the interpreter and lowered like any other.
+//!
+//! **Cost.** Every product that the forward graph has is made once: for rows above when a row begins,
+//! for the row so far when a pixel begins, and for the pixel itself group by group. The right direction
+//! of a diagonal layer is swept once over each row, all layers in one loop.
+//!
+//! **The graphs.**
+//! - [`sample`]: `uniform [N, H, W, C]`, and for completion `given` and `mask` of the same shape (1 keeps
+//!   the given level), to `image [N, H, W, C]` of levels.
+//! - [`replay`]: `image [N, C, H, W]` to `logits` as the forward graph has them, by the same bodies:
+//!   what is tested is what samples.
+//! - [`step`] and [`row`]: the two bodies by themselves, for a loop outside; see there.
+//!
+//! All demand a [`CausalProof`]: without one, a pixel might need what is not drawn yet.
+
+mod apart;
+mod close;
+mod sample;
+mod walk;
+
+pub use sample::{SampleOptions, replay, sample};
+
+use pixelrnn_graph::BuildError;
+use pixelrnn_ops::StreamError;
+
+/// Why there is no streamed graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SampleError {
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("the temperature must be above zero and finite, not {0}")]
+    Temperature(f64),
+}
+
+impl From<BuildError> for SampleError {
+    fn from(error: BuildError) -> Self {
+        SampleError::Stream(error.into())
+    }
+}
