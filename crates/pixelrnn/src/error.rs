@@ -33,6 +33,9 @@ pub enum Error {
     /// Compilation failed: weights that do not fit, or a fault of the compiler.
     #[error("{0}")]
     Compile(#[from] pixelrnn_passes::PassError),
+    /// The model cannot be sampled pixel by pixel.
+    #[error("{0}")]
+    Sample(#[from] pixelrnn_passes::SampleError),
     /// The model cannot be written.
     #[error("{0}")]
     Encode(#[from] pixelrnn_onnx::EncodeError),

@@ -5,7 +5,8 @@ use std::fmt;
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{
-    CompileOptions, ControlFlow, PassError, Weights, compile, differentiate, with_loss,
+    CompileOptions, ControlFlow, PassError, SampleOptions, Weights, bind, compile, differentiate,
+    stream, with_loss,
 };
 
 use crate::{Declaration, Error};
@@ -20,11 +21,25 @@ pub enum GraphKind {
     /// `image` and parameters to `loss`, the mean over the batch, and for each parameter `p` its
     /// gradient `p.grad`.
     Grad,
+    /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to `image`, levels
+    /// of the same shape. For completion also `given` and `mask`, 1 where the level given is kept.
+    Sample,
+    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs.
+    Step,
+    /// What happens between two rows of [`GraphKind::Sample`].
+    Row,
 }
 
 impl GraphKind {
     /// All kinds.
-    pub const ALL: [GraphKind; 3] = [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad];
+    pub const ALL: [GraphKind; 6] = [
+        GraphKind::Forward,
+        GraphKind::Nll,
+        GraphKind::Grad,
+        GraphKind::Sample,
+        GraphKind::Step,
+        GraphKind::Row,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -32,7 +47,15 @@ impl GraphKind {
             GraphKind::Forward => "forward",
             GraphKind::Nll => "nll",
             GraphKind::Grad => "grad",
+            GraphKind::Sample => "sample",
+            GraphKind::Step => "step",
+            GraphKind::Row => "row",
         }
+    }
+
+    /// Whether it makes images, pixel by pixel.
+    pub fn samples(self) -> bool {
+        matches!(self, GraphKind::Sample | GraphKind::Step | GraphKind::Row)
     }
 }
 
@@ -49,6 +72,8 @@ pub struct ExportOptions<'a> {
     pub simplify: bool,
     /// Whether other engines than ONNX Runtime are to take the model.
     pub portable: bool,
+    /// How images are drawn, for the kinds that do.
+    pub sample: SampleOptions,
 }
 
 impl Default for ExportOptions<'_> {
@@ -60,6 +85,7 @@ impl Default for ExportOptions<'_> {
             weights: None,
             simplify: true,
             portable: true,
+            sample: SampleOptions::default(),
         }
     }
 }
@@ -75,14 +101,29 @@ impl Declaration {
     /// The graph of a kind, in the pixel IR.
     ///
     /// # Errors
-    /// None for a declaration that was accepted; a fault of the compiler otherwise.
+    /// A model that is not causal cannot be sampled; a fault of the compiler otherwise.
     pub fn graph_of(&self, kind: GraphKind) -> Result<PixelGraph, Error> {
+        self.graph_with(kind, &SampleOptions::default())
+    }
+
+    /// As [`Declaration::graph_of`], with options for the kinds that sample.
+    ///
+    /// # Errors
+    /// As [`Declaration::graph_of`], and a temperature that does not suit.
+    pub fn graph_with(
+        &self,
+        kind: GraphKind,
+        options: &SampleOptions,
+    ) -> Result<PixelGraph, Error> {
         let build = |error| PassError::Build { pass: "loss", error };
         let loss = || with_loss(self.graph()).map_err(build);
         Ok(match kind {
             GraphKind::Forward => self.graph().clone(),
             GraphKind::Nll => loss()?,
             GraphKind::Grad => differentiate(&loss()?).map_err(PassError::Differentiate)?,
+            GraphKind::Sample => stream::sample(&self.prove()?, options)?,
+            GraphKind::Step => stream::step(&self.prove()?, options)?,
+            GraphKind::Row => stream::row(&self.prove()?)?,
         })
     }
 
@@ -118,13 +159,22 @@ impl Declaration {
         options: &ExportOptions,
         observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
     ) -> Result<OnnxGraph, Error> {
+        let graph = self.graph_with(kind, &options.sample)?;
+        // A step and what is between rows read a part of the parameters each.
+        let some = match options.weights {
+            Some(weights) if kind.samples() => {
+                bind::check(self.graph(), weights).map_err(PassError::from)?;
+                Some(part(weights, &graph))
+            }
+            _ => None,
+        };
         let compile_options = CompileOptions {
             batch: options.batch,
             control_flow: options.control_flow,
-            weights: options.weights,
+            weights: some.as_ref().or(options.weights),
             simplify: options.simplify,
         };
-        Ok(compile(&self.graph_of(kind)?, &compile_options, observe)?)
+        Ok(compile(&graph, &compile_options, observe)?)
     }
 
     /// The bytes of a graph that [`Declaration::compile`] made with the same options.
@@ -152,4 +202,10 @@ impl Declaration {
         };
         Ok(encode(graph, &encode_options)?)
     }
+}
+
+/// The weights that a graph has parameters for.
+fn part(weights: &Weights, graph: &PixelGraph) -> Weights {
+    let names = graph.parameters().map(|(input, _)| &input.name);
+    names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect()
 }

@@ -57,7 +57,7 @@ pub use export::{ExportOptions, GraphKind};
 pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
-pub use pixelrnn_passes::{CausalProof, Causality, ControlFlow, Weights};
+pub use pixelrnn_passes::{CausalProof, Causality, ControlFlow, SampleOptions, Weights};
 pub use pixelrnn_syntax::Image;
 pub use render::render;
 
@@ -76,7 +76,8 @@ pub mod internal {
 /// What a program that declares and exports a model needs.
 pub mod prelude {
     pub use crate::{
-        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, Weights, model,
+        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, SampleOptions, Weights,
+        model,
     };
 }
 

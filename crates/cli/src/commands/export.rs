@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, files, weights};
+use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, SampleOptions, files, weights};
 use serde_json::json;
 
 use crate::exit::{ExitCode, Failure, usage};
@@ -24,7 +24,8 @@ pub struct Export {
     /// The file to write; `-` is standard output
     #[arg(short, long, value_name = "F.onnx")]
     output: PathBuf,
-    /// `forward`: image to logits; `nll`: image to nats an image
+    /// `forward`: image to logits; `nll`: image to nats an image; `sample`: uniform numbers to
+    /// images; `step` and `row`: the same loop taken apart
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
     graph: GraphKind,
     /// Images a call: a number, or `dynamic` to decide on each call
@@ -45,6 +46,12 @@ pub struct Export {
     /// Leave out the passes that change nothing but speed
     #[arg(long)]
     no_simplify: bool,
+    /// For `sample`, `step` and `row`: divide logits by this
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    temperature: f64,
+    /// For `sample` and `step`: inputs `given` and `mask`, to complete images
+    #[arg(long)]
+    complete: bool,
     /// Save the weights that were used
     #[arg(long, value_name = "F.safetensors")]
     write_weights: Option<PathBuf>,
@@ -86,6 +93,7 @@ impl Export {
             weights: (!as_inputs).then_some(&loaded),
             simplify: !self.no_simplify,
             portable: true,
+            sample: SampleOptions { temperature: self.temperature, complete: self.complete },
         };
         if as_inputs {
             // Nobody else would notice that they do not fit.

@@ -23,6 +23,7 @@ mod close;
 mod sample;
 mod walk;
 
+pub use apart::{row, step};
 pub use sample::{SampleOptions, replay, sample};
 
 use pixelrnn_graph::BuildError;
