@@ -44,7 +44,7 @@ fn replays(model: &Declaration, forms: &[(Batch, ControlFlow, bool)]) {
         let onnx = encode(&onnx, &EncodeOptions::default()).expect("encodes");
         let program = Program { name: &what, onnx: &onnx, graph: None };
         let count = if batch == Batch::Symbolic { 2 } else { 1 };
-        for engine in &engines()[1..] {
+        for engine in engines()[1..].iter().rev() {
             let found = run(&**engine, &program, &calls[..count]);
             for (expected, found) in expected.iter().zip(&found) {
                 assert_same(&format!("{what} on {}", engine.name()), expected, found);

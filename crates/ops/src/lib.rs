@@ -24,11 +24,11 @@ pub mod rules;
 
 pub use mask::{Mask, MaskKind};
 pub use op::*;
+pub use rules::Sample;
 pub use rules::adjoint::{Adjoint, AdjointError};
 pub use rules::eval::{Env, EvalError, Real, evaluate};
 pub use rules::footprint::{Footprint, Grid, Reading};
 pub use rules::lower::{Batch, Lower, LowerError, lower_graph};
-pub use rules::Sample;
 pub use rules::stream::{Once, Pixel, Row, Stream, StreamError, StreamRule, Streaming};
 
 /// A graph of the pixel IR.

@@ -39,5 +39,5 @@ pub use differentiate::{differentiate, gradient_name};
 pub use init::initialise;
 pub use loss::with_loss;
 pub use optimise::{Optimiser, Rule, optimise};
-pub use stream::{SampleError, SampleOptions};
 pub use pipeline::{CompileOptions, ControlFlow, PassError, compile};
+pub use stream::{SampleError, SampleOptions};

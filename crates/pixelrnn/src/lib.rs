@@ -76,8 +76,8 @@ pub mod internal {
 /// What a program that declares and exports a model needs.
 pub mod prelude {
     pub use crate::{
-        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, SampleOptions, Weights,
-        model,
+        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, SampleOptions,
+        Weights, model,
     };
 }
 

@@ -240,6 +240,7 @@ struct DiagonalParts {
     caches: [usize; 2],
     /// h and c of the pixel to the left.
     states: [usize; 2],
+    c_left: Pixel,
     /// h of the right direction in the row above, at this pixel.
     right: Pixel,
     features: usize,
@@ -269,24 +270,21 @@ impl StreamRule for DiagonalRule {
         let shape = cx.row_shape(features);
         let zero = cx.initial(None, &shape, "above_initial")?;
         let caches = [cx.cache(zero, "left_above"), cx.cache(zero, "right_above")];
-        let shape = Streaming::pixel_shape(features);
-        let mut states = [0; 2];
-        for (i, (state, part)) in states.iter_mut().zip(["h_left", "c_left"]).enumerate() {
-            let initial = cx.initial(left.get(3 + i).copied(), &shape, &format!("{part}_initial"))?;
-            *state = cx.state(initial, part);
-        }
+        let (h_state, h_left) = cx.state(left.get(3).copied(), features, "h_left")?;
+        let (c_state, c_left) = cx.state(left.get(4).copied(), features, "c_left")?;
+        let states = [h_state, c_state];
         let weight = by_group(cx, left[2], 0, 4, "state_weight")?;
         let above = cx.once_slice(weight, 2, 0, 1, "state_above")?;
         let row = along(cx, cx.caches[caches[0]].value, above, 0, "state")?;
         let own = cx.once_slice(weight, 2, 1, 1, "state_left")?;
         let own = cx.once(Transpose { perm: vec![1, 0, 2] }, &[own], "state_left_t")?;
         let own = cx.once(MergeAxes { axis: 1 }, &[own], "state_left_matrix")?;
-        let known = vec![(cx.states[states[0]].value, own)];
+        let known = vec![(h_left, own)];
         let more = More { row: Some(row), known };
         let gates = Product::begin(cx, &self.mask(), [left[0], left[1]], more)?;
         let right = cx.scan(cx.caches[caches[1]].value, "right_above");
         let (h, c) = (Gathered::default(), Gathered::default());
-        self.parts = Some(DiagonalParts { gates, caches, states, right, features, h, c });
+        self.parts = Some(DiagonalParts { gates, caches, states, c_left, right, features, h, c });
         Ok(())
     }
 
@@ -295,8 +293,7 @@ impl StreamRule for DiagonalRule {
         let Some(gates) = parts.gates.colour(cx, group)? else { return Ok(None) };
         let bounds = cx.bounds(parts.features);
         let (start, length) = (bounds[group], bounds[group + 1] - bounds[group]);
-        let c = cx.states[parts.states[1]].value;
-        let c = cx.pixel_slice(c, start, length, "c_before")?;
+        let c = cx.pixel_slice(parts.c_left, start, length, "c_before")?;
         let [h, c] = at_pixel(cx, gates, c)?;
         parts.h.push(h);
         parts.c.push(c);

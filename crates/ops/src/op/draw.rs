@@ -84,7 +84,8 @@ impl Rules for Draw {
         let (zero, one) = (R::of(0.0), R::of(1.0));
         let mut drawn = inputs[1].clone();
         for (i, u) in drawn.iter_mut().enumerate() {
-            let logits: Vec<R> = inputs[0].index_axis(ndarray::Axis(0), i).iter().copied().collect();
+            let logits: Vec<R> =
+                inputs[0].index_axis(ndarray::Axis(0), i).iter().copied().collect();
             if let [logit] = logits[..] {
                 let p0 = one / (one + logit.exp());
                 *u = if p0 > *u { zero } else { one };

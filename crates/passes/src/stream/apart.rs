@@ -21,9 +21,9 @@ use std::collections::BTreeMap;
 use pixelrnn_graph::{Array, BuildError, Dim, Graph, Role, Type, Value};
 use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, Row, Streaming, Sub};
 
+use super::SampleError;
 use super::sample::{Drawing, SampleOptions};
 use super::walk::{Ends, Walk};
-use super::SampleError;
 use crate::CausalProof;
 
 /// Everything that a loop is made of, and what its parts are called.

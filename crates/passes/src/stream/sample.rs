@@ -89,7 +89,12 @@ struct Loops {
 }
 
 impl Loops {
-    fn push(&mut self, op: impl Into<Op>, inputs: &[Value], name: &str) -> Result<Value, StreamError> {
+    fn push(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Value],
+        name: &str,
+    ) -> Result<Value, StreamError> {
         Ok(self.cx.once.push(op.into(), inputs, name, None)?[0])
     }
 
@@ -179,8 +184,7 @@ pub fn replay(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
     let logits = loops.cx.pixel_concat(&all, "colours")?;
     // [H, W, N, C L] to [N, C L, H, W].
     let logits = finish(&mut loops, &mut walk, logits)?;
-    let mut logits =
-        loops.push(Transpose { perm: vec![2, 3, 0, 1] }, &[logits], "logits/maps")?;
+    let mut logits = loops.push(Transpose { perm: vec![2, 3, 0, 1] }, &[logits], "logits/maps")?;
     if ends.categorical {
         let split = pixelrnn_ops::SplitAxis { axis: 1, parts: ends.colours };
         logits = loops.push(split, &[logits], "logits/levels")?;

@@ -87,8 +87,7 @@ impl<'a> Walk<'a> {
                 }
                 Rule::Parts => {}
             }
-            if !matches!(rule, Rule::Cached(_))
-                && node.inputs.iter().any(|v| walk.late.contains(v))
+            if !matches!(rule, Rule::Cached(_)) && node.inputs.iter().any(|v| walk.late.contains(v))
             {
                 walk.late.insert(result);
             }

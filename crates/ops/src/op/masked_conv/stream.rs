@@ -6,7 +6,9 @@
 
 use super::MaskedConv;
 use crate::mask::{Mask, MaskKind};
-use crate::op::{Add, Broadcast, Concat, Constant, MatMul, MergeAxes, Mul, Slice, StateConv, Transpose};
+use crate::op::{
+    Add, Broadcast, Concat, Constant, MatMul, MergeAxes, Mul, Slice, StateConv, Transpose,
+};
 use crate::rules::prelude::*;
 
 /// A masked convolution of the first input of a node, while it is streamed. What a recurrent layer
@@ -113,10 +115,7 @@ impl Product {
         let mut known = more.known;
         let mut register = None;
         if left > 0 {
-            let shape = Streaming::pixel_shape(left * inputs);
-            let initial = cx.initial(None, &shape, "register_initial")?;
-            let state = cx.state(initial, "register");
-            let value = cx.states[state].value;
+            let (state, value) = cx.state(None, left * inputs, "register")?;
             register = Some((state, value));
             let taps = cx.once_slice(own, 3, 0, left, "left")?;
             let taps = cx.once(Transpose { perm: vec![3, 2, 1, 0] }, &[taps], "left_t")?;
@@ -266,11 +265,7 @@ pub(in crate::op) fn along(
 }
 
 /// `base` and all products, as one matrix product.
-fn sum(
-    cx: &mut Streaming,
-    parts: &[(Pixel, Once)],
-    base: Pixel,
-) -> Result<Pixel, StreamError> {
+fn sum(cx: &mut Streaming, parts: &[(Pixel, Once)], base: Pixel) -> Result<Pixel, StreamError> {
     let (values, matrices): (Vec<Pixel>, Vec<Once>) = parts.iter().copied().unzip();
     if values.is_empty() {
         let mut shape = cx.pixel.ty(base.0).shape.clone();

@@ -76,7 +76,9 @@ pub trait StreamRule {
 pub enum StreamError {
     #[error("layer `{node}`: `{mnemonic}` has no rule to run pixel by pixel")]
     NoRule { node: String, mnemonic: &'static str, span: Option<Span> },
-    #[error("layer `{node}` reads to the right of its pixel, below it, or colours still to be drawn")]
+    #[error(
+        "layer `{node}` reads to the right of its pixel, below it, or colours still to be drawn"
+    )]
     Ahead { node: String, span: Option<Span> },
     #[error("layer `{node}` combines maps of different shapes, which has no rule pixel by pixel")]
     Shape { node: String, span: Option<Span> },

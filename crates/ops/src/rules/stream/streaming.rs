@@ -6,7 +6,7 @@ use pixelrnn_graph::{Dim, Graph, Role, Span, Type, Value};
 
 use super::{Once, Pixel, Row, StreamError, Sweep};
 use crate::PixelGraph;
-use crate::op::{Broadcast, Concat, Constant, MatMul, Op, Slice};
+use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Mul, Op, Slice, SplitAxis};
 
 /// What is carried from row to row.
 #[derive(Clone, Debug)]
@@ -202,7 +202,12 @@ impl Streaming {
     ///
     /// # Errors
     /// They do not fit.
-    pub fn once_concat(&mut self, parts: &[Once], axis: usize, part: &str) -> Result<Once, StreamError> {
+    pub fn once_concat(
+        &mut self,
+        parts: &[Once],
+        axis: usize,
+        part: &str,
+    ) -> Result<Once, StreamError> {
         match parts {
             [one] => Ok(*one),
             _ => self.once(Concat { axis }, parts, part),
@@ -264,7 +269,7 @@ impl Streaming {
     /// # Errors
     /// None in practice.
     pub fn once_lead(&mut self, v: Once, part: &str) -> Result<Once, StreamError> {
-        self.once(crate::op::SplitAxis { axis: 0, parts: 1 }, &[v], part)
+        self.once(SplitAxis { axis: 0, parts: 1 }, &[v], part)
     }
 
     /// The same with a new first axis of extent one.
@@ -272,7 +277,7 @@ impl Streaming {
     /// # Errors
     /// None in practice.
     pub fn row_lead(&mut self, v: Row, part: &str) -> Result<Row, StreamError> {
-        self.row(crate::op::SplitAxis { axis: 0, parts: 1 }, &[v], part)
+        self.row(SplitAxis { axis: 0, parts: 1 }, &[v], part)
     }
 
     /// The shape of a row of so many features.
@@ -288,7 +293,7 @@ impl Streaming {
             return known;
         }
         let ty = self.once.ty(v.0).clone();
-        let inside = Row(self.row.input(format!("{}/{part}", self.node), ty, Role::Data));
+        let inside = Row(input(&mut self.row, &self.node, part, ty));
         self.row_invariants.insert(v, inside);
         inside
     }
@@ -299,7 +304,7 @@ impl Streaming {
             return known;
         }
         let ty = self.once.ty(v.0).clone();
-        let inside = Pixel(self.pixel.input(format!("{}/{part}", self.node), ty, Role::Data));
+        let inside = Pixel(input(&mut self.pixel, &self.node, part, ty));
         self.pixel_invariants.insert(v, inside);
         // It passes through the outer loop.
         self.in_row(v, part);
@@ -309,20 +314,61 @@ impl Streaming {
     /// Carries something from row to row; its place among [`Streaming::caches`].
     pub fn cache(&mut self, initial: Once, part: &str) -> usize {
         let ty = self.once.ty(initial.0).clone();
-        let name = format!("{}/{part}", self.node);
-        let value = Row(self.row.input(name.clone(), ty, Role::Data));
+        let value = input(&mut self.row, &self.node, part, ty);
+        let name = last_input(&self.row);
+        let value = Row(value);
         self.caches.push(Cache { name, initial, value, next: None });
         self.caches.len() - 1
     }
 
-    /// Carries something from pixel to pixel of a row; its place among [`Streaming::states`].
-    pub fn state(&mut self, initial: Once, part: &str) -> usize {
+    /// Carries `[N, features]` from pixel to pixel of a row: its place among [`Streaming::states`], and
+    /// what stands to the left of a pixel. Before the first that is the vector `[features]`, or zero.
+    ///
+    /// That is said twice, as the loop's initial state and by flags inside: tract keeps the states of
+    /// an inner loop when the outer one goes on.
+    ///
+    /// # Errors
+    /// The vector has another number of features.
+    pub fn state(
+        &mut self,
+        vector: Option<Once>,
+        features: usize,
+        part: &str,
+    ) -> Result<(usize, Pixel), StreamError> {
+        let shape = [Dim::N, Dim::Fixed(features)];
+        let initial = self.initial(vector, &shape, &format!("{part}_initial"))?;
         let ty = self.once.ty(initial.0).clone();
-        let name = format!("{}/{part}", self.node);
-        let value = Pixel(self.pixel.input(name.clone(), ty, Role::Data));
+        let value = input(&mut self.pixel, &self.node, part, ty);
+        let name = last_input(&self.pixel);
+        let value = Pixel(value);
         self.in_row(initial, &format!("{part}_initial"));
         self.states.push(State { name, initial, value, next: None });
-        self.states.len() - 1
+        let place = self.states.len() - 1;
+        let going = self.columns("going", |x| x > 0)?;
+        let row = self.in_row(going, "going");
+        let going = self.scan(row, "going");
+        let mut left = self.pixel(Mul, &[value, going], part)?;
+        if let Some(vector) = vector {
+            let first = self.columns("first", |x| x == 0)?;
+            let wide = self.once_lead(vector, &format!("{part}_first"))?;
+            let wide = self.once_lead(wide, &format!("{part}_first"))?;
+            let start = self.once(Mul, &[first, wide], &format!("{part}_first"))?;
+            let row = self.in_row(start, &format!("{part}_first"));
+            let start = self.scan(row, &format!("{part}_first"));
+            left = self.pixel(Add, &[left, start], part)?;
+        }
+        Ok((place, left))
+    }
+
+    /// 1 in the columns that are chosen, else 0: `[W, 1, 1]`, made once.
+    fn columns(&mut self, part: &str, on: impl Fn(usize) -> bool) -> Result<Once, StreamError> {
+        let flag = |i: ndarray::IxDyn| if on(i[0]) { 1.0 } else { 0.0 };
+        let value = pixelrnn_graph::Array::from_shape_fn(vec![self.width, 1, 1], flag);
+        let op = Op::from(Constant { value });
+        if let Some((_, known)) = self.once.nodes().find(|(_, n)| n.op == op) {
+            return Ok(Once(known.outputs[0]));
+        }
+        self.once(op, &[], part)
     }
 
     /// What a pixel sees of a row `[W, ..]`.
@@ -332,7 +378,7 @@ impl Streaming {
         }
         let ty = self.row.ty(v.0);
         let ty = Type::real(ty.shape[1..].iter().copied());
-        let inside = Pixel(self.pixel.input(format!("{}/{part}", self.node), ty, Role::Data));
+        let inside = Pixel(input(&mut self.pixel, &self.node, part, ty));
         self.scanned.push((v, inside));
         inside
     }
@@ -446,4 +492,20 @@ impl Streaming {
         let colours = self.colours;
         self.groups(input, colours)?.ok_or(StreamError::Form("a map has no features"))
     }
+}
+
+/// Adds an input to a body, with a number behind its name if that is taken.
+fn input(body: &mut PixelGraph, node: &str, part: &str, ty: Type) -> Value {
+    let wanted = format!("{node}/{part}");
+    let mut name = wanted.clone();
+    let mut k = 1;
+    while body.inputs().iter().any(|i| i.name == name) {
+        k += 1;
+        name = format!("{wanted}_{k}");
+    }
+    body.input(name, ty, Role::Data)
+}
+
+fn last_input(body: &PixelGraph) -> String {
+    body.inputs().last().map(|i| i.name.clone()).unwrap_or_default()
 }

@@ -3,12 +3,10 @@
 //! Sweeps of several layers do not read each other (each is moved down a row, so only later rows read
 //! it): those of equal width run as the directions of one loop, which has as many steps as one.
 
-use pixelrnn_graph::{Dim, Value};
+use pixelrnn_graph::Value;
 
 use super::{Once, Row, StreamError, Streaming};
-use crate::op::{
-    Concat, Expansion, MergeAxes, Recurrence, Skew, Slice, Unskew, recur, Fill,
-};
+use crate::op::{Concat, Expansion, Fill, MergeAxes, Pad, Recurrence, Skew, Slice, Unskew, recur};
 
 /// One layer's sweep from right to left.
 #[derive(Clone, Debug)]
@@ -90,19 +88,27 @@ impl Streaming {
         let mirror = vec![true; sweeps.len()];
         let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
         let gates = self.row(skew, &[gates], "right_skew")?;
+        // One step more, which holds no pixel and so leaves the initial states: tract keeps the states
+        // of an inner loop when the outer one goes on.
+        let gates = self.row(Pad { axis: 0, before: 0, after: 1 }, &[gates], "right_steps")?;
+        let width = self.width;
+        let live = |i: ndarray::IxDyn| if i[0] < width { 1.0 } else { 0.0 };
+        let live = pixelrnn_graph::Array::from_shape_fn(vec![width + 1, 1, 1, 1, 1], live);
         let initial: [Value; 2] = [h.0, c.0];
         let recurrence = Recurrence {
             weight: weight.0,
             before: 0,
             gates: gates.0,
             initial,
-            learned: false,
-            live: None,
+            learned: sweeps[0].initial.is_some(),
+            live: Some(live),
         };
         let span = self.span();
         let mut cx = Expansion { graph: &mut self.row, name: &name, span };
         let stacked = Row(recur(&mut cx, recurrence)?);
-        let unskew = Unskew { mirror, width: self.width };
+        let steps = Slice { axis: 0, start: 0, length: width };
+        let stacked = self.row(steps, &[stacked], "right_h")?;
+        let unskew = Unskew { mirror, width };
         let all = self.row(unskew, &[stacked], "right_unskew")?;
         for (i, sweep) in sweeps.iter().enumerate() {
             let mut h = all;
@@ -115,10 +121,5 @@ impl Streaming {
             self.caches[sweep.cache].next = Some(h);
         }
         Ok(())
-    }
-
-    /// The shape of one pixel of so many features.
-    pub fn pixel_shape(features: usize) -> [Dim; 2] {
-        [Dim::N, Dim::Fixed(features)]
     }
 }
