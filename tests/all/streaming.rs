@@ -1,12 +1,14 @@
 //! Images pixel by pixel: what the streamed graphs compute is what the forward graph computes.
 
 use pixelrnn::internal::onnx::{EncodeOptions, encode};
-use pixelrnn::internal::passes::stream::replay;
-use pixelrnn::internal::passes::{CompileOptions, bind, compile};
+use pixelrnn::internal::ops::MaskKind;
+use pixelrnn::internal::passes::stream::{replay, row, sample, step};
+use pixelrnn::internal::passes::{CompileOptions, bind, compile, verify_causality};
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
-use pixelrnn::{Array, Declaration};
+use pixelrnn::{Array, Declaration, Source};
 
+use crate::build::Build;
 use crate::common::{Numbers, assert_same, engines, run, weights, zoo};
 use crate::declared::declared;
 
@@ -84,4 +86,110 @@ fn replays_of_learned_states_and_skip_connections() {
         replays(&declared(name, &[]), &FORMS[..1]);
         replays(&declared(name, &[("colours", 1), ("levels", 2)]), &FORMS[2..]);
     }
+}
+
+/// Declarations of one row, one column, one pixel.
+#[test]
+fn replays_of_thin_images() {
+    for (height, width) in [(1, 5), (5, 1), (1, 1), (2, 2)] {
+        for colours in [1, 2] {
+            let list = [("height", height), ("width", width), ("colours", colours), ("levels", 3)];
+            for name in ["row", "diagonal", "mixed"] {
+                replays(&declared(name, &list), if colours == 1 { &FORMS[..1] } else { &[] });
+            }
+        }
+    }
+}
+
+/// The text of a random declaration: any layers in any order, any sizes.
+fn random(numbers: &mut Numbers) -> String {
+    let colours = 1 + numbers.below(4);
+    let [height, width, levels] = [1, 1, 2].map(|least| least + numbers.below(5));
+    let kernel = |numbers: &mut Numbers| [0, 1].map(|_| 1 + 2 * numbers.below(3));
+    let [mut kh, kw] = kernel(numbers);
+    if [kh, kw] == [1, 1] {
+        kh = 3;
+    }
+    let features = 1 + numbers.below(8);
+    let mut text = format!("pub Random {{ }}\nimage {height} x {width}, ");
+    text += &format!("colours {colours}, levels {levels};\n");
+    if numbers.below(3) == 0 {
+        text += "tanh;\n";
+    }
+    text += &format!("stem: masked_conv({kh} x {kw}, A, {features});\n");
+    for i in 0..1 + numbers.below(4) {
+        let h = 1 + numbers.below(6);
+        let [kh, kw] = kernel(numbers);
+        let initial = ["zero", "learned"][numbers.below(2)];
+        let layer = match numbers.below(6) {
+            0 => format!("row_lstm({h}, kernel = {kw}, initial = {initial})"),
+            1 | 2 => format!("diagonal_bilstm({h}, initial = {initial})"),
+            3 if colours == 1 => format!("conv(1 x 1, {h})"),
+            4 => format!("masked_conv({kh} x {kw}, A, {h})"),
+            _ => format!("masked_conv({kh} x {kw}, B, {h})"),
+        };
+        // Mask A of a single tap has nothing to read.
+        let layer = layer.replace("(1 x 1, A", "(1 x 3, A");
+        let activation = ["", "relu; ", "tanh; ", "sigmoid; "][numbers.below(4)];
+        let up = 1 + numbers.below(8);
+        text += &match numbers.below(3) {
+            0 => format!("{activation}l{i}: {layer};\n"),
+            1 => format!(
+                "w{i}: masked_conv(1 x 1, B, {up}); residual {{ {activation}l{i}: {layer}; \
+                 up{i}: masked_conv(1 x 1, B, {up}); }}\n"
+            ),
+            _ => format!(
+                "w{i}: masked_conv(1 x 1, B, {up}); collect {{ residual {{ l{i}: {layer}; \
+                 {activation}up{i}: masked_conv(1 x 1, B, {up}); }} s{i}: skip({up}); }}\n"
+            ),
+        };
+    }
+    text + "logits;\n"
+}
+
+/// Whatever can be declared can be streamed.
+#[test]
+fn replays_of_random_declarations() {
+    let mut numbers = Numbers::new(77);
+    for i in 0..150 {
+        let text = random(&mut numbers);
+        let model = Declaration::from_source(Source::new("random", text.clone()), &[])
+            .unwrap_or_else(|e| panic!("{text}\n{e}"));
+        println!("{text}");
+        replays(&model, if i % 30 == 0 { &FORMS[..1] } else { &[] });
+    }
+}
+
+/// A layer that looks ahead, although what it sees there is old enough: no rule, and its name.
+#[test]
+fn a_layer_that_looks_ahead_is_named() {
+    let text = "pub Ahead { }\nimage 3 x 4, colours 1, levels 2;\nstem: masked_conv(3 x 3, A, 2);\n\
+                again: masked_conv(3 x 3, A, 2); look: conv(1 x 3, 2); logits;\n";
+    let model = Declaration::from_source(Source::new("ahead", text), &[]).expect("a model");
+    let error = model.graph_of(GraphKind::Sample).expect_err("no rule").to_string();
+    assert!(error.contains("`look`"), "{error}");
+}
+
+/// An operator that no layer makes.
+#[test]
+fn an_operator_without_a_rule_is_named() {
+    let (mut build, image) = Build::new(1, 3, 4);
+    let x = build.conv(image, MaskKind::A, [3, 3], 2, "stem");
+    let x = build.moved(x, 1, 0);
+    let proof = verify_causality(&build.logits(x)).expect("causal");
+    for error in [
+        sample(&proof, &SampleOptions::default()).expect_err("no rule").to_string(),
+        step(&proof, &SampleOptions::default()).expect_err("no rule").to_string(),
+        row(&proof).expect_err("no rule").to_string(),
+    ] {
+        assert!(error.contains("`moved`") && error.contains("slice"), "{error}");
+    }
+}
+
+#[test]
+fn a_leak_is_not_sampled() {
+    let text = "pub Leak { }\nimage 3 x 4, colours 1, levels 2;\nstem: masked_conv(3 x 3, A, 2);\n\
+                look: conv(3 x 3, 2); logits;\n";
+    let model = Declaration::from_source(Source::new("leak", text), &[]).expect("a model");
+    assert!(model.graph_of(GraphKind::Sample).is_err());
 }

@@ -347,7 +347,7 @@ impl Streaming {
         let going = self.columns("going", |x| x > 0)?;
         let row = self.in_row(going, "going");
         let going = self.scan(row, "going");
-        let mut left = self.pixel(Mul, &[value, going], part)?;
+        let mut left = self.pixel(Mul, &[value, going], &format!("{part}_inside"))?;
         if let Some(vector) = vector {
             let first = self.columns("first", |x| x == 0)?;
             let wide = self.once_lead(vector, &format!("{part}_first"))?;
@@ -355,7 +355,7 @@ impl Streaming {
             let start = self.once(Mul, &[first, wide], &format!("{part}_first"))?;
             let row = self.in_row(start, &format!("{part}_first"));
             let start = self.scan(row, &format!("{part}_first"));
-            left = self.pixel(Add, &[left, start], part)?;
+            left = self.pixel(Add, &[left, start], &format!("{part}_started"))?;
         }
         Ok((place, left))
     }
