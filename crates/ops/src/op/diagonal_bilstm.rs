@@ -306,7 +306,7 @@ impl StreamRule for DiagonalRule {
         let h = parts.h.whole(cx, "h_whole")?;
         let c = parts.c.whole(cx, "c_whole")?;
         for (state, next) in parts.states.into_iter().zip([h, c]) {
-            cx.states[state].next = Some(next);
+            cx.set_state(state, next)?;
         }
         cx.stack(h);
         // The right direction reads the complete row.

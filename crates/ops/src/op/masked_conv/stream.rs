@@ -183,13 +183,14 @@ impl Product {
         let x = cx.whole(0)?;
         if let Some((state, value)) = self.register {
             let kept = (self.mask.kernel[1] / 2 - 1) * self.inputs;
-            cx.states[state].next = Some(match kept {
+            let next = match kept {
                 0 => x,
                 _ => {
                     let kept = cx.pixel_slice(value, self.inputs, kept, "register_kept")?;
                     cx.pixel_concat(&[kept, x], "register_next")?
                 }
-            });
+            };
+            cx.set_state(state, next)?;
         }
         if self.window.is_some() {
             cx.stack(x);

@@ -6,7 +6,7 @@ use pixelrnn_graph::{Dim, Graph, Role, Span, Type, Value};
 
 use super::{Once, Pixel, Row, StreamError, Sweep};
 use crate::PixelGraph;
-use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Mul, Op, Slice, SplitAxis};
+use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Mul, Op, Slice, SplitAxis, Sub};
 
 /// What is carried from row to row.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct State {
     pub name: String,
     pub initial: Once,
     pub value: Pixel,
+    /// The difference to this is carried.
+    origin: Option<Pixel>,
     pub next: Option<Pixel>,
 }
 
@@ -53,6 +55,7 @@ pub struct Streaming {
     /// Values of one pixel whose rows are wanted; the rows once there are any.
     pub stacked: Vec<(Pixel, Option<Row>)>,
     pub(super) sweeps: Vec<Sweep>,
+    going: Option<Pixel>,
     maps: BTreeMap<Value, Map>,
     parameters: BTreeMap<Value, Once>,
     node: String,
@@ -76,6 +79,7 @@ impl Streaming {
             scanned: Vec::new(),
             stacked: Vec::new(),
             sweeps: Vec::new(),
+            going: None,
             maps: BTreeMap::new(),
             parameters: BTreeMap::new(),
             node: String::new(),
@@ -324,8 +328,9 @@ impl Streaming {
     /// Carries `[N, features]` from pixel to pixel of a row: its place among [`Streaming::states`], and
     /// what stands to the left of a pixel. Before the first that is the vector `[features]`, or zero.
     ///
-    /// That is said twice, as the loop's initial state and by flags inside: tract keeps the states of
-    /// an inner loop when the outer one goes on.
+    /// That is said by flags inside, not by the loop's initial state alone: tract keeps the states of
+    /// an inner loop when the outer one goes on. What is carried is the difference to the vector, so
+    /// that it needs no second flag.
     ///
     /// # Errors
     /// The vector has another number of features.
@@ -336,39 +341,50 @@ impl Streaming {
         part: &str,
     ) -> Result<(usize, Pixel), StreamError> {
         let shape = [Dim::N, Dim::Fixed(features)];
-        let initial = self.initial(vector, &shape, &format!("{part}_initial"))?;
+        let initial = self.initial(None, &shape, &format!("{part}_initial"))?;
         let ty = self.once.ty(initial.0).clone();
         let value = input(&mut self.pixel, &self.node, part, ty);
         let name = last_input(&self.pixel);
         let value = Pixel(value);
         self.in_row(initial, &format!("{part}_initial"));
-        self.states.push(State { name, initial, value, next: None });
-        let place = self.states.len() - 1;
-        let going = self.columns("going", |x| x > 0)?;
-        let row = self.in_row(going, "going");
-        let going = self.scan(row, "going");
+        let going = self.going()?;
         let mut left = self.pixel(Mul, &[value, going], &format!("{part}_inside"))?;
+        let mut origin = None;
         if let Some(vector) = vector {
-            let first = self.columns("first", |x| x == 0)?;
-            let wide = self.once_lead(vector, &format!("{part}_first"))?;
-            let wide = self.once_lead(wide, &format!("{part}_first"))?;
-            let start = self.once(Mul, &[first, wide], &format!("{part}_first"))?;
-            let row = self.in_row(start, &format!("{part}_first"));
-            let start = self.scan(row, &format!("{part}_first"));
-            left = self.pixel(Add, &[left, start], &format!("{part}_started"))?;
+            let wide = self.once_lead(vector, &format!("{part}_origin"))?;
+            let wide = self.in_pixel(wide, &format!("{part}_origin"));
+            left = self.pixel(Add, &[left, wide], &format!("{part}_left"))?;
+            origin = Some(wide);
         }
-        Ok((place, left))
+        self.states.push(State { name, initial, value, origin, next: None });
+        Ok((self.states.len() - 1, left))
     }
 
-    /// 1 in the columns that are chosen, else 0: `[W, 1, 1]`, made once.
-    fn columns(&mut self, part: &str, on: impl Fn(usize) -> bool) -> Result<Once, StreamError> {
-        let flag = |i: ndarray::IxDyn| if on(i[0]) { 1.0 } else { 0.0 };
-        let value = pixelrnn_graph::Array::from_shape_fn(vec![self.width, 1, 1], flag);
-        let op = Op::from(Constant { value });
-        if let Some((_, known)) = self.once.nodes().find(|(_, n)| n.op == op) {
-            return Ok(Once(known.outputs[0]));
+    /// Gives what the next pixel finds to its left.
+    ///
+    /// # Errors
+    /// It has another shape.
+    pub fn set_state(&mut self, place: usize, next: Pixel) -> Result<(), StreamError> {
+        let next = match self.states[place].origin {
+            Some(origin) => self.pixel(Sub, &[next, origin], "carried")?,
+            None => next,
+        };
+        self.states[place].next = Some(next);
+        Ok(())
+    }
+
+    /// 0 in the first column, else 1: `[1, 1]`.
+    fn going(&mut self) -> Result<Pixel, StreamError> {
+        if let Some(going) = self.going {
+            return Ok(going);
         }
-        self.once(op, &[], part)
+        let flag = |i: ndarray::IxDyn| if i[0] > 0 { 1.0 } else { 0.0 };
+        let value = pixelrnn_graph::Array::from_shape_fn(vec![self.width, 1, 1], flag);
+        let going = self.once(Constant { value }, &[], "going")?;
+        let going = self.in_row(going, "going");
+        let going = self.scan(going, "going");
+        self.going = Some(going);
+        Ok(going)
     }
 
     /// What a pixel sees of a row `[W, ..]`.
