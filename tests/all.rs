@@ -28,6 +28,8 @@ mod likelihood;
 mod models;
 #[path = "all/ops.rs"]
 mod ops;
+#[path = "all/sampling.rs"]
+mod sampling;
 #[path = "all/second_reader.rs"]
 mod second_reader;
 #[path = "all/streaming.rs"]

@@ -131,4 +131,30 @@ mod tests {
         // At the least the logits are there at the end.
         assert!(cost.peak_bytes >= pixels * 17 * 4);
     }
+
+    fn multiply_adds(name: &str, size: usize, kind: GraphKind) -> u64 {
+        let set = [("layers", 2), ("height", size), ("width", size)];
+        let set: Vec<(String, usize)> = set.into_iter().map(|(n, v)| (n.to_string(), v)).collect();
+        let entry = zoo::find(name).unwrap();
+        // One model has no setting for its layers.
+        let model = entry.declare(&set).or_else(|_| entry.declare(&set[1..])).unwrap();
+        let graph = model.compile(kind, &ExportOptions::default(), &mut |_, _| {}).unwrap();
+        cost(&graph).multiply_adds
+    }
+
+    /// A whole image costs about what one forward pass costs, whatever its size.
+    #[test]
+    fn sampling_costs_one_pass() {
+        for entry in zoo::ZOO {
+            let [small, large] = [6, 12].map(|size| {
+                let forward = multiply_adds(entry.name, size, GraphKind::Forward);
+                let sample = multiply_adds(entry.name, size, GraphKind::Sample);
+                println!("{} {size}: {sample} of {forward}", entry.name);
+                assert!(sample <= 3 * forward, "{}: {sample} of {forward}", entry.name);
+                sample
+            });
+            // Four times the pixels: no pixel costs more than in the small image.
+            assert!(large <= 4 * small, "{}: {small}, {large}", entry.name);
+        }
+    }
 }

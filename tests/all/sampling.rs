@@ -1,0 +1,358 @@
+//! Images that are drawn: the same as by running the whole network for every value; as often as they
+//! should; completed, tempered, and by a loop outside.
+
+use std::collections::BTreeMap;
+
+use pixelrnn::internal::ops::{Env, evaluate};
+use pixelrnn::internal::passes::bind;
+use pixelrnn::prelude::*;
+use pixelrnn::runtime::{Engine, Program, Session};
+use pixelrnn::{Array, Declaration, Weights};
+
+use crate::common::{Numbers, engines, weights, zoo};
+use crate::declared::declared;
+
+/// Draws whose uniform number is so near to a bound are up to rounding: such numbers are moved.
+const NEAR: f64 = 1e-5;
+/// A true model fails a chi-square test this seldom.
+const P_VALUE: f64 = 1e-4;
+/// The values that chi-square exceeds with this probability, by degrees of freedom.
+const CHI_SQUARE: [(usize, f64); 2] = [(15, 44.263), (63, 113.505)];
+
+fn small(name: &str, colours: usize, levels: usize) -> Declaration {
+    let size = [("h", 4), ("layers", 2), ("height", 4), ("width", 3)];
+    let mut list = size.to_vec();
+    list.extend([("colours", colours), ("levels", levels)]);
+    zoo(name, &list)
+}
+
+fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
+    let i = model.image();
+    let mut numbers = Numbers::new(seed);
+    let shape = vec![count, i.height, i.width, i.colours];
+    Array::from_shape_simple_fn(shape, || numbers.unit() as f32)
+}
+
+/// A session of a graph of a kind.
+fn session(
+    engine: &dyn Engine,
+    model: &Declaration,
+    kind: GraphKind,
+    options: &ExportOptions,
+) -> Box<dyn Session> {
+    let onnx = model.export(kind, options).unwrap_or_else(|e| panic!("{e}"));
+    let graph = model.graph_with(kind, &options.sample).expect("a graph");
+    let names: Vec<String> = graph.parameters().map(|(i, _)| i.name.clone()).collect();
+    let mut part = options.weights.expect("weights").clone();
+    part.retain(|name, _| names.contains(name));
+    let graph = bind(&graph, &part).expect("fits");
+    let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+    engine.load(&program).unwrap_or_else(|e| panic!("{}: {e}", model.name()))
+}
+
+/// The image that a graph draws.
+fn draw(
+    engine: &dyn Engine,
+    model: &Declaration,
+    options: &ExportOptions,
+    inputs: &[(&str, &Array)],
+) -> Array {
+    let mut session = session(engine, model, GraphKind::Sample, options);
+    session.run(inputs).unwrap_or_else(|e| panic!("{e}")).remove(0).1
+}
+
+/// Without caches: the forward graph once for every value, the next value drawn of its logits.
+fn naive(model: &Declaration, weights: &Weights, uniform: &mut Array, temperature: f64) -> Array {
+    let i = model.image();
+    let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(weights));
+    let onnx = onnx.unwrap_or_else(|e| panic!("{e}"));
+    let program = Program { name: model.name(), onnx: &onnx, graph: None };
+    let mut session = engines()[2].load(&program).expect("loads");
+    let count = uniform.shape()[0];
+    let mut image = Array::zeros(vec![count, i.colours, i.height, i.width]);
+    for y in 0..i.height {
+        for x in 0..i.width {
+            for c in 0..i.colours {
+                let logits = session.run(&[("image", &image)]).expect("runs").remove(0).1;
+                for n in 0..count {
+                    let at = |l: usize| match i.levels {
+                        2 => l as f64 * f64::from(logits[[n, c, y, x].as_slice()]),
+                        _ => f64::from(logits[[n, c, l, y, x].as_slice()]),
+                    };
+                    let p: Vec<f64> = (0..i.levels).map(|l| (at(l) / temperature).exp()).collect();
+                    let total: f64 = p.iter().sum();
+                    let step = |cdf: &mut f64, p: &f64| {
+                        *cdf += p / total;
+                        Some(*cdf)
+                    };
+                    let cdf: Vec<f64> = p[..i.levels - 1].iter().scan(0.0, step).collect();
+                    let u = &mut uniform[[n, y, x, c]];
+                    while cdf.iter().any(|b| (b - f64::from(*u)).abs() < NEAR) {
+                        *u = (*u + 3.0 * NEAR as f32).fract();
+                    }
+                    let level = cdf.iter().filter(|&&b| b <= f64::from(*u)).count();
+                    image[[n, c, y, x]] = level as f32;
+                }
+            }
+        }
+    }
+    image.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned()
+}
+
+/// Weights loud enough that the network, not the uniform number, decides.
+fn loud(model: &Declaration, seed: u64) -> Weights {
+    let mut weights = weights(model, seed);
+    weights.values_mut().for_each(|w| w.mapv_inplace(|x| 2.5 * x));
+    weights
+}
+
+fn cached_is_naive(model: &Declaration, temperature: f64) {
+    let weights = loud(model, 21);
+    let mut uniform = uniform(model, 3, 4);
+    let expected = naive(model, &weights, &mut uniform, temperature);
+    let changed = naive(model, &loud(model, 22), &mut uniform.clone(), temperature);
+    assert_ne!(expected, changed, "the weights matter");
+    let sample = SampleOptions { temperature, complete: false };
+    for batch in [Batch::Symbolic, Batch::Fixed(3)] {
+        let options = ExportOptions { batch, sample, ..ExportOptions::with_weights(&weights) };
+        for engine in engines() {
+            let found = draw(&**engine, model, &options, &[("uniform", &uniform)]);
+            assert_eq!(expected, found, "{} {:?}", engine.name(), model.settings());
+        }
+    }
+}
+
+#[test]
+fn cached_images_are_the_naive_ones() {
+    for name in ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"] {
+        for (colours, levels) in [(1, 2), (3, 2), (1, 17), (3, 256)] {
+            cached_is_naive(&small(name, colours, levels), 1.0);
+        }
+    }
+    for name in ["row", "diagonal", "mixed"] {
+        cached_is_naive(&declared(name, &[("height", 3), ("width", 4)]), 1.0);
+    }
+}
+
+#[test]
+fn temperature_divides_the_logits() {
+    for levels in [2, 9] {
+        cached_is_naive(&small("digits-diagonal", 2, levels), 0.6);
+    }
+    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let options = SampleOptions { temperature, complete: false };
+        let model = small("digits-diagonal", 1, 2);
+        for kind in [GraphKind::Sample, GraphKind::Step] {
+            assert!(model.graph_with(kind, &options).is_err(), "{temperature}");
+        }
+    }
+}
+
+/// A number so small that nothing falls below it draws the first level that has any chance; the
+/// largest below one never a level that is not there.
+#[test]
+fn extreme_numbers_draw_levels_that_are_there() {
+    for levels in [2, 256] {
+        let model = small("digits-row-lstm", 1, levels);
+        let weights = weights(&model, 3);
+        let options = ExportOptions::with_weights(&weights);
+        for (u, level) in [(0.0, 0.0), (1.0 - f32::EPSILON / 2.0, (levels - 1) as f32)] {
+            let uniform = uniform(&model, 2, 1).mapv(|_| u);
+            for engine in engines() {
+                let found = draw(&**engine, &model, &options, &[("uniform", &uniform)]);
+                assert!(found.iter().all(|&x| x == level), "{} {u}: {found}", engine.name());
+            }
+        }
+    }
+}
+
+/// Kept values stay, the others are drawn as if the kept ones had been drawn.
+#[test]
+fn completion_keeps_what_is_given() {
+    for (name, colours) in [("digits-diagonal", 3), ("digits-pixelcnn", 1)] {
+        let model = small(name, colours, 5);
+        let weights = loud(&model, 2);
+        let sample = SampleOptions { complete: true, ..SampleOptions::default() };
+        let options = ExportOptions { sample, ..ExportOptions::with_weights(&weights) };
+        let plain = ExportOptions::with_weights(&weights);
+        let (first, second) = (uniform(&model, 2, 5), uniform(&model, 2, 6));
+        let mut numbers = Numbers::new(9);
+        let mask = first.mapv(|_| numbers.below(2) as f32);
+        for engine in engines() {
+            let one = draw(&**engine, &model, &plain, &[("uniform", &first)]);
+            let other = draw(&**engine, &model, &plain, &[("uniform", &second)]);
+            let complete = |uniform: &Array, given: &Array, mask: &Array| {
+                let inputs = [("uniform", uniform), ("given", given), ("mask", mask)];
+                draw(&**engine, &model, &options, &inputs)
+            };
+            // What the same numbers would draw changes nothing, kept or not.
+            assert_eq!(complete(&first, &one, &mask), one);
+            assert_eq!(complete(&first, &other, &mask.mapv(|_| 0.0)), one);
+            assert_eq!(complete(&first, &other, &mask.mapv(|_| 1.0)), other);
+            let mixed = complete(&first, &other, &mask);
+            let kept = mixed.iter().zip(&other).zip(&mask);
+            assert!(kept.filter(|(_, m)| **m == 1.0).all(|((a, b), _)| a == b));
+            assert!(mixed != one && mixed != other);
+        }
+    }
+}
+
+/// How far counts lie from exact probabilities.
+fn chi_square(counts: &[usize], probabilities: &[f64]) -> f64 {
+    let total: usize = counts.iter().sum();
+    let term = |(&n, p): (&usize, &f64)| {
+        let expected = p * total as f64;
+        assert!(expected > 5.0, "too seldom for the test: {expected}");
+        (n as f64 - expected).powi(2) / expected
+    };
+    counts.iter().zip(probabilities).map(term).sum()
+}
+
+/// Every image of two levels, its number's bits in raster order, colours inside pixels.
+fn all_images(model: &Declaration) -> Array {
+    let i = model.image();
+    let bits = i.height * i.width * i.colours;
+    Array::from_shape_fn(vec![1 << bits, i.colours, i.height, i.width], |k| {
+        let place = (k[2] * i.width + k[3]) * i.colours + k[1];
+        (k[0] >> place & 1) as f32
+    })
+}
+
+/// The exact probability of each.
+fn probabilities(model: &Declaration, weights: &Weights) -> Vec<f64> {
+    let images = all_images(model);
+    let graph = bind(&model.graph_of(GraphKind::Nll).expect("a graph"), weights).expect("fits");
+    let inputs = BTreeMap::from([("image".to_string(), images.mapv(f64::from))]);
+    let nll = evaluate(&graph, &Env { batch: images.shape()[0] }, &inputs).expect("evaluates");
+    nll[0].iter().map(|nats| (-nats).exp()).collect()
+}
+
+#[test]
+fn frequencies_are_the_exact_probabilities() {
+    for name in ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"] {
+        for ([height, width, colours], (freedom, limit)) in
+            [[2, 2, 1], [2, 1, 3]].into_iter().zip(CHI_SQUARE)
+        {
+            let list = [("h", 3), ("layers", 1), ("height", height), ("width", width)];
+            let mut list = list.to_vec();
+            list.extend([("colours", colours), ("levels", 2)]);
+            let model = zoo(name, &list);
+            let weights = weights(&model, 14);
+            let exact = probabilities(&model, &weights);
+            assert_eq!(exact.len(), freedom + 1);
+            assert!((exact.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            let options = ExportOptions::with_weights(&weights);
+            let uniform = uniform(&model, 100_000, 18);
+            let images = draw(&*engines()[2], &model, &options, &[("uniform", &uniform)]);
+            let mut counts = vec![0; exact.len()];
+            for image in images.axis_iter(ndarray::Axis(0)) {
+                let number = image.iter().enumerate().map(|(i, &x)| (x as usize) << i);
+                counts[number.sum::<usize>()] += 1;
+            }
+            let found = chi_square(&counts, &exact);
+            println!("{name} {height}x{width}x{colours}: {found:.1}, limit {limit}, p {P_VALUE}");
+            assert!(found < limit, "{name}: chi-square {found}, limit {limit}");
+            // Another model's probabilities are told from these.
+            let other = probabilities(&model, &crate::common::weights(&model, 15));
+            assert!(chi_square(&counts, &other) > 10.0 * limit, "{name}: the test sees nothing");
+        }
+    }
+}
+
+/// The loop outside, as the module's page tells it, knowing no model.
+fn drive(step: &mut dyn Session, row: &mut dyn Session, data: &[(&str, &Array)]) -> Array {
+    let &[count, height, width, colours] = data[0].1.shape() else { panic!("[N, H, W, C]") };
+    let shapes = |session: &dyn Session| -> Vec<(String, Vec<usize>)> {
+        let extent = |e: &pixelrnn::runtime::Extent| match e {
+            pixelrnn::runtime::Extent::Fixed(n) => *n,
+            _ => count,
+        };
+        let shape = |t: &pixelrnn::runtime::Tensor| {
+            t.shape.iter().flatten().map(extent).collect::<Vec<usize>>()
+        };
+        session.inputs().iter().map(|t| (t.name.clone(), shape(t))).collect()
+    };
+    let pixel_of = |a: &Array, y: usize, x: usize| {
+        a.index_axis(ndarray::Axis(1), y).index_axis(ndarray::Axis(1), x).to_owned()
+    };
+    let mut between: BTreeMap<String, Array> =
+        shapes(row).into_iter().map(|(name, shape)| (name, Array::zeros(shape))).collect();
+    let mut image = Array::zeros(vec![count, height, width, colours]);
+    for y in 0..height {
+        let inputs: Vec<(&str, &Array)> = between.iter().map(|(n, a)| (n.as_str(), a)).collect();
+        let begun: BTreeMap<String, Array> = row.run(&inputs).expect("runs").into_iter().collect();
+        for name in between.keys().cloned().collect::<Vec<_>>() {
+            if let Some(next) = begun.get(&format!("{name}.next")) {
+                between.insert(name, next.clone());
+            }
+        }
+        between.insert("begun".into(), Array::ones(vec![1]));
+        let mut carried: BTreeMap<String, Array> = BTreeMap::new();
+        let mut done: BTreeMap<String, Vec<Array>> = BTreeMap::new();
+        for x in 0..width {
+            let given = shapes(step).into_iter().map(|(name, _)| {
+                let value = match data.iter().find(|(n, _)| *n == name) {
+                    Some((_, all)) => pixel_of(all, y, x),
+                    None if name.starts_with("row.") => {
+                        begun[&name].index_axis(ndarray::Axis(0), x).to_owned()
+                    }
+                    None => match carried.get(&format!("{name}.next")) {
+                        Some(value) => value.clone(),
+                        None => begun[&name].clone(),
+                    },
+                };
+                (name, value)
+            });
+            let given: Vec<(String, Array)> = given.collect();
+            let inputs: Vec<(&str, &Array)> = given.iter().map(|(n, a)| (n.as_str(), a)).collect();
+            let results = step.run(&inputs).expect("runs");
+            for (name, value) in &results {
+                if name == "pixel" {
+                    let mut place = image.view_mut();
+                    place.collapse_axis(ndarray::Axis(1), y);
+                    place.collapse_axis(ndarray::Axis(2), x);
+                    let shaped = value.to_shape(vec![count, 1, 1, colours]).expect("a pixel");
+                    place.assign(&shaped);
+                } else if name.starts_with("done.") {
+                    done.entry(name.clone()).or_default().push(value.clone());
+                }
+            }
+            carried = results.into_iter().collect();
+        }
+        for (name, slices) in done {
+            let views: Vec<_> = slices.iter().map(|s| s.view()).collect();
+            between.insert(name, ndarray::stack(ndarray::Axis(0), &views).expect("a row"));
+        }
+    }
+    image
+}
+
+#[test]
+fn the_loop_outside_draws_the_same() {
+    let mut models: Vec<Declaration> =
+        ["row", "diagonal", "mixed"].map(|n| declared(n, &[])).into();
+    models.push(small("digits-pixelcnn", 1, 2));
+    models.push(zoo("digits-diagonal", &[("h", 3), ("layers", 1), ("height", 1), ("width", 4)]));
+    for model in &models {
+        let weights = loud(model, 31);
+        let uniform = uniform(model, 2, 33);
+        let given = Array::ones(uniform.shape());
+        let mut numbers = Numbers::new(34);
+        let mask = uniform.mapv(|_| numbers.below(2) as f32);
+        for complete in [false, true] {
+            let sample = SampleOptions { temperature: 0.8, complete };
+            let options = ExportOptions { sample, ..ExportOptions::with_weights(&weights) };
+            let mut data = vec![("uniform", &uniform)];
+            if complete {
+                data.extend([("given", &given), ("mask", &mask)]);
+            }
+            for engine in engines() {
+                let expected = draw(&**engine, model, &options, &data);
+                let mut step = session(&**engine, model, GraphKind::Step, &options);
+                let mut row = session(&**engine, model, GraphKind::Row, &options);
+                let found = drive(&mut *step, &mut *row, &data);
+                assert_eq!(expected, found, "{} on {}", model.name(), engine.name());
+            }
+        }
+    }
+}
