@@ -5,32 +5,36 @@
 //! 1. Call `row` with `begun` zero and everything else zeros of the shapes of its inputs.
 //! 2. For every pixel of the row call `step`. Its inputs are
 //!    - `uniform [N, C]`, and for completion `given` and `mask` of the same shape;
-//!    - each state `s`: of the first pixel what `row` gave as `s`, of every other what the step
-//!      before gave as `s.next`;
-//!    - each `row.*`, of which `row` gave `[W, N, F]`: the slice of this pixel.
+//!    - `state`: of the first pixel what `row` gave as `state`, of every other what the step before
+//!      gave as `state.next`;
+//!    - each `row.*`, of which `row` gave `[W, ..]`: the slice of this pixel.
 //!
-//!    It gives `pixel [N, C]`, the drawn levels, the states `s.next`, and `done.*`.
-//! 3. Stack each `done.*` over the pixels of the row, `[W, N, F]`, and call `row` with `begun` one,
-//!    those, and each cache `c` as the last call gave it in `c.next`. Go on with 2.
+//!    It gives `pixel [N, C]`, the drawn levels, and `state.next` and `done`.
+//! 3. Stack `done` over the pixels of the row, `[W, N, ..]`, and call `row` with `begun` one, that, and
+//!    each cache `c` as the last call gave it in `c.next`. Go on with 2.
 //!
 //! All shapes stand in the graphs, so a driver needs no knowledge of the model: outputs of one graph
-//! and inputs of the other go by the same names.
+//! and inputs of the other go by the same names. A model of a few layers may lack `state`.
 
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Array, BuildError, Dim, Graph, Role, Type, Value};
-use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, Row, Streaming, Sub};
+use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, StreamError, Streaming, Sub};
 
-use super::SampleError;
+use super::close::Body;
 use super::sample::{Drawing, SampleOptions};
 use super::walk::{Ends, Walk};
+use super::{SampleError, close};
 use crate::CausalProof;
 
 /// Everything that a loop is made of, and what its parts are called.
 struct Parts {
     cx: Streaming,
-    image: Pixel,
-    drawing: Drawing,
+    step: Body,
+    /// The row of all that a step gives up, in the body over rows.
+    done: Value,
+    /// What a step is given for itself.
+    data: Vec<Value>,
     /// How many nodes of the body over rows come before the inner loop.
     begins: usize,
 }
@@ -46,11 +50,13 @@ impl Parts {
         let ty = Type::real([Dim::N, Dim::Fixed(ends.colours)]);
         let mut input = |name: &str| Pixel(cx.pixel.input(name, ty.clone(), Role::Data));
         let uniform = input("uniform");
+        let mut data = vec![uniform.0];
         let fixed = options.complete.then(|| [input("given"), input("mask")]);
         cx.visit("mask", None, &[]);
         let fixed = match fixed {
             None => None,
             Some([given, mask]) => {
+                data.extend([given.0, mask.0]);
                 let one = cx.once(Constant { value: Array::ones(vec![1; 2]) }, &[], "one")?;
                 let one = cx.in_pixel(one, "one");
                 let kept = cx.pixel(Mul, &[given, mask], "kept")?;
@@ -59,15 +65,16 @@ impl Parts {
         };
         let drawing = Drawing { uniform, fixed, temperature: options.temperature };
         let image = drawing.pixel(&mut walk, &ends, &mut cx)?;
+        // So that something is stacked, whatever the model.
+        cx.stack(image);
+        let step = close::pixel_body(&mut cx, &data, &[("pixel".into(), image.0)])?;
         let begins = cx.row.nodes().len();
         // In place of the inner loop: complete rows are given.
-        for i in 0..cx.stacked.len() {
-            let mut ty = cx.pixel.ty(cx.stacked[i].0.0).clone();
-            ty.shape.insert(0, Dim::Fixed(ends.width));
-            cx.stacked[i].1 = Some(Row(cx.row.input(format!("done.{i}"), ty, Role::Data)));
-        }
+        let ty = Type::real(close::done_shape(&cx));
+        let done = cx.row.input("done", ty, Role::Data);
+        close::set_done(&mut cx, done)?;
         walk.end_row(&mut cx)?;
-        Ok(Parts { cx, image, drawing, begins })
+        Ok(Parts { cx, step, done, data, begins })
     }
 }
 
@@ -88,24 +95,21 @@ fn copy(
     Ok(())
 }
 
-/// A graph that begins with another one whole: what is computed before all loops.
-fn before(cx: &Streaming, source: Value, data: &PixelGraph) -> Result<Began, BuildError> {
+/// A graph that begins with what is computed before all loops. Its first input is one of data, in
+/// which the batch is seen.
+fn before(cx: &Streaming, source: Value, body: &PixelGraph) -> Result<Began, BuildError> {
     let mut graph = Graph::new(cx.once.name.clone());
     graph.doc.clone_from(&cx.once.doc);
-    // The batch is seen in an input of data, which must be there before it is asked for.
-    let mut inside = BTreeMap::new();
-    if let Some(input) = data.inputs().iter().find(|i| i.value == source) {
-        let ty = data.ty(source).clone();
-        inside.insert(source, graph.input(input.name.clone(), ty, Role::Data));
-    }
-    let mut outside = BTreeMap::new();
+    let mut began = Began { graph, outside: BTreeMap::new(), inside: BTreeMap::new() };
+    began.input(body, source);
     for input in cx.once.inputs() {
         let ty = cx.once.ty(input.value).clone();
-        outside.insert(input.value, graph.input(input.name.clone(), ty, input.role));
+        let value = began.graph.input(input.name.clone(), ty, input.role);
+        began.outside.insert(input.value, value);
     }
     let count = cx.once.nodes().len();
-    copy(&mut graph, &cx.once, 0..count, &mut outside, "")?;
-    Ok(Began { graph, outside, inside })
+    copy(&mut began.graph, &cx.once, 0..count, &mut began.outside, "")?;
+    Ok(began)
 }
 
 struct Began {
@@ -121,10 +125,16 @@ impl Began {
         self.outside.get(&v.0).copied()
     }
 
-    fn input(&mut self, name: &str, ty: &Type, inside: Value) -> Value {
-        let value = self.graph.input(name, ty.clone(), Role::Data);
+    /// An input of a body as one of this graph.
+    fn input(&mut self, body: &PixelGraph, inside: Value) {
+        if let Some(input) = body.inputs().iter().find(|i| i.value == inside) {
+            self.named(&input.name, body.ty(inside).clone(), inside);
+        }
+    }
+
+    fn named(&mut self, name: &str, ty: Type, inside: Value) {
+        let value = self.graph.input(name, ty, Role::Data);
         self.inside.insert(inside, value);
-        value
     }
 
     fn output(&mut self, name: String, inside: Value) {
@@ -139,34 +149,30 @@ impl Began {
 /// # Errors
 /// As [`sample`](super::sample()).
 pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
-    let Parts { cx, image, drawing, .. } = Parts::of(proof, options)?;
-    let mut to = before(&cx, drawing.uniform.0, &cx.pixel)?;
-    for input in cx.pixel.inputs() {
-        let ty = cx.pixel.ty(input.value);
-        if input.name == "given" || input.name == "mask" {
-            to.input(&input.name, ty, input.value);
+    let Parts { cx, step, data, .. } = Parts::of(proof, options)?;
+    let body = step.graph;
+    // The body's inputs, in order: a state, invariants, what is scanned, data.
+    let inputs: Vec<Value> = body.inputs().iter().map(|i| i.value).collect();
+    let (rest, data) = inputs.split_at(inputs.len().saturating_sub(data.len()));
+    let Some((&uniform, data)) = data.split_first() else {
+        return Err(StreamError::Form("nothing is drawn").into());
+    };
+    let mut to = before(&cx, uniform, &body)?;
+    data.iter().for_each(|&v| to.input(&body, v));
+    let (state, rest) = rest.split_at(usize::from(step.initial.is_some()));
+    state.iter().for_each(|&v| to.input(&body, v));
+    let (invariants, scanned) = rest.split_at(cx.pixel_invariants.len());
+    for (once, &inside) in cx.pixel_invariants.keys().zip(invariants) {
+        if let Some(value) = to.once(*once) {
+            to.inside.insert(inside, value);
         }
     }
-    for (&once, &inside) in &cx.pixel_invariants {
-        if let Some(value) = to.once(once) {
-            to.inside.insert(inside.0, value);
-        }
+    for (i, &inside) in scanned.iter().enumerate() {
+        to.named(&format!("row.{i}"), body.ty(inside).clone(), inside);
     }
-    for state in &cx.states {
-        to.input(&state.name, cx.pixel.ty(state.value.0), state.value.0);
-    }
-    for (i, (_, inside)) in cx.scanned.iter().enumerate() {
-        to.input(&format!("row.{i}"), cx.pixel.ty(inside.0), inside.0);
-    }
-    copy(&mut to.graph, &cx.pixel, 0..cx.pixel.nodes().len(), &mut to.inside, "")?;
-    to.output("pixel".into(), image.0);
-    for state in &cx.states {
-        if let Some(next) = state.next {
-            to.output(format!("{}.next", state.name), next.0);
-        }
-    }
-    for (i, (value, _)) in cx.stacked.iter().enumerate() {
-        to.output(format!("done.{i}"), value.0);
+    copy(&mut to.graph, &body, 0..body.nodes().len(), &mut to.inside, "")?;
+    for out in body.outputs() {
+        to.output(out.name.clone(), out.value);
     }
     Ok(crate::tidy::tidy(&to.graph)?)
 }
@@ -176,25 +182,16 @@ pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, 
 /// # Errors
 /// As [`sample`](super::sample()).
 pub fn row(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
-    let Parts { cx, begins, .. } = Parts::of(proof, &SampleOptions::default())?;
-    let source = cx.stacked.first().and_then(|(_, row)| *row).map(|row| row.0);
-    let Some(source) = source else {
-        return Err(pixelrnn_ops::StreamError::Form("nothing passes from row to row").into());
-    };
-    let mut to = before(&cx, source, &cx.row)?;
+    let Parts { cx, step, done, begins, .. } = Parts::of(proof, &SampleOptions::default())?;
+    let mut to = before(&cx, done, &cx.row)?;
     let begun = to.graph.input("begun", Type::real([1usize]), Role::Data);
     for (&once, &inside) in &cx.row_invariants {
         if let Some(value) = to.once(once) {
             to.inside.insert(inside.0, value);
         }
     }
-    for (i, (_, row)) in cx.stacked.iter().enumerate().skip(1) {
-        if let Some(row) = row {
-            to.input(&format!("done.{i}"), cx.row.ty(row.0), row.0);
-        }
-    }
     for cache in &cx.caches {
-        to.input(&cache.name, cx.row.ty(cache.value.0), cache.value.0);
+        to.named(&cache.name, cx.row.ty(cache.value.0).clone(), cache.value.0);
     }
     let count = cx.row.nodes().len();
     copy(&mut to.graph, &cx.row, 0..count, &mut to.inside, "end/")?;
@@ -228,10 +225,8 @@ pub fn row(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
     for (i, (row, _)) in cx.scanned.iter().enumerate() {
         to.output(format!("row.{i}"), row.0);
     }
-    for state in &cx.states {
-        if let Some(value) = to.once(state.initial) {
-            to.graph.output(state.name.clone(), value);
-        }
+    if let Some(value) = step.initial.and_then(|v| to.once(v)) {
+        to.graph.output("state", value);
     }
     Ok(crate::tidy::tidy(&to.graph)?)
 }

@@ -6,7 +6,7 @@ use pixelrnn_graph::{Dim, Graph, Role, Span, Type, Value};
 
 use super::{Once, Pixel, Row, StreamError, Sweep};
 use crate::PixelGraph;
-use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Mul, Op, Slice, SplitAxis, Sub};
+use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Op, Slice, SplitAxis, Sub};
 
 /// What is carried from row to row.
 #[derive(Clone, Debug)]
@@ -20,8 +20,7 @@ pub struct Cache {
 /// What is carried from pixel to pixel of a row.
 #[derive(Clone, Debug)]
 pub struct State {
-    pub name: String,
-    pub initial: Once,
+    pub features: usize,
     pub value: Pixel,
     /// The difference to this is carried.
     origin: Option<Pixel>,
@@ -55,7 +54,6 @@ pub struct Streaming {
     /// Values of one pixel whose rows are wanted; the rows once there are any.
     pub stacked: Vec<(Pixel, Option<Row>)>,
     pub(super) sweeps: Vec<Sweep>,
-    going: Option<Pixel>,
     maps: BTreeMap<Value, Map>,
     parameters: BTreeMap<Value, Once>,
     node: String,
@@ -79,7 +77,6 @@ impl Streaming {
             scanned: Vec::new(),
             stacked: Vec::new(),
             sweeps: Vec::new(),
-            going: None,
             maps: BTreeMap::new(),
             parameters: BTreeMap::new(),
             node: String::new(),
@@ -328,9 +325,8 @@ impl Streaming {
     /// Carries `[N, features]` from pixel to pixel of a row: its place among [`Streaming::states`], and
     /// what stands to the left of a pixel. Before the first that is the vector `[features]`, or zero.
     ///
-    /// That is said by flags inside, not by the loop's initial state alone: tract keeps the states of
-    /// an inner loop when the outer one goes on. What is carried is the difference to the vector, so
-    /// that it needs no second flag.
+    /// What is carried is the difference to the vector: it is zero in the first column, whatever the
+    /// vector is.
     ///
     /// # Errors
     /// The vector has another number of features.
@@ -340,15 +336,9 @@ impl Streaming {
         features: usize,
         part: &str,
     ) -> Result<(usize, Pixel), StreamError> {
-        let shape = [Dim::N, Dim::Fixed(features)];
-        let initial = self.initial(None, &shape, &format!("{part}_initial"))?;
-        let ty = self.once.ty(initial.0).clone();
-        let value = input(&mut self.pixel, &self.node, part, ty);
-        let name = last_input(&self.pixel);
-        let value = Pixel(value);
-        self.in_row(initial, &format!("{part}_initial"));
-        let going = self.going()?;
-        let mut left = self.pixel(Mul, &[value, going], &format!("{part}_inside"))?;
+        let ty = Type::real([Dim::N, Dim::Fixed(features)]);
+        let value = Pixel(input(&mut self.pixel, &self.node, part, ty));
+        let mut left = value;
         let mut origin = None;
         if let Some(vector) = vector {
             let wide = self.once_lead(vector, &format!("{part}_origin"))?;
@@ -356,7 +346,7 @@ impl Streaming {
             left = self.pixel(Add, &[left, wide], &format!("{part}_left"))?;
             origin = Some(wide);
         }
-        self.states.push(State { name, initial, value, origin, next: None });
+        self.states.push(State { features, value, origin, next: None });
         Ok((self.states.len() - 1, left))
     }
 
@@ -371,20 +361,6 @@ impl Streaming {
         };
         self.states[place].next = Some(next);
         Ok(())
-    }
-
-    /// 0 in the first column, else 1: `[1, 1]`.
-    fn going(&mut self) -> Result<Pixel, StreamError> {
-        if let Some(going) = self.going {
-            return Ok(going);
-        }
-        let flag = |i: ndarray::IxDyn| if i[0] > 0 { 1.0 } else { 0.0 };
-        let value = pixelrnn_graph::Array::from_shape_fn(vec![self.width, 1, 1], flag);
-        let going = self.once(Constant { value }, &[], "going")?;
-        let going = self.in_row(going, "going");
-        let going = self.scan(going, "going");
-        self.going = Some(going);
-        Ok(going)
     }
 
     /// What a pixel sees of a row `[W, ..]`.
