@@ -313,7 +313,7 @@ fn drive(step: &mut dyn Session, row: &mut dyn Session, data: &[(&str, &Array)])
                     place.collapse_axis(ndarray::Axis(2), x);
                     let shaped = value.to_shape(vec![count, 1, 1, colours]).expect("a pixel");
                     place.assign(&shaped);
-                } else if name == "done" {
+                } else if name.starts_with("done.") {
                     done.entry(name.clone()).or_default().push(value.clone());
                 }
             }

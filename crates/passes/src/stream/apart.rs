@@ -5,21 +5,21 @@
 //! 1. Call `row` with `begun` zero and everything else zeros of the shapes of its inputs.
 //! 2. For every pixel of the row call `step`. Its inputs are
 //!    - `uniform [N, C]`, and for completion `given` and `mask` of the same shape;
-//!    - `state`: of the first pixel what `row` gave as `state`, of every other what the step before
-//!      gave as `state.next`;
+//!    - each `state.*`: of the first pixel what `row` gave as that, of every other what the step before
+//!      gave as `state.*.next`;
 //!    - each `row.*`, of which `row` gave `[W, ..]`: the slice of this pixel.
 //!
-//!    It gives `pixel [N, C]`, the drawn levels, and `state.next` and `done`.
-//! 3. Stack `done` over the pixels of the row, `[W, N, ..]`, and call `row` with `begun` one, that, and
-//!    each cache `c` as the last call gave it in `c.next`. Go on with 2.
+//!    It gives `pixel [N, C]`, the drawn levels, each `state.*.next`, and each `done.*`.
+//! 3. Stack each `done.*` over the pixels of the row, `[W, N, ..]`, and call `row` with `begun` one,
+//!    those, and each cache `c` as the last call gave it in `c.next`. Go on with 2.
 //!
 //! All shapes stand in the graphs, so a driver needs no knowledge of the model: outputs of one graph
-//! and inputs of the other go by the same names. A model of a few layers may lack `state`.
+//! and inputs of the other go by the same names.
 
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Array, BuildError, Dim, Graph, Role, Type, Value};
-use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, StreamError, Streaming, Sub};
+use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, Row, StreamError, Streaming, Sub};
 
 use super::close::Body;
 use super::sample::{Drawing, SampleOptions};
@@ -31,8 +31,6 @@ use crate::CausalProof;
 struct Parts {
     cx: Streaming,
     step: Body,
-    /// The row of all that a step gives up, in the body over rows.
-    done: Value,
     /// What a step is given for itself.
     data: Vec<Value>,
     /// How many nodes of the body over rows come before the inner loop.
@@ -70,11 +68,13 @@ impl Parts {
         let step = close::pixel_body(&mut cx, &data, &[("pixel".into(), image.0)])?;
         let begins = cx.row.nodes().len();
         // In place of the inner loop: complete rows are given.
-        let ty = Type::real(close::done_shape(&cx));
-        let done = cx.row.input("done", ty, Role::Data);
-        close::set_done(&mut cx, done)?;
+        for i in 0..cx.stacked.len() {
+            let mut ty = cx.pixel.ty(cx.stacked[i].0.0).clone();
+            ty.shape.insert(0, Dim::Fixed(ends.width));
+            cx.stacked[i].1 = Some(Row(cx.row.input(format!("done.{i}"), ty, Role::Data)));
+        }
         walk.end_row(&mut cx)?;
-        Ok(Parts { cx, step, done, data, begins })
+        Ok(Parts { cx, step, data, begins })
     }
 }
 
@@ -151,7 +151,7 @@ impl Began {
 pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
     let Parts { cx, step, data, .. } = Parts::of(proof, options)?;
     let body = step.graph;
-    // The body's inputs, in order: a state, invariants, what is scanned, data.
+    // The body's inputs, in order: states, invariants, what is scanned, data.
     let inputs: Vec<Value> = body.inputs().iter().map(|i| i.value).collect();
     let (rest, data) = inputs.split_at(inputs.len().saturating_sub(data.len()));
     let Some((&uniform, data)) = data.split_first() else {
@@ -159,8 +159,8 @@ pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, 
     };
     let mut to = before(&cx, uniform, &body)?;
     data.iter().for_each(|&v| to.input(&body, v));
-    let (state, rest) = rest.split_at(usize::from(step.initial.is_some()));
-    state.iter().for_each(|&v| to.input(&body, v));
+    let (states, rest) = rest.split_at(step.initial.len());
+    states.iter().for_each(|&v| to.input(&body, v));
     let (invariants, scanned) = rest.split_at(cx.pixel_invariants.len());
     for (once, &inside) in cx.pixel_invariants.keys().zip(invariants) {
         if let Some(value) = to.once(*once) {
@@ -182,8 +182,13 @@ pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, 
 /// # Errors
 /// As [`sample`](super::sample()).
 pub fn row(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
-    let Parts { cx, step, done, begins, .. } = Parts::of(proof, &SampleOptions::default())?;
-    let mut to = before(&cx, done, &cx.row)?;
+    let Parts { cx, step, begins, .. } = Parts::of(proof, &SampleOptions::default())?;
+    let done: Vec<Value> = cx.stacked.iter().filter_map(|(_, row)| row.map(|v| v.0)).collect();
+    let Some((&first, done)) = done.split_first() else {
+        return Err(StreamError::Form("nothing is drawn").into());
+    };
+    let mut to = before(&cx, first, &cx.row)?;
+    done.iter().for_each(|&v| to.input(&cx.row, v));
     let begun = to.graph.input("begun", Type::real([1usize]), Role::Data);
     for (&once, &inside) in &cx.row_invariants {
         if let Some(value) = to.once(once) {
@@ -225,8 +230,10 @@ pub fn row(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
     for (i, (row, _)) in cx.scanned.iter().enumerate() {
         to.output(format!("row.{i}"), row.0);
     }
-    if let Some(value) = step.initial.and_then(|v| to.once(v)) {
-        to.graph.output("state", value);
+    for (i, &initial) in step.initial.iter().enumerate() {
+        if let Some(value) = to.once(initial) {
+            to.graph.output(format!("state.{i}"), value);
+        }
     }
     Ok(crate::tidy::tidy(&to.graph)?)
 }

@@ -1,9 +1,7 @@
 //! Closing a loop: a body whose inputs are in any order becomes a scan.
 
-use pixelrnn_graph::{Array, BuildError, Dim, Role, Type, Value};
-use pixelrnn_ops::{
-    Concat, Constant, Mul, Once, PixelGraph, Row, Scan, Slice, StreamError, Streaming,
-};
+use pixelrnn_graph::{Array, BuildError, Role, Value};
+use pixelrnn_ops::{Constant, Mul, Once, PixelGraph, Row, Scan, StreamError, Streaming};
 
 use crate::rewrite::Rewrite;
 
@@ -33,17 +31,16 @@ fn arrange(
 
 /// The body of the loop over pixels, closed.
 pub(super) struct Body {
-    /// Inputs: `state` if there is any, invariants, what is scanned, what else was asked for. Outputs:
-    /// `state.next`, `done`, what else was asked for.
+    /// Inputs: `state.*`, invariants, what is scanned, what else was asked for. Outputs:
+    /// `state.*.next`, `done.*`, what else was asked for.
     pub graph: PixelGraph,
-    /// What `state` is before the first pixel.
-    pub initial: Option<Once>,
+    /// What each state is before the first pixel.
+    pub initial: Vec<Once>,
 }
 
-/// Closes the body of the loop over pixels. All states are carried as one tensor and all that is
-/// stacked is stacked as one: an engine's time goes by nodes and tensors here, not by numbers.
+/// Closes the body of the loop over pixels.
 ///
-/// The states are multiplied by zero in the first column, although the loop's initial state is zero:
+/// The states are multiplied by zero in the first column, although the loop's initial states are zero:
 /// tract keeps the states of an inner loop when the outer one goes on.
 pub(super) fn pixel_body(
     cx: &mut Streaming,
@@ -51,19 +48,25 @@ pub(super) fn pixel_body(
     outputs: &[(String, Value)],
 ) -> Result<Body, StreamError> {
     cx.visit("state", None, &[]);
-    let width: usize = cx.states.iter().map(|s| s.features).sum();
-    let shape = [Dim::N, Dim::Fixed(width)];
-    let (mut initial, mut going) = (None, None);
-    if width > 0 {
+    let mut initial = Vec::new();
+    let mut going = None;
+    for i in 0..cx.states.len() {
+        let shape = cx.pixel.ty(cx.states[i].value.0).shape.clone();
+        initial.push(cx.initial(None, &shape, "initial")?);
+    }
+    if !initial.is_empty() {
         let flag = |i: ndarray::IxDyn| if i[0] > 0 { 1.0 } else { 0.0 };
         let value = Array::from_shape_fn(vec![cx.width, 1, 1], flag);
         let row = cx.once(Constant { value }, &[], "going")?;
         let row = cx.in_row(row, "going");
         going = Some(cx.scan(row, "going"));
-        initial = Some(cx.initial(None, &shape, "initial")?);
     }
     let mut rewrite = Rewrite::new(&cx.pixel);
-    let state = going.map(|_| rewrite.new.input("state", Type::real(shape), Role::Data));
+    let mut states = Vec::new();
+    for (i, state) in cx.states.iter().enumerate() {
+        let ty = cx.pixel.ty(state.value.0).clone();
+        states.push(rewrite.new.input(format!("state.{i}"), ty, Role::Data));
+    }
     let invariants = cx.pixel_invariants.values().map(|v| v.0);
     let scanned = cx.scanned.iter().map(|(_, v)| v.0);
     for value in invariants.chain(scanned).chain(inputs.iter().copied()) {
@@ -71,15 +74,11 @@ pub(super) fn pixel_body(
             rewrite.input(input);
         }
     }
-    if let (Some(state), Some(going)) = (state, going) {
-        let going = rewrite.get(&[going.0]);
-        let all = [&[state], &going[..]].concat();
-        let inside = rewrite.new.push(Mul.into(), &all, "state/inside", None)?[0];
-        let widths: Vec<usize> = cx.states.iter().map(|s| s.features).collect();
-        let parts = cut(&mut rewrite.new, inside, 1, &widths, "state/part")?;
-        for (state, part) in cx.states.iter().zip(parts) {
-            rewrite.set(state.value.0, part);
-        }
+    for (state, value) in cx.states.iter().zip(states) {
+        let mut factors = vec![value];
+        factors.extend(rewrite.get(&going.map(|v| v.0).into_iter().collect::<Vec<_>>()));
+        let inside = rewrite.new.push(Mul.into(), &factors, "state/inside", None)?[0];
+        rewrite.set(state.value.0, inside);
     }
     for (id, _) in cx.pixel.nodes() {
         rewrite.node(id)?;
@@ -91,11 +90,11 @@ pub(super) fn pixel_body(
     let others: Vec<Value> = outputs.iter().map(|o| o.1).collect();
     let others = rewrite.get(&others);
     let mut graph = rewrite.new;
-    for (name, parts) in [("state.next", next), ("done", done)] {
-        if !parts.is_empty() {
-            let all = join(&mut graph, &parts, name)?;
-            graph.output(name, all);
-        }
+    for (i, value) in next.into_iter().enumerate() {
+        graph.output(format!("state.{i}.next"), value);
+    }
+    for (i, value) in done.into_iter().enumerate() {
+        graph.output(format!("done.{i}"), value);
     }
     for ((name, _), value) in outputs.iter().zip(others) {
         graph.output(name.clone(), value);
@@ -103,68 +102,22 @@ pub(super) fn pixel_body(
     Ok(Body { graph, initial })
 }
 
-/// Tensors `[N, ..]` side by side.
-fn join(graph: &mut PixelGraph, parts: &[Value], name: &str) -> Result<Value, BuildError> {
-    match parts {
-        [one] => Ok(*one),
-        _ => Ok(graph.push(Concat { axis: 1 }.into(), parts, &format!("{name}/all"), None)?[0]),
-    }
-}
-
-/// A tensor as parts of these widths.
-fn cut(
-    graph: &mut PixelGraph,
-    all: Value,
-    axis: usize,
-    widths: &[usize],
-    name: &str,
-) -> Result<Vec<Value>, BuildError> {
-    if widths.len() == 1 {
-        return Ok(vec![all]);
-    }
-    let mut parts = Vec::new();
-    let mut start = 0;
-    for &length in widths {
-        parts.push(graph.push(Slice { axis, start, length }.into(), &[all], name, None)?[0]);
-        start += length;
-    }
-    Ok(parts)
-}
-
-/// The widths of what is stacked.
-fn widths(cx: &Streaming) -> Vec<usize> {
-    cx.stacked.iter().map(|(v, _)| cx.pixel.ty(v.0).extents(1)[1]).collect()
-}
-
-/// The shape of the complete rows of all that is stacked.
-pub(super) fn done_shape(cx: &Streaming) -> [Dim; 3] {
-    cx.row_shape(widths(cx).iter().sum())
-}
-
-/// Says that this is the complete row of all that is stacked.
-pub(super) fn set_done(cx: &mut Streaming, done: Value) -> Result<(), StreamError> {
-    let widths = widths(cx);
-    let parts = cut(&mut cx.row, done, 2, &widths, "done/part")?;
-    for ((_, row), part) in cx.stacked.iter_mut().zip(parts) {
-        *row = Some(Row(part));
-    }
-    Ok(())
-}
-
 /// Adds the loop over pixels to that over rows: complete rows are there from now on.
 pub(super) fn pixels(cx: &mut Streaming) -> Result<(), StreamError> {
     let Body { graph, initial } = pixel_body(cx, &[], &[])?;
     let invariants: Vec<_> = cx.pixel_invariants.keys().copied().collect();
+    let (states, count) = (initial.len(), invariants.len());
     let mut inputs = Vec::new();
     for once in initial.into_iter().chain(invariants) {
         inputs.push(cx.in_row(once, "initial").0);
     }
     inputs.extend(cx.scanned.iter().map(|(row, _)| row.0));
-    let states = usize::from(initial.is_some());
-    let invariants = cx.pixel_invariants.len();
-    let scan = Scan { body: Box::new(graph), states, invariants, reverse: false };
+    let scan = Scan { body: Box::new(graph), states, invariants: count, reverse: false };
     let results = cx.row.push(scan.into(), &inputs, "pixels", None)?;
-    set_done(cx, results[states])
+    for ((_, row), value) in cx.stacked.iter_mut().zip(&results[states..]) {
+        *row = Some(Row(*value));
+    }
+    Ok(())
 }
 
 /// Adds the loop over rows to what comes before all loops. `scanned` are values `[H, ..]` and what a
