@@ -1,5 +1,6 @@
 //! Images pixel by pixel: what the streamed graphs compute is what the forward graph computes.
 
+use pixelrnn::compare::{Tolerance, difference};
 use pixelrnn::internal::onnx::{EncodeOptions, encode};
 use pixelrnn::internal::ops::MaskKind;
 use pixelrnn::internal::passes::stream::{replay, row, sample, step};
@@ -9,7 +10,7 @@ use pixelrnn::runtime::Program;
 use pixelrnn::{Array, Declaration, Source};
 
 use crate::build::Build;
-use crate::common::{Numbers, assert_same, engines, run, weights, zoo};
+use crate::common::{Numbers, Outputs, engines, run, weights, zoo};
 use crate::declared::declared;
 
 /// How a streamed graph may be written.
@@ -18,6 +19,18 @@ const FORMS: [(Batch, ControlFlow, bool); 3] = [
     (Batch::Symbolic, ControlFlow::Scan, false),
     (Batch::Fixed(2), ControlFlow::Scan, true),
 ];
+
+/// How far a logit may lie from that of the forward graph, on every engine.
+const EXACT: Tolerance = Tolerance { absolute: 1e-5, relative: 0.0 };
+
+#[track_caller]
+fn assert_exact(what: &str, expected: &Outputs, found: &Outputs) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    for ((name, a), (_, b)) in expected.iter().zip(found) {
+        let (absolute, _, within) = difference(a, b, EXACT);
+        assert!(within, "{what}: `{name}` differs by {absolute:e}");
+    }
+}
 
 /// Logits of random images, replayed: those of the forward graph, on the interpreter and, in these
 /// forms, on every other engine.
@@ -36,7 +49,7 @@ fn replays(model: &Declaration, forms: &[(Batch, ControlFlow, bool)]) {
     let program = Program { name: &what, onnx: &[], graph: Some(&bound) };
     let found = run(&*engines()[0], &program, &calls);
     for (expected, found) in expected.iter().zip(&found) {
-        assert_same(&what, expected, found);
+        assert_exact(&what, expected, found);
     }
     for &(batch, control_flow, simplify) in forms {
         let what = format!("{what} {batch:?} {control_flow:?} simplify={simplify}");
@@ -49,7 +62,7 @@ fn replays(model: &Declaration, forms: &[(Batch, ControlFlow, bool)]) {
         for engine in engines()[1..].iter().rev() {
             let found = run(&**engine, &program, &calls[..count]);
             for (expected, found) in expected.iter().zip(&found) {
-                assert_same(&format!("{what} on {}", engine.name()), expected, found);
+                assert_exact(&format!("{what} on {}", engine.name()), expected, found);
             }
         }
     }
@@ -78,6 +91,41 @@ fn replays_of_row_lstm() {
 #[test]
 fn replays_of_diagonal_bilstm() {
     digits("digits-diagonal");
+}
+
+/// The rest of the zoo, small; every name has its architecture.
+#[test]
+fn replays_of_the_zoo() {
+    for entry in pixelrnn::zoo::ZOO.iter().filter(|e| !e.name.starts_with("digits")) {
+        let list = [("h", 6), ("layers", 2), ("height", 4), ("width", 5)];
+        replays(&zoo(entry.name, &list), &FORMS[2..]);
+    }
+}
+
+/// As large as they are: rounding does not grow with the image.
+#[test]
+fn replays_of_whole_images() {
+    for name in ["mnist-diagonal", "mnist-row-lstm", "mnist-pixelcnn"] {
+        let model = zoo(name, &[]);
+        let weights = weights(&model, 3);
+        let image = Numbers::new(2).images(&model, 2);
+        let calls = [vec![("image", &image)]];
+        let forward = model.export(GraphKind::Forward, &ExportOptions::with_weights(&weights));
+        let forward = forward.unwrap_or_else(|e| panic!("{e}"));
+        let graph = replay(&model.prove().expect("causal")).unwrap_or_else(|e| panic!("{e}"));
+        let options = CompileOptions {
+            batch: Batch::Symbolic,
+            control_flow: ControlFlow::Scan,
+            weights: Some(&weights),
+            simplify: true,
+        };
+        let graph = compile(&graph, &options, &mut |_, _| {}).unwrap_or_else(|e| panic!("{e}"));
+        let replayed = encode(&graph, &EncodeOptions::default()).expect("encodes");
+        let [expected, found] = [&forward, &replayed].map(|onnx| {
+            run(&*engines()[2], &Program { name, onnx, graph: None }, &calls).remove(0)
+        });
+        assert_exact(name, &expected, &found);
+    }
 }
 
 #[test]
@@ -158,6 +206,25 @@ fn replays_of_random_declarations() {
         println!("{text}");
         replays(&model, if i % 30 == 0 { &FORMS[..1] } else { &[] });
     }
+}
+
+/// The bound is tight enough to see a weight that is a little off.
+#[test]
+fn a_replay_that_is_off_is_seen() {
+    let model = zoo("digits-row-lstm", &[("h", 4), ("layers", 1), ("height", 4), ("width", 4)]);
+    let image = Numbers::new(1).images(&model, 2);
+    let graph = replay(&model.prove().expect("causal")).expect("streams");
+    let mut weights = weights(&model, 5);
+    let mut logits = || {
+        let bound = bind(&graph, &weights).expect("fits");
+        let program = Program { name: "off", onnx: &[], graph: Some(&bound) };
+        let found = run(&*engines()[0], &program, &[vec![("image", &image)]]).remove(0);
+        let weight = weights.get_mut("body.0.lstm.state_weight").expect("a weight");
+        weight.mapv_inplace(|x| 1.01 * x);
+        found
+    };
+    let (right, off) = (logits(), logits());
+    assert!(!difference(&right[0].1, &off[0].1, EXACT).2);
 }
 
 /// A layer that looks ahead, although what it sees there is old enough: no rule, and its name.

@@ -147,6 +147,10 @@ impl Export {
         if piped && io::stdout().is_terminal() {
             return usage("standard output is a terminal, and a model is no text: name a file");
         }
+        if (self.complete || self.temperature != 1.0) && !self.graph.samples() {
+            let graph = self.graph.name();
+            return usage(format!("`--graph {graph}` draws nothing to complete or to temper"));
+        }
         if self.write_weights.as_ref() == Some(&self.output) {
             return usage("the model and its weights need a file each");
         }

@@ -16,7 +16,12 @@
 //!   what is tested is what samples.
 //! - [`step`] and [`row`]: the two bodies by themselves, for a loop outside; see there.
 //!
-//! All demand a [`CausalProof`]: without one, a pixel might need what is not drawn yet.
+//! The loops stand inside the graph by default. Measured with ONNX Runtime on two cores, 16 images of
+//! mnist-diagonal: 0.10 s inside; outside a call of `step` alone takes 0.36 ms, which is 0.28 s.
+//! States and stacked values joined into one tensor each were no faster (fewer nodes, but wide
+//! `Concat` and `Split`).
+//!
+//! All demand a [`CausalProof`](crate::CausalProof): without one, a pixel might need what is not drawn yet.
 
 mod apart;
 mod close;

@@ -17,10 +17,9 @@ pub struct Cache {
     pub next: Option<Row>,
 }
 
-/// What is carried from pixel to pixel of a row.
+/// What is carried from pixel to pixel of a row; zero before the first.
 #[derive(Clone, Debug)]
 pub struct State {
-    pub features: usize,
     pub value: Pixel,
     /// The difference to this is carried.
     origin: Option<Pixel>,
@@ -346,7 +345,7 @@ impl Streaming {
             left = self.pixel(Add, &[left, wide], &format!("{part}_left"))?;
             origin = Some(wide);
         }
-        self.states.push(State { features, value, origin, next: None });
+        self.states.push(State { value, origin, next: None });
         Ok((self.states.len() - 1, left))
     }
 
