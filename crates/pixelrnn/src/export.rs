@@ -5,7 +5,8 @@ use std::fmt;
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{
-    CompileOptions, ControlFlow, PassError, Weights, compile, differentiate, with_loss,
+    CompileOptions, ControlFlow, Optimiser, PassError, Weights, compile, differentiate, optimise,
+    with_loss,
 };
 
 use crate::{Declaration, Error};
@@ -20,11 +21,20 @@ pub enum GraphKind {
     /// `image` and parameters to `loss`, the mean over the batch, and for each parameter `p` its
     /// gradient `p.grad`.
     Grad,
+    /// One step of an optimiser: `image`, parameters, the optimiser's states and `learning_rate` to
+    /// `loss`, new parameters and new states.
+    Train,
 }
 
 impl GraphKind {
     /// All kinds.
-    pub const ALL: [GraphKind; 3] = [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad];
+    pub const ALL: [GraphKind; 4] =
+        [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad, GraphKind::Train];
+
+    /// Whether it takes parameters that change from call to call.
+    pub fn trains(self) -> bool {
+        matches!(self, GraphKind::Grad | GraphKind::Train)
+    }
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -32,6 +42,7 @@ impl GraphKind {
             GraphKind::Forward => "forward",
             GraphKind::Nll => "nll",
             GraphKind::Grad => "grad",
+            GraphKind::Train => "train",
         }
     }
 }
@@ -49,6 +60,8 @@ pub struct ExportOptions<'a> {
     pub simplify: bool,
     /// Whether other engines than ONNX Runtime are to take the model.
     pub portable: bool,
+    /// How parameters are updated in [`GraphKind::Train`].
+    pub optimiser: Optimiser,
 }
 
 impl Default for ExportOptions<'_> {
@@ -60,6 +73,7 @@ impl Default for ExportOptions<'_> {
             weights: None,
             simplify: true,
             portable: true,
+            optimiser: Optimiser::RMSPROP,
         }
     }
 }
@@ -72,17 +86,27 @@ impl<'a> ExportOptions<'a> {
 }
 
 impl Declaration {
-    /// The graph of a kind, in the pixel IR.
+    /// The graph of a kind, in the pixel IR; for [`GraphKind::Train`] with the default optimiser.
     ///
     /// # Errors
     /// None for a declaration that was accepted; a fault of the compiler otherwise.
     pub fn graph_of(&self, kind: GraphKind) -> Result<PixelGraph, Error> {
-        let build = |error| PassError::Build { pass: "loss", error };
-        let loss = || with_loss(self.graph()).map_err(build);
+        self.graph_with(kind, &ExportOptions::default().optimiser)
+    }
+
+    /// As [`Declaration::graph_of`], with an optimiser.
+    ///
+    /// # Errors
+    /// As [`Declaration::graph_of`].
+    pub fn graph_with(&self, kind: GraphKind, optimiser: &Optimiser) -> Result<PixelGraph, Error> {
+        let build = |pass| move |error| PassError::Build { pass, error };
+        let loss = || with_loss(self.graph()).map_err(build("loss"));
+        let grad = || differentiate(&loss()?).map_err(PassError::Differentiate);
         Ok(match kind {
             GraphKind::Forward => self.graph().clone(),
             GraphKind::Nll => loss()?,
-            GraphKind::Grad => differentiate(&loss()?).map_err(PassError::Differentiate)?,
+            GraphKind::Grad => grad()?,
+            GraphKind::Train => optimise(&grad()?, optimiser).map_err(build("optimise"))?,
         })
     }
 
@@ -124,7 +148,7 @@ impl Declaration {
             weights: options.weights,
             simplify: options.simplify,
         };
-        Ok(compile(&self.graph_of(kind)?, &compile_options, observe)?)
+        Ok(compile(&self.graph_with(kind, &options.optimiser)?, &compile_options, observe)?)
     }
 
     /// The bytes of a graph that [`Declaration::compile`] made with the same options.
