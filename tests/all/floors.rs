@@ -16,7 +16,7 @@ const FLOORS: [(&str, u32); 11] = [
     ("pixelrnn-syntax", 4),
     ("pixelrnn-macros", 5),
     ("pixelrnn-runtime", 6),
-    ("pixelrnn-data", 7),
+    ("pixelrnn-data", 6),
     ("pixelrnn-train", 7),
     ("pixelrnn", 8),
     ("pixelrnn-cli", 9),

@@ -2,7 +2,7 @@
 //! learned initial states; plain and simplified, as `Scan` and unrolled, with a symbolic batch (two
 //! sizes through one session) and a fixed one.
 
-use pixelrnn::internal::passes::bind;
+use pixelrnn::internal::passes::{LEARNING_RATE, bind, fresh_state};
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
 use pixelrnn::{Array, Declaration};
@@ -127,10 +127,17 @@ fn weights_as_inputs() {
         let model = declared(name, &[]);
         let weights = weights(&model, 11);
         let images = Numbers::new(5).images(&model, 2);
-        for kind in [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad] {
+        let optimiser = ExportOptions::default().optimiser;
+        let state = fresh_state(&weights, &optimiser);
+        let rate = Array::from_elem(vec![1], 1e-3);
+        for kind in [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad, GraphKind::Train] {
             let graph = model.graph_of(kind).expect("a graph");
             let mut inputs: Vec<(&str, &Array)> = vec![("image", &images)];
-            inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
+            let given = if kind == GraphKind::Train { &state } else { &weights };
+            if kind == GraphKind::Train {
+                inputs.push((LEARNING_RATE, &rate));
+            }
+            inputs.extend(given.iter().map(|(name, array)| (name.as_str(), array)));
             let program = Program { name, onnx: &[], graph: Some(&graph) };
             let expected = run(&*engines()[0], &program, std::slice::from_ref(&inputs));
             for (batch, control_flow, simplify) in [FORMS[1], FORMS[2]] {

@@ -41,7 +41,7 @@ fn session(
     options: &ExportOptions,
 ) -> Box<dyn Session> {
     let onnx = model.export(kind, options).unwrap_or_else(|e| panic!("{e}"));
-    let graph = model.graph_with(kind, &options.sample).expect("a graph");
+    let graph = model.graph_with(kind, options).expect("a graph");
     let names: Vec<String> = graph.parameters().map(|(i, _)| i.name.clone()).collect();
     let mut part = options.weights.expect("weights").clone();
     part.retain(|name, _| names.contains(name));
@@ -140,7 +140,8 @@ fn temperature_divides_the_logits() {
         cached_is_naive(&small("digits-diagonal", 2, levels), 0.6);
     }
     for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let options = SampleOptions { temperature, complete: false };
+        let sample = SampleOptions { temperature, complete: false };
+        let options = ExportOptions { sample, ..ExportOptions::default() };
         let model = small("digits-diagonal", 1, 2);
         for kind in [GraphKind::Sample, GraphKind::Step] {
             assert!(model.graph_with(kind, &options).is_err(), "{temperature}");

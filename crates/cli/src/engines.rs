@@ -43,6 +43,13 @@ pub fn choose(
     Ok(engines)
 }
 
+/// The one engine of this name.
+pub fn one(name: &str, global: &Global) -> Result<Box<dyn Engine>, Failure> {
+    let mut engines = open(&[name], &options(global, None))?;
+    // One name opens one engine.
+    engines.pop().ok_or_else(|| Failure::Usage(format!("engine `{name}` does not open")))
+}
+
 /// What an engine is: its name, and the version of what it stands for.
 pub fn version(name: &str, options: &Options) -> String {
     match name {

@@ -71,6 +71,19 @@ impl From<pixelrnn::runtime::LibraryError> for Failure {
     }
 }
 
+impl Failure {
+    /// The data cannot be had.
+    pub fn data(error: pixelrnn::training::data::DataError) -> Failure {
+        Failure::Pixelrnn(pixelrnn::training::TrainError::from(error).into())
+    }
+}
+
+impl From<pixelrnn::training::TrainError> for Failure {
+    fn from(error: pixelrnn::training::TrainError) -> Self {
+        Failure::Pixelrnn(error.into())
+    }
+}
+
 /// Wrong usage, in words.
 pub fn usage<T>(text: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(text.into()))

@@ -23,6 +23,7 @@ mod exit;
 mod model;
 mod out;
 mod parse;
+mod progress;
 mod table;
 
 use clap::Parser;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pixelrnn::internal::syntax::IMAGE_SETTINGS;
+use pixelrnn::training::{self, Run};
 use pixelrnn::{Array, Declaration, Weights, zoo};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -14,7 +15,7 @@ use crate::parse;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelArguments {
-    /// A name of the zoo (see `pixelrnn zoo`), or a model file
+    /// A name of the zoo (see `pixelrnn zoo`), a model file, or the folder of a run
     pub model: String,
     /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
@@ -25,6 +26,12 @@ impl ModelArguments {
     /// The model.
     pub fn load(&self) -> Result<Declaration, Failure> {
         load(&self.model, &self.set)
+    }
+
+    /// The run, if it is one's folder.
+    pub fn run(&self) -> Option<Run> {
+        let run = Run::new(&self.model);
+        (zoo::find(&self.model).is_err() && run.exists()).then_some(run)
     }
 
     /// Whether it comes from the zoo, which is proved causal when this program is built.
@@ -41,7 +48,11 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
         Err(error) => error,
     };
     if path.is_dir() {
-        return usage(format!("{name} is a folder, not a model file"));
+        let run = Run::new(path);
+        if run.exists() {
+            return Ok(training::model_of(&run, set)?);
+        }
+        return usage(format!("{name} is a folder, but not one that `pixelrnn train` wrote"));
     }
     if is_onnx(name) {
         return usage(format!(
@@ -63,28 +74,40 @@ pub fn is_onnx(name: &str) -> bool {
 /// Which weights.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WeightArguments {
-    /// Weights from a file
+    /// Weights from a file; by default those of the run, if the model is one's folder
     #[arg(long, value_name = "F.safetensors", conflicts_with = "init_seed")]
     pub weights: Option<PathBuf>,
-    /// Fresh weights from this seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub init_seed: u64,
+    /// Fresh weights from this seed; by default 0
+    #[arg(long, value_name = "N")]
+    pub init_seed: Option<u64>,
+}
+
+/// Weights and where they came from.
+pub struct Loaded {
+    pub weights: Weights,
+    /// For JSON.
+    pub json: Value,
 }
 
 impl WeightArguments {
     /// The weights; whether they fit shows when they are bound.
-    pub fn load(&self, model: &Declaration) -> Result<Weights, Failure> {
-        match &self.weights {
-            Some(path) => Ok(pixelrnn::weights::load(path)?),
-            None => Ok(model.initialise(self.init_seed)),
+    pub fn load(&self, named: &ModelArguments, model: &Declaration) -> Result<Loaded, Failure> {
+        let file = |weights, path: &Path| {
+            let json = json!({ "file": path.display().to_string() });
+            Ok(Loaded { weights, json })
+        };
+        if let Some(path) = &self.weights {
+            return file(pixelrnn::weights::load(path)?, path);
         }
-    }
-
-    /// For JSON.
-    pub fn json(&self) -> Value {
-        match &self.weights {
-            Some(path) => json!({ "file": path.display().to_string() }),
-            None => json!({ "init_seed": self.init_seed }),
+        match (self.init_seed, named.run()) {
+            (None, Some(run)) => {
+                let (weights, path) = training::weights_of(&run, model)?;
+                file(weights, &path)
+            }
+            (seed, _) => {
+                let seed = seed.unwrap_or(0);
+                Ok(Loaded { weights: model.initialise(seed), json: json!({ "init_seed": seed }) })
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Arguments that are more than a word or a number.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use pixelrnn::{Batch, GraphKind};
+use pixelrnn::training::data::{Spec, SpecError, Split};
+use pixelrnn::{Batch, GraphKind, Optimiser};
 
 /// More images than this in a batch are a slip of the finger.
 const MAX_BATCH: usize = 1 << 16;
@@ -99,6 +100,54 @@ pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
             .find(|k| k.name() == name)
             .ok_or_else(|| format!("there is no graph `{name}`"))
     })
+}
+
+/// The rule of an optimiser on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rule {
+    Rmsprop,
+    Adam,
+    Sgd,
+}
+
+impl Rule {
+    /// The rule with its usual numbers.
+    pub fn optimiser(self) -> Optimiser {
+        match self {
+            Rule::Rmsprop => Optimiser::RMSPROP,
+            Rule::Adam => Optimiser::ADAM,
+            Rule::Sgd => Optimiser::SGD,
+        }
+    }
+}
+
+/// A data set.
+pub fn spec(text: &str) -> Result<Spec, String> {
+    text.parse().map_err(|e: SpecError| e.to_string())
+}
+
+/// A split.
+pub fn split() -> impl TypedValueParser<Value = Split> {
+    PossibleValuesParser::new(Split::ALL.map(Split::name)).try_map(|name| {
+        let split = Split::ALL.into_iter().find(|s| s.name() == name);
+        split.ok_or_else(|| format!("there is no split `{name}`"))
+    })
+}
+
+/// A positive real number.
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
+        _ => Err(format!("`{text}` is no number above 0")),
+    }
+}
+
+/// The decay of an average.
+pub fn decay(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x < 1.0 => Ok(x),
+        _ => Err(format!("`{text}` is no number between 0 and 1")),
+    }
 }
 
 /// The name of an engine.

@@ -27,6 +27,7 @@ pub mod optimise;
 pub mod pipeline;
 pub mod rewrite;
 pub mod split;
+pub mod state;
 pub mod stream;
 pub mod tidy;
 pub mod unroll;
@@ -38,6 +39,7 @@ pub use causality::{
 pub use differentiate::{differentiate, gradient_name};
 pub use init::initialise;
 pub use loss::with_loss;
-pub use optimise::{Optimiser, Rule, optimise};
+pub use optimise::{LEARNING_RATE, Optimiser, Rule, next_name, optimise, state_name};
 pub use pipeline::{CompileOptions, ControlFlow, PassError, compile};
+pub use state::{AVERAGE, fresh_state};
 pub use stream::{SampleError, SampleOptions};

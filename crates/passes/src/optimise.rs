@@ -42,6 +42,10 @@ impl Optimiser {
         ema: None,
     };
 
+    /// Stochastic gradient descent with momentum 0.9.
+    pub const SGD: Optimiser =
+        Optimiser { rule: Rule::Sgd { momentum: 0.9 }, clip: None, ema: None };
+
     /// The states kept for each parameter, by the suffix of their names.
     pub fn slots(&self) -> Vec<&'static str> {
         let mut slots = match self.rule {

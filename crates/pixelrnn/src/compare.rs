@@ -1,7 +1,7 @@
 //! The same numbers from several engines.
 
-use pixelrnn_ops::Batch;
-use pixelrnn_passes::{Weights, bind};
+use pixelrnn_ops::{Batch, PixelGraph};
+use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
 use pixelrnn_runtime::{Engine, Program};
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
@@ -49,6 +49,44 @@ pub fn difference(a: &Array, b: &Array, tolerance: Tolerance) -> (f64, f64, bool
     (worst, relative, worst <= tolerance.absolute + tolerance.relative * scale)
 }
 
+/// A graph of a model, and what it takes beside images.
+pub struct Prepared {
+    /// The model.
+    pub onnx: Vec<u8>,
+    /// What it was compiled from.
+    pub graph: PixelGraph,
+    /// Every other input: none where weights are constants; parameters, fresh states and a learning
+    /// rate for [`GraphKind::Train`].
+    pub feeds: Vec<(String, Array)>,
+}
+
+/// Compiles a graph of a model as it is run: with weights as constants where they do not change.
+///
+/// # Errors
+/// A graph that cannot be compiled, or weights that do not fit.
+pub fn prepare(
+    model: &Declaration,
+    kind: GraphKind,
+    weights: &Weights,
+    batch: Batch,
+) -> Result<Prepared, Error> {
+    let options = ExportOptions { batch, ..ExportOptions::with_weights(weights) };
+    let graph = model.graph_of(kind)?;
+    let bound = bind(&graph, weights).map_err(pixelrnn_passes::PassError::from)?;
+    if kind != GraphKind::Train {
+        return Ok(Prepared {
+            onnx: model.export(kind, &options)?,
+            graph: bound,
+            feeds: Vec::new(),
+        });
+    }
+    let options = ExportOptions { weights: None, ..options };
+    let mut feeds: Vec<(String, Array)> =
+        fresh_state(weights, &options.optimiser).into_iter().collect();
+    feeds.push((LEARNING_RATE.to_string(), Array::from_elem(vec![1], 1e-3)));
+    Ok(Prepared { onnx: model.export(kind, &options)?, graph, feeds })
+}
+
 /// Runs one graph of a model on every engine with the same images, and compares every pair.
 ///
 /// # Errors
@@ -61,14 +99,14 @@ pub fn compare(
     images: &Array,
     engines: &[Box<dyn Engine>],
 ) -> Result<Vec<Difference>, Error> {
-    let options = ExportOptions { batch, ..ExportOptions::with_weights(weights) };
-    let onnx = model.export(kind, &options)?;
-    let graph = bind(&model.graph_of(kind)?, weights).map_err(pixelrnn_passes::PassError::from)?;
+    let Prepared { onnx, graph, feeds } = prepare(model, kind, weights, batch)?;
     let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+    let mut inputs = vec![("image", images)];
+    inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));
     let mut results = Vec::new();
     for engine in engines {
         let mut session = engine.load(&program)?;
-        results.push((engine.name(), session.run(&[("image", images)])?));
+        results.push((engine.name(), session.run(&inputs)?));
     }
     let mut differences = Vec::new();
     for (i, (first, a)) in results.iter().enumerate() {

@@ -96,6 +96,21 @@ impl Declaration {
         &self.source
     }
 
+    /// The text as a file of its own: without the indentation that it has inside the macro.
+    pub fn text(&self) -> String {
+        let text = &self.source.text;
+        let lines = || text.lines().filter(|l| !l.trim().is_empty());
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        // The first line follows the macro's brace, so its indentation may be lost.
+        let common = lines().skip(1).map(indent).min().unwrap_or(0);
+        let cut = |line: &str| {
+            let n = indent(line).min(common);
+            line.get(n..).unwrap_or(line).trim_end().to_string()
+        };
+        let text: Vec<String> = text.trim().lines().map(cut).collect();
+        text.join("\n") + "\n"
+    }
+
     /// Every hyper-parameter and the image's size, as they are used.
     pub fn settings(&self) -> &[(String, usize)] {
         &self.declared.settings

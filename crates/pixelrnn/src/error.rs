@@ -42,6 +42,9 @@ pub enum Error {
     /// An engine is not to be had, or failed.
     #[error("{0}")]
     Engine(#[from] pixelrnn_runtime::EngineError),
+    /// Training or evaluation cannot begin or go on.
+    #[error(transparent)]
+    Train(#[from] pixelrnn_train::TrainError),
     /// Weights cannot be read.
     #[error("{}: {reason}", path.display())]
     Weights {

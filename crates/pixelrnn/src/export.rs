@@ -5,8 +5,8 @@ use std::fmt;
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{
-    CompileOptions, ControlFlow, PassError, SampleOptions, Weights, bind, compile, differentiate,
-    stream, with_loss,
+    CompileOptions, ControlFlow, Optimiser, PassError, SampleOptions, Weights, bind, compile,
+    differentiate, optimise, stream, with_loss,
 };
 
 use crate::{Declaration, Error};
@@ -28,18 +28,27 @@ pub enum GraphKind {
     Step,
     /// What happens between two rows of [`GraphKind::Sample`].
     Row,
+    /// One step of an optimiser: `image`, parameters, the optimiser's states and `learning_rate` to
+    /// `loss`, new parameters and new states.
+    Train,
 }
 
 impl GraphKind {
     /// All kinds.
-    pub const ALL: [GraphKind; 6] = [
+    pub const ALL: [GraphKind; 7] = [
         GraphKind::Forward,
         GraphKind::Nll,
         GraphKind::Grad,
+        GraphKind::Train,
         GraphKind::Sample,
         GraphKind::Step,
         GraphKind::Row,
     ];
+
+    /// Whether it takes parameters that change from call to call.
+    pub fn trains(self) -> bool {
+        matches!(self, GraphKind::Grad | GraphKind::Train)
+    }
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -50,6 +59,7 @@ impl GraphKind {
             GraphKind::Sample => "sample",
             GraphKind::Step => "step",
             GraphKind::Row => "row",
+            GraphKind::Train => "train",
         }
     }
 
@@ -74,6 +84,8 @@ pub struct ExportOptions<'a> {
     pub portable: bool,
     /// How images are drawn, for the kinds that do.
     pub sample: SampleOptions,
+    /// How parameters are updated in [`GraphKind::Train`].
+    pub optimiser: Optimiser,
 }
 
 impl Default for ExportOptions<'_> {
@@ -86,6 +98,7 @@ impl Default for ExportOptions<'_> {
             simplify: true,
             portable: true,
             sample: SampleOptions::default(),
+            optimiser: Optimiser::RMSPROP,
         }
     }
 }
@@ -98,31 +111,36 @@ impl<'a> ExportOptions<'a> {
 }
 
 impl Declaration {
-    /// The graph of a kind, in the pixel IR.
+    /// The graph of a kind, in the pixel IR; for [`GraphKind::Train`] with the default optimiser.
     ///
     /// # Errors
     /// A model that is not causal cannot be sampled; a fault of the compiler otherwise.
     pub fn graph_of(&self, kind: GraphKind) -> Result<PixelGraph, Error> {
-        self.graph_with(kind, &SampleOptions::default())
+        self.graph_with(kind, &ExportOptions::default())
     }
 
-    /// As [`Declaration::graph_of`], with options for the kinds that sample.
+    /// As [`Declaration::graph_of`], with the options that decide what is in a graph: the optimiser,
+    /// and how images are drawn.
     ///
     /// # Errors
     /// As [`Declaration::graph_of`], and a temperature that does not suit.
     pub fn graph_with(
         &self,
         kind: GraphKind,
-        options: &SampleOptions,
+        options: &ExportOptions,
     ) -> Result<PixelGraph, Error> {
-        let build = |error| PassError::Build { pass: "loss", error };
-        let loss = || with_loss(self.graph()).map_err(build);
+        let build = |pass| move |error| PassError::Build { pass, error };
+        let loss = || with_loss(self.graph()).map_err(build("loss"));
+        let grad = || differentiate(&loss()?).map_err(PassError::Differentiate);
         Ok(match kind {
             GraphKind::Forward => self.graph().clone(),
             GraphKind::Nll => loss()?,
-            GraphKind::Grad => differentiate(&loss()?).map_err(PassError::Differentiate)?,
-            GraphKind::Sample => stream::sample(&self.prove()?, options)?,
-            GraphKind::Step => stream::step(&self.prove()?, options)?,
+            GraphKind::Grad => grad()?,
+            GraphKind::Train => {
+                optimise(&grad()?, &options.optimiser).map_err(build("optimise"))?
+            }
+            GraphKind::Sample => stream::sample(&self.prove()?, &options.sample)?,
+            GraphKind::Step => stream::step(&self.prove()?, &options.sample)?,
             GraphKind::Row => stream::row(&self.prove()?)?,
         })
     }
@@ -159,7 +177,7 @@ impl Declaration {
         options: &ExportOptions,
         observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
     ) -> Result<OnnxGraph, Error> {
-        let graph = self.graph_with(kind, &options.sample)?;
+        let graph = self.graph_with(kind, options)?;
         // A step and what is between rows read a part of the parameters each.
         let some = match options.weights {
             Some(weights) if kind.samples() => {

@@ -30,7 +30,8 @@
 //! # }
 //! ```
 //!
-//! **Purpose.** What users import: the macro, declarations, the zoo, export, comparison of engines.
+//! **Purpose.** What users import: the macro, declarations, the zoo, export, comparison of engines,
+//! training.
 //!
 //! **Invariants.**
 //! - Nothing here panics on what a user can write, name or hand in.
@@ -48,6 +49,7 @@ mod export;
 pub mod files;
 pub mod layers;
 mod render;
+pub mod training;
 pub mod weights;
 pub mod zoo;
 
@@ -57,7 +59,9 @@ pub use export::{ExportOptions, GraphKind};
 pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
-pub use pixelrnn_passes::{CausalProof, Causality, ControlFlow, SampleOptions, Weights};
+pub use pixelrnn_passes::{
+    CausalProof, Causality, ControlFlow, Optimiser, Rule, SampleOptions, Weights,
+};
 pub use pixelrnn_syntax::Image;
 pub use render::render;
 

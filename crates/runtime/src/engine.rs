@@ -2,6 +2,7 @@
 
 use pixelrnn_ops::PixelGraph;
 
+use crate::stepper::{Carried, HostStepper, Stepper};
 use crate::{Array, EngineError, Tensor};
 
 /// What an engine is asked to run.
@@ -26,6 +27,20 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Load`] if the bytes are no model or hold what the engine cannot run;
     /// [`EngineError::Elements`] if an input or output is not f32.
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError>;
+
+    /// As [`Engine::load`], for a program that hands its state on. Here the state lies with the
+    /// caller's memory; an engine that can keep it nearer does.
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; also [`EngineError::Load`] if an input or output to carry is not there.
+    fn load_stepper(
+        &self,
+        program: &Program,
+        carried: &[Carried],
+    ) -> Result<Box<dyn Stepper>, EngineError> {
+        let session = self.load(program)?;
+        Ok(Box::new(HostStepper::new(self.name(), program, session, carried)?))
+    }
 }
 
 /// A loaded program, ready to be run many times.

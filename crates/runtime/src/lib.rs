@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod reference;
 pub mod signature;
+pub mod stepper;
 
 #[cfg(feature = "ort")]
 pub mod library;
@@ -39,6 +40,7 @@ pub use error::{EngineError, InputError, LibraryError};
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
 pub use signature::{Extent, Tensor};
+pub use stepper::{Carried, Stepper};
 
 #[cfg(feature = "ort")]
 pub use ort::{CudaOptions, Optimization, OrtEngine, OrtOptions};

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use pixelrnn::internal::passes::{PassError, bind};
+use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::runtime::{Engine, Program};
-use pixelrnn::{Array, Declaration, Error, ExportOptions, GraphKind, Weights};
+use pixelrnn::{Array, Declaration, GraphKind, Weights};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{ModelArguments, WeightArguments, image_json, random_images, settings_json};
+use crate::model::{Loaded, ModelArguments, WeightArguments, image_json, random_images, settings_json};
 use crate::out::Out;
 use crate::parse::{self, Images};
 use crate::table::{Align, Table, grouped};
@@ -62,7 +62,7 @@ impl Bench {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let weights = self.weights.load(&model)?;
+        let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));
@@ -119,17 +119,17 @@ impl Bench {
             self.runs,
             processor(),
         );
-        out.answer(&text, &self.json(&model, cores, results))?;
+        out.answer(&text, &self.json(&model, origin, cores, results))?;
         Ok(ExitCode::Good)
     }
 
-    fn json(&self, model: &Declaration, cores: usize, results: Vec<Value>) -> Value {
+    fn json(&self, model: &Declaration, origin: Value, cores: usize, results: Vec<Value>) -> Value {
         json!({
             "model": model.name(),
             "settings": settings_json(model),
             "image": image_json(model),
             "parameters": model.parameters(),
-            "weights": self.weights.json(),
+            "weights": origin,
             "batch": self.batch.text(),
             "runs": self.runs,
             "pixelrnn": env!("CARGO_PKG_VERSION"),
@@ -147,18 +147,16 @@ impl Bench {
         images: &Array,
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
-        let options =
-            ExportOptions { batch: self.batch.batch, ..ExportOptions::with_weights(weights) };
-        let onnx = model.export(kind, &options)?;
-        let graph = bind(&model.graph_of(kind)?, weights)
-            .map_err(|e| Error::Compile(PassError::from(e)))?;
+        let Prepared { onnx, graph, feeds } = prepare(model, kind, weights, self.batch.batch)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+        let mut inputs = vec![("image", images)];
+        inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));
         let start = Instant::now();
         let mut session = engine.load(&program)?;
         let load = start.elapsed().as_secs_f64();
         let mut call = || -> Result<f64, Failure> {
             let start = Instant::now();
-            session.run(&[("image", images)])?;
+            session.run(&inputs)?;
             Ok(start.elapsed().as_secs_f64())
         };
         let first = call()?;

@@ -48,7 +48,7 @@ impl Compare {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let weights = self.weights.load(&model)?;
+        let weights = self.weights.load(&self.model, &model)?.weights;
         let options = engines::options(global, None);
         let engines = engines::choose(self.engine.as_deref(), &ENGINES, &options, out)?;
         let names: Vec<&str> = engines.iter().map(|e| e.name()).collect();

@@ -8,9 +8,9 @@ use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, SampleOptions, file
 use serde_json::json;
 
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{ModelArguments, WeightArguments};
+use crate::model::{Loaded, ModelArguments, WeightArguments};
 use crate::out::Out;
-use crate::parse;
+use crate::parse::{self, Rule};
 use crate::table;
 
 /// Write a model as plain ONNX: standard operators only
@@ -24,8 +24,9 @@ pub struct Export {
     /// The file to write; `-` is standard output
     #[arg(short, long, value_name = "F.onnx")]
     output: PathBuf,
-    /// `forward`: image to logits; `nll`: image to nats an image; `sample`: uniform numbers to
-    /// images; `step` and `row`: the same loop taken apart
+    /// `forward`: image to logits; `nll`: to nats an image; `grad`: image and parameters to loss and
+    /// gradients; `train`: one step of an optimiser; `sample`: uniform numbers to images; `step` and
+    /// `row`: the same loop taken apart
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
     graph: GraphKind,
     /// Images a call: a number, or `dynamic` to decide on each call
@@ -43,6 +44,9 @@ pub struct Export {
     /// Leave the weights out: they become inputs of the model
     #[arg(long)]
     weights_as_inputs: bool,
+    /// For `--graph train`: the rule by which parameters are updated
+    #[arg(long, value_name = "RULE", default_value = "rmsprop")]
+    optimizer: Rule,
     /// Leave out the passes that change nothing but speed
     #[arg(long)]
     no_simplify: bool,
@@ -83,9 +87,9 @@ impl Export {
         if !self.model.is_of_zoo() {
             model.prove()?;
         }
-        let loaded = self.weights.load(&model)?;
-        // A gradient that cannot be fed other weights is of no use.
-        let as_inputs = self.weights_as_inputs || self.graph == GraphKind::Grad;
+        let Loaded { weights: loaded, json: origin } = self.weights.load(&self.model, &model)?;
+        // A gradient or step that cannot be fed other weights is of no use.
+        let as_inputs = self.weights_as_inputs || self.graph.trains();
         let options = ExportOptions {
             batch: self.batch,
             opset: self.opset,
@@ -94,6 +98,7 @@ impl Export {
             simplify: !self.no_simplify,
             portable: true,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
+            optimiser: self.optimizer.optimiser(),
         };
         if as_inputs {
             // Nobody else would notice that they do not fit.
@@ -133,7 +138,7 @@ impl Export {
             "bytes": bytes.len(),
             "nodes": nodes,
             "parameters": model.parameters(),
-            "weights": if self.weights_as_inputs { json!(null) } else { self.weights.json() },
+            "weights": if self.weights_as_inputs { json!(null) } else { origin },
             "seconds": seconds,
         });
         out.report(&text, &object)?;

@@ -3,10 +3,12 @@
 mod bench;
 mod check;
 mod compare;
+mod eval;
 mod export;
 mod inspect;
 mod quickstart;
 mod runtime;
+mod train;
 mod zoo;
 
 use crate::arguments::Arguments;
@@ -28,6 +30,10 @@ pub enum Command {
     Export(export::Export),
     /// Run a model on several engines and compare the numbers
     Compare(compare::Compare),
+    /// Train a model
+    Train(Box<train::Train>),
+    /// Measure how well a model predicts images
+    Eval(eval::Eval),
     /// Measure how fast the engines run a model
     Bench(bench::Bench),
     /// Say which engines work here, or fetch ONNX Runtime
@@ -44,6 +50,8 @@ pub fn run(arguments: Arguments, out: &Out) -> Result<ExitCode, Failure> {
         Command::Inspect(command) => command.run(out),
         Command::Export(command) => command.run(out),
         Command::Compare(command) => command.run(global, out),
+        Command::Train(command) => command.run(global, out),
+        Command::Eval(command) => command.run(global, out),
         Command::Bench(command) => command.run(global, out),
         Command::Runtime(command) => command.run(global, out),
     }

@@ -1,7 +1,7 @@
 //! `pixelrnn zoo`: the models, their parameters and the paper's figures.
 
 use pixelrnn::zoo::{Entry, ZOO, find};
-use pixelrnn::{Declaration, Source};
+use pixelrnn::Declaration;
 use serde_json::{Value, json};
 
 use crate::exit::{ExitCode, Failure};
@@ -27,8 +27,9 @@ impl Zoo {
     pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
         if let Some(name) = &self.name {
             let entry = find(name)?;
-            let text = declaration_text(&entry.source());
-            let mut object = json(entry, &entry.declare(&[])?);
+            let model = entry.declare(&[])?;
+            let text = model.text();
+            let mut object = json(entry, &model);
             object["text"] = json!(text);
             out.answer(&text, &object)?;
             return Ok(ExitCode::Good);
@@ -68,18 +69,4 @@ fn json(entry: &Entry, model: &Declaration) -> Value {
         "parameters": model.parameters(),
         "paper": if entry.paper.is_empty() { Value::Null } else { json!(entry.paper) },
     })
-}
-
-/// The text as a file of its own: without the indentation that it has inside the macro.
-fn declaration_text(source: &Source) -> String {
-    let lines = || source.text.lines().filter(|l| !l.trim().is_empty());
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    // The first line follows the macro's brace, so its indentation may be lost.
-    let common = lines().skip(1).map(indent).min().unwrap_or(0);
-    let cut = |line: &str| {
-        let n = indent(line).min(common);
-        line.get(n..).unwrap_or(line).trim_end().to_string()
-    };
-    let text: Vec<String> = source.text.trim().lines().map(cut).collect();
-    text.join("\n") + "\n"
 }

@@ -3,13 +3,15 @@
 mod environment;
 mod session;
 mod smoke;
+mod stepper;
 
 use ort::ep;
 use ort::session::Session as OrtSession;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 
 use crate::library::{Library, Request};
-use crate::{Engine, EngineError, Program, Session};
+use crate::stepper::Split;
+use crate::{Carried, Engine, EngineError, Program, Session, Stepper};
 use environment::Loaded;
 
 /// How ONNX Runtime is to run, on whatever device.
@@ -93,6 +95,18 @@ impl OrtEngine {
         &self.loaded.library
     }
 
+    fn refusal(&self, program: &Program, reason: String) -> EngineError {
+        EngineError::Load { engine: self.name(), program: program.name.to_owned(), reason }
+    }
+
+    fn loaded(&self, program: &Program) -> Result<session::Loaded, EngineError> {
+        let session = self
+            .builder()
+            .and_then(|mut builder| builder.commit_from_memory(program.onnx))
+            .map_err(|e| self.refusal(program, e.to_string()))?;
+        session::Loaded::new(self.name(), program.name, session)
+    }
+
     fn builder(&self) -> Result<SessionBuilder, ort::Error> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(self.options.optimization.into())?;
@@ -117,15 +131,20 @@ impl Engine for OrtEngine {
     }
 
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
-        let session = self
-            .builder()
-            .and_then(|mut builder| builder.commit_from_memory(program.onnx))
-            .map_err(|e| EngineError::Load {
-                engine: self.name(),
-                program: program.name.to_owned(),
-                reason: e.to_string(),
-            })?;
-        Ok(Box::new(session::Loaded::new(self.name(), program.name, session)?))
+        Ok(Box::new(self.loaded(program)?))
+    }
+
+    fn load_stepper(
+        &self,
+        program: &Program,
+        carried: &[Carried],
+    ) -> Result<Box<dyn Stepper>, EngineError> {
+        let loaded = self.loaded(program)?;
+        let split = Split::new(loaded.inputs(), loaded.outputs(), carried)
+            .map_err(|reason| self.refusal(program, reason))?;
+        let device = self.cuda.map(|cuda| cuda.device);
+        let session = loaded.into_session();
+        Ok(Box::new(stepper::Bindings::new(self.name(), program.name, split, device, session)))
     }
 }
 

@@ -39,6 +39,10 @@ impl Loaded {
         let (inputs, outputs) = (signature(session.inputs())?, signature(session.outputs())?);
         Ok(Loaded { engine, program: program.to_owned(), inputs, outputs, session })
     }
+
+    pub(super) fn into_session(self) -> OrtSession {
+        self.session
+    }
 }
 
 impl Session for Loaded {

@@ -1,0 +1,319 @@
+//! `pixelrnn train`: from a declaration and images to a run's folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pixelrnn::Declaration;
+use pixelrnn::training::data::{Dataset, Shape, Spec, Split};
+use pixelrnn::training::{
+    self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training,
+    bits_per_dim, rule_name,
+};
+use serde_json::{Value, json};
+
+use crate::arguments::Global;
+use crate::engines;
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{self, image_text};
+use crate::out::Out;
+use crate::parse::{self, Rule};
+use crate::progress::Bar;
+use crate::table::{grouped, plural};
+
+/// Train a model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The folder RUN holds the model, the settings, the last checkpoint, the best weights and the log; every
+command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on with the same numbers as if
+nothing had happened. Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR, cifar10:DIR, images:DIR.
+
+Example:
+  pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run")]
+pub struct Train {
+    /// A name of the zoo (see `pixelrnn zoo`) or a model file; not needed with `--resume`
+    #[arg(required_unless_present = "resume")]
+    model: Option<String>,
+    /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
+    set: Vec<(String, usize)>,
+    /// The images, as in `idx:mnist,binarize=threshold`; not needed with `--resume`
+    #[arg(long, value_name = "SPEC", value_parser = parse::spec,
+          required_unless_present = "resume")]
+    data: Option<Spec>,
+    /// The folder of the run
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Go on with the run in the folder; what is not said here stays as it was
+    #[arg(long)]
+    resume: bool,
+    /// End after so many steps
+    #[arg(long, value_name = "N", group = "budget")]
+    steps: Option<u64>,
+    /// End after the images have been seen so often
+    #[arg(long, value_name = "N", group = "budget")]
+    epochs: Option<u64>,
+    /// End after so many minutes
+    #[arg(long, value_name = "N", group = "budget", value_parser = parse::positive)]
+    minutes: Option<f64>,
+    /// Images a step; by default 16
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Option<u16>,
+    /// By default rmsprop
+    #[arg(long, value_name = "RULE")]
+    optimizer: Option<Rule>,
+    /// The learning rate; by default 1e-3, for sgd 1e-4
+    #[arg(long, value_name = "X", value_parser = parse::positive)]
+    lr: Option<f64>,
+    /// `constant`, `linear` or `cosine`; with the share of the rate that is left, `cosine:0.1`
+    #[arg(long, value_name = "HOW", value_parser = Schedule::parse)]
+    schedule: Option<Schedule>,
+    /// Steps in which the learning rate grows from nothing
+    #[arg(long, value_name = "STEPS")]
+    warmup: Option<u64>,
+    /// Scale the gradient down to this norm
+    #[arg(long, value_name = "NORM", value_parser = parse::positive)]
+    clip: Option<f64>,
+    /// Judge an average of the weights, with this decay, as in 0.999
+    #[arg(long, value_name = "DECAY", value_parser = parse::decay)]
+    ema: Option<f64>,
+    /// Of fresh weights, orders and draws; by default 0
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The engine
+    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
+    engine: String,
+    /// Steps between validations; by default those of an epoch
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    validate_every: Option<u64>,
+    /// End after so many validations without a better one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    patience: Option<u64>,
+    /// Seconds between checkpoints; by default 60
+    #[arg(long, value_name = "SECONDS", value_parser = parse::positive)]
+    checkpoint_every: Option<f64>,
+}
+
+impl Train {
+    /// Runs the command.
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let run = Run::new(&self.out);
+        let begun = run.exists();
+        let (model, spec, recipe) = match (begun, self.resume) {
+            (true, false) => {
+                return usage(format!(
+                    "{} holds a run already: go on with it with `--resume`, or name another folder",
+                    self.out.display()
+                ));
+            }
+            (true, true) => self.resumed(&run)?,
+            (false, _) => self.fresh()?,
+        };
+        let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
+        training::suits(&model, &data)?;
+        let engine = engines::one(&self.engine, global)?;
+        let settings = training::settings(&model, &spec.to_string(), &recipe);
+        match begun {
+            true => run.write_settings(&settings)?,
+            false => run.create(&model.text(), &settings)?,
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        // A second handler in one process is the only thing that can go wrong.
+        if ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).is_err() {
+            out.warn("Ctrl-C will not save first");
+        }
+        let mut watch = Watch { bar: Bar::new(out, BAR), shape: data.shape(), speed: 0.0 };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut about = settings.clone();
+        about["engine"] = json!(engine.name());
+        about["engine_version"] =
+            json!(engines::version(engine.name(), &engines::options(global, None)));
+        about["hardware_threads"] = json!(cores);
+        let count = |split| data.images(split).map_or(0, |images| images.count());
+        out.progress(&format!(
+            "{} ({}, {} parameters) on {} images of {}, {} to validate",
+            model.name(),
+            image_text(&model),
+            grouped(model.parameters()),
+            grouped(count(Split::Train)),
+            data.name(),
+            grouped(count(Split::Valid)),
+        ));
+        let task =
+            Training { model: &model, data: &data, recipe: &recipe, engine: &*engine, about };
+        let outcome = training::train(&task, &run, &mut watch, &stop);
+        watch.bar.clear();
+        let outcome = outcome?;
+        self.answer(&outcome, &data, watch.speed, out)?;
+        Ok(ExitCode::Good)
+    }
+
+    /// A run that begins.
+    fn fresh(&self) -> Result<(Declaration, Spec, Recipe), Failure> {
+        let (Some(name), Some(spec)) = (&self.model, &self.data) else {
+            return usage(format!("{} holds no run to resume", self.out.display()));
+        };
+        let Some(budget) = self.budget() else {
+            return usage("when is it to end? Say `--steps`, `--epochs` or `--minutes`");
+        };
+        let model = model::load(name, &self.set)?;
+        // No weights of a leaking model are worth anything.
+        model.prove()?;
+        let optimiser = self.optimizer.unwrap_or(Rule::Rmsprop).optimiser();
+        let mut recipe = Recipe::new(optimiser, budget);
+        recipe.batch = self.batch.map_or(recipe.batch, usize::from);
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.optimiser.ema = self.ema;
+        self.change(&mut recipe);
+        Ok((model, spec.clone(), recipe))
+    }
+
+    /// A run that goes on. What its numbers rest on cannot change.
+    fn resumed(&self, run: &Run) -> Result<(Declaration, Spec, Recipe), Failure> {
+        let (data, mut recipe) = training::recipe_of(run)?;
+        let model = training::model_of(run, &[])?;
+        let fixed = |name: &str, was: String, asked: Option<String>| match asked {
+            Some(asked) if asked != was => usage(format!(
+                "the run has {name} {was}, which cannot become {asked}: resume it without, or train \
+                 anew in another folder"
+            )),
+            _ => Ok(()),
+        };
+        if let Some(name) = &self.model {
+            let asked = model::load(name, &self.set)?;
+            let text = |m: &Declaration| format!("{} {:?}", m.name(), m.settings());
+            fixed("the model", text(&model), Some(text(&asked)))?;
+            if asked.text() != model.text() {
+                return usage(format!(
+                    "{name} is no longer the model of the run, which is {}",
+                    run.model_path().display()
+                ));
+            }
+        }
+        fixed("the data", data.clone(), self.data.as_ref().map(Spec::to_string))?;
+        let rule = recipe.optimiser.rule;
+        let asked = self.optimizer.map(|rule| rule_name(rule.optimiser().rule).to_string());
+        fixed("the optimizer", rule_name(rule).to_string(), asked)?;
+        fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
+        fixed("the seed", recipe.seed.to_string(), self.seed.map(|n| n.to_string()))?;
+        let was = recipe.optimiser.ema.map_or("none".to_string(), |x| x.to_string());
+        fixed("the average's decay", was, self.ema.map(|x| x.to_string()))?;
+        if let Some(budget) = self.budget() {
+            recipe.budget = budget;
+        }
+        self.change(&mut recipe);
+        Ok((model, parse::spec(&data).map_err(Failure::Usage)?, recipe))
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        let steps = self.steps.map(Budget::Steps);
+        steps.or(self.epochs.map(Budget::Epochs)).or(self.minutes.map(Budget::Minutes))
+    }
+
+    /// What may be said anew at any time.
+    fn change(&self, recipe: &mut Recipe) {
+        recipe.learning_rate = self.lr.unwrap_or(recipe.learning_rate);
+        let warm_up = self.warmup.unwrap_or(recipe.schedule.warm_up);
+        recipe.schedule = Schedule { warm_up, ..self.schedule.unwrap_or(recipe.schedule) };
+        recipe.optimiser.clip = self.clip.or(recipe.optimiser.clip);
+        recipe.validate_every = self.validate_every.or(recipe.validate_every);
+        recipe.patience = self.patience.or(recipe.patience);
+        recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);
+    }
+
+    fn answer(
+        &self,
+        outcome: &Outcome,
+        data: &Dataset,
+        speed: f64,
+        out: &Out,
+    ) -> Result<(), Failure> {
+        let folder = self.out.display();
+        let progress = &outcome.progress;
+        let figure = |nats: f64| figure(nats, data.shape());
+        let why = match outcome.reason {
+            Reason::Budget => "done",
+            Reason::Patience => "done: validation gets no better",
+            Reason::Stopped => "stopped; `--resume` goes on",
+        };
+        let best = match progress.best {
+            Some(best) => format!("; best validation {} after step {}", figure(best.nats), best.step),
+            None => String::new(),
+        };
+        let text = format!(
+            "{folder}: {why} after {}, {:.0} s{best}\n\
+             {folder}/best.safetensors: the weights; `pixelrnn eval {folder} --split test` judges them",
+            plural(usize::try_from(progress.step).unwrap_or(usize::MAX), "step"),
+            progress.seconds,
+        );
+        let score = |score: Option<training::Score>| match score {
+            None => Value::Null,
+            Some(score) => json!({
+                "step": score.step,
+                "nats_per_image": score.nats,
+                "bits_per_dim": bits_per_dim(score.nats, data.shape()),
+            }),
+        };
+        let object = json!({
+            "run": folder.to_string(),
+            "reason": outcome.reason.name(),
+            "step": progress.step,
+            "epochs": progress.step as f64 / outcome.steps_per_epoch as f64,
+            "seconds": progress.seconds,
+            "images_per_second": speed,
+            "validation": score(outcome.validation),
+            "best": score(progress.best),
+        });
+        out.report(&text, &object)
+    }
+}
+
+/// Positions of the bar.
+const BAR: u64 = 1000;
+
+/// Shows a run on a terminal.
+struct Watch {
+    bar: Bar,
+    shape: Shape,
+    speed: f64,
+}
+
+impl Observer for Watch {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Step { step, loss, images_per_second, spent, left, .. } => {
+                self.speed = *images_per_second;
+                self.bar.set((spent.min(1.0) * BAR as f64) as u64);
+                self.bar.say(format!(
+                    "step {}  {}  {:.0} images/s  {} left",
+                    grouped(usize::try_from(*step).unwrap_or(usize::MAX)),
+                    figure(*loss, self.shape),
+                    images_per_second,
+                    time(*left),
+                ));
+            }
+            Event::Validating => self.bar.say("validating".to_string()),
+            Event::Validation { score, best } => {
+                let best = if *best { ", the best so far" } else { "" };
+                let nats = figure(score.nats, self.shape);
+                self.bar.line(&format!("step {}: validation {nats}{best}", score.step));
+            }
+            Event::Start { .. } | Event::Checkpoint { .. } | Event::Stop(_) => {}
+        }
+    }
+}
+
+/// In both units: papers use the one for two levels, the other for more.
+fn figure(nats: f64, shape: Shape) -> String {
+    format!("{nats:.2} nats ({:.4} bits/dim)", bits_per_dim(nats, shape))
+}
+
+fn time(seconds: f64) -> String {
+    let s = seconds as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{}:{:02} min", s / 60, s % 60),
+        _ => format!("{}:{:02} h", s / 3600, s % 3600 / 60),
+    }
+}

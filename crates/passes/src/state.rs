@@ -1,0 +1,28 @@
+//! What an optimiser starts from, and how its states are called.
+
+use pixelrnn_graph::Array;
+
+use crate::bind::Weights;
+use crate::optimise::{Optimiser, state_name};
+
+/// The slot of the average of a parameter.
+pub const AVERAGE: &str = "ema";
+
+/// The parameters and every state of an optimiser before its first step: slots are zero, averages
+/// are the parameters, counters are one.
+pub fn fresh_state(weights: &Weights, optimiser: &Optimiser) -> Weights {
+    let mut state = weights.clone();
+    for (name, array) in weights {
+        for slot in optimiser.slots() {
+            let start = match slot {
+                AVERAGE => array.clone(),
+                _ => Array::zeros(array.raw_dim()),
+            };
+            state.insert(state_name(name, slot), start);
+        }
+    }
+    for counter in optimiser.counters() {
+        state.insert(counter.to_string(), Array::ones(vec![1]));
+    }
+    state
+}

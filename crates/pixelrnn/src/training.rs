@@ -1,0 +1,199 @@
+//! Training and evaluating a declared model, and opening a finished run.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use pixelrnn_data::{Dataset, Split};
+use pixelrnn_passes::{AVERAGE, Weights, state_name};
+use pixelrnn_runtime::{Engine, Program};
+use pixelrnn_train::{Task, load};
+use serde_json::{Map, Value, json};
+
+use crate::{Declaration, Error, ExportOptions, GraphKind};
+
+pub use pixelrnn_data as data;
+pub use pixelrnn_train::{
+    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
+    Shape, TrainError, bits_per_dim, rule_name, usual_rate,
+};
+
+/// Checks that a data set has the images that a model is declared for.
+///
+/// # Errors
+/// Their size or levels differ; says what to change.
+pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
+    let (image, shape) = (model.image(), data.shape());
+    let size = |h: usize, w: usize, c: usize| match c {
+        1 => format!("{h} x {w}"),
+        c => format!("{h} x {w}, {c} colours"),
+    };
+    if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
+        return Err(TrainError::Mismatch(format!(
+            "{} is declared for images of {}, but those of {} are {}: set the model's size with \
+             `--set height=H --set width=W --set colours=C`, or make the images smaller with \
+             `,size=HxW`",
+            model.name(),
+            size(image.height, image.width, image.colours),
+            data.name(),
+            size(shape.height, shape.width, shape.colours),
+        ))
+        .into());
+    }
+    if image.levels != data.levels() {
+        return Err(TrainError::Mismatch(format!(
+            "{} is declared for {} levels, but {} has {}: set the model's with `--set levels={}`, or \
+             the data's with `,levels={}`{}",
+            model.name(),
+            image.levels,
+            data.name(),
+            data.levels(),
+            data.levels(),
+            image.levels,
+            if image.levels == 2 { " or `,binarize=threshold|sample|resample`" } else { "" },
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// What is trained, on what, how and by whom.
+pub struct Training<'a> {
+    /// The model.
+    pub model: &'a Declaration,
+    /// The images.
+    pub data: &'a Dataset,
+    /// How.
+    pub recipe: &'a Recipe,
+    /// Who computes.
+    pub engine: &'a dyn Engine,
+    /// Goes into the first line of the log.
+    pub about: Value,
+}
+
+/// Trains a model, or goes on with a run; see [`pixelrnn_train::train`].
+///
+/// # Errors
+/// As [`pixelrnn_train::train`]; also if model and data do not go together.
+pub fn train(
+    training: &Training,
+    run: &Run,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
+    let &Training { model, data, recipe, engine, .. } = training;
+    suits(model, data)?;
+    // For this engine here and now, so without what others would need.
+    let options = ExportOptions {
+        portable: engine.name() == "tract",
+        optimiser: recipe.optimiser,
+        ..ExportOptions::default()
+    };
+    let compile = |kind| -> Result<_, Error> {
+        Ok((model.export(kind, &options)?, model.graph_with(kind, &options)?))
+    };
+    let (step, step_graph) = compile(GraphKind::Train)?;
+    let (nll, nll_graph) = compile(GraphKind::Nll)?;
+    let program = |onnx, graph| Program { name: model.name(), onnx, graph: Some(graph) };
+    let weights = model.initialise(recipe.seed);
+    let task = Task {
+        step: program(&step, &step_graph),
+        nll: program(&nll, &nll_graph),
+        nll_graph: &nll_graph,
+        data,
+        recipe,
+        weights: &weights,
+        about: training.about.clone(),
+    };
+    Ok(pixelrnn_train::train(&task, engine, run, observer, stop)?)
+}
+
+/// Evaluates a model on a split; `observe` is told how many images are done.
+///
+/// # Errors
+/// Weights or data that do not fit the model, or an engine that fails.
+pub fn evaluate(
+    model: &Declaration,
+    weights: &Weights,
+    data: &Dataset,
+    split: Split,
+    batch: usize,
+    engine: &dyn Engine,
+    observe: &mut dyn FnMut(usize),
+) -> Result<Figures, Error> {
+    suits(model, data)?;
+    let prepared =
+        crate::compare::prepare(model, GraphKind::Nll, weights, pixelrnn_ops::Batch::Symbolic)?;
+    let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
+    let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
+    let none = Weights::new();
+    Ok(pixelrnn_train::evaluate(&mut *session, &none, data, split, batch, observe)?)
+}
+
+/// What a run's folder says of itself.
+pub fn settings(model: &Declaration, data: &str, recipe: &Recipe) -> Value {
+    let set: Map<String, Value> =
+        model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
+    json!({
+        "pixelrnn": env!("CARGO_PKG_VERSION"),
+        "model": { "name": model.name(), "settings": set },
+        "data": data,
+        "recipe": recipe.json(),
+    })
+}
+
+/// A run's data and recipe.
+///
+/// # Errors
+/// They cannot be read or are damaged.
+pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
+    let settings = run.settings()?;
+    let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
+    let data = settings["data"].as_str().ok_or_else(|| fail("`data` is missing".into()))?;
+    let recipe = Recipe::from_json(&settings["recipe"]).map_err(fail)?;
+    Ok((data.to_string(), recipe))
+}
+
+/// The model of a run, with some settings changed.
+///
+/// # Errors
+/// It cannot be read, or a setting that it does not have.
+pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
+    let settings = run.settings()?;
+    let settings = &settings["model"]["settings"];
+    let number = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
+    let mut set: Vec<(String, usize)> = settings
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, v)| Some((name.clone(), number(v)?)))
+        .collect();
+    set.extend_from_slice(overrides);
+    Declaration::from_file(&run.model_path(), &set)
+}
+
+/// The weights of a run: those that did best in validation, else the last ones; averages where
+/// there are any. Also the file that they came from.
+///
+/// # Errors
+/// There are none yet, or the file is damaged.
+pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path::PathBuf), Error> {
+    let best = run.best_path();
+    let path = if best.exists() { best } else { run.last_path() };
+    Ok((checkpoint_weights(&path, model)?, path))
+}
+
+/// The weights that a checkpoint holds for a model: averages where there are any.
+///
+/// # Errors
+/// The file cannot be read or is damaged.
+pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
+    let (mut state, _) = load(path)?;
+    let names = model.graph().parameters().map(|(input, _)| input.name.clone());
+    Ok(names
+        .filter_map(|name| {
+            let average = state.remove(&state_name(&name, AVERAGE));
+            let weight = average.or_else(|| state.remove(&name))?;
+            Some((name, weight))
+        })
+        .collect())
+}

@@ -1,0 +1,165 @@
+//! Tensors on disk, with what goes with them and a checksum.
+//!
+//! One safetensors file. Its metadata has one entry, `pixelrnn`: the SHA-256 of all that follows, a
+//! space, and an object as JSON. The checksum is over that object's text, then for each tensor in
+//! the order of the names: the name, the shape and the numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use pixelrnn_data::Position;
+use pixelrnn_graph::Array;
+use pixelrnn_passes::Weights;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::TrainError;
+use crate::files;
+
+const KEY: &str = "pixelrnn";
+
+/// Where a run stands: with the tensors, all that resuming needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// The next batch.
+    pub position: Position,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// The best validation.
+    pub best: Option<Score>,
+    /// Validations since then.
+    pub since_best: u64,
+    /// The step of the last validation.
+    pub validated: Option<u64>,
+}
+
+/// A validation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Steps done before it.
+    pub step: u64,
+    /// Nats per image.
+    pub nats: f64,
+}
+
+impl Progress {
+    fn json(&self) -> Value {
+        // As text: what JSON makes of a number may be off by one bit when it is read again.
+        let best = self.best.map(|b| json!({ "step": b.step, "nats": b.nats.to_string() }));
+        json!({
+            "step": self.step,
+            "epoch": self.position.epoch,
+            "batch": self.position.step,
+            "seconds": self.seconds,
+            "best": best,
+            "since_best": self.since_best,
+            "validated": self.validated,
+        })
+    }
+
+    fn from_json(value: &Value) -> Option<Progress> {
+        let best = match &value["best"] {
+            Value::Null => None,
+            best => Some(Score {
+                step: best["step"].as_u64()?,
+                nats: best["nats"].as_str()?.parse().ok()?,
+            }),
+        };
+        Some(Progress {
+            step: value["step"].as_u64()?,
+            position: Position {
+                epoch: value["epoch"].as_u64()?,
+                step: usize::try_from(value["batch"].as_u64()?).ok()?,
+            },
+            seconds: value["seconds"].as_f64()?,
+            best,
+            since_best: value["since_best"].as_u64()?,
+            validated: value["validated"].as_u64(),
+        })
+    }
+}
+
+/// Writes tensors and where the run stood.
+///
+/// # Errors
+/// The file cannot be written; then an older one is whole.
+pub fn save(path: &Path, tensors: &Weights, progress: &Progress) -> Result<(), TrainError> {
+    let raw: BTreeMap<&String, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, a)| (name, a.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .collect();
+    let text = progress.json().to_string();
+    let shapes = tensors.values().map(Array::shape);
+    let sum = checksum(&text, raw.iter().zip(shapes).map(|((n, b), s)| (n.as_str(), s, &b[..])));
+    let mut views = Vec::new();
+    for ((name, bytes), array) in raw.iter().zip(tensors.values()) {
+        let view = TensorView::new(Dtype::F32, array.shape().to_vec(), bytes)
+            .map_err(|e| refused(path, e))?;
+        views.push((name.as_str(), view));
+    }
+    let metadata = HashMap::from([(KEY.to_string(), format!("{sum} {text}"))]);
+    let bytes = serialize(views, Some(metadata)).map_err(|e| refused(path, e))?;
+    files::write(path, &bytes).map_err(TrainError::io(path, "write"))
+}
+
+fn refused(path: &Path, error: safetensors::SafeTensorError) -> TrainError {
+    TrainError::io(path, "write")(std::io::Error::other(error))
+}
+
+/// Reads what [`save`] wrote.
+///
+/// # Errors
+/// The file cannot be read, or is damaged.
+pub fn load(path: &Path) -> Result<(Weights, Progress), TrainError> {
+    let bytes = std::fs::read(path).map_err(TrainError::io(path, "read"))?;
+    read(&bytes).map_err(|reason| TrainError::Damaged { path: path.to_path_buf(), reason })
+}
+
+fn read(bytes: &[u8]) -> Result<(Weights, Progress), String> {
+    let broken = |e| format!("not a whole safetensors file: {e}");
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let entry = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
+    let (sum, text) = entry
+        .and_then(|entry| entry.split_once(' '))
+        .ok_or("it holds weights, but not where a run stood")?;
+    let mut tensors: Vec<_> = file.iter().collect();
+    tensors.sort_by_key(|&(name, _)| name);
+    if checksum(text, tensors.iter().map(|(n, v)| (*n, v.shape(), v.data()))) != sum {
+        return Err("its checksum does not fit what it holds".into());
+    }
+    let progress = serde_json::from_str(text).ok().as_ref().and_then(Progress::from_json);
+    let progress = progress.ok_or("it does not say where the run stood")?;
+    let mut weights = Weights::new();
+    for (name, view) in tensors {
+        if view.dtype() != Dtype::F32 {
+            return Err(format!("`{name}` is {:?}, not f32", view.dtype()));
+        }
+        let numbers = view.data().chunks_exact(4);
+        let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let array = Array::from_shape_vec(view.shape().to_vec(), numbers)
+            .map_err(|e| format!("`{name}`: {e}"))?;
+        weights.insert(name.to_string(), array);
+    }
+    Ok((weights, progress))
+}
+
+fn checksum<'a>(text: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        // With its length, so that no two lists of parts read the same.
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(text.as_bytes());
+    for (name, shape, bytes) in tensors {
+        part(name.as_bytes());
+        let extents: Vec<u8> = shape.iter().flat_map(|&n| (n as u64).to_le_bytes()).collect();
+        part(&extents);
+        part(bytes);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

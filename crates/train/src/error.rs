@@ -1,0 +1,83 @@
+//! Everything that can stop a training run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pixelrnn_data::DataError;
+use pixelrnn_runtime::EngineError;
+
+/// Why a run could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// An engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The data cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file cannot be read or written.
+    #[error("cannot {doing} {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read`, `write`, `create`.
+        doing: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A checkpoint is damaged, or not one.
+    #[error("{} is damaged: {reason}{}", path.display(), advice(path))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A run's settings cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss is {loss} in step {step}: {place}. Try a lower learning rate (it was {rate:e}) or \
+         a clipped gradient (--clip); the checkpoint of step {saved} is whole"
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// What the loss was.
+        loss: f32,
+        /// The first layer or parameter that holds what is no number.
+        place: String,
+        /// The learning rate.
+        rate: f64,
+        /// The step of the last checkpoint.
+        saved: u64,
+    },
+    /// A model and its data do not go together.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl TrainError {
+    /// For `map_err` on what a file system says.
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TrainError {
+        let path = path.to_path_buf();
+        move |error| TrainError::Io { path, doing, error }
+    }
+}
+
+fn advice(path: &Path) -> &'static str {
+    match path.file_name().and_then(|n| n.to_str()) {
+        Some(crate::run::LAST) => {
+            ". The run cannot be resumed from it; put an intact copy in its place, or train anew in \
+             another folder"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,73 @@
+//! The figure that is reported: the mean negative log-likelihood of a split.
+
+use pixelrnn_data::{Dataset, Shape, Split};
+use pixelrnn_graph::Array;
+use pixelrnn_passes::Weights;
+use pixelrnn_runtime::Session;
+
+use crate::TrainError;
+
+/// What a model makes of images it is not trained on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Mean over all images.
+    pub nats_per_image: f64,
+    /// That, over ln 2 times the values of an image.
+    pub bits_per_dim: f64,
+    /// How many images.
+    pub images: usize,
+}
+
+/// Nats per image as bits per dimension.
+pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
+    nats / (std::f64::consts::LN_2 * shape.values() as f64)
+}
+
+/// Evaluates a session of the graph `nll` on a whole split. `weights`: what the graph takes beside
+/// `image`; none where they are constants. `observe` is told how many images are done.
+///
+/// # Errors
+/// There is no such split, or the engine fails.
+pub fn evaluate(
+    session: &mut dyn Session,
+    weights: &Weights,
+    data: &Dataset,
+    split: Split,
+    batch: usize,
+    observe: &mut dyn FnMut(usize),
+) -> Result<Figures, TrainError> {
+    let go_on = |images| {
+        observe(images);
+        true
+    };
+    let figures = evaluate_while(session, weights, data, split, batch, go_on)?;
+    // It always goes on.
+    Ok(figures.unwrap_or(Figures { nats_per_image: f64::NAN, bits_per_dim: f64::NAN, images: 0 }))
+}
+
+/// As [`evaluate`]; gives nothing if `go_on` says no, which is asked after each batch with the
+/// number of images done.
+pub(crate) fn evaluate_while(
+    session: &mut dyn Session,
+    weights: &Weights,
+    data: &Dataset,
+    split: Split,
+    batch: usize,
+    mut go_on: impl FnMut(usize) -> bool,
+) -> Result<Option<Figures>, TrainError> {
+    let (mut sum, mut images) = (0.0f64, 0usize);
+    for batch in data.sequential(split, batch)? {
+        let mut inputs: Vec<(&str, &Array)> = vec![("image", &batch.images)];
+        inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
+        let results = session.run(&inputs)?;
+        // Image by image: the last batch may be smaller, and its images weigh the same.
+        sum += results.iter().flat_map(|(_, nll)| nll).map(|&x| f64::from(x)).sum::<f64>();
+        images += batch.indices.len();
+        if !go_on(images) {
+            return Ok(None);
+        }
+    }
+    let nats_per_image = sum / images as f64;
+    let bits_per_dim = bits_per_dim(nats_per_image, data.shape());
+    Ok(Some(Figures { nats_per_image, bits_per_dim, images }))
+}

@@ -1,0 +1,47 @@
+//! The log of a run: one JSON object a line.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{Run, TrainError, files};
+
+/// A log that is being written.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens the log of a run that stands at a step. What an earlier attempt wrote after that step
+    /// is dropped, and so is a line that was cut off.
+    pub(crate) fn open(run: &Run, step: u64) -> Result<Log, TrainError> {
+        let path = run.log_path();
+        let old = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(TrainError::io(&path, "read")(error)),
+        };
+        let holds = |line: &&str| {
+            let value: Option<Value> = serde_json::from_str(line).ok();
+            value.is_some_and(|v| v["step"].as_u64().is_some_and(|s| s <= step))
+        };
+        let kept: String = match step {
+            0 => String::new(),
+            _ => old.lines().filter(holds).flat_map(|line| [line, "\n"]).collect(),
+        };
+        if kept != old {
+            files::write(&path, kept.as_bytes()).map_err(TrainError::io(&path, "write"))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        Ok(Log { file: file.map_err(TrainError::io(&path, "write"))?, path })
+    }
+
+    /// Adds a line.
+    pub(crate) fn line(&mut self, value: &Value) -> Result<(), TrainError> {
+        let line = format!("{value}\n");
+        self.file.write_all(line.as_bytes()).map_err(TrainError::io(&self.path, "write"))
+    }
+}

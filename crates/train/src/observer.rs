@@ -1,0 +1,79 @@
+//! What a run tells whoever watches it.
+
+use crate::checkpoint::Score;
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its budget is spent.
+    Budget,
+    /// Validation has not got better for long enough.
+    Patience,
+    /// Somebody asked it to.
+    Stopped,
+}
+
+impl Reason {
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Budget => "budget",
+            Reason::Patience => "patience",
+            Reason::Stopped => "stopped",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The first step is about to be taken.
+    Start {
+        /// Steps done before, when a run is resumed.
+        step: u64,
+        /// Steps of an epoch.
+        steps_per_epoch: usize,
+    },
+    /// A step was taken.
+    Step {
+        /// Steps done.
+        step: u64,
+        /// The epoch, from 0.
+        epoch: u64,
+        /// Nats per image over the batch.
+        loss: f64,
+        /// Over the last steps.
+        images_per_second: f64,
+        /// The share of the budget that is spent.
+        spent: f64,
+        /// Seconds left if it goes on like this.
+        left: f64,
+    },
+    /// Validation begins.
+    Validating,
+    /// Validation is done.
+    Validation {
+        /// The figure.
+        score: Score,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps done.
+        step: u64,
+    },
+    /// The run is over.
+    Stop(Reason),
+}
+
+/// Whoever watches a run.
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, event: &Event);
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn event(&mut self, _: &Event) {}
+}

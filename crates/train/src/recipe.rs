@@ -1,0 +1,273 @@
+//! How a model is trained: everything but the model and the data.
+
+use std::f64::consts::PI;
+
+use pixelrnn_passes::{Optimiser, Rule};
+use serde_json::{Value, json};
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The rule of descent, clipping and averaging.
+    pub optimiser: Optimiser,
+    /// The learning rate that the schedule scales.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Images of a step.
+    pub batch: usize,
+    /// Of orders, draws and fresh weights.
+    pub seed: u64,
+    /// When the run is over.
+    pub budget: Budget,
+    /// Steps between validations; without a number once an epoch.
+    pub validate_every: Option<u64>,
+    /// The run ends after so many validations without a better one.
+    pub patience: Option<u64>,
+    /// Seconds between checkpoints. They change no number.
+    pub checkpoint_every: f64,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+}
+
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// After so many steps.
+    Steps(u64),
+    /// After the training images have been seen so often.
+    Epochs(u64),
+    /// After so many minutes of training, the minutes before a resumption included.
+    Minutes(f64),
+}
+
+/// The shape of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Always the same.
+    Constant,
+    /// Falls evenly.
+    Linear,
+    /// Falls by half a cosine.
+    Cosine,
+}
+
+impl Shape {
+    /// Every shape.
+    pub const ALL: [Shape; 3] = [Shape::Constant, Shape::Linear, Shape::Cosine];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Constant => "constant",
+            Shape::Linear => "linear",
+            Shape::Cosine => "cosine",
+        }
+    }
+}
+
+/// How the learning rate changes during a run.
+///
+/// It follows the share of the budget that is spent. With [`Budget::Minutes`] that share is a
+/// matter of the clock, so that such a run is repeatable only with [`Shape::Constant`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The shape.
+    pub shape: Shape,
+    /// The share of the learning rate that is left at the end.
+    pub last: f64,
+    /// Steps in which the learning rate grows from nothing.
+    pub warm_up: u64,
+}
+
+impl Schedule {
+    /// The learning rate stays.
+    pub const CONSTANT: Schedule = Schedule { shape: Shape::Constant, last: 0.0, warm_up: 0 };
+
+    /// What the learning rate is multiplied with in a step, counted from 0, when this share of the
+    /// budget is spent.
+    pub fn factor(&self, step: u64, spent: f64) -> f64 {
+        let spent = spent.clamp(0.0, 1.0);
+        let left = match self.shape {
+            Shape::Constant => 1.0,
+            Shape::Linear => 1.0 - spent,
+            Shape::Cosine => 0.5 * (1.0 + (PI * spent).cos()),
+        };
+        let shape = match self.shape {
+            Shape::Constant => 1.0,
+            _ => self.last + (1.0 - self.last) * left,
+        };
+        let warm = match self.warm_up {
+            0 => 1.0,
+            n => ((step + 1) as f64 / n as f64).min(1.0),
+        };
+        shape * warm
+    }
+
+    /// `cosine`, or with the last share `cosine:0.1`.
+    pub fn text(&self) -> String {
+        match self.last {
+            0.0 => self.shape.name().to_string(),
+            last => format!("{}:{last}", self.shape.name()),
+        }
+    }
+
+    /// Reads what [`Schedule::text`] writes; there is no warm-up.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn parse(text: &str) -> Result<Schedule, String> {
+        let (name, last) = match text.split_once(':') {
+            Some((name, last)) => (name, Some(last)),
+            None => (text, None),
+        };
+        let shape = Shape::ALL.into_iter().find(|s| s.name() == name);
+        let last = last.map_or(Ok(0.0), |l| l.parse::<f64>().map_err(|_| ()));
+        match (shape, last) {
+            (Some(Shape::Constant), Ok(0.0)) => Ok(Schedule::CONSTANT),
+            (Some(shape), Ok(last))
+                if shape != Shape::Constant && (0.0..=1.0).contains(&last) =>
+            {
+                Ok(Schedule { shape, last, warm_up: 0 })
+            }
+            _ => Err(format!(
+                "`{text}` is no schedule: write `constant`, `linear` or `cosine`, the last two with \
+                 the share of the rate that is left at the end if it is not 0, as in `cosine:0.1`"
+            )),
+        }
+    }
+}
+
+/// The name of a rule.
+pub fn rule_name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::RmsProp { .. } => "rmsprop",
+        Rule::Adam { .. } => "adam",
+        Rule::Sgd { .. } => "sgd",
+    }
+}
+
+/// A learning rate that a rule does well with here, where the loss is in nats per image.
+pub fn usual_rate(rule: Rule) -> f64 {
+    match rule {
+        Rule::RmsProp { .. } | Rule::Adam { .. } => 1e-3,
+        Rule::Sgd { .. } => 1e-4,
+    }
+}
+
+impl Recipe {
+    /// With an optimiser and a budget; everything else as usual.
+    pub fn new(optimiser: Optimiser, budget: Budget) -> Recipe {
+        Recipe {
+            optimiser,
+            learning_rate: usual_rate(optimiser.rule),
+            schedule: Schedule::CONSTANT,
+            batch: 16,
+            seed: 0,
+            budget,
+            validate_every: None,
+            patience: None,
+            checkpoint_every: 60.0,
+            log_every: 20,
+        }
+    }
+
+    /// The share of the budget that is spent.
+    pub fn spent(&self, step: u64, steps_per_epoch: usize, seconds: f64) -> f64 {
+        let of = |done: f64, all: f64| if all > 0.0 { done / all } else { 1.0 };
+        match self.budget {
+            Budget::Steps(all) => of(step as f64, all as f64),
+            Budget::Epochs(all) => of(step as f64, all as f64 * steps_per_epoch as f64),
+            Budget::Minutes(all) => of(seconds, all * 60.0),
+        }
+    }
+
+    /// Whether the budget is spent.
+    pub fn over(&self, step: u64, steps_per_epoch: usize, seconds: f64) -> bool {
+        match self.budget {
+            Budget::Steps(all) => step >= all,
+            Budget::Epochs(all) => step >= all.saturating_mul(steps_per_epoch as u64),
+            Budget::Minutes(all) => seconds >= all * 60.0,
+        }
+    }
+
+    /// For a run's settings.
+    pub fn json(&self) -> Value {
+        let rule = match self.optimiser.rule {
+            Rule::RmsProp { alpha, epsilon } => json!({ "alpha": alpha, "epsilon": epsilon }),
+            Rule::Adam { beta1, beta2, epsilon } => {
+                json!({ "beta1": beta1, "beta2": beta2, "epsilon": epsilon })
+            }
+            Rule::Sgd { momentum } => json!({ "momentum": momentum }),
+        };
+        let budget = match self.budget {
+            Budget::Steps(n) => json!({ "steps": n }),
+            Budget::Epochs(n) => json!({ "epochs": n }),
+            Budget::Minutes(n) => json!({ "minutes": n }),
+        };
+        json!({
+            "optimizer": rule_name(self.optimiser.rule),
+            "rule": rule,
+            "clip": self.optimiser.clip,
+            "ema": self.optimiser.ema,
+            "lr": self.learning_rate,
+            "schedule": self.schedule.text(),
+            "warmup": self.schedule.warm_up,
+            "batch": self.batch,
+            "seed": self.seed,
+            "budget": budget,
+            "validate_every": self.validate_every,
+            "patience": self.patience,
+            "checkpoint_every": self.checkpoint_every,
+            "log_every": self.log_every,
+        })
+    }
+
+    /// Reads what [`Recipe::json`] writes.
+    ///
+    /// # Errors
+    /// Which setting is missing or wrong.
+    pub fn from_json(value: &Value) -> Result<Recipe, String> {
+        let wrong = |name: &str| format!("`{name}` is missing or of the wrong kind");
+        let real = |v: &Value, name: &str| v[name].as_f64().ok_or_else(|| wrong(name));
+        let whole = |v: &Value, name: &str| v[name].as_u64().ok_or_else(|| wrong(name));
+        let maybe = |name: &'static str| (!value[name].is_null()).then_some(name);
+        let rule = &value["rule"];
+        let rule = match value["optimizer"].as_str() {
+            Some("rmsprop") => {
+                Rule::RmsProp { alpha: real(rule, "alpha")?, epsilon: real(rule, "epsilon")? }
+            }
+            Some("adam") => Rule::Adam {
+                beta1: real(rule, "beta1")?,
+                beta2: real(rule, "beta2")?,
+                epsilon: real(rule, "epsilon")?,
+            },
+            Some("sgd") => Rule::Sgd { momentum: real(rule, "momentum")? },
+            _ => return Err(wrong("optimizer")),
+        };
+        let budget = &value["budget"];
+        let budget = match (whole(budget, "steps"), whole(budget, "epochs")) {
+            (Ok(n), _) => Budget::Steps(n),
+            (_, Ok(n)) => Budget::Epochs(n),
+            _ => Budget::Minutes(real(budget, "minutes").map_err(|_| wrong("budget"))?),
+        };
+        let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
+        let batch = usize::try_from(whole(value, "batch")?).map_err(|_| wrong("batch"))?;
+        Ok(Recipe {
+            optimiser: Optimiser {
+                rule,
+                clip: maybe("clip").map(|n| real(value, n)).transpose()?,
+                ema: maybe("ema").map(|n| real(value, n)).transpose()?,
+            },
+            learning_rate: real(value, "lr")?,
+            schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
+            batch,
+            seed: whole(value, "seed")?,
+            budget,
+            validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,
+            patience: maybe("patience").map(|n| whole(value, n)).transpose()?,
+            checkpoint_every: real(value, "checkpoint_every")?,
+            log_every: whole(value, "log_every")?.max(1),
+        })
+    }
+}

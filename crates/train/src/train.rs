@@ -1,0 +1,384 @@
+//! The loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
+
+use pixelrnn_data::{Batch, Dataset, Position, Split};
+use pixelrnn_graph::Array;
+use pixelrnn_ops::PixelGraph;
+use pixelrnn_passes::{
+    AVERAGE, LEARNING_RATE, Weights, fresh_state, next_name, state_name,
+};
+use pixelrnn_runtime::{Carried, Engine, Program, Session, Stepper};
+use serde_json::{Value, json};
+
+use crate::checkpoint::{self, Progress, Score};
+use crate::culprit::culprit;
+use crate::evaluate::{bits_per_dim, evaluate_while};
+use crate::log::Log;
+use crate::observer::{Event, Observer, Reason};
+use crate::{Recipe, Run, TrainError};
+
+/// What is trained, on what, and how.
+pub struct Task<'a> {
+    /// One step of the optimiser; its batch is symbolic.
+    pub step: Program<'a>,
+    /// `image` and parameters to `nll`; its batch is symbolic.
+    pub nll: Program<'a>,
+    /// The same as a graph.
+    pub nll_graph: &'a PixelGraph,
+    /// The images.
+    pub data: &'a Dataset,
+    /// How.
+    pub recipe: &'a Recipe,
+    /// Fresh weights; not read when a run is resumed.
+    pub weights: &'a Weights,
+    /// For the first line of the log.
+    pub about: Value,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Why.
+    pub reason: Reason,
+    /// Where it stood.
+    pub progress: Progress,
+    /// The last validation.
+    pub validation: Option<Score>,
+    /// Steps of this session alone.
+    pub steps: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: usize,
+}
+
+/// Batches that wait for their step.
+const READY: usize = 2;
+
+/// Trains until the budget is spent, validation stops getting better, or `stop` is set; goes on
+/// from the run's last checkpoint if there is one.
+///
+/// # Errors
+/// An engine or a file fails, the last checkpoint is damaged, or the loss is no number. The last
+/// checkpoint is whole in any case.
+pub fn train(
+    task: &Task,
+    engine: &dyn Engine,
+    run: &Run,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let (state, progress) = match run.last_path().exists() {
+        true => checkpoint::load(&run.last_path())?,
+        false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
+    };
+    let carried: Vec<Carried> = state
+        .keys()
+        .map(|name| Carried { input: name.clone(), output: next_name(name) })
+        .collect();
+    let mut stepper = engine.load_stepper(&task.step, &carried)?;
+    let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
+    stepper.set_state(&given)?;
+    drop(given);
+    drop(state);
+    let validator = match task.data.images(Split::Valid) {
+        Ok(_) => Some(engine.load(&task.nll)?),
+        Err(_) => None,
+    };
+    let batches =
+        task.data.shuffled(Split::Train, task.recipe.batch, progress.position)?;
+    let steps_per_epoch = batches.steps_per_epoch();
+    let mut log = Log::open(run, progress.step)?;
+    let mut about = task.about.clone();
+    about["event"] = json!("start");
+    about["step"] = json!(progress.step);
+    log.line(&about)?;
+    let fresh = !run.last_path().exists();
+    let mut session = Training {
+        task,
+        run,
+        observer,
+        stop,
+        stepper,
+        validator,
+        log,
+        steps_per_epoch,
+        begun: Instant::now(),
+        before: progress.seconds,
+        first: progress.step,
+        saved: progress.step,
+        saved_at: Instant::now(),
+        validation: None,
+        window: Window::default(),
+        progress,
+    };
+    session.observer.event(&Event::Start { step: session.first, steps_per_epoch });
+    if fresh {
+        session.save()?;
+    }
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(READY);
+        // Ends when the receiver is gone, or with the batch after.
+        scope.spawn(move || {
+            for batch in batches {
+                if sender.send(batch).is_err() {
+                    break;
+                }
+            }
+        });
+        session.go(receiver)
+    })
+}
+
+/// A run in progress.
+struct Training<'a, 'b> {
+    task: &'a Task<'a>,
+    run: &'a Run,
+    observer: &'b mut dyn Observer,
+    stop: &'a AtomicBool,
+    stepper: Box<dyn Stepper>,
+    validator: Option<Box<dyn Session>>,
+    log: Log,
+    steps_per_epoch: usize,
+    begun: Instant,
+    /// Seconds of training before this session, and its first step.
+    before: f64,
+    first: u64,
+    /// The last checkpoint.
+    saved: u64,
+    saved_at: Instant,
+    validation: Option<Score>,
+    window: Window,
+    progress: Progress,
+}
+
+/// Steps since the last line of the log.
+#[derive(Default)]
+struct Window {
+    nats: f64,
+    images: usize,
+    since: Option<Instant>,
+}
+
+impl Window {
+    fn images_per_second(&self) -> f64 {
+        let seconds = self.since.map_or(0.0, |s| s.elapsed().as_secs_f64());
+        if seconds > 0.0 { self.images as f64 / seconds } else { 0.0 }
+    }
+}
+
+impl Training<'_, '_> {
+    fn go(&mut self, batches: Receiver<Batch>) -> Result<Outcome, TrainError> {
+        let reason = self.steps(&batches)?;
+        // Lets the other thread end before what follows.
+        drop(batches);
+        self.save()?;
+        self.log_window()?;
+        let seconds = self.progress.seconds;
+        self.log.line(&json!({
+            "event": "stop", "reason": reason.name(), "step": self.progress.step,
+            "seconds": round(seconds),
+        }))?;
+        self.observer.event(&Event::Stop(reason));
+        Ok(Outcome {
+            reason,
+            progress: self.progress.clone(),
+            validation: self.validation,
+            steps: self.progress.step - self.first,
+            steps_per_epoch: self.steps_per_epoch,
+        })
+    }
+
+    fn steps(&mut self, batches: &Receiver<Batch>) -> Result<Reason, TrainError> {
+        let recipe = self.task.recipe;
+        loop {
+            self.progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
+            let (step, seconds) = (self.progress.step, self.progress.seconds);
+            let over = recipe.over(step, self.steps_per_epoch, seconds);
+            if self.is_validation_due(over) && !self.validate()? {
+                return Ok(Reason::Stopped);
+            }
+            if over {
+                return Ok(Reason::Budget);
+            }
+            if recipe.patience.is_some_and(|most| self.progress.since_best >= most) {
+                return Ok(Reason::Patience);
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(Reason::Stopped);
+            }
+            if self.saved_at.elapsed().as_secs_f64() >= recipe.checkpoint_every {
+                self.save()?;
+            }
+            // The sender ends with the receiver alone.
+            let Ok(batch) = batches.recv() else { return Ok(Reason::Stopped) };
+            self.step(&batch)?;
+        }
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        let recipe = self.task.recipe;
+        let spent =
+            recipe.spent(self.progress.step, self.steps_per_epoch, self.progress.seconds);
+        let rate = recipe.learning_rate * recipe.schedule.factor(self.progress.step, spent);
+        self.window.since.get_or_insert_with(Instant::now);
+        let given = Array::from_elem(vec![1], rate as f32);
+        let results = self.stepper.step(&[("image", &batch.images), (LEARNING_RATE, &given)])?;
+        let loss = results.first().and_then(|(_, loss)| loss.first().copied());
+        let loss = loss.unwrap_or(f32::NAN);
+        if !loss.is_finite() {
+            return Err(self.not_finite(batch, loss, rate));
+        }
+        self.progress.step += 1;
+        self.progress.position = self.after(batch.position);
+        let images = batch.indices.len();
+        self.window.nats += f64::from(loss) * images as f64;
+        self.window.images += images;
+        let step = self.progress.step;
+        let spent = recipe.spent(step, self.steps_per_epoch, self.progress.seconds);
+        let (done, here) = (step - self.first, self.begun.elapsed().as_secs_f64());
+        let left = match recipe.budget {
+            crate::Budget::Minutes(all) => all * 60.0 - self.progress.seconds,
+            _ if spent > 0.0 && done > 0 => {
+                (step as f64 / spent - step as f64) * here / done as f64
+            }
+            _ => 0.0,
+        };
+        self.observer.event(&Event::Step {
+            step,
+            epoch: batch.position.epoch,
+            loss: f64::from(loss),
+            images_per_second: self.window.images_per_second(),
+            spent,
+            left: left.max(0.0),
+        });
+        if step.is_multiple_of(recipe.log_every) {
+            self.log_window()?;
+        }
+        Ok(())
+    }
+
+    fn after(&self, position: Position) -> Position {
+        match position.step + 1 < self.steps_per_epoch {
+            true => Position { step: position.step + 1, ..position },
+            false => Position { epoch: position.epoch + 1, step: 0 },
+        }
+    }
+
+    fn log_window(&mut self) -> Result<(), TrainError> {
+        let window = std::mem::take(&mut self.window);
+        if window.images == 0 {
+            return Ok(());
+        }
+        let nats = window.nats / window.images as f64;
+        let recipe = self.task.recipe;
+        let (step, seconds) = (self.progress.step, self.progress.seconds);
+        let spent = recipe.spent(step, self.steps_per_epoch, seconds);
+        self.log.line(&json!({
+            "event": "step",
+            "step": step,
+            "epoch": step as f64 / self.steps_per_epoch as f64,
+            "nats": nats,
+            "bits_per_dim": bits_per_dim(nats, self.task.data.shape()),
+            "images_per_second": round(window.images_per_second()),
+            "lr": recipe.learning_rate * recipe.schedule.factor(step, spent),
+            "seconds": round(seconds),
+        }))
+    }
+
+    fn is_validation_due(&self, over: bool) -> bool {
+        let step = self.progress.step;
+        let every = self.task.recipe.validate_every.unwrap_or(self.steps_per_epoch as u64).max(1);
+        let due = over || step.is_multiple_of(every);
+        step > 0 && due && self.validator.is_some() && self.progress.validated != Some(step)
+    }
+
+    /// Whether it was done; it is not if somebody asks to stop.
+    fn validate(&mut self) -> Result<bool, TrainError> {
+        self.log_window()?;
+        let weights = self.weights()?;
+        let Some(validator) = &mut self.validator else { return Ok(true) };
+        self.observer.event(&Event::Validating);
+        let (data, batch) = (self.task.data, self.task.recipe.batch);
+        let go_on = |_| !self.stop.load(Ordering::Relaxed);
+        let figures =
+            evaluate_while(&mut **validator, &weights, data, Split::Valid, batch, go_on)?;
+        let Some(figures) = figures else { return Ok(false) };
+        let progress = &mut self.progress;
+        let score = Score { step: progress.step, nats: figures.nats_per_image };
+        let best = progress.best.is_none_or(|best| score.nats < best.nats);
+        progress.validated = Some(score.step);
+        progress.since_best = if best { 0 } else { progress.since_best + 1 };
+        if best {
+            progress.best = Some(score);
+            checkpoint::save(&self.run.best_path(), &weights, progress)?;
+        }
+        progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
+        self.log.line(&json!({
+            "event": "validation",
+            "step": score.step,
+            "epoch": score.step as f64 / self.steps_per_epoch as f64,
+            "nats": score.nats,
+            "bits_per_dim": figures.bits_per_dim,
+            "images": figures.images,
+            "best": best,
+            "seconds": round(progress.seconds),
+        }))?;
+        self.validation = Some(score);
+        self.observer.event(&Event::Validation { score, best });
+        self.save()?;
+        Ok(true)
+    }
+
+    /// The weights that are judged: the averages where there are any.
+    fn weights(&mut self) -> Result<Weights, TrainError> {
+        let mut state: Weights = self.stepper.state()?.into_iter().collect();
+        let names = self.task.nll_graph.parameters().map(|(input, _)| &input.name);
+        Ok(names
+            .filter_map(|name| {
+                let average = state.remove(&state_name(name, AVERAGE));
+                Some((name.clone(), average.or_else(|| state.remove(name))?))
+            })
+            .collect())
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let state: Weights = self.stepper.state()?.into_iter().collect();
+        if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
+            let recipe = self.task.recipe;
+            return Err(TrainError::NotFinite {
+                step: self.progress.step,
+                loss: f32::NAN,
+                place: format!("`{name}` is no number after it"),
+                rate: recipe.learning_rate,
+                saved: self.saved,
+            });
+        }
+        checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
+        (self.saved, self.saved_at) = (self.progress.step, Instant::now());
+        self.observer.event(&Event::Checkpoint { step: self.saved });
+        Ok(())
+    }
+
+    fn not_finite(&mut self, batch: &Batch, loss: f32, rate: f64) -> TrainError {
+        self.stepper.undo();
+        let state: Weights = match self.stepper.state() {
+            Ok(state) => state.into_iter().collect(),
+            Err(error) => return error.into(),
+        };
+        let place = culprit(self.task.nll_graph, &state, &batch.images);
+        TrainError::NotFinite {
+            step: self.progress.step + 1,
+            loss,
+            place,
+            rate,
+            saved: self.saved,
+        }
+    }
+}
+
+/// Three digits after the point are enough of a time or a speed.
+fn round(x: f64) -> f64 {
+    (x * 1e3).round() / 1e3
+}

@@ -1,0 +1,90 @@
+//! A small model, small data, and how to train the one on the other.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use pixelrnn_data::{Dataset, Spec};
+use pixelrnn_ops::PixelGraph;
+use pixelrnn_passes::{Optimiser, Rule, Weights, differentiate, initialise, optimise, with_loss};
+use pixelrnn_runtime::{Precision, Program, ReferenceEngine};
+use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Task, TrainError, load, train};
+use serde_json::json;
+
+const MODEL: &str = "
+    pub Tiny { h: usize = 2 }
+    image 4 x 4, colours 1, levels 2;
+    stem: masked_conv(3 x 3, A, h);
+    head: relu;
+    logits;
+";
+
+pub struct Model {
+    pub nll: PixelGraph,
+    pub step: PixelGraph,
+    pub weights: Weights,
+}
+
+pub fn model(optimiser: &Optimiser) -> Model {
+    let (model, diagnostics) = pixelrnn_syntax::parse(MODEL);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let graph = pixelrnn_syntax::elaborate(&model.unwrap(), &[]).unwrap().graph;
+    let nll = with_loss(&graph).unwrap();
+    let step = optimise(&differentiate(&nll).unwrap(), optimiser).unwrap();
+    Model { nll, step, weights: initialise(&graph, 0) }
+}
+
+/// 47 images to train on, in batches of 4: the last one has 3. They are drawn anew for each epoch.
+pub fn data() -> Dataset {
+    let spec: Spec = "digits,limit=47,size=4x4,binarize=resample".parse().unwrap();
+    spec.load(5).unwrap().hold_out()
+}
+
+/// Every state that there can be: two slots, two counters, an average; and a schedule.
+pub fn recipe(steps: u64) -> Recipe {
+    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::ADAM };
+    let mut recipe = Recipe::new(optimiser, Budget::Steps(steps));
+    recipe.batch = 4;
+    recipe.learning_rate = 0.01;
+    recipe.validate_every = Some(5);
+    recipe
+}
+
+/// Plain descent, which diverges when it is told to.
+pub fn plain(rate: f64) -> Recipe {
+    let rule = Rule::Sgd { momentum: 0.0 };
+    let optimiser = Optimiser { rule, clip: None, ema: None };
+    Recipe { learning_rate: rate, ..Recipe::new(optimiser, Budget::Steps(20)) }
+}
+
+pub fn go(
+    folder: &Path,
+    recipe: &Recipe,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let model = model(&recipe.optimiser);
+    let program = |graph| Program { name: "tiny", onnx: &[], graph: Some(graph) };
+    let data = data();
+    let task = Task {
+        step: program(&model.step),
+        nll: program(&model.nll),
+        nll_graph: &model.nll,
+        data: &data,
+        recipe,
+        weights: &model.weights,
+        about: json!({}),
+    };
+    let engine = ReferenceEngine { precision: Precision::Single };
+    train(&task, &engine, &Run::new(folder), observer, stop)
+}
+
+/// Trains to the end, without anyone watching.
+pub fn finish(folder: &Path, recipe: &Recipe) -> Outcome {
+    go(folder, recipe, &mut (), &AtomicBool::new(false)).unwrap()
+}
+
+/// The state that a run ended with, bit by bit.
+pub fn bits(folder: &Path) -> Vec<(String, Vec<u32>)> {
+    let (state, _) = load(&Run::new(folder).last_path()).unwrap();
+    state.into_iter().map(|(n, a)| (n, a.iter().map(|x| x.to_bits()).collect())).collect()
+}

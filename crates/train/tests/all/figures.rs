@@ -1,0 +1,95 @@
+//! The figures that are reported.
+
+use pixelrnn_data::{Spec, Split};
+use pixelrnn_passes::{Optimiser, Weights};
+use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
+use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, load};
+
+use super::common::{data, finish, model, recipe};
+
+#[test]
+fn every_image_weighs_the_same() {
+    let model = model(&Optimiser::RMSPROP);
+    let engine = ReferenceEngine { precision: Precision::Double };
+    let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
+    let mut session = engine.load(&program).unwrap();
+    let data = data();
+    let count = data.images(Split::Train).unwrap().count();
+    let mut figures = |batch| {
+        evaluate(&mut *session, &model.weights, &data, Split::Train, batch, &mut |_| {}).unwrap()
+    };
+    let one = figures(1);
+    // The last batch has fewer images than the others; a mean of means would differ.
+    for batch in [4, 5, 1000] {
+        let found = figures(batch);
+        assert_eq!(found.images, count);
+        assert!((found.nats_per_image - one.nats_per_image).abs() < 1e-9, "{found:?}, {one:?}");
+    }
+    assert!(count % 4 != 0 && count % 5 != 0);
+    let bits = one.nats_per_image / std::f64::consts::LN_2 / 16.0;
+    assert!((one.bits_per_dim - bits).abs() < 1e-12);
+}
+
+#[test]
+fn averages_are_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe(10);
+    let outcome = finish(folder.path(), &recipe);
+    let (state, _) = load(&folder.path().join("last.safetensors")).unwrap();
+    let (best, progress) = load(&folder.path().join("best.safetensors")).unwrap();
+    assert_eq!(progress.step, 10);
+    let average = |name: &String| state[&format!("{name}.ema")].clone();
+    let expected: Weights = best.keys().map(|name| (name.clone(), average(name))).collect();
+    assert_eq!(best, expected);
+    assert_ne!(best["stem.weight"], state["stem.weight"]);
+    let model = model(&recipe.optimiser);
+    let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
+    let engine = ReferenceEngine { precision: Precision::Single };
+    let mut session = engine.load(&program).unwrap();
+    let figures = evaluate(&mut *session, &best, &data(), Split::Valid, 3, &mut |_| {}).unwrap();
+    let nats = outcome.validation.unwrap().nats;
+    assert!((figures.nats_per_image - nats).abs() < 1e-5);
+}
+
+#[test]
+fn an_untrained_model_of_digits_knows_next_to_nothing() {
+    let spec: Spec = "digits,levels=2,size=4x4".parse().unwrap();
+    let data = spec.load(0).unwrap();
+    let model = model(&Optimiser::RMSPROP);
+    let zero: Weights = model.weights.iter().map(|(n, a)| (n.clone(), a.mapv(|_| 0.0))).collect();
+    let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
+    let mut session = ReferenceEngine::default().load(&program).unwrap();
+    let figures = evaluate(&mut *session, &zero, &data, Split::Test, 64, &mut |_| {}).unwrap();
+    assert!((figures.bits_per_dim - 1.0).abs() < 1e-6, "{figures:?}");
+    assert_eq!(figures.images, 297);
+}
+
+#[test]
+fn schedules() {
+    let cosine = Schedule { warm_up: 4, ..Schedule::parse("cosine:0.2").unwrap() };
+    assert_eq!(cosine.factor(0, 0.0), 0.25);
+    assert_eq!(cosine.factor(10, 1.0), 0.2);
+    assert!((cosine.factor(10, 0.5) - 0.6).abs() < 1e-12);
+    assert_eq!(Schedule::parse("linear").unwrap().factor(0, 0.25), 0.75);
+    assert_eq!(Schedule::CONSTANT.factor(9, 0.9), 1.0);
+    for text in ["constant", "linear", "cosine", "cosine:0.1"] {
+        assert_eq!(Schedule::parse(text).unwrap().text(), text);
+    }
+    for wrong in ["", "cosin", "cosine:", "cosine:2", "cosine:NaN", "constant:0.1", "linear:-1"] {
+        assert!(Schedule::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn recipes_read_back() {
+    let mut all = recipe(3);
+    for rule in [Optimiser::RMSPROP, Optimiser::ADAM, Optimiser::SGD] {
+        for budget in [Budget::Steps(3), Budget::Epochs(2), Budget::Minutes(0.5)] {
+            all.optimiser.rule = rule.rule;
+            all.budget = budget;
+            all.patience = Some(3);
+            assert_eq!(Recipe::from_json(&all.json()), Ok(all.clone()));
+        }
+    }
+    assert!(Recipe::from_json(&serde_json::json!({})).is_err());
+}
