@@ -16,6 +16,7 @@
 //! command, which holds its arguments, its help and what it does.
 
 mod arguments;
+mod canvas;
 mod commands;
 mod cost;
 mod engines;

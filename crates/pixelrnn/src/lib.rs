@@ -49,6 +49,7 @@ mod export;
 pub mod files;
 pub mod layers;
 mod render;
+pub mod sampling;
 pub mod training;
 pub mod weights;
 pub mod zoo;

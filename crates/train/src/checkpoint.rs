@@ -147,7 +147,10 @@ fn read(bytes: &[u8]) -> Result<(Weights, Progress), String> {
     Ok((weights, progress))
 }
 
-fn checksum<'a>(text: &str, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+fn checksum<'a>(
+    text: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         // With its length, so that no two lists of parts read the same.

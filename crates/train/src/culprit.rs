@@ -20,7 +20,8 @@ pub(crate) fn culprit(graph: &PixelGraph, state: &Weights, images: &Array) -> St
         }
     }
     layer(graph, state, images).unwrap_or_else(|| {
-        "every layer gives numbers in exact arithmetic, so a value is too large for an engine".into()
+        "every layer gives numbers in exact arithmetic, so a value is too large for an engine"
+            .into()
     })
 }
 

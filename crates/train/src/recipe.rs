@@ -125,9 +125,7 @@ impl Schedule {
         let last = last.map_or(Ok(0.0), |l| l.parse::<f64>().map_err(|_| ()));
         match (shape, last) {
             (Some(Shape::Constant), Ok(0.0)) => Ok(Schedule::CONSTANT),
-            (Some(shape), Ok(last))
-                if shape != Shape::Constant && (0.0..=1.0).contains(&last) =>
-            {
+            (Some(shape), Ok(last)) if shape != Shape::Constant && (0.0..=1.0).contains(&last) => {
                 Ok(Schedule { shape, last, warm_up: 0 })
             }
             _ => Err(format!(

@@ -7,9 +7,7 @@ use std::time::Instant;
 use pixelrnn_data::{Batch, Dataset, Position, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{
-    AVERAGE, LEARNING_RATE, Weights, fresh_state, next_name, state_name,
-};
+use pixelrnn_passes::{AVERAGE, LEARNING_RATE, Weights, fresh_state, next_name, state_name};
 use pixelrnn_runtime::{Carried, Engine, Program, Session, Stepper};
 use serde_json::{Value, json};
 
@@ -73,10 +71,8 @@ pub fn train(
         true => checkpoint::load(&run.last_path())?,
         false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
     };
-    let carried: Vec<Carried> = state
-        .keys()
-        .map(|name| Carried { input: name.clone(), output: next_name(name) })
-        .collect();
+    let carried: Vec<Carried> =
+        state.keys().map(|name| Carried { input: name.clone(), output: next_name(name) }).collect();
     let mut stepper = engine.load_stepper(&task.step, &carried)?;
     let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
     stepper.set_state(&given)?;
@@ -86,8 +82,7 @@ pub fn train(
         Ok(_) => Some(engine.load(&task.nll)?),
         Err(_) => None,
     };
-    let batches =
-        task.data.shuffled(Split::Train, task.recipe.batch, progress.position)?;
+    let batches = task.data.shuffled(Split::Train, task.recipe.batch, progress.position)?;
     let steps_per_epoch = batches.steps_per_epoch();
     let mut log = Log::open(run, progress.step)?;
     let mut about = task.about.clone();
@@ -219,8 +214,7 @@ impl Training<'_, '_> {
 
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
         let recipe = self.task.recipe;
-        let spent =
-            recipe.spent(self.progress.step, self.steps_per_epoch, self.progress.seconds);
+        let spent = recipe.spent(self.progress.step, self.steps_per_epoch, self.progress.seconds);
         let rate = recipe.learning_rate * recipe.schedule.factor(self.progress.step, spent);
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
@@ -302,8 +296,7 @@ impl Training<'_, '_> {
         self.observer.event(&Event::Validating);
         let (data, batch) = (self.task.data, self.task.recipe.batch);
         let go_on = |_| !self.stop.load(Ordering::Relaxed);
-        let figures =
-            evaluate_while(&mut **validator, &weights, data, Split::Valid, batch, go_on)?;
+        let figures = evaluate_while(&mut **validator, &weights, data, Split::Valid, batch, go_on)?;
         let Some(figures) = figures else { return Ok(false) };
         let progress = &mut self.progress;
         let score = Score { step: progress.step, nats: figures.nats_per_image };
@@ -368,13 +361,7 @@ impl Training<'_, '_> {
             Err(error) => return error.into(),
         };
         let place = culprit(self.task.nll_graph, &state, &batch.images);
-        TrainError::NotFinite {
-            step: self.progress.step + 1,
-            loss,
-            place,
-            rate,
-            saved: self.saved,
-        }
+        TrainError::NotFinite { step: self.progress.step + 1, loss, place, rate, saved: self.saved }
     }
 }
 

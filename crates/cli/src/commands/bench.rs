@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments, image_json, random_images, settings_json};
+use crate::model::{
+    Loaded, ModelArguments, WeightArguments, image_json, random_images, settings_json,
+};
 use crate::out::Out;
 use crate::parse::{self, Images};
 use crate::table::{Align, Table, grouped};

@@ -48,7 +48,8 @@ impl Eval {
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
         let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
-        let trained = self.model.run().map(|run| pixelrnn::training::recipe_of(&run)).transpose()?;
+        let trained =
+            self.model.run().map(|run| pixelrnn::training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,

@@ -8,6 +8,7 @@ mod export;
 mod inspect;
 mod quickstart;
 mod runtime;
+mod sample;
 mod train;
 mod zoo;
 
@@ -18,7 +19,7 @@ use crate::out::Out;
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Check, export and run a small model, to see what all this is
+    /// Declare, check, train, evaluate, sample and export a small model, in about a minute
     Quickstart(quickstart::Quickstart),
     /// List the models, or print the declaration of one
     Zoo(zoo::Zoo),
@@ -34,6 +35,8 @@ pub enum Command {
     Train(Box<train::Train>),
     /// Measure how well a model predicts images
     Eval(eval::Eval),
+    /// Draw images from a model
+    Sample(sample::Sample),
     /// Measure how fast the engines run a model
     Bench(bench::Bench),
     /// Say which engines work here, or fetch ONNX Runtime
@@ -52,6 +55,7 @@ pub fn run(arguments: Arguments, out: &Out) -> Result<ExitCode, Failure> {
         Command::Compare(command) => command.run(global, out),
         Command::Train(command) => command.run(global, out),
         Command::Eval(command) => command.run(global, out),
+        Command::Sample(command) => command.run(global, out),
         Command::Bench(command) => command.run(global, out),
         Command::Runtime(command) => command.run(global, out),
     }

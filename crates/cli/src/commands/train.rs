@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pixelrnn::Declaration;
 use pixelrnn::training::data::{Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
-    self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training,
-    bits_per_dim, rule_name,
+    self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
+    rule_name,
 };
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ impl Train {
         if ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).is_err() {
             out.warn("Ctrl-C will not save first");
         }
-        let mut watch = Watch { bar: Bar::new(out, BAR), shape: data.shape(), speed: 0.0 };
+        let mut watch = Watch::new(out, data.shape());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut about = settings.clone();
         about["engine"] = json!(engine.name());
@@ -238,7 +238,9 @@ impl Train {
             Reason::Stopped => "stopped; `--resume` goes on",
         };
         let best = match progress.best {
-            Some(best) => format!("; best validation {} after step {}", figure(best.nats), best.step),
+            Some(best) => {
+                format!("; best validation {} after step {}", figure(best.nats), best.step)
+            }
             None => String::new(),
         };
         let text = format!(
@@ -273,10 +275,22 @@ impl Train {
 const BAR: u64 = 1000;
 
 /// Shows a run on a terminal.
-struct Watch {
+pub struct Watch {
     bar: Bar,
     shape: Shape,
     speed: f64,
+}
+
+impl Watch {
+    /// Nothing yet.
+    pub fn new(out: &Out, shape: Shape) -> Watch {
+        Watch { bar: Bar::new(out, BAR), shape, speed: 0.0 }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.clear();
+    }
 }
 
 impl Observer for Watch {

@@ -1,7 +1,7 @@
 //! `pixelrnn zoo`: the models, their parameters and the paper's figures.
 
-use pixelrnn::zoo::{Entry, ZOO, find};
 use pixelrnn::Declaration;
+use pixelrnn::zoo::{Entry, ZOO, find};
 use serde_json::{Value, json};
 
 use crate::exit::{ExitCode, Failure};

@@ -1,6 +1,5 @@
 //! `pixelrnn check`: causality, shapes, parameters; of a declaration or of anybody's ONNX file.
 
-mod canvas;
 mod declared;
 mod foreign;
 pub mod picture;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use pixelrnn::{Causality, files};
 
-use super::canvas::{Canvas, Colour, word_width};
 use super::{Report, place};
+use crate::canvas::{Canvas, Colour, word_width};
 use crate::exit::Failure;
 
 /// What the colours mean, for the text.

@@ -1,0 +1,265 @@
+//! `pixelrnn sample`: images drawn from a model, or given ones completed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pixelrnn::sampling::{self, Given, Method, Sampling};
+use pixelrnn::training::data::{Spec, Split};
+use pixelrnn::training::suits;
+use pixelrnn::{Array, files};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::canvas::{Canvas, Colour};
+use crate::engines;
+use crate::exit::{ExitCode, Failure, usage};
+use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::out::Out;
+use crate::parse;
+use crate::progress::Bar;
+use crate::table::plural;
+
+/// Draw images from a model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A `.png` is a grid, a `.npy` an array u8 [N, H, W, C] of levels. With `--complete`, each row of the grid
+is one of the given test images: the original, what is kept of it, then completions. The same seed gives
+the same images.
+
+Example:
+  pixelrnn sample my-run -n 64 -o samples.png --seed 1")]
+pub struct Sample {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// How many images; with `--complete`, how many of those given
+    #[arg(short, value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    n: u16,
+    /// The file to write, `.png` or `.npy`
+    #[arg(short, long, value_name = "F")]
+    output: PathBuf,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// Logits are divided by it: below 1 for what is likely, above for what is not
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = parse::positive)]
+    temperature: f64,
+    /// Complete images of a test split instead, as in `digits`; SPEC as of `train --data`
+    #[arg(long, value_name = "IMAGES", value_parser = parse::spec, requires = "keep_rows")]
+    complete: Option<Spec>,
+    /// How many rows of them are kept, from the top
+    #[arg(long, value_name = "K", requires = "complete")]
+    keep_rows: Option<usize>,
+    /// Completions of each image
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    completions: u16,
+    /// `cached`: about one forward pass an image; `naive`: one for every value
+    #[arg(long, value_name = "HOW", default_value = "cached")]
+    method: How,
+    /// The engine
+    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
+    engine: String,
+    /// For what is random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+/// The names of the methods.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum How {
+    Cached,
+    Naive,
+}
+
+impl From<How> for Method {
+    fn from(how: How) -> Method {
+        match how {
+            How::Cached => Method::Cached,
+            How::Naive => Method::Naive,
+        }
+    }
+}
+
+/// What a `.npy` or `.png` is made from.
+enum Format {
+    Png,
+    Npy,
+}
+
+impl Sample {
+    /// Runs the command.
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let format = match self.output.extension().and_then(|e| e.to_str()) {
+            Some("png") => Format::Png,
+            Some("npy") => Format::Npy,
+            _ => {
+                let name = self.output.display();
+                return usage(format!("{name}: the name must end in .png or .npy"));
+            }
+        };
+        let model = self.model.load()?;
+        let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
+        let levels = model.image().levels;
+        if matches!(format, Format::Npy) && levels > 256 {
+            return usage(format!("{levels} levels do not fit the u8 of a .npy: write a .png"));
+        }
+        let mut count = usize::from(self.n);
+        let copies = usize::from(self.completions);
+        let given = match (&self.complete, self.keep_rows) {
+            (Some(spec), Some(rows)) => {
+                let height = model.image().height;
+                if rows > height {
+                    return usage(format!("`--keep-rows {rows}` of images of {height} rows"));
+                }
+                let data = spec.load(self.seed).map_err(Failure::data)?;
+                suits(&model, &data)?;
+                let images = data.images(Split::Test).map_err(Failure::data)?;
+                count = count.min(images.count());
+                Some(stacked(&model, &images, count, copies))
+            }
+            _ => None,
+        };
+        let drawn = if given.is_some() { count * copies } else { count };
+        let uniform = sampling::uniform(&model, drawn, self.seed);
+        let engine = engines::one(&self.engine, global)?;
+        let start = Instant::now();
+        let bar = Bar::counting(out, drawn as u64, "images");
+        let request = Sampling {
+            method: self.method.into(),
+            temperature: self.temperature,
+            uniform: &uniform,
+            given: given.as_ref().map(|levels| Given { levels, rows: self.keep_rows.unwrap_or(0) }),
+        };
+        let images = sampling::draw(&model, &weights, &*engine, &request, &mut |done| {
+            bar.set(done as u64);
+        })?;
+        bar.clear();
+        let seconds = start.elapsed().as_secs_f64();
+        let bytes = match format {
+            Format::Npy => npy(&images),
+            Format::Png => {
+                let grid = match &given {
+                    None => Grid::square(&images, levels),
+                    Some(given) => {
+                        Grid::completed(&images, given, copies, self.keep_rows.unwrap_or(0), levels)
+                    }
+                };
+                grid.png(&self.output)?
+            }
+        };
+        files::write(&self.output, &bytes)?;
+        let path = self.output.display();
+        let text =
+            format!("{path}: {} of {}, {seconds:.1} s", plural(drawn, "image"), model.name());
+        let object = json!({
+            "file": path.to_string(),
+            "model": model.name(),
+            "weights": origin,
+            "images": drawn,
+            "seed": self.seed,
+            "temperature": self.temperature,
+            "engine": engine.name(),
+            "seconds": seconds,
+        });
+        out.report(&text, &object)?;
+        Ok(ExitCode::Good)
+    }
+}
+
+/// The first images, each so often, as `[N, H, W, C]`.
+fn stacked(
+    model: &pixelrnn::Declaration,
+    images: &pixelrnn::training::data::Images,
+    count: usize,
+    copies: usize,
+) -> Array {
+    let image = model.image();
+    let mut all = Array::zeros(vec![count * copies, image.height, image.width, image.colours]);
+    let pixels = (0..count * copies).filter_map(|i| images.get(i / copies)).flatten();
+    for (to, &level) in all.iter_mut().zip(pixels) {
+        *to = f32::from(level);
+    }
+    all
+}
+
+/// An array of bytes in NumPy's format, version 1.
+fn npy(images: &Array) -> Vec<u8> {
+    let shape: Vec<String> = images.shape().iter().map(usize::to_string).collect();
+    let mut header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
+    // What comes before the numbers is a multiple of 64 bytes, the last of them a line feed.
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(images.iter().map(|&level| level as u8));
+    bytes
+}
+
+/// Images in rows and columns.
+pub struct Grid<'a> {
+    /// For each place an image of a batch and how many of its rows are shown.
+    cells: Vec<(&'a Array, usize, usize)>,
+    columns: usize,
+    levels: usize,
+}
+
+const GAP: usize = 2;
+const PAPER: Colour = [0x60, 0x66, 0x70];
+const HIDDEN: Colour = [0x3b, 0x52, 0x70];
+
+impl<'a> Grid<'a> {
+    /// About as many rows as columns.
+    pub fn square(images: &'a Array, levels: usize) -> Grid<'a> {
+        let count = images.shape()[0];
+        let columns = (1..).find(|c| c * c >= count).unwrap_or(1);
+        let height = images.shape()[1];
+        Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
+    }
+
+    /// A row for each image: the original, what is kept, the completions.
+    fn completed(
+        images: &'a Array,
+        given: &'a Array,
+        copies: usize,
+        rows: usize,
+        levels: usize,
+    ) -> Grid<'a> {
+        let height = images.shape()[1];
+        let mut cells = Vec::new();
+        for first in (0..images.shape()[0]).step_by(copies) {
+            cells.extend([(given, first, height), (given, first, rows)]);
+            cells.extend((first..first + copies).map(|i| (images, i, height)));
+        }
+        Grid { cells, columns: copies + 2, levels }
+    }
+
+    /// The file's bytes; small images are enlarged.
+    pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let shape = self.cells.first().map_or(vec![0, 1, 1, 1], |c| c.0.shape().to_vec());
+        let (height, width, colours) = (shape[1], shape[2], shape[3]);
+        let scale = (64 / height.max(width).max(1)).clamp(1, 8);
+        let rows = self.cells.len().div_ceil(self.columns);
+        let [tall, wide] = [height, width].map(|n| n * scale + GAP);
+        let mut canvas = Canvas::new(self.columns * wide + GAP, rows * tall + GAP, PAPER);
+        for (at, &(images, image, shown)) in self.cells.iter().enumerate() {
+            let left = at % self.columns * wide + GAP;
+            let top = at / self.columns * tall + GAP;
+            for y in 0..height {
+                for x in 0..width {
+                    let value = |c: usize| {
+                        let c = c.min(colours - 1);
+                        let level = images[[image, y, x, c].as_slice()];
+                        (level * 255.0 / (self.levels - 1) as f32).round() as u8
+                    };
+                    let colour = if y < shown { [value(0), value(1), value(2)] } else { HIDDEN };
+                    canvas.fill([left + x * scale, top + y * scale], [scale, scale], colour);
+                }
+            }
+        }
+        canvas.png(path)
+    }
+}

@@ -1,0 +1,182 @@
+//! Images drawn from a model: with caches, in about the time of one forward pass, or naively.
+//!
+//! Randomness is an input. Each image has a stream of its own, so that image `i` of a seed is the
+//! same whatever the batch, the method or the machine, but for a draw that falls within rounding of
+//! a boundary.
+
+use ndarray::Axis;
+use pixelrnn_passes::Weights;
+use pixelrnn_runtime::{Engine, Program};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, SampleOptions};
+
+/// How images are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// With the graph of [`GraphKind::Sample`].
+    Cached,
+    /// The forward graph once for every value: slow, for comparison.
+    Naive,
+}
+
+/// Values that are kept instead of drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// Levels, `[N, H, W, C]`.
+    pub levels: &'a Array,
+    /// So many rows of them are kept, from the top.
+    pub rows: usize,
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling<'a> {
+    pub method: Method,
+    /// Logits are divided by it.
+    pub temperature: f64,
+    /// Uniform numbers at least 0 and below 1, `[N, H, W, C]`.
+    pub uniform: &'a Array,
+    pub given: Option<Given<'a>>,
+}
+
+/// Images a call, if there are so many.
+pub const BATCH: usize = 16;
+
+/// Uniform numbers for so many images, `[N, H, W, C]`.
+pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
+    let image = model.image();
+    let mut numbers = Array::zeros(vec![count, image.height, image.width, image.colours]);
+    for (stream, mut one) in numbers.outer_iter_mut().enumerate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(stream as u64);
+        // As many bits as an f32 holds, so that none is rounded up to 1.
+        one.iter_mut().for_each(|u| *u = (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32);
+    }
+    numbers
+}
+
+/// Draws images: levels, `[N, H, W, C]`. `progress` hears how many images are done, in parts.
+///
+/// # Errors
+/// A model that is not causal, weights that do not fit, a temperature that is not above zero, or
+/// what the engine finds.
+pub fn draw(
+    model: &Declaration,
+    weights: &Weights,
+    engine: &dyn Engine,
+    sampling: &Sampling,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Array, Error> {
+    // Refuses a bad temperature for either method.
+    let sample =
+        SampleOptions { temperature: sampling.temperature, complete: sampling.given.is_some() };
+    let count = sampling.uniform.shape().first().copied().unwrap_or(0);
+    let size = count.clamp(1, BATCH);
+    let kind = match sampling.method {
+        Method::Cached => GraphKind::Sample,
+        Method::Naive => {
+            pixelrnn_passes::stream::sample(&model.prove()?, &sample)?;
+            GraphKind::Forward
+        }
+    };
+    let options = ExportOptions {
+        batch: Batch::Fixed(size),
+        sample,
+        portable: engine.name() == "tract",
+        ..ExportOptions::with_weights(weights)
+    };
+    let onnx = model.export(kind, &options)?;
+    let graph = pixelrnn_passes::bind(&model.graph_with(kind, &options)?, weights)
+        .map_err(pixelrnn_passes::PassError::from)?;
+    let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+    let mut session = engine.load(&program)?;
+
+    let mut mask = Array::zeros(batched(sampling.uniform.shape(), size));
+    if let Some(given) = &sampling.given {
+        let rows = given.rows.min(model.image().height);
+        mask.slice_axis_mut(Axis(1), (..rows).into()).fill(1.0);
+    }
+    let mut images = Array::zeros(sampling.uniform.shape());
+    for start in (0..count).step_by(size) {
+        let end = (start + size).min(count);
+        let numbers = part(sampling.uniform, start, end, size);
+        let given = match &sampling.given {
+            Some(given) => part(given.levels, start, end, size),
+            None => Array::zeros(mask.shape()),
+        };
+        let drawn = match sampling.method {
+            Method::Cached => {
+                let mut inputs = vec![("uniform", &numbers)];
+                if sampling.given.is_some() {
+                    inputs.extend([("given", &given), ("mask", &mask)]);
+                }
+                session.run(&inputs)?.remove(0).1
+            }
+            Method::Naive => {
+                let image = model.image();
+                let mut x = Array::zeros(vec![size, image.colours, image.height, image.width]);
+                for y in 0..image.height {
+                    for column in 0..image.width {
+                        for c in 0..image.colours {
+                            let logits = session.run(&[("image", &x)])?.remove(0).1;
+                            for n in 0..size {
+                                let at = [n, y, column, c];
+                                let level = match mask[at.as_slice()] > 0.0 {
+                                    true => given[at.as_slice()],
+                                    false => {
+                                        let of = |l: usize| match image.levels {
+                                            2 => l as f32 * logits[[n, c, y, column].as_slice()],
+                                            _ => logits[[n, c, l, y, column].as_slice()],
+                                        };
+                                        let scaled = |l| f64::from(of(l)) / sampling.temperature;
+                                        let logits = (0..image.levels).map(scaled).collect();
+                                        level(logits, f64::from(numbers[at.as_slice()]))
+                                    }
+                                };
+                                x[[n, c, y, column].as_slice()] = level;
+                            }
+                        }
+                    }
+                    let rows = (y + 1) as f64 / image.height as f64;
+                    progress(start as f64 + (end - start) as f64 * rows);
+                }
+                x.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned()
+            }
+        };
+        let all = ndarray::Slice::from(..end - start);
+        let to = ndarray::Slice::from(start..end);
+        images.slice_axis_mut(Axis(0), to).assign(&drawn.slice_axis(Axis(0), all));
+        progress(end as f64);
+    }
+    Ok(images)
+}
+
+/// The level whose share of the cumulative probabilities a uniform number falls into.
+fn level(logits: Vec<f64>, uniform: f64) -> f32 {
+    let max = logits.iter().copied().fold(f64::MIN, f64::max);
+    let shares: Vec<f64> = logits.iter().map(|l| (l - max).exp()).collect();
+    let mark = uniform * shares.iter().sum::<f64>();
+    let mut cdf = 0.0;
+    let below = shares[..shares.len() - 1].iter().take_while(|&&share| {
+        cdf += share;
+        cdf <= mark
+    });
+    below.count() as f32
+}
+
+fn batched(shape: &[usize], size: usize) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    shape[0] = size;
+    shape
+}
+
+/// Images `start..end`, and zeros up to a whole batch.
+fn part(all: &Array, start: usize, end: usize, size: usize) -> Array {
+    let mut part = Array::zeros(batched(all.shape(), size));
+    let from = ndarray::Slice::from(start..end);
+    let to = ndarray::Slice::from(..end - start);
+    part.slice_axis_mut(Axis(0), to).assign(&all.slice_axis(Axis(0), from));
+    part
+}
