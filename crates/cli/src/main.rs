@@ -19,6 +19,7 @@ mod arguments;
 mod canvas;
 mod commands;
 mod cost;
+mod curve;
 mod engines;
 mod exit;
 mod model;

@@ -26,18 +26,21 @@ use crate::table;
 /// Declare, check, train, evaluate, sample and export a small model, in about a minute
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Writes into the folder pixelrnn-quickstart, here. The images are built in: handwritten digits of 8 x 8.
-Trains with ONNX Runtime if it can be had, else with tract.
+Writes into the folder pixelrnn-quickstart, here. The images are built in: handwritten digits of
+8 x 8. Trains with ONNX Runtime if it can be had, else with tract.
 
 Example:
   pixelrnn quickstart")]
-pub struct Quickstart {}
+pub struct Quickstart {
+    /// How often the training images are seen
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: u64,
+}
 
 const MODEL: &str = "digits-diagonal";
 const FOLDER: &str = "pixelrnn-quickstart";
 const IMAGES: usize = 4;
 const SAMPLES: usize = 64;
-const EPOCHS: u64 = 20;
 
 impl Quickstart {
     /// Runs the command.
@@ -61,7 +64,8 @@ impl Quickstart {
             return crate::exit::usage("no engine works here: see `pixelrnn runtime list`");
         };
 
-        out.progress(&format!("training on {}, {EPOCHS} epochs", engine.name()));
+        let epochs = table::plural(usize::try_from(self.epochs).unwrap_or(usize::MAX), "epoch");
+        out.progress(&format!("training on {}, {}", engine.name(), epochs));
         let run = Run::new(folder.join("run"));
         if run.exists() {
             let cannot =
@@ -69,7 +73,7 @@ impl Quickstart {
             std::fs::remove_dir_all(run.folder()).map_err(cannot)?;
         }
         let spec = parse::spec("digits").map_err(Failure::Usage)?;
-        let mut recipe = Recipe::new(Rule::Adam.optimiser(), Budget::Epochs(EPOCHS));
+        let mut recipe = Recipe::new(Rule::Adam.optimiser(), Budget::Epochs(self.epochs));
         recipe.learning_rate = 0.006;
         recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
         recipe.optimiser.ema = Some(0.99);
@@ -123,7 +127,7 @@ impl Quickstart {
              `pixelrnn zoo {MODEL}` prints its dozen lines
 2. checked   causal: none of {} outputs reads what it is to predict
              {FOLDER}/context.png shows what they do read
-3. trained   {EPOCHS} epochs, {} in {trained:.0} s on {}
+3. trained   {epochs}, {} in {trained:.0} s on {}
              {FOLDER}/run: weights, checkpoint, log
 4. evaluated {:.4} bits a dimension, {:.2} nats an image, on {} test images
              2.37 is what a model without context reaches

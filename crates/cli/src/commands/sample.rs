@@ -22,9 +22,9 @@ use crate::table::plural;
 /// Draw images from a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A `.png` is a grid, a `.npy` an array u8 [N, H, W, C] of levels. With `--complete`, each row of the grid
-is one of the given test images: the original, what is kept of it, then completions. The same seed gives
-the same images.
+A `.png` is a grid, a `.npy` an array u8 [N, H, W, C] of levels. With `--complete`, each row of the
+grid is one of the given test images: the original, what is kept of it, then completions. The same
+seed gives the same images.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]

@@ -13,6 +13,7 @@ use pixelrnn::training::{
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
+use crate::curve;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{self, image_text};
@@ -24,9 +25,10 @@ use crate::table::{grouped, plural};
 /// Train a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The folder RUN holds the model, the settings, the last checkpoint, the best weights and the log; every
-command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on with the same numbers as if
-nothing had happened. Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR, cifar10:DIR, images:DIR.
+The folder RUN holds the model, the settings, the last checkpoint, the best weights, the log
+and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on with
+the same numbers as if nothing had happened. Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR,
+cifar10:DIR, images:DIR.
 
 Example:
   pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run")]
@@ -145,6 +147,7 @@ impl Train {
         let outcome = training::train(&task, &run, &mut watch, &stop);
         watch.bar.clear();
         let outcome = outcome?;
+        curve::write(&run.log_path(), &self.out.join("curve.png"))?;
         self.answer(&outcome, &data, watch.speed, out)?;
         Ok(ExitCode::Good)
     }

@@ -9,7 +9,7 @@ use crate::run::{bad, command, good, json, names, run, run_in};
 
 #[test]
 fn help_ends_with_an_example() {
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["quickstart"],
         &["zoo"],
@@ -17,6 +17,9 @@ fn help_ends_with_an_example() {
         &["inspect"],
         &["export"],
         &["compare"],
+        &["train"],
+        &["eval"],
+        &["sample"],
         &["bench"],
         &["runtime"],
         &["runtime", "list"],
@@ -39,26 +42,39 @@ fn wrong_usage() {
     assert!(bad(&["chek"]).contains("a similar subcommand exists: 'check'"));
     assert!(bad(&["check"]).contains("required arguments"));
     assert!(bad(&["check", "digits-diagonal", "--nonsense"]).contains("--nonsense"));
-    // Not here yet, so not there at all.
-    assert!(bad(&["train"]).contains("unrecognized subcommand"));
+    assert!(bad(&["train"]).contains("required arguments"));
+    assert!(bad(&["sample", "digits-diagonal"]).contains("required arguments"));
+    assert!(bad(&["sample", "digits-diagonal", "-o", "x.gif"]).contains(".png or .npy"));
 }
 
 #[test]
 fn quickstart_with_nothing_installed() {
     let folder = tempfile::tempdir().unwrap();
-    let ran = run_in(folder.path(), &["quickstart"]);
+    let ran = run_in(folder.path(), &["quickstart", "--epochs", "1"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains("going on without engine `ort`"), "{}", ran.err);
-    for word in ["1. declared", "2. checked", "3. exported", "4. compared", "To try next:"] {
+    for word in [
+        "1. declared",
+        "2. checked",
+        "3. trained",
+        "4. evaluated",
+        "5. sampled",
+        "6. exported",
+        "7. compared",
+        "To try next:",
+    ] {
         assert!(ran.out.contains(word), "{word}: {}", ran.out);
     }
-    let files = ["context.png", "model.onnx", "weights.safetensors"];
+    let files = ["context.png", "model.onnx", "run", "sample.onnx", "samples.png"];
     assert_eq!(names(&folder.path().join("pixelrnn-quickstart")), files);
     // Again, over what is there.
-    let ran = run_in(folder.path(), &["quickstart", "--json", "-q"]);
+    let ran = run_in(folder.path(), &["quickstart", "--epochs", "1", "--json", "-q"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(object["run"], json!("pixelrnn-quickstart"));
+    assert_eq!(object["run"], json!("pixelrnn-quickstart/run"));
+    // Untrained it is near log2(17) = 4.09.
+    let bits = object["bits_per_dim"].as_f64().unwrap();
+    assert!((1.5..3.2).contains(&bits), "{bits}");
     assert_eq!(object["within"], json!(true));
     assert!(object["seconds"].as_f64().unwrap() > 0.0);
     // What it wrote is what `check` takes.
@@ -67,7 +83,7 @@ fn quickstart_with_nothing_installed() {
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pixelrnn-quickstart"), "in the way").unwrap();
-    let ran = run_in(folder.path(), &["quickstart"]);
+    let ran = run_in(folder.path(), &["quickstart", "--epochs", "1"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("cannot create pixelrnn-quickstart"), "{}", ran.err);
 }
