@@ -25,7 +25,7 @@ fn every_image_weighs_the_same() {
         assert_eq!(found.images, count);
         assert!((found.nats_per_image - one.nats_per_image).abs() < 1e-9, "{found:?}, {one:?}");
     }
-    assert!(count % 4 != 0 && count % 5 != 0);
+    assert!(!count.is_multiple_of(4) && !count.is_multiple_of(5));
     let bits = one.nats_per_image / std::f64::consts::LN_2 / 16.0;
     assert!((one.bits_per_dim - bits).abs() < 1e-12);
 }
