@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Axis;
 use pixelrnn::internal::ops::{Env, evaluate};
 use pixelrnn::internal::passes::bind;
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::{Engine, Program, Session};
+use pixelrnn::sampling::{BATCH, Given, Method, Sampling};
 use pixelrnn::{Array, Declaration, Weights};
 
 use crate::common::{Numbers, engines, weights, zoo};
@@ -364,4 +366,44 @@ fn stateless() -> Declaration {
     let text = "pub Columns { }\nimage 3 x 2, colours 1, levels 3;\n\
                 stem: masked_conv(3 x 1, A, 3); logits;\n";
     Declaration::from_source(pixelrnn::Source::new("columns", text), &[]).expect("a model")
+}
+
+#[test]
+fn the_library_draws_completes_and_repeats() {
+    let model = small("digits-diagonal", 3, 9);
+    let weights = loud(&model, 21);
+    // One batch and a part of one.
+    let count = BATCH + 3;
+    let numbers = pixelrnn::sampling::uniform(&model, count, 7);
+    assert!(numbers.iter().all(|u| (0.0..1.0).contains(u)));
+    let few = pixelrnn::sampling::uniform(&model, 2, 7);
+    assert_eq!(few, numbers.slice_axis(Axis(0), (..2).into()), "streams of their own");
+    let levels = pixelrnn::sampling::uniform(&model, count, 8).mapv(|u| (9.0 * u).floor());
+    for rows in [None, Some(2)] {
+        let given = rows.map(|rows| Given { levels: &levels, rows });
+        let drawn = [Method::Cached, Method::Naive].map(|method| {
+            let request = Sampling { method, temperature: 0.8, uniform: &numbers, given };
+            let mut last = 0.0;
+            let engine = &*engines()[2];
+            let images = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |n| {
+                assert!(n >= last, "{n} after {last}");
+                last = n;
+            });
+            assert_eq!(last, count as f64);
+            images.unwrap_or_else(|e| panic!("{e}"))
+        });
+        assert_eq!(drawn[0], drawn[1], "{rows:?}");
+        let upper = ndarray::Slice::from(..rows.unwrap_or(0));
+        assert_eq!(
+            drawn[0].slice_axis(Axis(1), upper),
+            levels.slice_axis(Axis(1), upper),
+            "{rows:?}"
+        );
+        assert_ne!(drawn[0], levels);
+    }
+    let request =
+        Sampling { method: Method::Naive, temperature: 0.0, uniform: &numbers, given: None };
+    let engine = &*engines()[2];
+    let refused = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
+    assert!(refused.is_err());
 }

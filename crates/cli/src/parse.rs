@@ -94,7 +94,13 @@ pub fn image(text: &str) -> Result<[usize; 3], String> {
 
 /// The name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
-    PossibleValuesParser::new(GraphKind::ALL.map(GraphKind::name)).try_map(|name| {
+    kind_that(|_| true)
+}
+
+/// The name of one of some graph kinds.
+pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = GraphKind> {
+    let names = GraphKind::ALL.into_iter().filter(move |&k| suits(k)).map(GraphKind::name);
+    PossibleValuesParser::new(names).try_map(|name| {
         GraphKind::ALL
             .into_iter()
             .find(|k| k.name() == name)

@@ -60,7 +60,8 @@ pub struct Prepared {
     pub feeds: Vec<(String, Array)>,
 }
 
-/// Compiles a graph of a model as it is run: with weights as constants where they do not change.
+/// Compiles a graph of a model as it is run: with these weights, as constants where they do not
+/// change; otherwise with these options.
 ///
 /// # Errors
 /// A graph that cannot be compiled, or weights that do not fit.
@@ -68,10 +69,10 @@ pub fn prepare(
     model: &Declaration,
     kind: GraphKind,
     weights: &Weights,
-    batch: Batch,
+    options: &ExportOptions,
 ) -> Result<Prepared, Error> {
-    let options = ExportOptions { batch, ..ExportOptions::with_weights(weights) };
-    let graph = model.graph_of(kind)?;
+    let options = ExportOptions { weights: Some(weights), ..options.clone() };
+    let graph = model.graph_with(kind, &options)?;
     let bound = bind(&graph, weights).map_err(pixelrnn_passes::PassError::from)?;
     if kind != GraphKind::Train {
         return Ok(Prepared {
@@ -99,7 +100,8 @@ pub fn compare(
     images: &Array,
     engines: &[Box<dyn Engine>],
 ) -> Result<Vec<Difference>, Error> {
-    let Prepared { onnx, graph, feeds } = prepare(model, kind, weights, batch)?;
+    let Prepared { onnx, graph, feeds } =
+        prepare(model, kind, weights, &ExportOptions { batch, ..ExportOptions::default() })?;
     let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
     let mut inputs = vec![("image", images)];
     inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));

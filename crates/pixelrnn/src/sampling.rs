@@ -6,11 +6,12 @@
 
 use ndarray::Axis;
 use pixelrnn_passes::Weights;
-use pixelrnn_runtime::{Engine, Program};
+use pixelrnn_runtime::{Engine, Program, Session};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, SampleOptions};
+use crate::compare::prepare;
+use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, SampleOptions};
 
 /// How images are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,15 +70,15 @@ pub fn draw(
     sampling: &Sampling,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Array, Error> {
-    // Refuses a bad temperature for either method.
     let sample =
         SampleOptions { temperature: sampling.temperature, complete: sampling.given.is_some() };
+    sample.check()?;
     let count = sampling.uniform.shape().first().copied().unwrap_or(0);
     let size = count.clamp(1, BATCH);
     let kind = match sampling.method {
         Method::Cached => GraphKind::Sample,
         Method::Naive => {
-            pixelrnn_passes::stream::sample(&model.prove()?, &sample)?;
+            model.prove()?;
             GraphKind::Forward
         }
     };
@@ -87,11 +88,9 @@ pub fn draw(
         portable: engine.name() == "tract",
         ..ExportOptions::with_weights(weights)
     };
-    let onnx = model.export(kind, &options)?;
-    let graph = pixelrnn_passes::bind(&model.graph_with(kind, &options)?, weights)
-        .map_err(pixelrnn_passes::PassError::from)?;
-    let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
-    let mut session = engine.load(&program)?;
+    let prepared = prepare(model, kind, weights, &options)?;
+    let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
+    let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
 
     let mut mask = Array::zeros(batched(sampling.uniform.shape(), size));
     if let Some(given) = &sampling.given {
@@ -101,48 +100,23 @@ pub fn draw(
     let mut images = Array::zeros(sampling.uniform.shape());
     for start in (0..count).step_by(size) {
         let end = (start + size).min(count);
-        let numbers = part(sampling.uniform, start, end, size);
+        let uniform = part(sampling.uniform, start, end, size);
         let given = match &sampling.given {
             Some(given) => part(given.levels, start, end, size),
             None => Array::zeros(mask.shape()),
         };
         let drawn = match sampling.method {
             Method::Cached => {
-                let mut inputs = vec![("uniform", &numbers)];
+                let mut inputs = vec![("uniform", &uniform)];
                 if sampling.given.is_some() {
                     inputs.extend([("given", &given), ("mask", &mask)]);
                 }
                 session.run(&inputs)?.remove(0).1
             }
             Method::Naive => {
-                let image = model.image();
-                let mut x = Array::zeros(vec![size, image.colours, image.height, image.width]);
-                for y in 0..image.height {
-                    for column in 0..image.width {
-                        for c in 0..image.colours {
-                            let logits = session.run(&[("image", &x)])?.remove(0).1;
-                            for n in 0..size {
-                                let at = [n, y, column, c];
-                                let level = match mask[at.as_slice()] > 0.0 {
-                                    true => given[at.as_slice()],
-                                    false => {
-                                        let of = |l: usize| match image.levels {
-                                            2 => l as f32 * logits[[n, c, y, column].as_slice()],
-                                            _ => logits[[n, c, l, y, column].as_slice()],
-                                        };
-                                        let scaled = |l| f64::from(of(l)) / sampling.temperature;
-                                        let logits = (0..image.levels).map(scaled).collect();
-                                        level(logits, f64::from(numbers[at.as_slice()]))
-                                    }
-                                };
-                                x[[n, c, y, column].as_slice()] = level;
-                            }
-                        }
-                    }
-                    let rows = (y + 1) as f64 / image.height as f64;
-                    progress(start as f64 + (end - start) as f64 * rows);
-                }
-                x.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned()
+                let values = [&uniform, &given, &mask];
+                let done = |share| progress(start as f64 + (end - start) as f64 * share);
+                naive(model, &mut *session, values, sampling.temperature, done)?
             }
         };
         let all = ndarray::Slice::from(..end - start);
@@ -153,10 +127,41 @@ pub fn draw(
     Ok(images)
 }
 
+/// One batch, value by value; `done` hears which share of it is.
+fn naive(
+    model: &Declaration,
+    session: &mut dyn Session,
+    [uniform, given, mask]: [&Array; 3],
+    temperature: f64,
+    mut done: impl FnMut(f64),
+) -> Result<Array, Error> {
+    let Image { height, width, colours, levels } = model.image();
+    let size = uniform.shape()[0];
+    let mut images = Array::zeros(vec![size, colours, height, width]);
+    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+        for c in 0..colours {
+            let logits = session.run(&[("image", &images)])?.remove(0).1;
+            for n in 0..size {
+                let at = [n, y, x, c];
+                let scaled = |l: usize| match levels {
+                    2 => l as f64 * f64::from(logits[[n, c, y, x].as_slice()]) / temperature,
+                    _ => f64::from(logits[[n, c, l, y, x].as_slice()]) / temperature,
+                };
+                images[[n, c, y, x].as_slice()] = match mask[at.as_slice()] > 0.0 {
+                    true => given[at.as_slice()],
+                    false => level((0..levels).map(scaled), f64::from(uniform[at.as_slice()])),
+                };
+            }
+        }
+        done((y * width + x + 1) as f64 / (height * width) as f64);
+    }
+    Ok(images.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned())
+}
+
 /// The level whose share of the cumulative probabilities a uniform number falls into.
-fn level(logits: Vec<f64>, uniform: f64) -> f32 {
-    let max = logits.iter().copied().fold(f64::MIN, f64::max);
-    let shares: Vec<f64> = logits.iter().map(|l| (l - max).exp()).collect();
+fn level(logits: impl Iterator<Item = f64> + Clone, uniform: f64) -> f32 {
+    let max = logits.clone().fold(f64::MIN, f64::max);
+    let shares: Vec<f64> = logits.map(|l| (l - max).exp()).collect();
     let mark = uniform * shares.iter().sum::<f64>();
     let mut cdf = 0.0;
     let below = shares[..shares.len() - 1].iter().take_while(|&&share| {

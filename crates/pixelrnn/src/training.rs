@@ -9,6 +9,7 @@ use pixelrnn_runtime::{Engine, Program};
 use pixelrnn_train::{Task, load};
 use serde_json::{Map, Value, json};
 
+use crate::compare::prepare;
 use crate::{Declaration, Error, ExportOptions, GraphKind};
 
 pub use pixelrnn_data as data;
@@ -121,8 +122,7 @@ pub fn evaluate(
     observe: &mut dyn FnMut(usize),
 ) -> Result<Figures, Error> {
     suits(model, data)?;
-    let prepared =
-        crate::compare::prepare(model, GraphKind::Nll, weights, pixelrnn_ops::Batch::Symbolic)?;
+    let prepared = prepare(model, GraphKind::Nll, weights, &ExportOptions::default())?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
     let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
     let none = Weights::new();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::runtime::{Engine, Program};
-use pixelrnn::{Array, Declaration, GraphKind, Weights};
+use pixelrnn::{Array, Declaration, ExportOptions, GraphKind, Weights, sampling};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -33,7 +33,7 @@ pub struct Bench {
     engine: Option<Vec<String>>,
     /// The graph kinds, with commas between
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
-          value_parser = parse::kind())]
+          value_parser = parse::kind_that(|k| !k.samples() || k == GraphKind::Sample))]
     graph: Vec<GraphKind>,
     /// Images a call, which the model states or leaves open
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
@@ -149,9 +149,18 @@ impl Bench {
         images: &Array,
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
-        let Prepared { onnx, graph, feeds } = prepare(model, kind, weights, self.batch.batch)?;
+        let Prepared { onnx, graph, feeds } = prepare(
+            model,
+            kind,
+            weights,
+            &ExportOptions { batch: self.batch.batch, ..ExportOptions::default() },
+        )?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
-        let mut inputs = vec![("image", images)];
+        let uniform = sampling::uniform(model, images.shape()[0], self.seed);
+        let mut inputs = match kind {
+            GraphKind::Sample => vec![("uniform", &uniform)],
+            _ => vec![("image", images)],
+        };
         inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));
         let start = Instant::now();
         let mut session = engine.load(&program)?;

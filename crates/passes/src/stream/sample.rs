@@ -27,9 +27,11 @@ impl Default for SampleOptions {
 }
 
 impl SampleOptions {
+    /// Whether they make sense.
+    ///
     /// # Errors
     /// A temperature that is not above zero and finite.
-    pub(super) fn check(&self) -> Result<(), SampleError> {
+    pub fn check(&self) -> Result<(), SampleError> {
         let scale = 1.0 / self.temperature;
         match self.temperature > 0.0 && scale.is_finite() && scale > 0.0 {
             true => Ok(()),
