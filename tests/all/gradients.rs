@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn::internal::graph::{Array, Role, Type, Value};
+use pixelrnn::internal::graph::{Array, Operation, Role, Type, Value};
 use pixelrnn::internal::ops::rules::adjoint::{AdjointError, pull_back};
-use pixelrnn::internal::ops::{Constant, Env, Fill, Mul, Op, PixelGraph, Sample, evaluate};
+use pixelrnn::internal::ops::{
+    Add, Constant, Env, Fill, Mul, Op, Pad, PixelGraph, Sample, evaluate,
+};
+use pixelrnn::internal::passes::join::join;
+use pixelrnn::internal::passes::tidy::tidy;
 use pixelrnn::internal::passes::{differentiate, with_loss};
 use pixelrnn::prelude::*;
 
@@ -236,5 +240,44 @@ fn any_loop_is_differentiated() {
         let steps = Type::real([5usize, 2, 3]);
         let sample = Sample::new(scan, [ty.clone(), ty.clone(), steps]);
         assert_eq!(check_sample(&sample, 11), Some(()));
+    }
+}
+
+/// Parts of a whole that do not meet, and together are all of it, are put side by side; any others
+/// are summed as before.
+#[test]
+fn sums_of_padded_parts_are_joined() {
+    // Where each part of an axis of six begins, and its length.
+    let cases: [(&[(usize, usize)], bool); 5] = [
+        (&[(0, 2), (2, 4)], true),
+        (&[(4, 2), (0, 1), (1, 3)], true),
+        (&[(0, 3), (2, 4)], false),
+        (&[(0, 2), (3, 3)], false),
+        (&[(0, 2), (2, 3)], false),
+    ];
+    for (parts, joined) in cases {
+        let mut graph = PixelGraph::new("parts");
+        let mut inputs = Doubles::new();
+        let mut numbers = Numbers::new(3);
+        let mut sum: Option<Value> = None;
+        for (i, &(before, length)) in parts.iter().enumerate() {
+            let x = graph.input(format!("x{i}"), Type::real([2usize, length]), Role::Data);
+            inputs.insert(format!("x{i}"), doubles(&numbers.array(vec![2, length])));
+            let pad = Pad { axis: 1, before, after: 6 - before - length };
+            let part = graph.push(pad.into(), &[x], &format!("part{i}"), None).expect("fits")[0];
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => {
+                    graph.push(Add.into(), &[sum, part], &format!("sum{i}"), None).expect("fits")[0]
+                }
+            });
+        }
+        graph.output("sum", sum.expect("parts"));
+        let env = Env { batch: 1 };
+        let expected = evaluate(&graph, &env, &inputs).expect("evaluates");
+        let after = tidy(&join(&graph).expect("joins")).expect("tidies");
+        assert_eq!(evaluate(&after, &env, &inputs).expect("evaluates"), expected, "{parts:?}");
+        let ops: Vec<&str> = after.nodes().map(|(_, n)| n.op.mnemonic()).collect();
+        assert_eq!(ops == ["concat"], joined, "{parts:?}: {ops:?}");
     }
 }

@@ -50,7 +50,6 @@ fn multiply_adds(graph: &OnnxGraph, node: &Node<OnnxOp>) -> u64 {
     };
     match &node.op {
         OnnxOp::Conv { .. } => result.saturating_mul(taps(input(1), 1)),
-        OnnxOp::ConvTranspose { .. } => elements(input(0)).saturating_mul(taps(input(1), 1)),
         OnnxOp::MatMul => {
             let rank = input(0).map_or(0, Type::rank);
             result.saturating_mul(taps(input(0), rank.saturating_sub(1)))

@@ -266,7 +266,7 @@ impl Writer<'_> {
         let to_i64 = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
         match &node.op {
             OnnxOp::Cast { to } => proto.attribute.push(int("to", data_type(*to) as i64)),
-            OnnxOp::Conv { pads } | OnnxOp::ConvTranspose { pads } => {
+            OnnxOp::Conv { pads } => {
                 let kernel = &graph.ty(node.inputs[1]).shape[2..];
                 let kernel: Vec<i64> = kernel.iter().map(|d| d.with_batch(0) as i64).collect();
                 proto.attribute.push(ints("kernel_shape", kernel));

@@ -37,7 +37,6 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
         OnnxOp::Cast { to } => Ok(vec![Type { elem: *to, shape: inputs[0].shape.clone() }]),
         OnnxOp::MatMul => matmul(inputs[0], inputs[1]),
         OnnxOp::Conv { pads } => conv(inputs, *pads),
-        OnnxOp::ConvTranspose { pads } => conv_transpose(inputs, *pads),
         OnnxOp::ReduceSum { axes } | OnnxOp::ReduceMax { axes } => {
             in_range(inputs[0], axes)?;
             let kept = |i: &usize| !axes.contains(i);
@@ -152,8 +151,7 @@ fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), Misfit> {
         | OnnxOp::Greater
         | OnnxOp::MatMul
         | OnnxOp::Gather { .. }
-        | OnnxOp::Expand { .. }
-        | OnnxOp::ConvTranspose { .. } => 2,
+        | OnnxOp::Expand { .. } => 2,
         OnnxOp::Where => 3,
         OnnxOp::Conv { .. } => found.clamp(2, 3),
         OnnxOp::Concat { .. } => found.max(1),
@@ -244,21 +242,6 @@ fn conv(inputs: &[&Type], pads: [usize; 4]) -> Types {
         left.map(Dim::Fixed).ok_or_else(|| Misfit::attribute("pads", "leave less than one window"))
     };
     Ok(vec![x.reshaped(vec![x.shape[0], w.shape[0], extent(0)?, extent(1)?])])
-}
-
-fn conv_transpose(inputs: &[&Type], pads: [usize; 4]) -> Types {
-    rank(inputs, 0, 4)?;
-    rank(inputs, 1, 4)?;
-    let (x, w) = (inputs[0], inputs[1]);
-    if x.shape[1] != w.shape[0] {
-        return Err(Misfit::Unequal { left: x.clone(), right: w.clone() });
-    }
-    let extent = |i: usize| -> Result<Dim, Misfit> {
-        let full = fixed(x, 0, i + 2)? + fixed(w, 1, i + 2)?;
-        let left = full.checked_sub(1 + pads[i] + pads[i + 2]).filter(|&n| n > 0);
-        left.map(Dim::Fixed).ok_or_else(|| Misfit::attribute("pads", "leave nothing"))
-    };
-    Ok(vec![x.reshaped(vec![x.shape[0], w.shape[1], extent(0)?, extent(1)?])])
 }
 
 fn concat(inputs: &[&Type], axis: usize) -> Types {

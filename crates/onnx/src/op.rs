@@ -50,10 +50,6 @@ pub enum OnnxOp {
     Conv {
         pads: [usize; 4],
     },
-    /// The transpose of [`OnnxOp::Conv`] with the same `pads`; `w [F, G, kh, kw]`.
-    ConvTranspose {
-        pads: [usize; 4],
-    },
 
     // Reductions; the reduced axes are dropped.
     ReduceSum {
@@ -172,7 +168,6 @@ impl OnnxOp {
             OnnxOp::Cast { .. } => "Cast",
             OnnxOp::MatMul => "MatMul",
             OnnxOp::Conv { .. } => "Conv",
-            OnnxOp::ConvTranspose { .. } => "ConvTranspose",
             OnnxOp::ReduceSum { .. } => "ReduceSum",
             OnnxOp::ReduceMax { .. } => "ReduceMax",
             OnnxOp::CumSum { .. } => "CumSum",
@@ -209,7 +204,7 @@ impl Operation for OnnxOp {
                 other => none.word("value", other.ty().to_string()),
             },
             OnnxOp::Cast { to } => none.word("to", to.to_string()),
-            OnnxOp::Conv { pads } | OnnxOp::ConvTranspose { pads } => none.ints("pads", pads),
+            OnnxOp::Conv { pads } => none.ints("pads", pads),
             OnnxOp::ReduceSum { axes }
             | OnnxOp::ReduceMax { axes }
             | OnnxOp::Unsqueeze { axes } => none.ints("axes", axes),

@@ -21,6 +21,7 @@ pub mod expand;
 pub mod fold;
 pub mod hoist;
 pub mod init;
+pub mod join;
 pub mod layout;
 pub mod loss;
 pub mod optimise;
@@ -39,7 +40,7 @@ pub use causality::{
 pub use differentiate::{differentiate, gradient_name};
 pub use init::initialise;
 pub use loss::with_loss;
-pub use optimise::{LEARNING_RATE, Optimiser, Rule, next_name, optimise, state_name};
+pub use optimise::{LEARNING_RATE, Optimiser, Rule, next_name, optimise, state_name, update};
 pub use pipeline::{CompileOptions, ControlFlow, PassError, compile};
 pub use state::{AVERAGE, fresh_state};
 pub use stream::{SampleError, SampleOptions};

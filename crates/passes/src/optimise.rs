@@ -155,6 +155,81 @@ impl Step {
         let excess = self.push(Relu, &[excess], "excess_positive")?;
         self.push(Sub, &[one, excess], "factor")
     }
+
+    /// Moves every parameter along its gradient; `list` holds names, parameters and gradients.
+    fn descend(
+        &mut self,
+        list: &[(String, Value, Value)],
+        optimiser: &Optimiser,
+    ) -> Result<(), BuildError> {
+        let gradients: Vec<Value> = list.iter().map(|&(_, _, g)| g).collect();
+        let factor = match optimiser.clip {
+            Some(clip) => Some(self.clip(clip, &gradients)?),
+            None => None,
+        };
+        let mut counters = Vec::new();
+        if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
+            for (slot, beta) in optimiser.counters().into_iter().zip([beta1, beta2]) {
+                let power = self.graph.input(slot, Type::real([1usize]), Role::Data);
+                let next = self.push(Scale { factor: beta }, &[power], slot)?;
+                let one = self.number(1.0, 1)?;
+                counters.push((slot, next, self.push(Sub, &[one, next], "correction")?));
+            }
+        }
+        let rate = self.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Data);
+        for &(ref name, w, g) in list {
+            self.name.clone_from(name);
+            let ty = self.graph.ty(w).clone();
+            let rank = ty.rank();
+            let mut g = g;
+            if let Some(factor) = factor {
+                let factor = self.widen(factor, rank)?;
+                g = self.push(Mul, &[g, factor], "clipped")?;
+            }
+            let rate = self.widen(rate, rank)?;
+            let direction = match optimiser.rule {
+                Rule::RmsProp { alpha, epsilon } => {
+                    let v = self.state(name, "square", &ty);
+                    let square = self.push(Mul, &[g, g], "square")?;
+                    let v = self.blend(alpha, v, square, "v")?;
+                    self.result(&state_name(name, "square"), v);
+                    quotient(self, g, v, epsilon, rank)?
+                }
+                Rule::Adam { beta1, beta2, epsilon } => {
+                    let (m, v) = (self.state(name, "mean", &ty), self.state(name, "square", &ty));
+                    let m = self.blend(beta1, m, g, "m")?;
+                    let square = self.push(Mul, &[g, g], "square")?;
+                    let v = self.blend(beta2, v, square, "v")?;
+                    self.result(&state_name(name, "mean"), m);
+                    self.result(&state_name(name, "square"), v);
+                    let [c1, c2] = [0, 1].map(|i| counters[i].2);
+                    let (c1, c2) = (self.widen(c1, rank)?, self.widen(c2, rank)?);
+                    let m = self.push(Div, &[m, c1], "m_hat")?;
+                    let v = self.push(Div, &[v, c2], "v_hat")?;
+                    quotient(self, m, v, epsilon, rank)?
+                }
+                Rule::Sgd { momentum } => {
+                    let b = self.state(name, "momentum", &ty);
+                    let kept = self.push(Scale { factor: momentum }, &[b], "kept")?;
+                    let b = self.push(Add, &[kept, g], "b")?;
+                    self.result(&state_name(name, "momentum"), b);
+                    b
+                }
+            };
+            let change = self.push(Mul, &[direction, rate], "change")?;
+            let next = self.push(Sub, &[w, change], "next")?;
+            self.result(name, next);
+            if let Some(decay) = optimiser.ema {
+                let average = self.state(name, "ema", &ty);
+                let average = self.blend(decay, average, next, "average")?;
+                self.result(&state_name(name, "ema"), average);
+            }
+        }
+        for (slot, next, _) in counters {
+            self.result(slot, next);
+        }
+        Ok(())
+    }
 }
 
 /// From what [`differentiate`](crate::differentiate()) gives to a training step.
@@ -185,72 +260,34 @@ pub fn optimise(gradient: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGra
     for value in loss {
         step.graph.output("loss", value);
     }
-    let gradients: Vec<Value> = list.iter().map(|&(_, _, g)| g).collect();
-    let factor = match optimiser.clip {
-        Some(clip) => Some(step.clip(clip, &gradients)?),
-        None => None,
-    };
-    let mut counters = Vec::new();
-    if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
-        for (slot, beta) in optimiser.counters().into_iter().zip([beta1, beta2]) {
-            let power = step.graph.input(slot, Type::real([1usize]), Role::Data);
-            let next = step.push(Scale { factor: beta }, &[power], slot)?;
-            let one = step.number(1.0, 1)?;
-            counters.push((slot, next, step.push(Sub, &[one, next], "correction")?));
-        }
+    step.descend(&list, optimiser)?;
+    Ok(step.graph)
+}
+
+/// The part of a training step behind the gradient, for gradients that come from elsewhere: an
+/// average over parts of a batch.
+///
+/// Inputs: the parameters, `p.grad` for each, the optimiser's states and `learning_rate`. Outputs:
+/// as [`optimise`], without the loss.
+///
+/// # Errors
+/// As [`optimise`].
+pub fn update(gradient: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+    let mut graph = PixelGraph::new(gradient.name.clone());
+    graph.doc.clone_from(&gradient.doc);
+    let mut list = Vec::new();
+    for (input, _) in gradient.parameters() {
+        let ty = gradient.ty(input.value).clone();
+        list.push((input.name.clone(), graph.input(input.name.clone(), ty, input.role)));
     }
-    let rate = step.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Data);
-    for (name, w, g) in list {
-        step.name.clone_from(&name);
-        let ty = step.graph.ty(w).clone();
-        let rank = ty.rank();
-        let mut g = g;
-        if let Some(factor) = factor {
-            let factor = step.widen(factor, rank)?;
-            g = step.push(Mul, &[g, factor], "clipped")?;
-        }
-        let rate = step.widen(rate, rank)?;
-        let direction = match optimiser.rule {
-            Rule::RmsProp { alpha, epsilon } => {
-                let v = step.state(&name, "square", &ty);
-                let square = step.push(Mul, &[g, g], "square")?;
-                let v = step.blend(alpha, v, square, "v")?;
-                step.result(&state_name(&name, "square"), v);
-                quotient(&mut step, g, v, epsilon, rank)?
-            }
-            Rule::Adam { beta1, beta2, epsilon } => {
-                let (m, v) = (step.state(&name, "mean", &ty), step.state(&name, "square", &ty));
-                let m = step.blend(beta1, m, g, "m")?;
-                let square = step.push(Mul, &[g, g], "square")?;
-                let v = step.blend(beta2, v, square, "v")?;
-                step.result(&state_name(&name, "mean"), m);
-                step.result(&state_name(&name, "square"), v);
-                let [c1, c2] = [0, 1].map(|i| counters[i].2);
-                let (c1, c2) = (step.widen(c1, rank)?, step.widen(c2, rank)?);
-                let m = step.push(Div, &[m, c1], "m_hat")?;
-                let v = step.push(Div, &[v, c2], "v_hat")?;
-                quotient(&mut step, m, v, epsilon, rank)?
-            }
-            Rule::Sgd { momentum } => {
-                let b = step.state(&name, "momentum", &ty);
-                let kept = step.push(Scale { factor: momentum }, &[b], "kept")?;
-                let b = step.push(Add, &[kept, g], "b")?;
-                step.result(&state_name(&name, "momentum"), b);
-                b
-            }
-        };
-        let change = step.push(Mul, &[direction, rate], "change")?;
-        let next = step.push(Sub, &[w, change], "next")?;
-        step.result(&name, next);
-        if let Some(decay) = optimiser.ema {
-            let average = step.state(&name, "ema", &ty);
-            let average = step.blend(decay, average, next, "average")?;
-            step.result(&state_name(&name, "ema"), average);
-        }
+    let mut all = Vec::new();
+    for (name, w) in list {
+        let ty = graph.ty(w).clone();
+        let g = graph.input(gradient_name(&name), ty, Role::Data);
+        all.push((name, w, g));
     }
-    for (slot, next, _) in counters {
-        step.result(slot, next);
-    }
+    let mut step = Step { graph, name: "step".into() };
+    step.descend(&all, optimiser)?;
     Ok(step.graph)
 }
 

@@ -7,7 +7,7 @@ use pixelrnn_onnx::OnnxGraph;
 use pixelrnn_ops::{AdjointError, Batch, LowerError, PixelGraph, lower_graph};
 
 use crate::bind::{BindError, Weights};
-use crate::{expand, fold, hoist, layout, split, tidy, unroll};
+use crate::{expand, fold, hoist, join, layout, split, tidy, unroll};
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ const fn pass(name: &'static str, about: &'static str, when: When, step: Step) -
 pub const PASSES: &[Pass] = &[
     pass("expand", "composites become scans", When::Always, Step::Pixel(expand::expand)),
     pass("unroll", "scans become their steps", When::Unrolling, Step::Pixel(unroll::unroll)),
+    pass("join", "padded parts become concats", When::Simplifying, Step::Pixel(join::join)),
     pass("layout", "maps stay pixel-major", When::Simplifying, Step::Pixel(layout::layout)),
     pass("tidy", "nothing twice or unread", When::Simplifying, Step::Pixel(tidy::tidy)),
     pass("bind", "weights become constants", When::Always, Step::Bind),

@@ -69,6 +69,7 @@ impl Rules for StateConvWeightGradient {
         let axis = lead + 1;
         let positions = x[axis].with_batch(1);
         // One product for each step and direction, [F, P N] times [P N, G]; then the steps are summed.
+        // The narrower side is the one that is transposed.
         let pixels = x[axis].times(x[axis + 1]).unwrap_or(x[axis + 1]);
         let flat = |last: Dim| {
             let mut shape = x[..axis].to_vec();
@@ -95,14 +96,16 @@ impl Rules for StateConvWeightGradient {
                 tap = cx.push(OnnxOp::Pad { axis, before, after }, &[tap], "shifted")?;
             }
             let rows = cx.reshape(tap, flat(x[lead + 3]), "rows")?;
-            let columns = cx.push(OnnxOp::Transpose { perm: perm.clone() }, &[dy], "dy_columns")?;
-            let mut part = cx.push(OnnxOp::MatMul, &[columns, rows], "product")?;
+            let columns = cx.push(OnnxOp::Transpose { perm: perm.clone() }, &[rows], "columns")?;
+            let mut part = cx.push(OnnxOp::MatMul, &[columns, dy], "product")?;
             if lead == 1 {
                 part = cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[part], "steps")?;
             }
             parts.push(cx.push(OnnxOp::Unsqueeze { axes: vec![3] }, &[part], "tap_gradient")?);
         }
-        cx.push_many(OnnxOp::Concat { axis: 3 }, &parts, "")
+        // [D, F, G, K]
+        let joined = cx.push(OnnxOp::Concat { axis: 3 }, &parts, "taps")?;
+        cx.push_many(OnnxOp::Transpose { perm: vec![0, 2, 1, 3] }, &[joined], "")
     }
 
     fn eval<R: Real>(&self, _: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {

@@ -2,7 +2,7 @@
 
 use ndarray::Axis;
 
-use super::lower::{crop, mask_tensor, shift};
+use super::lower::{crop, mask_tensor, shift, taps_side_by_side};
 use super::{Layout, MaskedConv};
 use crate::rules::prelude::*;
 
@@ -103,8 +103,21 @@ pub(in crate::op) fn lower_input(
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
     let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
     if op.layout == Layout::Maps {
-        let pads = [cy, cx_, rows - 1 - cy, columns - 1 - cx_];
-        return cx.push_many(OnnxOp::ConvTranspose { pads }, &[inputs[0], weight], "conv");
+        // A convolution with the kernel turned by half a turn, which engines do faster than the
+        // transposed one.
+        let [outputs, features] = [0, 1].map(|axis| cx.ty(weight).shape[axis]);
+        let taps = rows * columns;
+        let flat = cx.reshape(weight, vec![outputs, features, Dim::Fixed(taps)], "flat")?;
+        let mut turned = cx.push(OnnxOp::Transpose { perm: vec![1, 0, 2] }, &[flat], "weight_t")?;
+        if taps > 1 {
+            let back: Vec<i64> = (0..taps as i64).rev().collect();
+            let back = cx.constant(Literal::ints(&back), "back")?;
+            turned = cx.push(OnnxOp::Gather { axis: 2 }, &[turned, back], "turned")?;
+        }
+        let to = vec![features, outputs, Dim::Fixed(rows), Dim::Fixed(columns)];
+        let turned = cx.reshape(turned, to, "kernel")?;
+        let pads = [rows - 1 - cy, columns - 1 - cx_, cy, cx_];
+        return cx.push_many(OnnxOp::Conv { pads }, &[inputs[0], turned], "conv");
     }
     // Pixel-major: one product for all taps, [pixels, G] times [G, taps F]; then each tap's part
     // goes back to where it was read.
@@ -125,7 +138,18 @@ pub(in crate::op) fn lower_input(
     let flat = cx.reshape(inputs[0], flat, "pixels")?;
     let mut product = cx.push(OnnxOp::MatMul, &[flat, matrix], "product")?;
     if lead == 1 {
-        product = cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[product], "directions")?;
+        let shape = cx.ty(product).shape.clone();
+        let mut both: Option<Value> = None;
+        for start in 0..shape[0].with_batch(1) {
+            let one = OnnxOp::Slice { axis: 0, start, end: start + 1 };
+            let one = cx.push(one, &[product], "direction")?;
+            let one = cx.reshape(one, shape[1..].to_vec(), "direction_pixels")?;
+            both = Some(match both {
+                None => one,
+                Some(sum) => cx.push(OnnxOp::Add, &[sum, one], "directions")?,
+            });
+        }
+        product = both.unwrap_or(product);
     }
     let mut sum: Option<Value> = None;
     for [r, c] in op.mask.taps() {
@@ -155,42 +179,40 @@ pub(in crate::op) fn lower_weight(
     inputs: &[Value],
 ) -> Result<Vec<Value>, LowerError> {
     let dy_shape = cx.ty(inputs[1]).shape.clone();
-    let x_shape = cx.ty(inputs[0]).shape.clone();
     let lead = dy_shape.len() - 4;
     let axis = op.feature_axis();
-    let (outputs, features) = (dy_shape[lead + axis], x_shape[axis]);
+    let (outputs, features) = (dy_shape[lead + axis], cx.ty(inputs[0]).shape[axis].with_batch(1));
     let [kh, kw] = op.mask.kernel;
-    let spatial = if op.layout == Layout::Maps { 2 } else { 0 };
-    // The gradient of one tap after the other, [.., G, F]; nothing at all for a masked tap.
-    let mut taps: Vec<Option<Value>> = vec![None; kh * kw];
-    for [r, c] in op.mask.taps() {
-        let mut x = shift(cx, inputs[0], spatial, r, kh / 2)?;
-        x = shift(cx, x, spatial + 1, c, kw / 2)?;
-        taps[r * kw + c] = Some(match op.layout {
-            Layout::Maps => maps_tap(cx, inputs[1], x)?,
-            Layout::PixelMajor => pixel_tap(cx, inputs[1], x, lead)?,
-        });
-    }
-    let mut tap_shape = dy_shape[..lead].to_vec();
-    tap_shape.extend([outputs, features]);
-    let mut parts = Vec::new();
-    for tap in taps {
-        let part = match tap {
-            Some(part) => part,
-            None => {
-                let zeros = tap_shape.iter().map(|d| d.with_batch(1)).collect::<Vec<_>>();
-                cx.constant(Literal::Real(ndarray::ArrayD::zeros(zeros)), "masked")?
-            }
-        };
-        parts.push(cx.push(OnnxOp::Unsqueeze { axes: vec![lead + 2] }, &[part], "tap_gradient")?);
-    }
-    let joined = match parts[..] {
-        [one] => one,
-        _ => cx.push(OnnxOp::Concat { axis: lead + 2 }, &parts, "taps")?,
+    // The gradients of live taps, [.., G, F] each, side by side; live taps are the first of a kernel.
+    let live = op.mask.taps();
+    let mut parts = match (op.layout, live.len()) {
+        (_, 0) => Vec::new(),
+        (Layout::Maps, _) => vec![maps_taps(op, cx, inputs, features)?],
+        (Layout::PixelMajor, _) => vec![pixel_taps(op, cx, inputs, lead)?],
     };
-    let mut to = tap_shape;
-    to.extend([Dim::Fixed(kh), Dim::Fixed(kw)]);
-    let gradient = cx.reshape(joined, to, "open")?;
+    let dead = kh * kw - live.len();
+    let mut shape = dy_shape[..lead].to_vec();
+    shape.push(outputs);
+    if dead > 0 {
+        let mut zeros: Vec<usize> = shape.iter().map(|d| d.with_batch(1)).collect();
+        zeros.push(dead * features);
+        parts.push(cx.constant(Literal::Real(ndarray::ArrayD::zeros(zeros)), "masked")?);
+    }
+    let mut taps = match parts[..] {
+        [one] => one,
+        _ => cx.push(OnnxOp::Concat { axis: lead + 1 }, &parts, "taps")?,
+    };
+    let features = Dim::Fixed(features);
+    if kh * kw > 1 {
+        shape.extend([Dim::Fixed(kh * kw), features]);
+        taps = cx.reshape(taps, shape.clone(), "by_tap")?;
+        let mut perm: Vec<usize> = (0..lead + 3).collect();
+        perm.swap(lead + 1, lead + 2);
+        taps = cx.push(OnnxOp::Transpose { perm }, &[taps], "by_feature")?;
+        shape.truncate(lead + 1);
+    }
+    shape.extend([features, Dim::Fixed(kh), Dim::Fixed(kw)]);
+    let gradient = cx.reshape(taps, shape, "open")?;
     let extents = [outputs, features].map(|d| d.with_batch(1));
     match mask_tensor(op, extents, [kh, kw]) {
         Some(mask) => {
@@ -201,23 +223,75 @@ pub(in crate::op) fn lower_weight(
     }
 }
 
-/// `[N, G, H, W]` against `[N, F, H, W]`: a product for each image, summed.
-fn maps_tap(cx: &mut Lower, dy: Value, x: Value) -> Result<Value, LowerError> {
+/// `x [N, F, H, W]` against `dy [N, G, H, W]`: products for each image, summed; `[G, K F]`.
+fn maps_taps(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+    features: usize,
+) -> Result<Value, LowerError> {
+    let live = op.mask.taps();
+    let centre = op.mask.kernel.map(|k| k / 2);
+    let reach = |axis: usize| {
+        let back = live.iter().map(|tap| centre[axis].saturating_sub(tap[axis])).max();
+        let on = live.iter().map(|tap| tap[axis].saturating_sub(centre[axis])).max();
+        (back.unwrap_or(0), on.unwrap_or(0))
+    };
+    let ((up, down), (left, right)) = (reach(0), reach(1));
+    // Rows one behind the other with zeros between them: what a tap reads of them is one stretch.
+    let pitch = cx.ty(inputs[0]).shape[3].with_batch(1) + left + right;
     let mut flat = Vec::new();
-    for v in [dy, x] {
+    for (&v, before, after) in [(&inputs[0], left, right), (&inputs[1], 0, left + right)] {
+        let mut v = v;
+        if before + after > 0 {
+            v = cx.push(OnnxOp::Pad { axis: 3, before, after }, &[v], "beside")?;
+        }
         let shape = cx.ty(v).shape.clone();
         let plane = shape[2].times(shape[3]).unwrap_or(shape[3]);
         flat.push(cx.reshape(v, vec![shape[0], shape[1], plane], "plane")?);
     }
-    let columns = cx.push(OnnxOp::Transpose { perm: vec![0, 2, 1] }, &flat[1..], "columns")?;
-    let product = cx.push(OnnxOp::MatMul, &[flat[0], columns], "product")?;
+    let length = cx.ty(flat[1]).shape[2].with_batch(1);
+    let (before, after) = (up * pitch, down * pitch + left + right);
+    let mut x = flat[0];
+    if before + after > 0 {
+        x = cx.push(OnnxOp::Pad { axis: 2, before, after }, &[x], "around")?;
+    }
+    // Narrow maps are taken several taps at a time: a product of a few columns is slow.
+    let mut products = Vec::new();
+    for taps in live.chunks((32 / features.max(1)).max(1)) {
+        let mut parts = Vec::new();
+        for [r, c] in taps {
+            let start = (r + up - centre[0]) * pitch + c + left - centre[1];
+            let slice = OnnxOp::Slice { axis: 2, start, end: start + length };
+            parts.push(match before + after {
+                0 => x,
+                _ => cx.push(slice, &[x], "tap")?,
+            });
+        }
+        let columns = match parts[..] {
+            [one] => one,
+            _ => cx.push(OnnxOp::Concat { axis: 1 }, &parts, "taps")?,
+        };
+        let columns = cx.push(OnnxOp::Transpose { perm: vec![0, 2, 1] }, &[columns], "columns")?;
+        products.push(cx.push(OnnxOp::MatMul, &[flat[1], columns], "product")?);
+    }
+    let product = match products[..] {
+        [one] => one,
+        _ => cx.push(OnnxOp::Concat { axis: 2 }, &products, "products")?,
+    };
     cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[product], "images")
 }
 
-/// `[.., H, W, N, G]` against `[H, W, N, F]`: one product over all pixels.
-fn pixel_tap(cx: &mut Lower, dy: Value, x: Value, lead: usize) -> Result<Value, LowerError> {
+/// `x [H, W, N, F]` against `dy [.., H, W, N, G]`: one product over all pixels; `[.., G, K F]`.
+fn pixel_taps(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    inputs: &[Value],
+    lead: usize,
+) -> Result<Value, LowerError> {
+    let x = taps_side_by_side(op, cx, inputs[0], &op.mask.taps())?;
     let mut flat = Vec::new();
-    for (v, lead) in [(dy, lead), (x, 0)] {
+    for (v, lead) in [(inputs[1], lead), (x, 0)] {
         let shape = cx.ty(v).shape.clone();
         let pixels = shape[lead..lead + 3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
         let mut to = shape[..lead].to_vec();

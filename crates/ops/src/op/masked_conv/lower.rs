@@ -94,20 +94,7 @@ pub(super) fn pixel_major(
     let perm = if lead == 1 { vec![0, 2, 1] } else { vec![1, 0] };
     let matrix = cx.push(OnnxOp::Transpose { perm }, &[matrix], "matrix_t")?;
 
-    // The input, shifted once for each tap.
-    let mut shifted = Vec::new();
-    for &tap in &taps {
-        let mut x = inputs[0];
-        for (axis, (&at, &extent)) in tap.iter().zip(&op.mask.kernel).enumerate() {
-            x = shift(cx, x, axis, at, extent / 2)?;
-        }
-        shifted.push(x);
-    }
-    let x = match shifted[..] {
-        [one] => one,
-        _ => cx.push(OnnxOp::Concat { axis: 3 }, &shifted, "taps")?,
-    };
-
+    let x = taps_side_by_side(op, cx, inputs[0], &taps)?;
     let mut shape = cx.ty(x).shape.clone();
     let mdims = cx.ty(matrix).shape.clone();
     let outputs = mdims[lead + 1];
@@ -125,6 +112,27 @@ pub(super) fn pixel_major(
     shape.insert(0, mdims[0]);
     shape[4] = outputs;
     cx.push_many(OnnxOp::Reshape { to: shape }, &[y], "")
+}
+
+/// What the taps read of pixel-major maps, `[H, W, N, K F]`.
+pub(super) fn taps_side_by_side(
+    op: &MaskedConv,
+    cx: &mut Lower,
+    x: Value,
+    taps: &[[usize; 2]],
+) -> Result<Value, LowerError> {
+    let mut shifted = Vec::new();
+    for tap in taps {
+        let mut x = x;
+        for (axis, (&at, &extent)) in tap.iter().zip(&op.mask.kernel).enumerate() {
+            x = shift(cx, x, axis, at, extent / 2)?;
+        }
+        shifted.push(x);
+    }
+    match shifted[..] {
+        [one] => Ok(one),
+        _ => cx.push(OnnxOp::Concat { axis: 3 }, &shifted, "taps"),
+    }
 }
 
 /// What a tap at `tap` of a kernel centred at `centre` reads along an axis: zeros outside.

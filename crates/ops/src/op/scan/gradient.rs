@@ -145,14 +145,15 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
         reverse.body.output(format!("state_{i}"), v);
     }
     let mut stacked = Vec::new();
+    let mut operand_stacks: BTreeMap<Value, usize> = BTreeMap::new();
     for (i, formal) in formals.iter().enumerate().skip(carried) {
-        if let Some(&v) = cotangents.get(formal).filter(|_| cx.wanted[i]) {
-            let v = reverse.get(v);
-            reverse.body.output(format!("d_scanned_{i}"), v);
+        if let Some(v) = cotangents.get(formal).filter(|_| cx.wanted[i]) {
+            let inner = reverse.get(*v);
+            operand_stacks.insert(*v, reverse.body.outputs().len());
+            reverse.body.output(format!("d_scanned_{i}"), inner);
             stacked.push(i);
         }
     }
-    let mut operand_stacks: BTreeMap<Value, usize> = BTreeMap::new();
     for (_, _, operands) in &contractions {
         for v in operands {
             if !reverse.stacks.contains_key(v) && !operand_stacks.contains_key(v) {
@@ -259,6 +260,12 @@ impl Reverse<'_> {
                 Origin::Node(id, _) => open.extend(&self.work.node(id).inputs),
             }
         }
+        // A part of a slice that comes in anyway is taken from it.
+        let whole: Vec<Value> = self.scanned.iter().map(|(v, _)| *v).collect();
+        self.scanned.retain(|(v, _)| match self.work.maker(*v) {
+            Some(node) if matches!(node.op, Op::Slice(_)) => !whole.contains(&node.inputs[0]),
+            _ => true,
+        });
         self.invariants.sort_by_key(|(v, _)| *v);
         self.scanned.sort_by_key(|(v, _)| *v);
     }
