@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use pixelrnn::Array;
 use pixelrnn::internal::graph::Array as Tensor;
-use pixelrnn::internal::onnx::{EncodeOptions, encode};
 use pixelrnn::internal::ops::{Env, PixelGraph, evaluate};
 use pixelrnn::internal::passes::optimise::{LEARNING_RATE, next_name, state_name};
 use pixelrnn::internal::passes::{
-    CompileOptions, Optimiser, Rule, compile, differentiate, gradient_name, optimise, with_loss,
+    Optimiser, Rule, differentiate, fresh_state, gradient_name, optimise, update, with_loss,
 };
 use pixelrnn::prelude::*;
-use pixelrnn::runtime::Program;
+use pixelrnn::runtime::{Engine, Program};
+use pixelrnn::training::{CompiledStep, shards};
 
 use crate::common::{Numbers, engines, weights, zoo};
 
@@ -123,30 +123,15 @@ fn every_rule_follows_its_formula() {
 fn the_loss_falls_on_every_engine() {
     let model = small();
     for optimiser in [Optimiser::RMSPROP, Optimiser::ADAM] {
-        let step = optimise(&gradient_of(&model), &optimiser).expect("a step");
-        let options = CompileOptions {
-            batch: Batch::Symbolic,
-            control_flow: ControlFlow::Scan,
-            weights: None,
-            simplify: true,
-        };
-        let onnx = compile(&step, &options, &mut |_, _| {}).expect("compiles");
-        let bytes = encode(&onnx, &EncodeOptions::default()).expect("encodes");
+        let options = ExportOptions { optimiser, ..ExportOptions::default() };
+        let bytes = model.export(GraphKind::Train, &options).expect("exports");
+        let step = model.graph_with(GraphKind::Train, &options).expect("a step");
         let program = Program { name: "step", onnx: &bytes, graph: Some(&step) };
         for engine in engines() {
             let mut session = engine.load(&program).unwrap_or_else(|e| panic!("{e}"));
-            let mut given: BTreeMap<String, Array> = BTreeMap::new();
+            let mut given = fresh_state(&model.initialise(0), &optimiser);
             given.insert("image".into(), Numbers::new(9).images(&model, 2));
             given.insert(LEARNING_RATE.into(), Array::from_elem(vec![1], 0.01));
-            for (name, w) in model.initialise(0) {
-                for slot in optimiser.slots() {
-                    given.insert(state_name(&name, slot), Array::zeros(w.shape()));
-                }
-                given.insert(name, w);
-            }
-            for counter in optimiser.counters() {
-                given.insert(counter.into(), Array::ones(vec![1]));
-            }
             let mut losses = Vec::new();
             for _ in 0..20 {
                 let inputs: Vec<(&str, &Array)> =
@@ -165,4 +150,131 @@ fn the_loss_falls_on_every_engine() {
             assert!(last < 0.8 * first, "{}: {losses:?}", engine.name());
         }
     }
+}
+
+#[test]
+fn a_gradient_and_an_update_are_a_step() {
+    let model = small();
+    let gradient = gradient_of(&model);
+    let mut numbers = Numbers::new(6);
+    let mut inputs = Doubles::new();
+    inputs.insert("image".into(), numbers.images(&model, 2).mapv(f64::from));
+    for (name, w) in weights(&model, 2) {
+        inputs.insert(name, w.mapv(f64::from));
+    }
+    for rule in [Optimiser::RMSPROP.rule, Optimiser::ADAM.rule, Optimiser::SGD.rule] {
+        let optimiser = Optimiser { rule, clip: Some(0.5), ema: Some(0.9) };
+        let mut all = inputs.clone();
+        all.extend(states(&model, &optimiser, &mut numbers));
+        all.insert(LEARNING_RATE.into(), Tensor::from_elem(vec![1], 0.02));
+        let mut expected = results(&optimise(&gradient, &optimiser).expect("a step"), &all);
+        expected.remove("loss").expect("a loss");
+        let mut found = results(&gradient, &inputs);
+        found.remove("loss").expect("a loss");
+        all.remove("image");
+        all.extend(found);
+        let update = update(&gradient, &optimiser).expect("an update");
+        pixelrnn::internal::graph::verify(&update).expect("a sound graph");
+        assert_eq!(results(&update, &all), expected, "{rule:?}");
+    }
+}
+
+/// Some steps on batches of different sizes; the losses and the state at the end.
+fn steps(
+    step: &CompiledStep,
+    engine: &dyn Engine,
+    model: &Declaration,
+    optimiser: &Optimiser,
+) -> (Vec<Array>, Vec<(String, Array)>) {
+    let state = fresh_state(&model.initialise(0), optimiser);
+    let mut stepper = step.step().start(engine, &state).unwrap_or_else(|e| panic!("{e}"));
+    let rate = Array::from_elem(vec![1], 0.01);
+    let mut losses = Vec::new();
+    for (i, count) in [7, 7, 2, 1, 7].into_iter().enumerate() {
+        let images = Numbers::new(i as u64).images(model, count);
+        let mut step = || stepper.step(&[("image", &images), (LEARNING_RATE, &rate)]);
+        let results = step().unwrap_or_else(|e| panic!("{e}"));
+        if i == 3 {
+            // As if it had not been.
+            assert!(stepper.undo());
+            assert!(!stepper.undo());
+            let mut step = || stepper.step(&[("image", &images), (LEARNING_RATE, &rate)]);
+            assert_eq!(step().unwrap_or_else(|e| panic!("{e}")), results);
+        }
+        let [(name, loss)] = &results[..] else { panic!("{results:?}") };
+        assert_eq!(name, "loss");
+        losses.push(loss.clone());
+    }
+    (losses, stepper.state().unwrap_or_else(|e| panic!("{e}")))
+}
+
+#[test]
+fn a_stepper_gives_what_runs_give() {
+    let model = small();
+    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::ADAM };
+    for engine in engines() {
+        let name = engine.name();
+        let step = CompiledStep::new(&model, &optimiser, 1, &**engine).expect("compiles");
+        let (losses, state) = steps(&step, &**engine, &model, &optimiser);
+        let options = ExportOptions {
+            optimiser,
+            portable: engine.name() == "tract",
+            ..ExportOptions::default()
+        };
+        let bytes = model.export(GraphKind::Train, &options).expect("exports");
+        let graph = model.graph_with(GraphKind::Train, &options).expect("a step");
+        let program = Program { name: "step", onnx: &bytes, graph: Some(&graph) };
+        let mut session = engine.load(&program).unwrap_or_else(|e| panic!("{e}"));
+        let mut given = fresh_state(&model.initialise(0), &optimiser);
+        given.insert(LEARNING_RATE.into(), Array::from_elem(vec![1], 0.01));
+        for (i, (count, loss)) in [7, 7, 2, 1, 7].into_iter().zip(losses).enumerate() {
+            given.insert("image".into(), Numbers::new(i as u64).images(&model, count));
+            let inputs: Vec<(&str, &Array)> = given.iter().map(|(n, a)| (n.as_str(), a)).collect();
+            for (output, value) in session.run(&inputs).unwrap_or_else(|e| panic!("{e}")) {
+                match output.strip_suffix(".next") {
+                    Some(input) => drop(given.insert(input.to_string(), value)),
+                    None => assert_eq!(value, loss, "{name}, step {i}"),
+                }
+            }
+        }
+        for (input, value) in state {
+            assert_eq!(value, given[&input], "{name}: {input}");
+        }
+    }
+}
+
+#[test]
+fn a_divided_batch_changes_rounding_alone() {
+    let model = small();
+    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::RMSPROP };
+    for engine in engines() {
+        let compile = |shards| CompiledStep::new(&model, &optimiser, shards, &**engine);
+        let run = |shards| {
+            let step = compile(shards).expect("compiles");
+            steps(&step, &**engine, &model, &optimiser)
+        };
+        let (whole, whole_state) = run(1);
+        // More parts than there are images in some batches; parts of different sizes.
+        let (parts, parts_state) = run(3);
+        assert_eq!((&parts, &parts_state), (&run(3).0, &run(3).1), "always the same");
+        let names = |state: &[(String, Array)]| -> Vec<String> {
+            state.iter().map(|(name, _)| name.clone()).collect()
+        };
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(names(&whole_state)), sorted(names(&parts_state)));
+        let whole_state: BTreeMap<String, Array> = whole_state.into_iter().collect();
+        for (name, value) in parts_state {
+            let worst = (&value - &whole_state[&name]).iter().fold(0.0f32, |m, d| m.max(d.abs()));
+            assert!(worst < 2e-5, "{}: {name} differs by {worst}", engine.name());
+        }
+        for (a, b) in whole.iter().zip(&parts) {
+            assert!((a - b).sum().abs() < 1e-5 * a.sum().abs(), "{a} {b}");
+        }
+    }
+    let ort = &engines()[2];
+    assert_eq!((shards(&**ort, 3), shards(&*engines()[0], 64)), (1, 1));
+    assert_eq!(shards(&**ort, 4096), ort.threads());
 }

@@ -6,7 +6,7 @@ use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{
     CompileOptions, ControlFlow, Optimiser, PassError, SampleOptions, Weights, bind, compile,
-    differentiate, optimise, stream, with_loss,
+    differentiate, optimise, stream, update, with_loss,
 };
 
 use crate::{Declaration, Error};
@@ -31,15 +31,20 @@ pub enum GraphKind {
     /// One step of an optimiser: `image`, parameters, the optimiser's states and `learning_rate` to
     /// `loss`, new parameters and new states.
     Train,
+    /// What [`GraphKind::Train`] does after [`GraphKind::Grad`]: gradients, parameters, the
+    /// optimiser's states and `learning_rate` to new parameters and new states. For gradients that
+    /// are averages over several machines, cores or batches.
+    Update,
 }
 
 impl GraphKind {
     /// All kinds.
-    pub const ALL: [GraphKind; 7] = [
+    pub const ALL: [GraphKind; 8] = [
         GraphKind::Forward,
         GraphKind::Nll,
         GraphKind::Grad,
         GraphKind::Train,
+        GraphKind::Update,
         GraphKind::Sample,
         GraphKind::Step,
         GraphKind::Row,
@@ -47,7 +52,7 @@ impl GraphKind {
 
     /// Whether it takes parameters that change from call to call.
     pub fn trains(self) -> bool {
-        matches!(self, GraphKind::Grad | GraphKind::Train)
+        matches!(self, GraphKind::Grad | GraphKind::Train | GraphKind::Update)
     }
 
     /// The name on the command line.
@@ -60,7 +65,13 @@ impl GraphKind {
             GraphKind::Step => "step",
             GraphKind::Row => "row",
             GraphKind::Train => "train",
+            GraphKind::Update => "update",
         }
+    }
+
+    /// Whether it takes images.
+    pub fn reads_images(self) -> bool {
+        !self.samples() && self != GraphKind::Update
     }
 
     /// Whether it makes images, pixel by pixel.
@@ -84,7 +95,7 @@ pub struct ExportOptions<'a> {
     pub portable: bool,
     /// How images are drawn, for the kinds that do.
     pub sample: SampleOptions,
-    /// How parameters are updated in [`GraphKind::Train`].
+    /// How parameters are updated in [`GraphKind::Train`] and [`GraphKind::Update`].
     pub optimiser: Optimiser,
 }
 
@@ -111,7 +122,8 @@ impl<'a> ExportOptions<'a> {
 }
 
 impl Declaration {
-    /// The graph of a kind, in the pixel IR; for [`GraphKind::Train`] with the default optimiser.
+    /// The graph of a kind, in the pixel IR; for kinds that train with the default
+    /// optimiser.
     ///
     /// # Errors
     /// A model that is not causal cannot be sampled; a fault of the compiler otherwise.
@@ -139,6 +151,7 @@ impl Declaration {
             GraphKind::Train => {
                 optimise(&grad()?, &options.optimiser).map_err(build("optimise"))?
             }
+            GraphKind::Update => update(&grad()?, &options.optimiser).map_err(build("optimise"))?,
             GraphKind::Sample => stream::sample(&self.prove()?, &options.sample)?,
             GraphKind::Step => stream::step(&self.prove()?, &options.sample)?,
             GraphKind::Row => stream::row(&self.prove()?)?,

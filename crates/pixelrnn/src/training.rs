@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Split};
-use pixelrnn_passes::{AVERAGE, Weights, state_name};
-use pixelrnn_runtime::{Engine, Program};
+use pixelrnn_ops::PixelGraph;
+use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
+use pixelrnn_runtime::{Engine, Program, Sharded};
 use pixelrnn_train::{Task, load};
 use serde_json::{Map, Value, json};
 
@@ -13,9 +14,10 @@ use crate::compare::prepare;
 use crate::{Declaration, Error, ExportOptions, GraphKind};
 
 pub use pixelrnn_data as data;
+pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, TrainError, bits_per_dim, rule_name, usual_rate,
+    Shape, Step, TrainError, bits_per_dim, rule_name, usual_rate,
 };
 
 /// Checks that a data set has the images that a model is declared for.
@@ -71,6 +73,83 @@ pub struct Training<'a> {
     pub about: Value,
 }
 
+/// Into how many parts a batch is best divided for an engine: one for each of its threads, of four
+/// images at least.
+pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
+    engine.threads().min(batch / 4).max(1)
+}
+
+/// A graph of a model, compiled to be run here and now: with parameters as inputs, and without what
+/// other engines would need.
+struct Compiled {
+    name: String,
+    onnx: Vec<u8>,
+    graph: PixelGraph,
+}
+
+impl Compiled {
+    fn new(
+        model: &Declaration,
+        kind: GraphKind,
+        optimiser: &Optimiser,
+        engine: &dyn Engine,
+    ) -> Result<Compiled, Error> {
+        let options = ExportOptions {
+            portable: engine.name() == "tract",
+            optimiser: *optimiser,
+            ..ExportOptions::default()
+        };
+        let onnx = model.export(kind, &options)?;
+        let graph = model.graph_with(kind, &options)?;
+        Ok(Compiled { name: model.name().to_string(), onnx, graph })
+    }
+
+    fn program(&self) -> Program<'_> {
+        Program { name: &self.name, onnx: &self.onnx, graph: Some(&self.graph) }
+    }
+}
+
+/// One training step, compiled for an engine.
+pub struct CompiledStep {
+    /// All of it; or what is done for each part of a batch, and what is done then.
+    programs: (Compiled, Option<Compiled>),
+    shards: usize,
+}
+
+impl CompiledStep {
+    /// Compiles a step that works on so many parts of a batch at the same time.
+    ///
+    /// # Errors
+    /// A graph that cannot be compiled.
+    pub fn new(
+        model: &Declaration,
+        optimiser: &Optimiser,
+        shards: usize,
+        engine: &dyn Engine,
+    ) -> Result<CompiledStep, Error> {
+        let compile = |kind| Compiled::new(model, kind, optimiser, engine);
+        let programs = match shards {
+            0 | 1 => (compile(GraphKind::Train)?, None),
+            _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),
+        };
+        Ok(CompiledStep { programs, shards })
+    }
+
+    /// To be loaded.
+    pub fn step(&self) -> Step<'_> {
+        let first = self.programs.0.program();
+        match &self.programs.1 {
+            None => Step::Whole(first),
+            Some(update) => Step::Sharded(Sharded {
+                part: first,
+                whole: update.program(),
+                divided: "image",
+                shards: self.shards,
+            }),
+        }
+    }
+}
+
 /// Trains a model, or goes on with a run; see [`pixelrnn_train::train`].
 ///
 /// # Errors
@@ -83,23 +162,13 @@ pub fn train(
 ) -> Result<Outcome, Error> {
     let &Training { model, data, recipe, engine, .. } = training;
     suits(model, data)?;
-    // For this engine here and now, so without what others would need.
-    let options = ExportOptions {
-        portable: engine.name() == "tract",
-        optimiser: recipe.optimiser,
-        ..ExportOptions::default()
-    };
-    let compile = |kind| -> Result<_, Error> {
-        Ok((model.export(kind, &options)?, model.graph_with(kind, &options)?))
-    };
-    let (step, step_graph) = compile(GraphKind::Train)?;
-    let (nll, nll_graph) = compile(GraphKind::Nll)?;
-    let program = |onnx, graph| Program { name: model.name(), onnx, graph: Some(graph) };
+    let step = CompiledStep::new(model, &recipe.optimiser, recipe.shards, engine)?;
+    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimiser, engine)?;
     let weights = model.initialise(recipe.seed);
     let task = Task {
-        step: program(&step, &step_graph),
-        nll: program(&nll, &nll_graph),
-        nll_graph: &nll_graph,
+        step: step.step(),
+        nll: nll.program(),
+        nll_graph: &nll.graph,
         data,
         recipe,
         weights: &weights,

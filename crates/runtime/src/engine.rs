@@ -28,6 +28,20 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Elements`] if an input or output is not f32.
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError>;
 
+    /// How many threads of the CPU it uses; 1 if it computes elsewhere or does not share its work.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// As [`Engine::load`], on so many threads, because other programs run at the same time.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    fn load_on(&self, program: &Program, threads: usize) -> Result<Box<dyn Session>, EngineError> {
+        let _ = threads;
+        self.load(program)
+    }
+
     /// As [`Engine::load`], for a program that hands its state on. Here the state lies with the
     /// caller's memory; an engine that can keep it nearer does.
     ///

@@ -24,6 +24,7 @@ pub mod choose;
 pub mod engine;
 pub mod error;
 pub mod reference;
+pub mod sharded;
 pub mod signature;
 pub mod stepper;
 
@@ -39,6 +40,7 @@ pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
+pub use sharded::Sharded;
 pub use signature::{Extent, Tensor};
 pub use stepper::{Carried, Stepper};
 

@@ -33,4 +33,4 @@ pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape, rule_name, usual_rate};
 pub use run::Run;
-pub use train::{Outcome, Task, train};
+pub use train::{Outcome, Step, Task, train};

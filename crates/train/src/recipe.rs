@@ -16,6 +16,8 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Images of a step.
     pub batch: usize,
+    /// Parts of a batch that are worked on at the same time. Another number rounds otherwise.
+    pub shards: usize,
     /// Of orders, draws and fresh weights.
     pub seed: u64,
     /// When the run is over.
@@ -161,6 +163,7 @@ impl Recipe {
             learning_rate: usual_rate(optimiser.rule),
             schedule: Schedule::CONSTANT,
             batch: 16,
+            shards: 1,
             seed: 0,
             budget,
             validate_every: None,
@@ -212,6 +215,7 @@ impl Recipe {
             "schedule": self.schedule.text(),
             "warmup": self.schedule.warm_up,
             "batch": self.batch,
+            "shards": self.shards,
             "seed": self.seed,
             "budget": budget,
             "validate_every": self.validate_every,
@@ -249,8 +253,8 @@ impl Recipe {
             (_, Ok(n)) => Budget::Epochs(n),
             _ => Budget::Minutes(real(budget, "minutes").map_err(|_| wrong("budget"))?),
         };
+        let count = |name: &str| usize::try_from(whole(value, name)?).map_err(|_| wrong(name));
         let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
-        let batch = usize::try_from(whole(value, "batch")?).map_err(|_| wrong("batch"))?;
         Ok(Recipe {
             optimiser: Optimiser {
                 rule,
@@ -259,7 +263,8 @@ impl Recipe {
             },
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
-            batch,
+            batch: count("batch")?,
+            shards: count("shards")?.max(1),
             seed: whole(value, "seed")?,
             budget,
             validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,

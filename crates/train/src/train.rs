@@ -8,7 +8,7 @@ use pixelrnn_data::{Batch, Dataset, Position, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, LEARNING_RATE, Weights, fresh_state, next_name, state_name};
-use pixelrnn_runtime::{Carried, Engine, Program, Session, Stepper};
+use pixelrnn_runtime::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
 use serde_json::{Value, json};
 
 use crate::checkpoint::{self, Progress, Score};
@@ -16,12 +16,12 @@ use crate::culprit::culprit;
 use crate::evaluate::{bits_per_dim, evaluate_while};
 use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
-use crate::{Recipe, Run, TrainError};
+use crate::{Recipe, Run, TrainError, files};
 
 /// What is trained, on what, and how.
 pub struct Task<'a> {
     /// One step of the optimiser; its batch is symbolic.
-    pub step: Program<'a>,
+    pub step: Step<'a>,
     /// `image` and parameters to `nll`; its batch is symbolic.
     pub nll: Program<'a>,
     /// The same as a graph.
@@ -34,6 +34,37 @@ pub struct Task<'a> {
     pub weights: &'a Weights,
     /// For the first line of the log.
     pub about: Value,
+}
+
+/// One step of an optimiser, `image`, state and learning rate to `loss` and new state.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// In one program.
+    Whole(Program<'a>),
+    /// In parts that are worked on at the same time.
+    Sharded(Sharded<'a>),
+}
+
+impl Step<'_> {
+    /// Loads it and gives it its state.
+    ///
+    /// # Errors
+    /// The engine's; state that is missing or does not fit.
+    pub fn start(
+        &self,
+        engine: &dyn Engine,
+        state: &Weights,
+    ) -> Result<Box<dyn Stepper>, EngineError> {
+        let carried = |name: &String| Carried { input: name.clone(), output: next_name(name) };
+        let carried: Vec<Carried> = state.keys().map(carried).collect();
+        let mut stepper = match self {
+            Step::Whole(program) => engine.load_stepper(program, &carried)?,
+            Step::Sharded(sharded) => sharded.load_stepper(engine, &carried)?,
+        };
+        let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
+        stepper.set_state(&given)?;
+        Ok(stepper)
+    }
 }
 
 /// How a run ended.
@@ -67,16 +98,12 @@ pub fn train(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
     let (state, progress) = match run.last_path().exists() {
         true => checkpoint::load(&run.last_path())?,
         false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
     };
-    let carried: Vec<Carried> =
-        state.keys().map(|name| Carried { input: name.clone(), output: next_name(name) }).collect();
-    let mut stepper = engine.load_stepper(&task.step, &carried)?;
-    let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
-    stepper.set_state(&given)?;
-    drop(given);
+    let stepper = task.step.start(engine, &state)?;
     drop(state);
     let validator = match task.data.images(Split::Valid) {
         Ok(_) => Some(engine.load(&task.nll)?),

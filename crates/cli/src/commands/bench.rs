@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, Program};
-use pixelrnn::{Array, Declaration, ExportOptions, GraphKind, Weights, sampling};
+use pixelrnn::runtime::{Engine, EngineError, Program};
+use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
+use pixelrnn::{Array, Declaration, ExportOptions, GraphKind, Optimiser, Weights, sampling};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -20,7 +21,8 @@ use crate::table::{Align, Table, grouped};
 /// Measure how fast the engines run a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The time of a call is the median of the timed runs, after one that is not timed. Loading is what an
+The time of a call is the median of the timed runs, after one that is not timed. A call of `train` is
+a step as the command `train` does it, with RMSProp. Loading is what an
 engine does before its first call; with a dynamic batch `tract` does most of it in that first call.
 
 Example:
@@ -33,7 +35,7 @@ pub struct Bench {
     engine: Option<Vec<String>>,
     /// The graph kinds, with commas between
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
-          value_parser = parse::kind_that(|k| !k.samples() || k == GraphKind::Sample))]
+          value_parser = parse::kind_that(|k| k.reads_images() || k == GraphKind::Sample))]
     graph: Vec<GraphKind>,
     /// Images a call, which the model states or leaves open
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
@@ -45,6 +47,9 @@ pub struct Bench {
     /// Threads within one operator, for ONNX Runtime; by default as many as cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Parts of a batch that a training step works on at the same time; by default as `train`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    shards: Option<u16>,
     #[command(flatten)]
     weights: WeightArguments,
     /// For the random images
@@ -149,7 +154,10 @@ impl Bench {
         images: &Array,
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
-        let Prepared { onnx, graph, feeds } = prepare(
+        if kind == GraphKind::Train {
+            return self.measure_step(model, weights, images, engine);
+        }
+        let Prepared { onnx, graph, .. } = prepare(
             model,
             kind,
             weights,
@@ -157,17 +165,45 @@ impl Bench {
         )?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
         let uniform = sampling::uniform(model, images.shape()[0], self.seed);
-        let mut inputs = match kind {
-            GraphKind::Sample => vec![("uniform", &uniform)],
-            _ => vec![("image", images)],
+        let input = match kind {
+            GraphKind::Sample => ("uniform", &uniform),
+            _ => ("image", images),
         };
-        inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));
         let start = Instant::now();
         let mut session = engine.load(&program)?;
         let load = start.elapsed().as_secs_f64();
+        self.times(load, &mut || session.run(&[input]).map(drop))
+    }
+
+    /// A step as the trainer does it: with RMSProp, the state kept by the engine.
+    fn measure_step(
+        &self,
+        model: &Declaration,
+        weights: &Weights,
+        images: &Array,
+        engine: &dyn Engine,
+    ) -> Result<Times, Failure> {
+        let rate = Array::from_elem(vec![1], 1e-3);
+        let usual = training::shards(engine, images.shape()[0]);
+        let shards = self.shards.map_or(usual, usize::from);
+        let state = fresh_state(weights, &Optimiser::RMSPROP);
+        let compiled = CompiledStep::new(model, &Optimiser::RMSPROP, shards, engine)?;
+        let start = Instant::now();
+        let mut stepper = compiled.step().start(engine, &state)?;
+        let load = start.elapsed().as_secs_f64();
+        self.times(load, &mut || {
+            stepper.step(&[("image", images), (LEARNING_RATE, &rate)]).map(drop)
+        })
+    }
+
+    fn times(
+        &self,
+        load: f64,
+        call: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Times, Failure> {
         let mut call = || -> Result<f64, Failure> {
             let start = Instant::now();
-            session.run(&inputs)?;
+            call()?;
             Ok(start.elapsed().as_secs_f64())
         };
         let first = call()?;

@@ -31,7 +31,7 @@ pub struct Compare {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
     engine: Option<Vec<String>>,
     /// `forward`: image to logits; `nll`: image to nats an image
-    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind_that(|k| !k.samples()))]
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind_that(GraphKind::reads_images))]
     graph: GraphKind,
     /// Images a call, which the model states or leaves open
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "dynamic:2",

@@ -25,8 +25,8 @@ pub struct Export {
     #[arg(short, long, value_name = "F.onnx")]
     output: PathBuf,
     /// `forward`: image to logits; `nll`: to nats an image; `grad`: image and parameters to loss and
-    /// gradients; `train`: one step of an optimiser; `sample`: uniform numbers to images; `step` and
-    /// `row`: the same loop taken apart
+    /// gradients; `train`: one step of an optimiser; `update`: what `train` does after `grad`;
+    /// `sample`: uniform numbers to images; `step` and `row`: the same loop taken apart
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
     graph: GraphKind,
     /// Images a call: a number, or `dynamic` to decide on each call

@@ -77,6 +77,7 @@ impl Quickstart {
         recipe.learning_rate = 0.006;
         recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
         recipe.optimiser.ema = Some(0.99);
+        recipe.shards = training::shards(&**engine, recipe.batch);
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
         let settings = training::settings(&model, "digits", &recipe);
         run.create(&model.text(), &settings)?;

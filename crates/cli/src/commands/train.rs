@@ -61,6 +61,10 @@ pub struct Train {
     /// Images a step; by default 16
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
+    /// Parts of a batch to work on at the same time, which changes how numbers are rounded; by
+    /// default one a core, of four images at least
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    shards: Option<u16>,
     /// By default rmsprop
     #[arg(long, value_name = "RULE")]
     optimizer: Option<Rule>,
@@ -101,7 +105,7 @@ impl Train {
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let run = Run::new(&self.out);
         let begun = run.exists();
-        let (model, spec, recipe) = match (begun, self.resume) {
+        let (model, spec, mut recipe) = match (begun, self.resume) {
             (true, false) => {
                 return usage(format!(
                     "{} holds a run already: go on with it with `--resume`, or name another folder",
@@ -114,6 +118,10 @@ impl Train {
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
         training::suits(&model, &data)?;
         let engine = engines::one(&self.engine, global)?;
+        if !begun {
+            let usual = training::shards(&*engine, recipe.batch);
+            recipe.shards = self.shards.map_or(usual, usize::from);
+        }
         let settings = training::settings(&model, &spec.to_string(), &recipe);
         match begun {
             true => run.write_settings(&settings)?,
@@ -199,6 +207,7 @@ impl Train {
         let asked = self.optimizer.map(|rule| rule_name(rule.optimiser().rule).to_string());
         fixed("the optimizer", rule_name(rule).to_string(), asked)?;
         fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
+        fixed("the shards", recipe.shards.to_string(), self.shards.map(|n| n.to_string()))?;
         fixed("the seed", recipe.seed.to_string(), self.seed.map(|n| n.to_string()))?;
         let was = recipe.optimiser.ema.map_or("none".to_string(), |x| x.to_string());
         fixed("the average's decay", was, self.ema.map(|x| x.to_string()))?;

@@ -99,18 +99,22 @@ impl OrtEngine {
         EngineError::Load { engine: self.name(), program: program.name.to_owned(), reason }
     }
 
-    fn loaded(&self, program: &Program) -> Result<session::Loaded, EngineError> {
+    fn loaded(
+        &self,
+        program: &Program,
+        threads: Option<usize>,
+    ) -> Result<session::Loaded, EngineError> {
         let session = self
-            .builder()
+            .builder(threads)
             .and_then(|mut builder| builder.commit_from_memory(program.onnx))
             .map_err(|e| self.refusal(program, e.to_string()))?;
         session::Loaded::new(self.name(), program.name, session)
     }
 
-    fn builder(&self) -> Result<SessionBuilder, ort::Error> {
+    fn builder(&self, threads: Option<usize>) -> Result<SessionBuilder, ort::Error> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(self.options.optimization.into())?;
-        if let Some(threads) = self.options.intra_threads {
+        if let Some(threads) = threads.or(self.options.intra_threads) {
             builder = builder.with_intra_threads(threads)?;
         }
         match self.cuda {
@@ -131,7 +135,21 @@ impl Engine for OrtEngine {
     }
 
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
-        Ok(Box::new(self.loaded(program)?))
+        Ok(Box::new(self.loaded(program, None)?))
+    }
+
+    fn threads(&self) -> usize {
+        match self.cuda {
+            Some(_) => 1,
+            None => self
+                .options
+                .intra_threads
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    fn load_on(&self, program: &Program, threads: usize) -> Result<Box<dyn Session>, EngineError> {
+        Ok(Box::new(self.loaded(program, Some(threads))?))
     }
 
     fn load_stepper(
@@ -139,7 +157,7 @@ impl Engine for OrtEngine {
         program: &Program,
         carried: &[Carried],
     ) -> Result<Box<dyn Stepper>, EngineError> {
-        let loaded = self.loaded(program)?;
+        let loaded = self.loaded(program, None)?;
         let split = Split::new(loaded.inputs(), loaded.outputs(), carried)
             .map_err(|reason| self.refusal(program, reason))?;
         let device = self.cuda.map(|cuda| cuda.device);

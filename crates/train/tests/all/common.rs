@@ -5,9 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{Optimiser, Rule, Weights, differentiate, initialise, optimise, with_loss};
-use pixelrnn_runtime::{Precision, Program, ReferenceEngine};
-use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Task, TrainError, load, train};
+use pixelrnn_passes::{
+    Optimiser, Rule, Weights, differentiate, initialise, optimise, update, with_loss,
+};
+use pixelrnn_runtime::{Precision, Program, ReferenceEngine, Sharded};
+use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Step, Task, TrainError, load, train};
 use serde_json::json;
 
 const MODEL: &str = "
@@ -21,6 +23,9 @@ const MODEL: &str = "
 pub struct Model {
     pub nll: PixelGraph,
     pub step: PixelGraph,
+    /// The step in two.
+    pub gradient: PixelGraph,
+    pub update: PixelGraph,
     pub weights: Weights,
 }
 
@@ -29,8 +34,10 @@ pub fn model(optimiser: &Optimiser) -> Model {
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let graph = pixelrnn_syntax::elaborate(&model.unwrap(), &[]).unwrap().graph;
     let nll = with_loss(&graph).unwrap();
-    let step = optimise(&differentiate(&nll).unwrap(), optimiser).unwrap();
-    Model { nll, step, weights: initialise(&graph, 0) }
+    let gradient = differentiate(&nll).unwrap();
+    let step = optimise(&gradient, optimiser).unwrap();
+    let update = update(&gradient, optimiser).unwrap();
+    Model { nll, step, gradient, update, weights: initialise(&graph, 0) }
 }
 
 /// 47 images to train on, in batches of 4: the last one has 3. They are drawn anew for each epoch.
@@ -66,7 +73,15 @@ pub fn go(
     let program = |graph| Program { name: "tiny", onnx: &[], graph: Some(graph) };
     let data = data();
     let task = Task {
-        step: program(&model.step),
+        step: match recipe.shards {
+            1 => Step::Whole(program(&model.step)),
+            shards => Step::Sharded(Sharded {
+                part: program(&model.gradient),
+                whole: program(&model.update),
+                divided: "image",
+                shards,
+            }),
+        },
         nll: program(&model.nll),
         nll_graph: &model.nll,
         data: &data,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pixelrnn_train::{Event, Observer, Reason, Run};
+use pixelrnn_train::{Event, Observer, Reason, Recipe, Run};
 use serde_json::Value;
 
 use super::common::{bits, finish, go, recipe};
@@ -20,20 +20,28 @@ impl Observer for After<'_> {
 
 #[test]
 fn a_resumed_run_ends_with_the_same_bits() {
+    interrupted(&recipe(28));
+}
+
+#[test]
+fn so_does_one_that_divides_its_batches() {
+    interrupted(&Recipe { shards: 3, ..recipe(28) });
+}
+
+fn interrupted(recipe: &Recipe) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     for path in [&whole, &parts] {
         std::fs::create_dir(path).unwrap();
     }
-    let recipe = recipe(28);
-    let expected = finish(&whole, &recipe);
+    let expected = finish(&whole, recipe);
     // In an epoch, at its end, at a validation, twice at the same step.
     for step in [3, 11, 15, 15, 22] {
         let stop = AtomicBool::new(false);
-        let outcome = go(&parts, &recipe, &mut After(step, &stop), &stop).unwrap();
+        let outcome = go(&parts, recipe, &mut After(step, &stop), &stop).unwrap();
         assert_eq!(outcome.reason, Reason::Stopped);
     }
-    let found = finish(&parts, &recipe);
+    let found = finish(&parts, recipe);
     assert_eq!(bits(&whole), bits(&parts));
     assert_eq!(found.progress.best, expected.progress.best);
     assert!(expected.progress.best.is_some());
@@ -56,7 +64,7 @@ fn the_seed_of_the_data_matters() {
 #[test]
 fn the_log_has_each_step_once() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = pixelrnn_train::Recipe { log_every: 1, ..recipe(12) };
+    let recipe = Recipe { log_every: 1, ..recipe(12) };
     let stop = AtomicBool::new(false);
     go(folder.path(), &recipe, &mut After(6, &stop), &stop).unwrap();
     let run = Run::new(folder.path());

@@ -1,0 +1,157 @@
+//! A step whose batch is divided among the cores of the CPU.
+//!
+//! Where operators are small, as in a recurrence, an engine gains little from a second thread
+//! within each. So every core has a part of the batch and a session of its own instead; what they
+//! find is averaged, in a fixed order, and a second program goes on from there.
+
+use std::thread;
+
+use ndarray::{Axis, Slice};
+
+use crate::signature::bind;
+use crate::stepper::{Carried, HostStepper, Stepper};
+use crate::{Array, Engine, EngineError, Program, Session, Tensor};
+
+/// One step in two programs.
+#[derive(Clone, Copy, Debug)]
+pub struct Sharded<'a> {
+    /// Gives averages over a batch. It runs once for each part of the batch.
+    pub part: Program<'a>,
+    /// Reads those averages. It runs once.
+    pub whole: Program<'a>,
+    /// The input of `part` that is divided, along its first axis.
+    pub divided: &'a str,
+    /// Into how many parts a batch of enough images is divided.
+    pub shards: usize,
+}
+
+impl Sharded<'_> {
+    /// Both programs as one. Its inputs are those of both but the averages; its outputs are the
+    /// averages that `whole` does not read, and the outputs of `whole`.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load(&self, engine: &dyn Engine) -> Result<Box<dyn Session>, EngineError> {
+        let shards = self.shards.max(1);
+        let threads = (engine.threads() / shards).max(1);
+        let parts = (0..shards).map(|_| engine.load_on(&self.part, threads));
+        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        // Many small operators.
+        let whole = engine.load_on(&self.whole, 1)?;
+        let has = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
+        let averages = parts[0].outputs();
+        let mut inputs = parts[0].inputs().to_vec();
+        let more = whole.inputs().iter().filter(|t| !has(averages, &t.name));
+        let more: Vec<Tensor> = more.filter(|t| !has(&inputs, &t.name)).cloned().collect();
+        inputs.extend(more);
+        let seen = averages.iter().filter(|t| !has(whole.inputs(), &t.name));
+        let outputs = seen.chain(whole.outputs()).cloned().collect();
+        let (program, divided) = (self.part.name.to_owned(), self.divided.to_owned());
+        Ok(Box::new(Loaded { program, divided, parts, whole, inputs, outputs }))
+    }
+
+    /// As [`Engine::load_stepper`].
+    ///
+    /// # Errors
+    /// As [`Engine::load_stepper`].
+    pub fn load_stepper(
+        &self,
+        engine: &dyn Engine,
+        carried: &[Carried],
+    ) -> Result<Box<dyn Stepper>, EngineError> {
+        let session = self.load(engine)?;
+        Ok(Box::new(HostStepper::new(engine.name(), &self.part, session, carried)?))
+    }
+}
+
+struct Loaded {
+    program: String,
+    divided: String,
+    /// At least one.
+    parts: Vec<Box<dyn Session>>,
+    whole: Box<dyn Session>,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+}
+
+impl Session for Loaded {
+    fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[Tensor] {
+        &self.outputs
+    }
+
+    fn run(&mut self, inputs: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError> {
+        let bound = bind(&self.inputs, inputs)
+            .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
+        let names = self.inputs.iter().map(|t| t.name.as_str());
+        let given: Vec<(&str, &Array)> = names.zip(bound.arrays).collect();
+
+        let (divided, others) = of(self.parts[0].inputs(), &given)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(name, _)| *name == self.divided);
+        let batches = match divided[..] {
+            [(_, batch)] => divide(batch, self.parts.len()),
+            _ => Vec::new(),
+        };
+        let count: usize = batches.iter().map(|b| b.shape()[0]).sum();
+        let run = |part: &mut Box<dyn Session>, batch: &Array| {
+            let mut inputs = others.clone();
+            inputs.push((self.divided.as_str(), batch));
+            part.run(&inputs)
+        };
+        let found = thread::scope(|scope| {
+            let mut work = self.parts.iter_mut().zip(&batches);
+            let first = work.next();
+            let beside: Vec<_> =
+                work.map(|(part, batch)| scope.spawn(|| run(part, batch))).collect();
+            let mut found: Vec<_> =
+                first.map(|(part, batch)| run(part, batch)).into_iter().collect();
+            for thread in beside {
+                found.push(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            found
+        });
+        let mut averages: Vec<(String, Array)> = Vec::new();
+        for (results, batch) in found.into_iter().zip(&batches) {
+            let share = batch.shape()[0] as f32 / count as f32;
+            let results = results?;
+            if averages.is_empty() {
+                averages = results;
+                averages.iter_mut().for_each(|(_, sum)| *sum *= share);
+                continue;
+            }
+            for ((_, sum), (_, more)) in averages.iter_mut().zip(&results) {
+                sum.zip_mut_with(more, |sum, more| *sum += share * more);
+            }
+        }
+
+        let mut inputs = of(self.whole.inputs(), &given);
+        let read = |name: &str| self.whole.inputs().iter().any(|t| t.name == name);
+        let read: Vec<bool> = averages.iter().map(|(name, _)| read(name)).collect();
+        for ((name, average), _) in averages.iter().zip(&read).filter(|(_, read)| **read) {
+            inputs.push((name, average));
+        }
+        let results = self.whole.run(&inputs)?;
+        let seen = averages.into_iter().zip(read).filter(|(_, read)| !read).map(|(pair, _)| pair);
+        Ok(seen.chain(results).collect())
+    }
+}
+
+/// What of the given a program reads.
+fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str, &'a Array)> {
+    let wanted = |name: &str| signature.iter().any(|t| t.name == name);
+    given.iter().filter(|(name, _)| wanted(name)).copied().collect()
+}
+
+/// A batch in at most so many parts, none empty unless the batch is, of sizes that differ by one at
+/// most.
+fn divide(batch: &Array, parts: usize) -> Vec<Array> {
+    let count = batch.shape().first().copied().unwrap_or(0);
+    let parts = parts.min(count).max(1);
+    let bounds: Vec<usize> = (0..=parts).map(|i| i * count / parts).collect();
+    let part = |w: &[usize]| batch.slice_axis(Axis(0), Slice::from(w[0]..w[1])).to_owned();
+    bounds.windows(2).map(part).collect()
+}
