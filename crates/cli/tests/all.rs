@@ -10,3 +10,5 @@ mod program;
 mod run;
 #[path = "all/show.rs"]
 mod show;
+#[path = "all/train.rs"]
+mod train;

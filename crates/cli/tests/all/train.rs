@@ -1,0 +1,209 @@
+//! `train`, `eval` and `sample`: from images to a run's folder, and from there to figures and images.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pixelrnn::training::{Run, checkpoint_weights, model_of};
+use serde_json::Value;
+
+use crate::run::{Ran, bad, command, names, run_in};
+
+/// Digits made small, so that a step takes milliseconds on any engine.
+const DATA: &str = "digits,limit=90,size=4x4";
+const MODEL: [&str; 11] = [
+    "train",
+    "digits-diagonal",
+    "--set",
+    "height=4",
+    "--set",
+    "width=4",
+    "--set",
+    "layers=1",
+    "--set",
+    "h=12",
+    "--engine=tract",
+];
+
+fn train(folder: &Path, out: &str, more: &[&str]) -> Ran {
+    let all = [&MODEL[..], &["--data", DATA, "--seed", "3", "--out", out, "-q"], more].concat();
+    run_in(folder, &all)
+}
+
+fn resume<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["train", "--resume", "--engine=tract", "-q", "--out", out], more].concat()
+}
+
+fn good(ran: &Ran) -> &str {
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    &ran.out
+}
+
+const FILES: [&str; 6] = [
+    "best.safetensors",
+    "curve.png",
+    "last.safetensors",
+    "log.jsonl",
+    "model.pixelrnn",
+    "run.json",
+];
+
+#[test]
+fn from_images_to_figures_and_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let ran =
+        train(path, "run", &["--epochs", "3", "--json", "--optimizer", "adam", "--lr", "0.01"]);
+    let object: Value = serde_json::from_str(good(&ran)).unwrap();
+    // 81 of the 90 train, in 6 batches.
+    assert_eq!((&object["reason"], &object["step"]), (&"budget".into(), &18.into()), "{object}");
+    assert_eq!(names(&path.join("run")), FILES);
+    let log = std::fs::read_to_string(path.join("run/log.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let nats: Vec<f64> = lines
+        .iter()
+        .filter(|l| l["event"] == "validation")
+        .map(|l| l["nats"].as_f64().unwrap())
+        .collect();
+    // Sixteen pixels of 17 levels know nothing yet at 16 ln 17 = 45.3.
+    assert!(nats.len() == 3 && nats[2] < nats[0] && nats[2] < 45.0, "{nats:?}");
+
+    let eval = |more: &[&str]| {
+        let all = [&["eval", "run", "--split", "test", "--engine=tract", "-q", "--json"], more];
+        serde_json::from_str::<Value>(good(&run_in(path, &all.concat()))).unwrap()
+    };
+    let figures = eval(&[]);
+    let per_image = figures["nats_per_image"].as_f64().unwrap();
+    let per_dim = figures["bits_per_dim"].as_f64().unwrap();
+    assert!((per_dim - per_image / 16.0 / f64::ln(2.0)).abs() < 1e-9, "{figures}");
+    // Batches of another size, the last one smaller, weigh the same.
+    let others = eval(&["--batch", "7"])["nats_per_image"].as_f64().unwrap();
+    assert!((others - per_image).abs() < 1e-4, "{others} {per_image}");
+
+    let sample = |name: &str, more: &[&str]| {
+        let all =
+            [&["sample", "run", "-n", "3", "--engine=tract", "-q", "-o", name], more].concat();
+        good(&run_in(path, &all));
+        std::fs::read(path.join(name)).unwrap()
+    };
+    let first = sample("a.npy", &["--seed", "5"]);
+    assert_eq!(sample("b.npy", &["--seed", "5"]), first);
+    assert_eq!(sample("c.npy", &["--seed", "5", "--method", "naive"]), first);
+    assert_ne!(sample("d.npy", &["--seed", "6"]), first);
+    let levels = &first[first.len() - 3 * 16..];
+    assert!(levels.iter().all(|&level| level < 17) && levels.iter().any(|&l| l > 0), "{levels:?}");
+    let grid = sample("e.png", &["--complete", DATA, "--keep-rows", "2", "--completions", "2"]);
+    assert_eq!(&grid[..4], b"\x89PNG");
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let more = ["--steps", "120", "--ema", "0.9", "--checkpoint-every", "0.001"];
+    good(&train(path, "whole", &more));
+    let first = [&MODEL[..], &["--data", DATA, "--seed", "3", "--out", "killed", "-q"], &more];
+    let first = first.concat();
+    let last = path.join("killed/last.safetensors");
+    let mut kills = 0;
+    for i in 0..20 {
+        let arguments = if i == 0 { first.clone() } else { resume("killed", &[]) };
+        let mut child = command(path, &arguments).spawn().unwrap();
+        // Checkpoints are written all the time: some moments after the next one, others are on
+        // their way.
+        let before = std::fs::read(&last).ok();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().unwrap().is_none()
+            && std::fs::read(&last).ok() == before
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        std::thread::sleep(Duration::from_micros(700 * i));
+        child.kill().unwrap();
+        kills += usize::from(!child.wait().unwrap().success());
+    }
+    assert!(kills > 3, "only {kills} of 20 were killed");
+    good(&run_in(path, &resume("killed", &[])));
+    assert_eq!(names(&path.join("killed")), FILES, "nothing else is left");
+    let weights = |name: &str, file: &str| {
+        let run = Run::new(path.join(name));
+        let model = model_of(&run, &[]).unwrap();
+        checkpoint_weights(&run.folder().join(file), &model).unwrap()
+    };
+    for file in ["last.safetensors", "best.safetensors"] {
+        assert!(weights("whole", file) == weights("killed", file), "{file}");
+    }
+}
+
+/// A disk that takes no file beyond some size stands for one that is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    good(&train(path, "run", &["--steps", "3"]));
+    let last = path.join("run/last.safetensors");
+    let before = std::fs::read(&last).unwrap();
+    assert!(before.len() > 40_000, "{}", before.len());
+    let program = env!("CARGO_BIN_EXE_pixelrnn");
+    let script = format!("trap '' XFSZ; ulimit -f 32; exec {program} \"$@\"");
+    let arguments = resume("run", &["--steps", "6"]);
+    let mut shell = command(path, &[]);
+    let environment: Vec<_> =
+        shell.get_envs().map(|(k, v)| (k.to_owned(), v.map(|v| v.to_owned()))).collect();
+    shell = std::process::Command::new("/bin/sh");
+    shell.current_dir(path).args(["-c", &script, "sh"]).args(&arguments);
+    for (name, value) in environment {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let output = shell.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains(".safetensors: File too large") && !error.contains("unfinished"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&last).unwrap(), before);
+    let left = names(&path.join("run"));
+    assert!(left.iter().all(|name| FILES.contains(&name.as_str())), "{left:?}");
+    // With room again, it goes on.
+    good(&run_in(path, &resume("run", &["--steps", "6"])));
+}
+
+#[test]
+fn what_cannot_be_trained_is_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("file"), "").unwrap();
+    let ran = train(path, "file", &["--steps", "3"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("file"), "{}", ran.err);
+    let ran = train(path, "run", &[]);
+    assert!(ran.err.contains("--steps"), "{}", ran.err);
+    assert_eq!(names(path), ["file"]);
+    let wrong = bad(&["train", "mnist-diagonal", "--data", "digits", "--steps", "1", "--out", "r"]);
+    assert!(wrong.contains("28 x 28") && wrong.contains("8 x 8"), "{wrong}");
+}
+
+#[test]
+fn a_run_goes_on_as_it_was_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    good(&train(path, "run", &["--steps", "2"]));
+    let ran = train(path, "run", &["--steps", "4"]);
+    assert!(ran.code == 2 && ran.err.contains("--resume"), "{}", ran.err);
+    for (more, word) in [
+        (["--batch", "8"], "batch 16"),
+        (["--seed", "8"], "seed 3"),
+        (["--shards", "2"], "shards 1"),
+        (["--optimizer", "sgd"], "rmsprop"),
+    ] {
+        let ran = run_in(path, &resume("run", &more));
+        assert!(ran.code == 2 && ran.err.contains(word), "{word}: {}", ran.err);
+    }
+    let ran = run_in(path, &resume("nothing", &[]));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}
