@@ -187,6 +187,16 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
             }),
         }
     }
+    // Layers of one kind may be worked on together.
+    let known: Vec<String> = layers.iter().map(|l| l.path.clone()).collect();
+    let joint = cost.by_layer.iter().filter(|(path, _)| !known.contains(path));
+    layers.extend(joint.map(|(path, &multiply_adds)| Layer {
+        path: path.clone(),
+        operator: "together",
+        shape: String::new(),
+        parameters: 0,
+        multiply_adds,
+    }));
     let places: BTreeMap<String, usize> =
         layers.iter().enumerate().map(|(i, l)| (l.path.clone(), i)).collect();
     for (input, _) in graph.parameters() {
