@@ -264,7 +264,8 @@ impl Recipe {
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
             batch: count("batch")?,
-            shards: count("shards")?.max(1),
+            // Not said before there were any.
+            shards: maybe("shards").map(count).transpose()?.unwrap_or(1).max(1),
             seed: whole(value, "seed")?,
             budget,
             validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,

@@ -21,9 +21,9 @@ use crate::table::{Align, Table, grouped};
 /// Measure how fast the engines run a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The time of a call is the median of the timed runs, after one that is not timed. A call of `train` is
-a step as the command `train` does it, with RMSProp. Loading is what an
-engine does before its first call; with a dynamic batch `tract` does most of it in that first call.
+The time of a call is the median of the timed runs, after one that is not timed. A call of `train`
+is a step as the command `train` does it, with RMSProp. Loading is what an engine does before its
+first call; with a dynamic batch `tract` does most of it in that first call.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
