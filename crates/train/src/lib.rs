@@ -9,6 +9,8 @@
 //!   is killed at any moment and resumed ends with the same weights, bit for bit, as one that is
 //!   not. What the clock decides (when to write a checkpoint) changes no number; with a budget in
 //!   minutes the clock decides the end, and the shape of a schedule.
+//! - A step's numbers depend on how many parts its batch is divided into, and on nothing else of the
+//!   machine's cores: a run keeps that number, and what the parts find is summed in their order.
 //! - A checkpoint has a checksum; a damaged one is refused by name.
 //! - Figures are nats per image over a whole split, every image with the same weight, summed in
 //!   f64; bits per dimension are these over ln 2 times the values of an image.
