@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use pixelrnn_train::{TrainError, load};
+use pixelrnn_train::{TrainError, files, load};
 
 use super::common::{go, plain};
 
@@ -26,4 +26,19 @@ fn a_missing_folder_is_named() {
     let gone = folder.path().join("gone");
     let error = go(&gone, &plain(0.1), &mut (), &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(&error, TrainError::Io { path, .. } if path.starts_with(&gone)), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_an_error_without_a_name_drawn_by_chance() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = files::write(&folder.path().join("gone").join("x"), b"x").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    let text = error.to_string();
+    assert!(!text.contains("unfinished") && !text.contains("gone"), "{text}");
+    // What a writer left that was killed goes; anything else stays.
+    std::fs::write(folder.path().join(".unfinished-x1"), "").unwrap();
+    std::fs::write(folder.path().join("kept"), "").unwrap();
+    files::sweep(folder.path()).unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap()).collect();
+    assert_eq!(left.iter().map(|e| e.file_name()).collect::<Vec<_>>(), ["kept"]);
 }
