@@ -72,7 +72,7 @@ fn said(sample: &Sample, grids: &[Grid], constants: &[Option<&Array>]) -> Vec<BT
 }
 
 /// What each element of the result reads, found by changing one input element after the other.
-fn found(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Element>> {
+fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Element>> {
     let eval = |inputs: &[Array<f64>]| {
         let inputs: Vec<&Array<f64>> = inputs.iter().collect();
         sample.op.eval(&Env { batch: 1 }, &inputs).expect("evaluates").remove(0)
@@ -120,7 +120,14 @@ fn footprints_are_exact() {
         }
         let what = format!("sample {k}, {mnemonic} {:?}", sample.op.attributes());
         let unfollowed = UNFOLLOWED.iter().find(|(m, _)| *m == mnemonic).map_or(&[][..], |u| u.1);
-        let mut found = found(sample, &inputs_of(sample, &mut numbers));
+        let inputs = inputs_of(sample, &mut numbers);
+        let mut found = found_by_change(sample, &inputs);
+        if mnemonic == "select" {
+            // One of two at a time: what is read is what either choice reads.
+            let others = [&[inputs[0].mapv(|mask| -mask)], &inputs[1..]].concat();
+            let others = found_by_change(sample, &others);
+            found.iter_mut().zip(others).for_each(|(set, other)| set.extend(other));
+        }
         found.iter_mut().for_each(|set| set.retain(|(input, _)| !unfollowed.contains(input)));
         let constants = vec![None; types.len()];
         let fine: Vec<Grid> = sample.inputs.iter().map(Grid::unit).collect();
@@ -153,7 +160,7 @@ fn products_with_constants() {
     let flags = Array::from_shape_vec(vec![1, 3, 1], vec![1.0, 0.0, 2.5]).expect("fits");
     let mut inputs = inputs_of(&sample, &mut Numbers::new(8));
     inputs[1] = flags.mapv(f64::from);
-    let mut found = found(&sample, &inputs);
+    let mut found = found_by_change(&sample, &inputs);
     found.iter_mut().for_each(|set| set.retain(|(input, _)| *input == 0));
     let grids: Vec<Grid> = sample.inputs.iter().map(Grid::unit).collect();
     let mut said = said(&sample, &grids, &[None, Some(&flags)]);

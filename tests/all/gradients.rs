@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pixelrnn::internal::graph::{Array, Operation, Role, Type, Value};
 use pixelrnn::internal::ops::rules::adjoint::{AdjointError, pull_back};
 use pixelrnn::internal::ops::{
-    Add, Constant, Env, Fill, Mul, Op, Pad, PixelGraph, Sample, evaluate,
+    Add, Constant, Env, Fill, Mul, Op, Pad, PixelGraph, Sample, Scan, StateConv, Tanh, evaluate,
 };
 use pixelrnn::internal::passes::join::join;
 use pixelrnn::internal::passes::tidy::tidy;
@@ -55,7 +55,7 @@ fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
         .map(|(i, ty)| graph.input(format!("x{i}"), ty.clone(), Role::Data))
         .collect();
     let op = match &sample.op {
-        Op::Scan(scan) => scan.saving().into(),
+        Op::Scan(scan) => scan.saving().expect("saves").into(),
         other => other.clone(),
     };
     let results = graph.push(op, &formals, "op", None).expect("a sample fits");
@@ -227,19 +227,58 @@ fn any_loop_is_differentiated() {
     let scaled = push(Mul.into(), &[square, half], "scaled");
     let mixed = push(Mul.into(), &[scaled, x], "mixed");
     let used = push(Mul.into(), &[mixed, w], "used");
-    let next = push(pixelrnn::internal::ops::Tanh.into(), &[used], "next");
+    let next = push(Tanh.into(), &[used], "next");
     body.output("s", next);
     body.output("seen", mixed);
     for reverse in [false, true] {
-        let scan = pixelrnn::internal::ops::Scan {
-            body: Box::new(body.clone()),
-            states: 1,
-            invariants: 1,
-            reverse,
-        };
+        let scan = Scan { body: Box::new(body.clone()), states: 1, invariants: 1, reverse };
         let steps = Type::real([5usize, 2, 3]);
         let sample = Sample::new(scan, [ty.clone(), ty.clone(), steps]);
         assert_eq!(check_sample(&sample, 11), Some(()));
+    }
+}
+
+/// A loop in a loop: an outer state feeds an inner one, both read a weight, and what the inner loop
+/// stacks is scanned by the outer.
+#[test]
+fn loops_in_loops_are_differentiated() {
+    let ty = Type::real([1usize, 3, 2, 2]);
+    let weight = Type::real([1usize, 2, 2, 3]);
+    let cell = |name: &str| {
+        let mut body = PixelGraph::new(name);
+        let s = body.input("s", ty.clone(), Role::Data);
+        let w = body.input("w", weight.clone(), Role::Data);
+        let x = body.input("x", ty.clone(), Role::Data);
+        (body, [s, w, x])
+    };
+    for reverse in [false, true] {
+        let (mut inner, [s, w, x]) = cell("inner");
+        let mut push =
+            |op: Op, inputs: &[Value]| inner.push(op, inputs, "in", None).expect("fits")[0];
+        let turned = push(StateConv { before: 1 }.into(), &[s, w]);
+        let sum = push(Add.into(), &[turned, x]);
+        let next = push(Tanh.into(), &[sum]);
+        let square = push(Mul.into(), &[next, s]);
+        inner.output("s", next);
+        inner.output("square", square);
+        let inner = Scan { body: Box::new(inner), states: 1, invariants: 1, reverse };
+
+        let steps = Type::real([4usize, 1, 3, 2, 2]);
+        let mut outer = PixelGraph::new("outer");
+        let s = outer.input("s", ty.clone(), Role::Data);
+        let w = outer.input("w", weight.clone(), Role::Data);
+        let x = outer.input("x", steps.clone(), Role::Data);
+        let mut push =
+            |op: Op, inputs: &[Value]| outer.push(op, inputs, "out", None).expect("fits");
+        let results = push(inner.into(), &[s, w, x]);
+        let next = push(Mul.into(), &[results[0], s])[0];
+        let squares = push(Tanh.into(), &[results[1]])[0];
+        outer.output("s", next);
+        outer.output("squares", squares);
+        let outer = Scan { body: Box::new(outer), states: 1, invariants: 1, reverse: !reverse };
+        let all = Type::real([3usize, 4, 1, 3, 2, 2]);
+        let sample = Sample::new(outer, [ty.clone(), weight.clone(), all]);
+        assert_eq!(check_sample(&sample, 5), Some(()));
     }
 }
 

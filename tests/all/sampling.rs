@@ -127,7 +127,7 @@ fn cached_is_naive(model: &Declaration, temperature: f64) {
 #[test]
 fn cached_images_are_the_naive_ones() {
     for name in ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"] {
-        for (colours, levels) in [(1, 2), (3, 2), (1, 17), (3, 256)] {
+        for (colours, levels) in [(1, 2), (1, 256), (3, 2), (1, 17), (3, 256)] {
             cached_is_naive(&small(name, colours, levels), 1.0);
         }
     }
@@ -141,7 +141,24 @@ fn temperature_divides_the_logits() {
     for levels in [2, 9] {
         cached_is_naive(&small("digits-diagonal", 2, levels), 0.6);
     }
-    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+    // So cold that only the likeliest level is drawn, and so hot that all are equally likely: still
+    // what the naive way draws.
+    for levels in [2, 9] {
+        let model = small("digits-diagonal", 2, levels);
+        let weights = loud(&model, 21);
+        let uniform = uniform(&model, 3, 4);
+        for temperature in [1e-38, 1e38] {
+            let drawn = [Method::Cached, Method::Naive].map(|method| {
+                let request = Sampling { method, temperature, uniform: &uniform, given: None };
+                let engine = &*engines()[2];
+                let drawn =
+                    pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
+                drawn.unwrap_or_else(|e| panic!("{e}"))
+            });
+            assert_eq!(drawn[0], drawn[1], "{levels} levels, {temperature}");
+        }
+    }
+    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-40, 1e60] {
         let sample = SampleOptions { temperature, complete: false };
         let options = ExportOptions { sample, ..ExportOptions::default() };
         let model = small("digits-diagonal", 1, 2);
@@ -196,6 +213,10 @@ fn completion_keeps_what_is_given() {
             let kept = mixed.iter().zip(&other).zip(&mask);
             assert!(kept.filter(|(_, m)| **m == 1.0).all(|((a, b), _)| a == b));
             assert!(mixed != one && mixed != other);
+            // What is not kept may be anything, and a mask may count to 255.
+            let holes = ndarray::Zip::from(&other).and(&mask);
+            let holes = holes.map_collect(|&level, &m| if m == 1.0 { level } else { f32::NAN });
+            assert_eq!(complete(&first, &holes, &mask.mapv(|m| 255.0 * m)), mixed);
         }
     }
 }
@@ -406,4 +427,71 @@ fn the_library_draws_completes_and_repeats() {
     let engine = &*engines()[2];
     let refused = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
     assert!(refused.is_err());
+}
+
+/// A group without features leaves parameters unread; they are weights of the model all the same.
+#[test]
+fn parameters_that_are_not_read_do_not_matter() {
+    let text = "pub Narrow { }\nimage 4 x 3, colours 3, levels 3;\nfirst: masked_conv(1 x 1, A, 1);\n\
+                second: masked_conv(3 x 3, B, 6); logits;\n";
+    let source = pixelrnn::Source::new("narrow", text);
+    let model = Declaration::from_source(source, &[]).expect("a model");
+    let weights = loud(&model, 3);
+    let uniform = uniform(&model, 2, 4);
+    let drawn = [Method::Cached, Method::Naive].map(|method| {
+        let request = Sampling { method, temperature: 1.0, uniform: &uniform, given: None };
+        let engine = &*engines()[2];
+        let drawn = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
+        drawn.unwrap_or_else(|e| panic!("{e}"))
+    });
+    assert_eq!(drawn[0], drawn[1]);
+}
+
+/// Numbers that do not suit are an error that says what would.
+#[test]
+fn what_does_not_suit_is_refused() {
+    let model = small("digits-row-lstm", 3, 9);
+    let weights = weights(&model, 1);
+    let right = uniform(&model, 2, 1);
+    let levels = right.mapv(|_| 8.0);
+    let refuse = |uniform: &Array, given: Option<&Array>, word: &str| {
+        for method in [Method::Cached, Method::Naive] {
+            let given = given.map(|levels| Given { levels, rows: 2 });
+            let request = Sampling { method, temperature: 1.0, uniform, given };
+            let engine = &*engines()[2];
+            let error = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {})
+                .expect_err("does not suit");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    };
+    let maps = Array::zeros(vec![2, 3, 4, 3]);
+    refuse(&maps, None, "[2, 4, 3, 3]");
+    refuse(&Array::zeros(vec![]), None, "uniform numbers");
+    refuse(&right.mapv(|_| 1.0), None, "below 1");
+    refuse(&right.mapv(|_| f32::NAN), None, "below 1");
+    refuse(&right, Some(&levels.slice_axis(Axis(0), (..1).into()).to_owned()), "given levels");
+    for wrong in [9.0, -1.0, 0.5, f32::NAN] {
+        refuse(&right, Some(&levels.mapv(|_| wrong)), "from 0 to 8");
+    }
+}
+
+/// One completion more changes none of the others.
+#[test]
+fn completions_have_numbers_of_their_own() {
+    let model = small("digits-row-lstm", 1, 2);
+    let of =
+        |count, completions| pixelrnn::sampling::uniform_completions(&model, count, completions, 3);
+    let [two, three] = [2, 3].map(|completions| of(4, completions));
+    assert_eq!((two.shape()[0], three.shape()[0]), (8, 12));
+    for image in 0..4 {
+        for completion in 0..2 {
+            let [a, b] = [(&two, 2), (&three, 3)]
+                .map(|(all, n)| all.index_axis(Axis(0), image * n + completion).to_owned());
+            assert_eq!(a, b);
+        }
+    }
+    assert_eq!(of(4, 1), pixelrnn::sampling::uniform(&model, 4, 3));
+    let different: std::collections::BTreeSet<String> =
+        three.outer_iter().map(|numbers| numbers.to_string()).collect();
+    assert_eq!(different.len(), 12);
 }

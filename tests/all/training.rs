@@ -70,7 +70,13 @@ fn every_rule_follows_its_formula() {
         Rule::Sgd { momentum: 0.9 },
     ];
     for rule in rules {
-        for (clip, ema) in [(None, None), (Some(norm / 3.0), Some(0.9)), (Some(3.0 * norm), None)] {
+        let cases = [
+            (None, None),
+            (Some(norm / 3.0), Some(0.9)),
+            (Some(3.0 * norm), Some(0.99)),
+            (Some(norm / 1e8), None),
+        ];
+        for (clip, ema) in cases {
             let optimiser = Optimiser { rule, clip, ema };
             let step = optimise(&gradient, &optimiser).expect("a step");
             pixelrnn::internal::graph::verify(&step).expect("a sound graph");
@@ -103,16 +109,30 @@ fn every_rule_follows_its_formula() {
                     let error = (next[&i] - expected).abs();
                     // Constants of the graph are f32.
                     assert!(error < 1e-6, "{rule:?} {name} {i:?}: {} {expected}", next[&i]);
+                    if let Rule::Sgd { momentum } = rule {
+                        // The gradient alone, however far it was scaled down.
+                        let found = after[&next_name(&state_name(name, "momentum"))][&i];
+                        let found = found - momentum * old("momentum");
+                        let far = (found - g).abs();
+                        assert!(far < 1e-6 * g.abs() + 1e-7 * old("momentum"), "{found} {g}");
+                    }
                     if let Some(decay) = ema {
                         let average = after[&next_name(&state_name(name, "ema"))][&i];
+                        // As if it were step 0.7, for which the early decay is smaller.
+                        let decay = f64::min(decay, 0.7 / 9.7);
                         let expected = decay * old("ema") + (1.0 - decay) * next[&i];
                         assert!((average - expected).abs() < 1e-6, "{rule:?} {name}: average");
                     }
                 }
             }
-            for (counter, beta) in optimiser.counters().into_iter().zip([beta1, beta2]) {
+            for counter in optimiser.counters() {
                 let next = after[&next_name(counter)][[0].as_slice()];
-                assert!((next - 0.7 * beta).abs() < 1e-6, "{counter}");
+                let expected = match counter {
+                    "beta1_power" => 0.7 * beta1,
+                    "beta2_power" => 0.7 * beta2,
+                    _ => 1.7,
+                };
+                assert!((next - expected).abs() < 1e-6, "{counter}");
             }
         }
     }
@@ -177,6 +197,36 @@ fn a_gradient_and_an_update_are_a_step() {
         pixelrnn::internal::graph::verify(&update).expect("a sound graph");
         assert_eq!(results(&update, &all), expected, "{rule:?}");
     }
+}
+
+/// The average forgets where it began, however slow its decay: after n steps with parameters that do
+/// not move, it is as near to them as n steps allow, and keeps its decay from then on.
+#[test]
+fn averages_forget_their_beginning() {
+    let model = small();
+    let optimiser = Optimiser { ema: Some(0.999), ..Optimiser::SGD };
+    let gradient = gradient_of(&model);
+    let update = update(&gradient, &optimiser).expect("an update");
+    let mut all: Doubles = fresh_state(&model.initialise(0), &optimiser)
+        .iter()
+        .map(|(name, a)| (name.clone(), a.mapv(f64::from)))
+        .collect();
+    for name in weights(&model, 2).keys() {
+        let zero = all[name].mapv(|_| 0.0);
+        all.insert(gradient_name(name), zero.clone());
+        all.insert(state_name(name, "ema"), zero);
+    }
+    all.insert(LEARNING_RATE.into(), Tensor::from_elem(vec![1], 0.1));
+    let mut left = 1.0;
+    for step in 1..=30 {
+        for (name, value) in results(&update, &all) {
+            all.insert(name.strip_suffix(".next").expect("a state").to_string(), value);
+        }
+        left *= f64::from(step) / f64::from(step + 9);
+        let (w, average) = (&all["stem.weight"], &all["stem.weight.ema"]);
+        assert!((average - &(w * (1.0 - left))).iter().all(|d| d.abs() < 1e-6), "step {step}");
+    }
+    assert!(left < 1e-7);
 }
 
 /// Some steps on batches of different sizes; the losses and the state at the end.

@@ -50,6 +50,18 @@ pub fn one(name: &str, global: &Global) -> Result<Box<dyn Engine>, Failure> {
     engines.pop().ok_or_else(|| Failure::Usage(format!("engine `{name}` does not open")))
 }
 
+/// The engine that was asked for; without one ONNX Runtime, or tract where that is not to be had.
+pub fn best(asked: Option<&str>, global: &Global, out: &Out) -> Result<Box<dyn Engine>, Failure> {
+    if let Some(name) = asked {
+        return one(name, global);
+    }
+    let options = options(global, None);
+    match choose(None, &["ort"], &options, out)?.pop() {
+        Some(engine) => Ok(engine),
+        None => one("tract", global),
+    }
+}
+
 /// What an engine is: its name, and the version of what it stands for.
 pub fn version(name: &str, options: &Options) -> String {
     match name {

@@ -22,6 +22,7 @@ mod cost;
 mod curve;
 mod engines;
 mod exit;
+mod interrupt;
 mod model;
 mod out;
 mod parse;

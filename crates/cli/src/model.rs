@@ -97,7 +97,7 @@ impl WeightArguments {
             Ok(Loaded { weights, json })
         };
         if let Some(path) = &self.weights {
-            return file(pixelrnn::weights::load(path)?, path);
+            return file(training::any_weights(path, model)?, path);
         }
         match (self.init_seed, named.run()) {
             (None, Some(run)) => {

@@ -47,6 +47,13 @@ impl Out {
         }
     }
 
+    /// An answer to what the user did meanwhile.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+
     /// What the user should know, but need not act on.
     pub fn warn(&self, text: &str) {
         if !self.quiet {

@@ -1,10 +1,14 @@
 //! Progress bars: on a terminal, and only for who wants them.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out::Out;
+
+/// How often a bar shows that time goes by.
+const TICK: Duration = Duration::from_millis(200);
 
 /// A bar, or nothing where nobody looks.
 pub struct Bar(ProgressBar);
@@ -14,6 +18,15 @@ impl Bar {
     pub fn counting(out: &Out, length: u64, what: &str) -> Bar {
         let bar = Bar::new(out, length);
         bar.0.set_message(what.to_string());
+        // A batch may take long, and says nothing meanwhile.
+        if !bar.0.is_hidden() {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {bar:24} {pos} of {len} {msg}  {elapsed}")
+            {
+                bar.0.set_style(style);
+            }
+            bar.0.enable_steady_tick(TICK);
+        }
         bar
     }
 

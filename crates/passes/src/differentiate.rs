@@ -29,7 +29,7 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
             Op::Scan(scan) => {
                 // More results than before: the old ones keep their places.
                 let inputs = rewrite.get(&node.inputs);
-                let op = scan.saving().into();
+                let op = scan.saving()?.into();
                 let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
                 for (&old, new) in node.outputs.iter().zip(results) {
                     rewrite.set(old, new);

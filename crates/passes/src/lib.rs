@@ -32,6 +32,7 @@ pub mod state;
 pub mod stream;
 pub mod tidy;
 pub mod unroll;
+pub mod views;
 
 pub use bind::{BindError, Weights, bind};
 pub use causality::{
@@ -42,5 +43,5 @@ pub use init::initialise;
 pub use loss::with_loss;
 pub use optimise::{LEARNING_RATE, Optimiser, Rule, next_name, optimise, state_name, update};
 pub use pipeline::{CompileOptions, ControlFlow, PassError, compile};
-pub use state::{AVERAGE, fresh_state};
+pub use state::{AVERAGE, complete_state, fresh_state};
 pub use stream::{SampleError, SampleOptions};

@@ -9,6 +9,7 @@ use pixelrnn_ops::{
 
 use crate::differentiate::gradient_name;
 use crate::rewrite::Rewrite;
+use crate::state::AVERAGE;
 
 /// A rule of descent; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +28,9 @@ pub struct Optimiser {
     pub rule: Rule,
     /// Gradients are scaled down to this global norm.
     pub clip: Option<f64>,
-    /// An exponential average of the parameters is kept, with this decay.
+    /// An exponential average of the parameters is kept, with this decay; in step n with a decay of
+    /// at most n / (n + 9), so that it soon forgets where it began. The number of steps is one more
+    /// state, `ema_steps`.
     pub ema: Option<f64>,
 }
 
@@ -54,19 +57,26 @@ impl Optimiser {
             Rule::Sgd { .. } => vec!["momentum"],
         };
         if self.ema.is_some() {
-            slots.push("ema");
+            slots.push(AVERAGE);
         }
         slots
     }
 
     /// The states kept once, `[1]`, which start at one.
     pub fn counters(&self) -> Vec<&'static str> {
-        match self.rule {
+        let mut counters = match self.rule {
             Rule::Adam { .. } => vec!["beta1_power", "beta2_power"],
             _ => Vec::new(),
+        };
+        if self.ema.is_some() {
+            counters.push(AVERAGED);
         }
+        counters
     }
 }
+
+/// The counter of the steps that an average has seen, from one.
+pub const AVERAGED: &str = "ema_steps";
 
 /// The name of the input for the learning rate, `[1]`.
 pub const LEARNING_RATE: &str = "learning_rate";
@@ -149,11 +159,22 @@ impl Step {
         let tiny = self.number(1e-6, 1)?;
         let norm = self.push(Add, &[norm, tiny], "norm_safe")?;
         let limit = self.number(clip, 1)?;
-        let ratio = self.push(Div, &[limit, norm], "ratio")?;
-        // min(1, r) = 1 - relu(1 - r)
-        let excess = self.push(Sub, &[one, ratio], "excess")?;
+        // clip / max(clip, norm)
+        let excess = self.push(Sub, &[norm, limit], "excess")?;
         let excess = self.push(Relu, &[excess], "excess_positive")?;
-        self.push(Sub, &[one, excess], "factor")
+        let bound = self.push(Add, &[limit, excess], "bound")?;
+        self.push(Div, &[limit, bound], "factor")
+    }
+
+    /// The share of a parameter in its average, `[1]`: `max(1 - decay, 9 / (n + 9))` in step n.
+    fn forget(&mut self, decay: f64, steps: Value) -> Result<Value, BuildError> {
+        let nine = self.number(9.0, 1)?;
+        let all = self.push(Add, &[steps, nine], "all_steps")?;
+        let early = self.push(Div, &[nine, all], "early_share")?;
+        let late = self.number(1.0 - decay, 1)?;
+        let excess = self.push(Sub, &[early, late], "share_excess")?;
+        let excess = self.push(Relu, &[excess], "share_excess_positive")?;
+        self.push(Add, &[late, excess], "share")
     }
 
     /// Moves every parameter along its gradient; `list` holds names, parameters and gradients.
@@ -168,8 +189,16 @@ impl Step {
             None => None,
         };
         let mut counters = Vec::new();
+        let mut forget = None;
+        if let Some(decay) = optimiser.ema {
+            let steps = self.graph.input(AVERAGED, Type::real([1usize]), Role::Data);
+            let one = self.number(1.0, 1)?;
+            let next = self.push(Add, &[steps, one], AVERAGED)?;
+            self.result(AVERAGED, next);
+            forget = Some(self.forget(decay, steps)?);
+        }
         if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
-            for (slot, beta) in optimiser.counters().into_iter().zip([beta1, beta2]) {
+            for (slot, beta) in [("beta1_power", beta1), ("beta2_power", beta2)] {
                 let power = self.graph.input(slot, Type::real([1usize]), Role::Data);
                 let next = self.push(Scale { factor: beta }, &[power], slot)?;
                 let one = self.number(1.0, 1)?;
@@ -219,10 +248,13 @@ impl Step {
             let change = self.push(Mul, &[direction, rate], "change")?;
             let next = self.push(Sub, &[w, change], "next")?;
             self.result(name, next);
-            if let Some(decay) = optimiser.ema {
-                let average = self.state(name, "ema", &ty);
-                let average = self.blend(decay, average, next, "average")?;
-                self.result(&state_name(name, "ema"), average);
+            if let Some(forget) = forget {
+                let average = self.state(name, AVERAGE, &ty);
+                let share = self.widen(forget, rank)?;
+                let apart = self.push(Sub, &[next, average], "apart")?;
+                let change = self.push(Mul, &[apart, share], "towards")?;
+                let average = self.push(Add, &[average, change], "average")?;
+                self.result(&state_name(name, AVERAGE), average);
             }
         }
         for (slot, next, _) in counters {

@@ -7,7 +7,7 @@ use pixelrnn_onnx::OnnxGraph;
 use pixelrnn_ops::{AdjointError, Batch, LowerError, PixelGraph, lower_graph};
 
 use crate::bind::{BindError, Weights};
-use crate::{expand, fold, hoist, join, layout, split, tidy, unroll};
+use crate::{expand, fold, hoist, join, layout, split, tidy, unroll, views};
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub const PASSES: &[Pass] = &[
     pass("hoist", "loop invariants leave loops", When::Simplifying, Step::Onnx(hoist::hoist)),
     pass("split", "slices become splits", When::Simplifying, Step::Onnx(split::split)),
     pass("fold", "constants are computed", When::Simplifying, Step::Onnx(fold::fold)),
+    pass("views", "views of views become one", When::Simplifying, Step::Onnx(views::views)),
     pass("tidy_onnx", "nothing twice or unread", When::Simplifying, Step::Onnx(tidy::tidy)),
 ];
 

@@ -3,7 +3,7 @@
 use pixelrnn_graph::Array;
 
 use crate::bind::Weights;
-use crate::optimise::{Optimiser, state_name};
+use crate::optimise::{AVERAGED, Optimiser, state_name};
 
 /// The slot of the average of a parameter.
 pub const AVERAGE: &str = "ema";
@@ -25,4 +25,12 @@ pub fn fresh_state(weights: &Weights, optimiser: &Optimiser) -> Weights {
         state.insert(counter.to_string(), Array::ones(vec![1]));
     }
     state
+}
+
+/// Adds what a state from before the steps of averages were counted lacks, at a step.
+pub fn complete_state(state: &mut Weights, optimiser: &Optimiser, step: u64) {
+    if optimiser.ema.is_some() {
+        let steps = || Array::from_elem(vec![1], (step + 1) as f32);
+        state.entry(AVERAGED.to_string()).or_insert_with(steps);
+    }
 }

@@ -71,21 +71,20 @@ pub fn prepare(
     weights: &Weights,
     options: &ExportOptions,
 ) -> Result<Prepared, Error> {
-    let options = ExportOptions { weights: Some(weights), ..options.clone() };
-    let graph = model.graph_with(kind, &options)?;
-    let bound = bind(&graph, weights).map_err(pixelrnn_passes::PassError::from)?;
-    if kind != GraphKind::Train {
-        return Ok(Prepared {
-            onnx: model.export(kind, &options)?,
-            graph: bound,
-            feeds: Vec::new(),
-        });
+    let graph = model.graph_with(kind, options)?;
+    let part = model.part(&graph, kind, weights)?;
+    let bound = bind(&graph, &part).map_err(pixelrnn_passes::PassError::from)?;
+    let trains = kind == GraphKind::Train;
+    let options = ExportOptions { weights: (!trains).then_some(weights), ..options.clone() };
+    let onnx = model.compile_graph(&graph, kind, &options, &mut |_, _| {})?;
+    let onnx = model.encode(kind, &options, &onnx)?;
+    if !trains {
+        return Ok(Prepared { onnx, graph: bound, feeds: Vec::new() });
     }
-    let options = ExportOptions { weights: None, ..options };
     let mut feeds: Vec<(String, Array)> =
         fresh_state(weights, &options.optimiser).into_iter().collect();
     feeds.push((LEARNING_RATE.to_string(), Array::from_elem(vec![1], 1e-3)));
-    Ok(Prepared { onnx: model.export(kind, &options)?, graph, feeds })
+    Ok(Prepared { onnx, graph, feeds })
 }
 
 /// Runs one graph of a model on every engine with the same images, and compares every pair.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use pixelrnn_graph::Source;
-use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{CausalProof, Causality, CausalityError, Weights, initialise};
+use pixelrnn_graph::{Diagnostic, Source};
+use pixelrnn_ops::{PixelGraph, StreamError};
+use pixelrnn_passes::{CausalProof, Causality, CausalityError, SampleError, Weights, initialise};
 use pixelrnn_syntax::{Declared, Image, Trouble, ast, elaborate, leak, parse};
 
 use crate::error::Error;
@@ -156,6 +156,23 @@ impl Declaration {
             Err(CausalityError::Leak(causality)) => Ok(*causality),
             Err(other) => Err(self.causality_error(other)),
         }
+    }
+
+    /// Why the model has no graph that makes images, with the layer's place.
+    pub(crate) fn refused(&self, error: SampleError) -> Error {
+        let span = match &error {
+            SampleError::Stream(
+                StreamError::NoRule { span, .. }
+                | StreamError::Ahead { span, .. }
+                | StreamError::Shape { span, .. },
+            ) => *span,
+            _ => None,
+        };
+        let Some(span) = span else { return error.into() };
+        let diagnostic = Diagnostic::error(span, error.to_string())
+            .remark("cannot run pixel by pixel")
+            .help("a causal model can still be sampled with its forward graph, once for every value: `--method naive`");
+        Error::Model { text: self.source.clone(), diagnostics: vec![diagnostic] }
     }
 
     fn causality_error(&self, error: CausalityError) -> Error {

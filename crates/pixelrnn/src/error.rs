@@ -36,6 +36,9 @@ pub enum Error {
     /// The model cannot be sampled pixel by pixel.
     #[error("{0}")]
     Sample(#[from] pixelrnn_passes::SampleError),
+    /// What images are to be drawn from does not suit the model.
+    #[error("{0}")]
+    Sampling(String),
     /// The model cannot be written.
     #[error("{0}")]
     Encode(#[from] pixelrnn_onnx::EncodeError),

@@ -1,5 +1,6 @@
 //! From a declaration to the bytes of a model.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
@@ -24,9 +25,10 @@ pub enum GraphKind {
     /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to `image`, levels
     /// of the same shape. For completion also `given` and `mask`, 1 where the level given is kept.
     Sample,
-    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs.
+    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs; the page of
+    /// [`stream`] tells how a loop outside uses it.
     Step,
-    /// What happens between two rows of [`GraphKind::Sample`].
+    /// What happens between two rows of [`GraphKind::Sample`], for the same loop.
     Row,
     /// One step of an optimiser: `image`, parameters, the optimiser's states and `learning_rate` to
     /// `loss`, new parameters and new states.
@@ -72,6 +74,11 @@ impl GraphKind {
     /// Whether it takes images.
     pub fn reads_images(self) -> bool {
         !self.samples() && self != GraphKind::Update
+    }
+
+    /// Whether levels are drawn in it.
+    pub fn draws(self) -> bool {
+        matches!(self, GraphKind::Sample | GraphKind::Step)
     }
 
     /// Whether it makes images, pixel by pixel.
@@ -152,9 +159,15 @@ impl Declaration {
                 optimise(&grad()?, &options.optimiser).map_err(build("optimise"))?
             }
             GraphKind::Update => update(&grad()?, &options.optimiser).map_err(build("optimise"))?,
-            GraphKind::Sample => stream::sample(&self.prove()?, &options.sample)?,
-            GraphKind::Step => stream::step(&self.prove()?, &options.sample)?,
-            GraphKind::Row => stream::row(&self.prove()?)?,
+            GraphKind::Sample => {
+                let graph = stream::sample(&self.prove()?, &options.sample);
+                graph.map_err(|error| self.refused(error))?
+            }
+            GraphKind::Step => {
+                let graph = stream::step(&self.prove()?, &options.sample);
+                graph.map_err(|error| self.refused(error))?
+            }
+            GraphKind::Row => stream::row(&self.prove()?).map_err(|error| self.refused(error))?,
         })
     }
 
@@ -190,22 +203,41 @@ impl Declaration {
         options: &ExportOptions,
         observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
     ) -> Result<OnnxGraph, Error> {
-        let graph = self.graph_with(kind, options)?;
-        // A step and what is between rows read a part of the parameters each.
-        let some = match options.weights {
-            Some(weights) if kind.samples() => {
-                bind::check(self.graph(), weights).map_err(PassError::from)?;
-                Some(part(weights, &graph))
-            }
-            _ => None,
-        };
+        self.compile_graph(&self.graph_with(kind, options)?, kind, options, observe)
+    }
+
+    /// As [`Declaration::compile`], from a graph that [`Declaration::graph_with`] gave.
+    pub(crate) fn compile_graph(
+        &self,
+        graph: &PixelGraph,
+        kind: GraphKind,
+        options: &ExportOptions,
+        observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
+    ) -> Result<OnnxGraph, Error> {
+        let weights = options.weights.map(|weights| self.part(graph, kind, weights)).transpose()?;
         let compile_options = CompileOptions {
             batch: options.batch,
             control_flow: options.control_flow,
-            weights: some.as_ref().or(options.weights),
+            weights: weights.as_deref(),
             simplify: options.simplify,
         };
-        Ok(compile(&graph, &compile_options, observe)?)
+        Ok(compile(graph, &compile_options, observe)?)
+    }
+
+    /// Of all weights those that a graph has parameters for: what makes images may read a part.
+    pub(crate) fn part<'a>(
+        &self,
+        graph: &PixelGraph,
+        kind: GraphKind,
+        weights: &'a Weights,
+    ) -> Result<Cow<'a, Weights>, Error> {
+        if !kind.samples() {
+            return Ok(Cow::Borrowed(weights));
+        }
+        bind::check(self.graph(), weights).map_err(PassError::from)?;
+        let names = graph.parameters().map(|(input, _)| &input.name);
+        let part = names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone())));
+        Ok(Cow::Owned(part.collect()))
     }
 
     /// The bytes of a graph that [`Declaration::compile`] made with the same options.
@@ -225,6 +257,11 @@ impl Declaration {
         for (name, value) in self.settings() {
             metadata.push((format!("pixelrnn.{name}"), value.to_string()));
         }
+        if kind.draws() {
+            let SampleOptions { temperature, complete } = options.sample;
+            metadata.push(("pixelrnn.temperature".into(), temperature.to_string()));
+            metadata.push(("pixelrnn.complete".into(), complete.to_string()));
+        }
         let encode_options = EncodeOptions {
             opset: options.opset,
             source: Some(self.source()),
@@ -233,10 +270,4 @@ impl Declaration {
         };
         Ok(encode(graph, &encode_options)?)
     }
-}
-
-/// The weights that a graph has parameters for.
-fn part(weights: &Weights, graph: &PixelGraph) -> Weights {
-    let names = graph.parameters().map(|(input, _)| &input.name);
-    names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect()
 }

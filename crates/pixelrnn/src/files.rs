@@ -9,9 +9,17 @@ use crate::Error;
 /// # Errors
 /// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    pixelrnn_train::files::write(path, bytes).map_err(|error| Error::Io {
-        path: path.to_path_buf(),
-        doing: "write",
-        error,
-    })
+    pixelrnn_train::files::write(path, bytes).map_err(failed(path))
+}
+
+/// Whether [`write`] can begin, found out before work is done whose result would be lost.
+///
+/// # Errors
+/// As [`write`]; also for the name of a folder.
+pub fn writable(path: &Path) -> Result<(), Error> {
+    pixelrnn_train::files::writable(path).map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    move |error| Error::Io { path: path.to_path_buf(), doing: "write", error }
 }

@@ -47,22 +47,87 @@ pub const BATCH: usize = 16;
 
 /// Uniform numbers for so many images, `[N, H, W, C]`.
 pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
+    streams(model, 0..count as u64, seed)
+}
+
+/// Uniform numbers for so many completions of each of so many images, `[N, H, W, C]`, the completions
+/// of an image behind each other. A completion's numbers do not depend on how many there are.
+pub fn uniform_completions(
+    model: &Declaration,
+    count: usize,
+    completions: usize,
+    seed: u64,
+) -> Array {
+    let all = (0..count as u64).flat_map(|i| (0..completions as u64).map(move |k| i | k << 32));
+    streams(model, all, seed)
+}
+
+fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -> Array {
     let image = model.image();
-    let mut numbers = Array::zeros(vec![count, image.height, image.width, image.colours]);
-    for (stream, mut one) in numbers.outer_iter_mut().enumerate() {
+    let mut numbers = Vec::new();
+    let mut count = 0;
+    for stream in streams {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream as u64);
+        rng.set_stream(stream);
         // As many bits as an f32 holds, so that none is rounded up to 1.
-        one.iter_mut().for_each(|u| *u = (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32);
+        let unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
+        numbers.extend(std::iter::repeat_with(unit).take(image.values()));
+        count += 1;
     }
-    numbers
+    let mut all = Array::zeros(shape(model, count));
+    all.iter_mut().zip(numbers).for_each(|(to, u)| *to = u);
+    all
+}
+
+/// Of so many images.
+fn shape(model: &Declaration, count: usize) -> Vec<usize> {
+    let image = model.image();
+    vec![count, image.height, image.width, image.colours]
+}
+
+/// How a model is compiled to draw so many images a call on an engine.
+pub fn options<'a>(
+    engine: &dyn Engine,
+    weights: &'a Weights,
+    batch: Batch,
+    sample: SampleOptions,
+) -> ExportOptions<'a> {
+    // Stacked slices are copied for other engines' sake alone.
+    let portable = engine.name() == "tract";
+    ExportOptions { batch, sample, portable, ..ExportOptions::with_weights(weights) }
+}
+
+/// Whether what is to be drawn suits the model.
+fn check(model: &Declaration, sampling: &Sampling) -> Result<(), Error> {
+    let refuse = |text: String| Err(Error::Sampling(text));
+    let count = sampling.uniform.shape().first().copied().unwrap_or(0);
+    let expected = shape(model, count);
+    let levels = model.image().levels;
+    let given = sampling.given.map(|given| ("given levels", given.levels));
+    for (what, array) in [("uniform numbers", sampling.uniform)].into_iter().chain(given) {
+        if array.shape() != expected {
+            let found = array.shape();
+            return refuse(format!("{what} of {} are {expected:?}, not {found:?}", model.name()));
+        }
+    }
+    if let Some(u) = sampling.uniform.iter().find(|u| !(0.0..1.0).contains(*u)) {
+        return refuse(format!("uniform numbers are at least 0 and below 1, not {u}"));
+    }
+    if let Some(given) = &sampling.given {
+        let kept = given.levels.slice_axis(Axis(1), (..given.rows.min(expected[1])).into());
+        let is_level = |l: &&f32| l.fract() == 0.0 && (0.0..levels as f32).contains(*l);
+        if let Some(level) = kept.iter().find(|l| !is_level(l)) {
+            return refuse(format!("a given level is from 0 to {}, not {level}", levels - 1));
+        }
+    }
+    Ok(())
 }
 
 /// Draws images: levels, `[N, H, W, C]`. `progress` hears how many images are done, in parts.
 ///
 /// # Errors
-/// A model that is not causal, weights that do not fit, a temperature that is not above zero, or
-/// what the engine finds.
+/// A model that is not causal, weights that do not fit, numbers that do not suit the model, a
+/// temperature that is not above zero, or what the engine finds.
 pub fn draw(
     model: &Declaration,
     weights: &Weights,
@@ -73,8 +138,10 @@ pub fn draw(
     let sample =
         SampleOptions { temperature: sampling.temperature, complete: sampling.given.is_some() };
     sample.check()?;
-    let count = sampling.uniform.shape().first().copied().unwrap_or(0);
-    let size = count.clamp(1, BATCH);
+    check(model, sampling)?;
+    let count = sampling.uniform.shape()[0];
+    // Calls of one size, as even as can be.
+    let size = count.div_ceil(count.div_ceil(BATCH).max(1)).max(1);
     let kind = match sampling.method {
         Method::Cached => GraphKind::Sample,
         Method::Naive => {
@@ -82,12 +149,7 @@ pub fn draw(
             GraphKind::Forward
         }
     };
-    let options = ExportOptions {
-        batch: Batch::Fixed(size),
-        sample,
-        portable: engine.name() == "tract",
-        ..ExportOptions::with_weights(weights)
-    };
+    let options = options(engine, weights, Batch::Fixed(size), sample);
     let prepared = prepare(model, kind, weights, &options)?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
     let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;

@@ -7,7 +7,7 @@ use pixelrnn_data::{Dataset, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
 use pixelrnn_runtime::{Engine, Program, Sharded};
-use pixelrnn_train::{Task, load};
+use pixelrnn_train::{Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
 use crate::compare::prepare;
@@ -17,7 +17,7 @@ pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, rule_name, usual_rate,
+    Shape, Step, TrainError, bits_per_dim, fingerprint, rule_name, usual_rate,
 };
 
 /// Checks that a data set has the images that a model is declared for.
@@ -71,6 +71,8 @@ pub struct Training<'a> {
     pub engine: &'a dyn Engine,
     /// Goes into the first line of the log.
     pub about: Value,
+    /// What the run's folder is to say; see [`settings`].
+    pub settings: &'a Value,
 }
 
 /// Into how many parts a batch is best divided for an engine: one for each of its threads, of four
@@ -173,6 +175,7 @@ pub fn train(
         recipe,
         weights: &weights,
         about: training.about.clone(),
+        settings: training.settings,
     };
     Ok(pixelrnn_train::train(&task, engine, run, observer, stop)?)
 }
@@ -198,16 +201,26 @@ pub fn evaluate(
     Ok(pixelrnn_train::evaluate(&mut *session, &none, data, split, batch, observe)?)
 }
 
-/// What a run's folder says of itself.
-pub fn settings(model: &Declaration, data: &str, recipe: &Recipe) -> Value {
+/// What a run's folder says of itself; `named` is the text that named the data.
+pub fn settings(model: &Declaration, named: &str, data: &Dataset, recipe: &Recipe) -> Value {
     let set: Map<String, Value> =
         model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
     json!({
         "pixelrnn": env!("CARGO_PKG_VERSION"),
         "model": { "name": model.name(), "settings": set },
-        "data": data,
+        "data": named,
+        "data_sha256": fingerprint(data),
         "recipe": recipe.json(),
     })
+}
+
+/// Whether these are the images of a run; of runs that do not say, nobody knows.
+///
+/// # Errors
+/// The settings cannot be read.
+pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
+    let settings = run.settings()?;
+    Ok(settings["data_sha256"].as_str().map(|known| known == fingerprint(data)))
 }
 
 /// A run's data and recipe.
@@ -246,9 +259,26 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
 /// # Errors
 /// There are none yet, or the file is damaged.
 pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path::PathBuf), Error> {
-    let best = run.best_path();
-    let path = if best.exists() { best } else { run.last_path() };
+    let path = weights_path(run);
     Ok((checkpoint_weights(&path, model)?, path))
+}
+
+/// Where a run's weights are: those that did best in validation, if there was one.
+pub fn weights_path(run: &Run) -> std::path::PathBuf {
+    let best = run.best_path();
+    if best.exists() { best } else { run.last_path() }
+}
+
+/// The weights in a file: a checkpoint, whose checksum is then held against it, or any other
+/// safetensors file.
+///
+/// # Errors
+/// The file cannot be read or is damaged.
+pub fn any_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
+    match is_checkpoint(path)? {
+        true => checkpoint_weights(path, model),
+        false => crate::weights::load(path),
+    }
 }
 
 /// The weights that a checkpoint holds for a model: averages where there are any.

@@ -3,7 +3,7 @@
 use pixelrnn_ops::PixelGraph;
 
 use crate::stepper::{Carried, HostStepper, Stepper};
-use crate::{Array, EngineError, Tensor};
+use crate::{Array, EngineError, Sharded, Tensor};
 
 /// What an engine is asked to run.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,20 @@ pub trait Engine: Send + Sync {
     ) -> Result<Box<dyn Stepper>, EngineError> {
         let session = self.load(program)?;
         Ok(Box::new(HostStepper::new(self.name(), program, session, carried)?))
+    }
+
+    /// As [`Engine::load_stepper`], for a step that is divided; nothing if the engine has no better
+    /// way than [`Sharded::load`].
+    ///
+    /// # Errors
+    /// As [`Engine::load_stepper`].
+    fn load_divided(
+        &self,
+        step: &Sharded,
+        carried: &[Carried],
+    ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
+        let _ = (step, carried);
+        Ok(None)
     }
 }
 

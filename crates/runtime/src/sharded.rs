@@ -26,15 +26,19 @@ pub struct Sharded<'a> {
 }
 
 impl Sharded<'_> {
+    /// The threads of an engine for each part.
+    pub(crate) fn threads(&self, engine: &dyn Engine) -> usize {
+        (engine.threads() / self.shards.max(1)).max(1)
+    }
+
     /// Both programs as one. Its inputs are those of both but the averages; its outputs are the
     /// averages that `whole` does not read, and the outputs of `whole`.
     ///
     /// # Errors
     /// As [`Engine::load`].
     pub fn load(&self, engine: &dyn Engine) -> Result<Box<dyn Session>, EngineError> {
-        let shards = self.shards.max(1);
-        let threads = (engine.threads() / shards).max(1);
-        let parts = (0..shards).map(|_| engine.load_on(&self.part, threads));
+        let threads = self.threads(engine);
+        let parts = (0..self.shards.max(1)).map(|_| engine.load_on(&self.part, threads));
         let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
         // Many small operators.
         let whole = engine.load_on(&self.whole, 1)?;
@@ -59,6 +63,9 @@ impl Sharded<'_> {
         engine: &dyn Engine,
         carried: &[Carried],
     ) -> Result<Box<dyn Stepper>, EngineError> {
+        if let Some(stepper) = engine.load_divided(self, carried)? {
+            return Ok(stepper);
+        }
         let session = self.load(engine)?;
         Ok(Box::new(HostStepper::new(engine.name(), &self.part, session, carried)?))
     }
@@ -148,7 +155,7 @@ fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str,
 
 /// A batch in at most so many parts, none empty unless the batch is, of sizes that differ by one at
 /// most.
-fn divide(batch: &Array, parts: usize) -> Vec<Array> {
+pub(crate) fn divide(batch: &Array, parts: usize) -> Vec<Array> {
     let count = batch.shape().first().copied().unwrap_or(0);
     let parts = parts.min(count).max(1);
     let bounds: Vec<usize> = (0..=parts).map(|i| i * count / parts).collect();

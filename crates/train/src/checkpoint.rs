@@ -118,6 +118,17 @@ pub fn load(path: &Path) -> Result<(Weights, Progress), TrainError> {
     read(&bytes).map_err(|reason| TrainError::Damaged { path: path.to_path_buf(), reason })
 }
 
+/// Whether a file says that [`save`] wrote it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_checkpoint(path: &Path) -> Result<bool, TrainError> {
+    let bytes = std::fs::read(path).map_err(TrainError::io(path, "read"))?;
+    let metadata = SafeTensors::read_metadata(&bytes);
+    let known = metadata.ok().and_then(|(_, m)| m.metadata().as_ref().map(|m| m.contains_key(KEY)));
+    Ok(known.unwrap_or(false))
+}
+
 fn read(bytes: &[u8]) -> Result<(Weights, Progress), String> {
     let broken = |e| format!("not a whole safetensors file: {e}");
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;

@@ -42,22 +42,38 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The loss is no number any more.
+    /// The loss, a validation or the state is no number any more.
     #[error(
-        "the loss is {loss} in step {step}: {place}. Try a lower learning rate (it was {rate:e}) or \
-         a clipped gradient (--clip); the checkpoint of step {saved} is whole"
+        "{what}: {place}. Try a lower learning rate (it was {rate:e}) or a clipped gradient (--clip); \
+         the checkpoint of step {saved} holds numbers alone, though a run that diverged before it \
+         is better begun anew"
     )]
     NotFinite {
-        /// The step, from 1.
-        step: u64,
-        /// What the loss was.
-        loss: f32,
+        /// What was seen, and in which step, from 1.
+        what: String,
         /// The first layer or parameter that holds what is no number.
         place: String,
         /// The learning rate.
         rate: f64,
         /// The step of the last checkpoint.
         saved: u64,
+    },
+    /// Figures of an evaluation are no numbers.
+    #[error(
+        "the {split} images have {nats} nats each: these weights give what is no number, as those of \
+         a run that diverged do"
+    )]
+    NoFigure {
+        /// The split.
+        split: &'static str,
+        /// Nats per image.
+        nats: f64,
+    },
+    /// Another process trains in the same folder.
+    #[error("{} is being trained by another process: wait for it, or stop it first", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
     },
     /// A model and its data do not go together.
     #[error("{0}")]

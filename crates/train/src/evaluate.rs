@@ -27,7 +27,7 @@ pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
 /// `image`; none where they are constants. `observe` is told how many images are done.
 ///
 /// # Errors
-/// There is no such split, or the engine fails.
+/// There is no such split, the engine fails, or the figure is no number.
 pub fn evaluate(
     session: &mut dyn Session,
     weights: &Weights,
@@ -42,7 +42,9 @@ pub fn evaluate(
     };
     let figures = evaluate_while(session, weights, data, split, batch, go_on)?;
     // It always goes on.
-    Ok(figures.unwrap_or(Figures { nats_per_image: f64::NAN, bits_per_dim: f64::NAN, images: 0 }))
+    let nats = figures.map_or(f64::NAN, |figures| figures.nats_per_image);
+    let figures = figures.filter(|_| nats.is_finite());
+    figures.ok_or(TrainError::NoFigure { split: split.name(), nats })
 }
 
 /// As [`evaluate`]; gives nothing if `go_on` says no, which is asked after each batch with the

@@ -12,12 +12,14 @@ const UNFINISHED: &str = ".unfinished-";
 /// # Errors
 /// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file =
-        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(without_path)?;
+    // What a link names is replaced, not the link; a device or a pipe is written to, not replaced.
+    let target = std::fs::canonicalize(path);
+    let path = target.as_deref().unwrap_or(path);
+    if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let folder = folder(path);
+    let mut file = beside(folder)?;
     file.as_file_mut().write_all(bytes)?;
     // Temporary files are private; a result is as readable as any other file.
     #[cfg(unix)]
@@ -32,6 +34,29 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// Whether [`write`] can begin, found out before work is done whose result would be lost.
+///
+/// # Errors
+/// As [`write`]; also for the name of a folder.
+pub fn writable(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => beside(folder(&std::fs::canonicalize(path).unwrap_or(path.to_path_buf()))).map(drop),
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(without_path)
 }
 
 /// Removes what writers that were killed left in a folder.

@@ -23,15 +23,17 @@ mod culprit;
 mod error;
 mod evaluate;
 pub mod files;
+mod fingerprint;
 mod log;
 mod observer;
 mod recipe;
 mod run;
 mod train;
 
-pub use checkpoint::{Progress, Score, load, save};
+pub use checkpoint::{Progress, Score, is_checkpoint, load, save};
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
+pub use fingerprint::fingerprint;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape, rule_name, usual_rate};
 pub use run::Run;

@@ -39,6 +39,16 @@ impl Log {
         Ok(Log { file: file.map_err(TrainError::io(&path, "write"))?, path })
     }
 
+    /// Whether steps were made in a run, as far as its log says.
+    pub(crate) fn tells_of_steps(run: &Run) -> bool {
+        let text = std::fs::read(run.log_path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        text.lines().any(|line| {
+            let value: Option<Value> = serde_json::from_str(line).ok();
+            value.is_some_and(|v| v["step"].as_u64().is_some_and(|step| step > 0))
+        })
+    }
+
     /// Adds a line.
     pub(crate) fn line(&mut self, value: &Value) -> Result<(), TrainError> {
         let line = format!("{value}\n");

@@ -255,6 +255,12 @@ impl Recipe {
         };
         let count = |name: &str| usize::try_from(whole(value, name)?).map_err(|_| wrong(name));
         let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
+        let batch = count("batch")?;
+        // Not said before there were any.
+        let shards = maybe("shards").map(count).transpose()?.unwrap_or(1);
+        if batch == 0 || shards == 0 || shards > batch {
+            return Err(format!("a batch of {batch} cannot be divided into {shards} parts"));
+        }
         Ok(Recipe {
             optimiser: Optimiser {
                 rule,
@@ -263,9 +269,8 @@ impl Recipe {
             },
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
-            batch: count("batch")?,
-            // Not said before there were any.
-            shards: maybe("shards").map(count).transpose()?.unwrap_or(1).max(1),
+            batch,
+            shards,
             seed: whole(value, "seed")?,
             budget,
             validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,

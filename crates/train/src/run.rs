@@ -70,6 +70,21 @@ impl Run {
             .map_err(|e| TrainError::Settings { path, reason: format!("not JSON: {e}") })
     }
 
+    /// Keeps other processes from training here, as long as the result lives. Where a folder cannot
+    /// be locked, nobody is kept away.
+    ///
+    /// # Errors
+    /// Another process does.
+    pub(crate) fn lock(&self) -> Result<Option<std::fs::File>, TrainError> {
+        let Ok(folder) = std::fs::File::open(&self.folder) else { return Ok(None) };
+        match folder.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(TrainError::Busy { path: self.folder.clone() })
+            }
+            _ => Ok(Some(folder)),
+        }
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -7,7 +7,9 @@ use std::time::Instant;
 use pixelrnn_data::{Batch, Dataset, Position, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{AVERAGE, LEARNING_RATE, Weights, fresh_state, next_name, state_name};
+use pixelrnn_passes::{
+    AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
+};
 use pixelrnn_runtime::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
 use serde_json::{Value, json};
 
@@ -34,6 +36,8 @@ pub struct Task<'a> {
     pub weights: &'a Weights,
     /// For the first line of the log.
     pub about: Value,
+    /// Replace those of the run, once its checkpoint is read.
+    pub settings: &'a Value,
 }
 
 /// One step of an optimiser, `image`, state and learning rate to `loss` and new state.
@@ -98,11 +102,19 @@ pub fn train(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    let _lock = run.lock()?;
     files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
-    let (state, progress) = match run.last_path().exists() {
+    let (mut state, progress) = match run.last_path().exists() {
         true => checkpoint::load(&run.last_path())?,
+        // Whoever takes a run up again does not want it begun anew.
+        false if run.best_path().exists() || Log::tells_of_steps(run) => {
+            let reason = "there is none, although steps were made".to_string();
+            return Err(TrainError::Damaged { path: run.last_path(), reason });
+        }
         false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
     };
+    complete_state(&mut state, &task.recipe.optimiser, progress.step);
+    run.write_settings(task.settings)?;
     let stepper = task.step.start(engine, &state)?;
     drop(state);
     let validator = match task.data.images(Split::Valid) {
@@ -241,8 +253,7 @@ impl Training<'_, '_> {
 
     fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
         let recipe = self.task.recipe;
-        let spent = recipe.spent(self.progress.step, self.steps_per_epoch, self.progress.seconds);
-        let rate = recipe.learning_rate * recipe.schedule.factor(self.progress.step, spent);
+        let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
         let results = self.stepper.step(&[("image", &batch.images), (LEARNING_RATE, &given)])?;
@@ -293,9 +304,7 @@ impl Training<'_, '_> {
             return Ok(());
         }
         let nats = window.nats / window.images as f64;
-        let recipe = self.task.recipe;
         let (step, seconds) = (self.progress.step, self.progress.seconds);
-        let spent = recipe.spent(step, self.steps_per_epoch, seconds);
         self.log.line(&json!({
             "event": "step",
             "step": step,
@@ -303,7 +312,7 @@ impl Training<'_, '_> {
             "nats": nats,
             "bits_per_dim": bits_per_dim(nats, self.task.data.shape()),
             "images_per_second": round(window.images_per_second()),
-            "lr": recipe.learning_rate * recipe.schedule.factor(step, spent),
+            "lr": self.rate(),
             "seconds": round(seconds),
         }))
     }
@@ -325,6 +334,12 @@ impl Training<'_, '_> {
         let go_on = |_| !self.stop.load(Ordering::Relaxed);
         let figures = evaluate_while(&mut **validator, &weights, data, Split::Valid, batch, go_on)?;
         let Some(figures) = figures else { return Ok(false) };
+        if !figures.nats_per_image.is_finite() {
+            let step = self.progress.step;
+            let what = format!("validation after step {step} gives {}", figures.nats_per_image);
+            let place = "the weights are numbers, but what is computed of them is not".to_string();
+            return Err(self.diverged(what, place));
+        }
         let progress = &mut self.progress;
         let score = Score { step: progress.step, nats: figures.nats_per_image };
         let best = progress.best.is_none_or(|best| score.nats < best.nats);
@@ -366,14 +381,8 @@ impl Training<'_, '_> {
     fn save(&mut self) -> Result<(), TrainError> {
         let state: Weights = self.stepper.state()?.into_iter().collect();
         if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
-            let recipe = self.task.recipe;
-            return Err(TrainError::NotFinite {
-                step: self.progress.step,
-                loss: f32::NAN,
-                place: format!("`{name}` is no number after it"),
-                rate: recipe.learning_rate,
-                saved: self.saved,
-            });
+            let what = format!("a weight or a state overflowed by step {}", self.progress.step);
+            return Err(self.diverged(what, format!("`{name}` is no number any more")));
         }
         checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
         (self.saved, self.saved_at) = (self.progress.step, Instant::now());
@@ -387,8 +396,21 @@ impl Training<'_, '_> {
             Ok(state) => state.into_iter().collect(),
             Err(error) => return error.into(),
         };
-        let place = culprit(self.task.nll_graph, &state, &batch.images);
-        TrainError::NotFinite { step: self.progress.step + 1, loss, place, rate, saved: self.saved }
+        let place = culprit(self.task.nll_graph, &state, &batch.images, self.stop);
+        let what = format!("the loss is {loss} in step {}", self.progress.step + 1);
+        TrainError::NotFinite { what, place, rate, saved: self.saved }
+    }
+
+    fn diverged(&self, what: String, place: String) -> TrainError {
+        TrainError::NotFinite { what, place, rate: self.rate(), saved: self.saved }
+    }
+
+    /// The learning rate now.
+    fn rate(&self) -> f64 {
+        let recipe = self.task.recipe;
+        let Progress { step, seconds, .. } = self.progress;
+        let spent = recipe.spent(step, self.steps_per_epoch, seconds);
+        recipe.learning_rate * recipe.schedule.factor(step, spent)
     }
 }
 

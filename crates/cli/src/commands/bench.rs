@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, EngineError, Program};
+use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
-use pixelrnn::{Array, Declaration, ExportOptions, GraphKind, Optimiser, Weights, sampling};
+use pixelrnn::{
+    Array, Declaration, ExportOptions, GraphKind, Optimiser, SampleOptions, Weights, sampling,
+};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -22,7 +24,8 @@ use crate::table::{Align, Table, grouped};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The time of a call is the median of the timed runs, after one that is not timed. A call of `train`
-is a step as the command `train` does it, with RMSProp. Loading is what an engine does before its
+is a step as the command `train` does it, with RMSProp; one of `step` makes a pixel, one of `row` is
+what happens between rows, for who has the sampler's loop outside. Loading is what an engine does before its
 first call; with a dynamic batch `tract` does most of it in that first call.
 
 Example:
@@ -35,7 +38,7 @@ pub struct Bench {
     engine: Option<Vec<String>>,
     /// The graph kinds, with commas between
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
-          value_parser = parse::kind_that(|k| k.reads_images() || k == GraphKind::Sample))]
+          value_parser = parse::kind_that(|k| k.reads_images() || k.samples()))]
     graph: Vec<GraphKind>,
     /// Images a call, which the model states or leaves open
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
@@ -157,22 +160,30 @@ impl Bench {
         if kind == GraphKind::Train {
             return self.measure_step(model, weights, images, engine);
         }
-        let Prepared { onnx, graph, .. } = prepare(
-            model,
-            kind,
-            weights,
-            &ExportOptions { batch: self.batch.batch, ..ExportOptions::default() },
-        )?;
-        let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
-        let uniform = sampling::uniform(model, images.shape()[0], self.seed);
-        let input = match kind {
-            GraphKind::Sample => ("uniform", &uniform),
-            _ => ("image", images),
+        let batch = self.batch.batch;
+        let options = match kind.samples() {
+            true => sampling::options(engine, weights, batch, SampleOptions::default()),
+            false => ExportOptions { batch, ..ExportOptions::default() },
         };
+        let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
+        let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
         let start = Instant::now();
         let mut session = engine.load(&program)?;
         let load = start.elapsed().as_secs_f64();
-        self.times(load, &mut || session.run(&[input]).map(drop))
+        let count = images.shape()[0];
+        let inputs: Vec<(String, Array)> = match kind {
+            GraphKind::Sample => {
+                vec![("uniform".into(), sampling::uniform(model, count, self.seed))]
+            }
+            // How long a call takes does not depend on what is carried.
+            GraphKind::Step | GraphKind::Row => {
+                let zeros = |t: &Tensor| (t.name.clone(), Array::zeros(shape(t, count)));
+                session.inputs().iter().map(zeros).collect()
+            }
+            _ => vec![("image".into(), images.clone())],
+        };
+        let inputs: Vec<(&str, &Array)> = inputs.iter().map(|(n, a)| (n.as_str(), a)).collect();
+        self.times(load, &mut || session.run(&inputs).map(drop))
     }
 
     /// A step as the trainer does it: with RMSProp, the state kept by the engine.
@@ -212,6 +223,12 @@ impl Bench {
         let least = runs.first().copied().unwrap_or(first);
         Ok(Times { load, first, median: median(&runs).unwrap_or(first), least })
     }
+}
+
+/// The shape of an input with so many images.
+fn shape(tensor: &Tensor, count: usize) -> Vec<usize> {
+    let extent = |e: &Extent| if let Extent::Fixed(n) = e { *n } else { count };
+    tensor.shape.iter().flatten().map(extent).collect()
 }
 
 /// Of sorted numbers.

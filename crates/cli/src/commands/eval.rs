@@ -1,7 +1,7 @@
 //! `pixelrnn eval`: how well a model predicts images.
 
 use pixelrnn::training::data::{Spec, Split};
-use pixelrnn::training::evaluate;
+use pixelrnn::training::{self, evaluate};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -33,9 +33,9 @@ pub struct Eval {
     #[arg(long, value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// The engine
-    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
-    engine: String,
+    /// The engine; by default ort, or tract where that is not to be had
+    #[arg(long, value_name = "NAME", value_parser = parse::engine())]
+    engine: Option<String>,
     /// For what is drawn of the images; by default the run's, or 0
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -48,16 +48,25 @@ impl Eval {
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
         let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
-        let trained =
-            self.model.run().map(|run| pixelrnn::training::recipe_of(&run)).transpose()?;
+        let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
             (None, None) => return crate::exit::usage("which images? Name them with `--data`"),
         };
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
-        let data = spec.load(seed).map_err(Failure::data)?;
-        let engine = engines::one(&self.engine, global)?;
+        let mut data = spec.load(seed).map_err(Failure::data)?;
+        // A run's own images as it was trained on them.
+        if let Some(run) = self.model.run().filter(|_| self.data.is_none()) {
+            data = data.hold_out();
+            if training::is_data_of(&run, &data)? == Some(false) {
+                out.warn(&format!(
+                    "{} holds other images now than the run was trained on",
+                    data.name()
+                ));
+            }
+        }
+        let engine = engines::best(self.engine.as_deref(), global, out)?;
         let count = data.images(self.split).map_err(Failure::data)?.count();
         let bar = Bar::counting(out, count as u64, "images");
         let figures = evaluate(

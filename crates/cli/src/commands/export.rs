@@ -50,7 +50,7 @@ pub struct Export {
     /// Leave out the passes that change nothing but speed
     #[arg(long)]
     no_simplify: bool,
-    /// For `sample`, `step` and `row`: divide logits by this
+    /// For `sample` and `step`: divide logits by this
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     temperature: f64,
     /// For `sample` and `step`: inputs `given` and `mask`, to complete images
@@ -152,7 +152,7 @@ impl Export {
         if piped && io::stdout().is_terminal() {
             return usage("standard output is a terminal, and a model is no text: name a file");
         }
-        if (self.complete || self.temperature != 1.0) && !self.graph.samples() {
+        if (self.complete || self.temperature != 1.0) && !self.graph.draws() {
             let graph = self.graph.name();
             return usage(format!("`--graph {graph}` draws nothing to complete or to temper"));
         }

@@ -1,13 +1,12 @@
 //! `pixelrnn quickstart`: the main job on a small model.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use pixelrnn::compare::{Difference, compare};
 use pixelrnn::sampling::{self, Method, Sampling};
 use pixelrnn::training::data::Split;
-use pixelrnn::training::{self, Budget, Recipe, Run, Schedule, Training, evaluate};
+use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
 use pixelrnn::{Batch, ExportOptions, GraphKind, files};
 use serde_json::json;
 
@@ -18,6 +17,7 @@ use super::train::Watch;
 use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure};
+use crate::interrupt;
 use crate::model::{image_text, load, random_images};
 use crate::out::Out;
 use crate::parse::{self, Rule};
@@ -79,20 +79,25 @@ impl Quickstart {
         recipe.optimiser.ema = Some(0.99);
         recipe.shards = training::shards(&**engine, recipe.batch);
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
-        let settings = training::settings(&model, "digits", &recipe);
+        let settings = training::settings(&model, "digits", &data, &recipe);
         run.create(&model.text(), &settings)?;
-        let mut watch = Watch::new(out, data.shape());
+        let mut watch = Watch::new(out, data.shape(), &run);
         let task = Training {
             model: &model,
             data: &data,
             recipe: &recipe,
             engine: &**engine,
             about: settings.clone(),
+            settings: &settings,
         };
         let begun = Instant::now();
-        let outcome = training::train(&task, &run, &mut watch, &AtomicBool::new(false));
-        watch.clear();
-        let outcome = outcome?;
+        let outcome = watch.train(&task, &run, &interrupt::flag(out))?;
+        if outcome.reason == Reason::Stopped {
+            return crate::exit::usage(format!(
+                "stopped; `pixelrnn train --resume --out {}` goes on with the training",
+                run.folder().display()
+            ));
+        }
         let trained = begun.elapsed().as_secs_f64();
 
         out.progress("evaluating on the test images");
@@ -129,7 +134,7 @@ impl Quickstart {
 2. checked   causal: none of {} outputs reads what it is to predict
              {FOLDER}/context.png shows what they do read
 3. trained   {epochs}, {} in {trained:.0} s on {}
-             {FOLDER}/run: weights, checkpoint, log
+             {FOLDER}/run: weights, checkpoint, log, curve
 4. evaluated {:.4} bits a dimension, {:.2} nats an image, on {} test images
              2.37 is what a model without context reaches
 5. sampled   {FOLDER}/samples.png: {SAMPLES} images

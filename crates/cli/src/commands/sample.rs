@@ -23,8 +23,8 @@ use crate::table::plural;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A `.png` is a grid, a `.npy` an array u8 [N, H, W, C] of levels. With `--complete`, each row of the
-grid is one of the given test images: the original, what is kept of it, then completions. The same
-seed gives the same images.
+grid is one of the given images: the original, what is kept of it, then completions. The same seed
+gives the same images.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]
@@ -43,9 +43,12 @@ pub struct Sample {
     /// Logits are divided by it: below 1 for what is likely, above for what is not
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = parse::positive)]
     temperature: f64,
-    /// Complete images of a test split instead, as in `digits`; SPEC as of `train --data`
+    /// Complete these images instead, as in `digits`; a SPEC as of `train --data`
     #[arg(long, value_name = "IMAGES", value_parser = parse::spec, requires = "keep_rows")]
     complete: Option<Spec>,
+    /// Which of them; by default `test`, or the only ones that there are
+    #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split())]
+    split: Option<Split>,
     /// How many rows of them are kept, from the top
     #[arg(long, value_name = "K", requires = "complete")]
     keep_rows: Option<usize>,
@@ -56,10 +59,10 @@ pub struct Sample {
     /// `cached`: about one forward pass an image; `naive`: one for every value
     #[arg(long, value_name = "HOW", default_value = "cached")]
     method: How,
-    /// The engine
-    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
-    engine: String,
-    /// For what is random
+    /// The engine; by default ort, or tract where that is not to be had
+    #[arg(long, value_name = "NAME", value_parser = parse::engine())]
+    engine: Option<String>,
+    /// For what is drawn
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -89,7 +92,8 @@ enum Format {
 impl Sample {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
-        let format = match self.output.extension().and_then(|e| e.to_str()) {
+        let extension = self.output.extension().and_then(|e| e.to_str());
+        let format = match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("png") => Format::Png,
             Some("npy") => Format::Npy,
             _ => {
@@ -103,6 +107,7 @@ impl Sample {
         if matches!(format, Format::Npy) && levels > 256 {
             return usage(format!("{levels} levels do not fit the u8 of a .npy: write a .png"));
         }
+        files::writable(&self.output)?;
         let mut count = usize::from(self.n);
         let copies = usize::from(self.completions);
         let given = match (&self.complete, self.keep_rows) {
@@ -111,17 +116,26 @@ impl Sample {
                 if rows > height {
                     return usage(format!("`--keep-rows {rows}` of images of {height} rows"));
                 }
-                let data = spec.load(self.seed).map_err(Failure::data)?;
+                // What is completed does not change with what is drawn.
+                let data = spec.load(0).map_err(Failure::data)?;
                 suits(&model, &data)?;
-                let images = data.images(Split::Test).map_err(Failure::data)?;
+                let split = match (self.split, &data.splits()[..]) {
+                    (Some(split), _) => split,
+                    (None, &[only]) => only,
+                    (None, _) => Split::Test,
+                };
+                let images = data.images(split).map_err(Failure::data)?;
                 count = count.min(images.count());
                 Some(stacked(&model, &images, count, copies))
             }
             _ => None,
         };
-        let drawn = if given.is_some() { count * copies } else { count };
-        let uniform = sampling::uniform(&model, drawn, self.seed);
-        let engine = engines::one(&self.engine, global)?;
+        let uniform = match given {
+            Some(_) => sampling::uniform_completions(&model, count, copies, self.seed),
+            None => sampling::uniform(&model, count, self.seed),
+        };
+        let drawn = uniform.shape()[0];
+        let engine = engines::best(self.engine.as_deref(), global, out)?;
         let start = Instant::now();
         let bar = Bar::counting(out, drawn as u64, "images");
         let request = Sampling {

@@ -1,8 +1,7 @@
 //! `pixelrnn train`: from a declaration and images to a run's folder.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use pixelrnn::Declaration;
 use pixelrnn::training::data::{Dataset, Shape, Spec, Split};
@@ -16,6 +15,7 @@ use crate::arguments::Global;
 use crate::curve;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
+use crate::interrupt;
 use crate::model::{self, image_text};
 use crate::out::Out;
 use crate::parse::{self, Rule};
@@ -26,9 +26,9 @@ use crate::table::{grouped, plural};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The folder RUN holds the model, the settings, the last checkpoint, the best weights, the log
-and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on with
-the same numbers as if nothing had happened. Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR,
-cifar10:DIR, images:DIR.
+and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on, on the
+same machine and with a budget in steps or epochs to the same numbers as if nothing had happened.
+Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR, cifar10:DIR, images:DIR.
 
 Example:
   pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run")]
@@ -37,9 +37,10 @@ pub struct Train {
     #[arg(required_unless_present = "resume")]
     model: Option<String>,
     /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
-    #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, requires = "model")]
     set: Vec<(String, usize)>,
-    /// The images, as in `idx:mnist,binarize=threshold`; not needed with `--resume`
+    /// The images, as in `idx:mnist,binarize=threshold`; with `--resume` only if the same images are
+    /// called otherwise now
     #[arg(long, value_name = "SPEC", value_parser = parse::spec,
           required_unless_present = "resume")]
     data: Option<Spec>,
@@ -115,25 +116,42 @@ impl Train {
             (true, true) => self.resumed(&run)?,
             (false, _) => self.fresh()?,
         };
-        let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
+        let data = spec.load(recipe.seed).map_err(|error| match begun && self.data.is_none() {
+            true => Failure::Usage(format!(
+                "{error}\n{} names these images: resume where the run was begun, or say with \
+                 `--data` where they are",
+                run.settings_path().display()
+            )),
+            false => Failure::data(error),
+        })?;
+        let data = data.hold_out();
         training::suits(&model, &data)?;
         let engine = engines::one(&self.engine, global)?;
-        if !begun {
+        if begun {
+            self.same_data(&run, &data)?;
+        } else {
             let usual = training::shards(&*engine, recipe.batch);
             recipe.shards = self.shards.map_or(usual, usize::from);
+            if recipe.shards > recipe.batch {
+                return usage(format!(
+                    "`--shards {}` of a batch of {}: there can be one for each image at most",
+                    recipe.shards, recipe.batch
+                ));
+            }
         }
-        let settings = training::settings(&model, &spec.to_string(), &recipe);
-        match begun {
-            true => run.write_settings(&settings)?,
-            false => run.create(&model.text(), &settings)?,
+        let validates = data.images(Split::Valid).is_ok();
+        if self.patience.is_some() && !validates {
+            return usage(format!(
+                "`--patience` needs images to validate with, and {} has none",
+                data.name()
+            ));
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        // A second handler in one process is the only thing that can go wrong.
-        if ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).is_err() {
-            out.warn("Ctrl-C will not save first");
+        let settings = training::settings(&model, &spec.to_string(), &data, &recipe);
+        if !begun {
+            run.create(&model.text(), &settings)?;
         }
-        let mut watch = Watch::new(out, data.shape());
+        let stop = interrupt::flag(out);
+        let mut watch = Watch::new(out, data.shape(), &run);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut about = settings.clone();
         about["engine"] = json!(engine.name());
@@ -150,13 +168,16 @@ impl Train {
             data.name(),
             grouped(count(Split::Valid)),
         ));
-        let task =
-            Training { model: &model, data: &data, recipe: &recipe, engine: &*engine, about };
-        let outcome = training::train(&task, &run, &mut watch, &stop);
-        watch.bar.clear();
-        let outcome = outcome?;
-        curve::write(&run.log_path(), &self.out.join("curve.png"))?;
-        self.answer(&outcome, &data, watch.speed, out)?;
+        let task = Training {
+            model: &model,
+            data: &data,
+            recipe: &recipe,
+            engine: &*engine,
+            about,
+            settings: &settings,
+        };
+        let outcome = watch.train(&task, &run, &stop)?;
+        self.answer(&outcome, &run, &data, watch.speed, out)?;
         Ok(ExitCode::Good)
     }
 
@@ -202,12 +223,19 @@ impl Train {
                 ));
             }
         }
-        fixed("the data", data.clone(), self.data.as_ref().map(Spec::to_string))?;
         let rule = recipe.optimiser.rule;
         let asked = self.optimizer.map(|rule| rule_name(rule.optimiser().rule).to_string());
         fixed("the optimizer", rule_name(rule).to_string(), asked)?;
         fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
-        fixed("the shards", recipe.shards.to_string(), self.shards.map(|n| n.to_string()))?;
+        if let Some(shards) = self.shards.map(usize::from).filter(|&n| n != recipe.shards) {
+            // Numbers are rounded otherwise from here on: only where it is asked for in so many words.
+            fixed(
+                "the shards",
+                recipe.shards.to_string(),
+                (shards != 1).then(|| shards.to_string()),
+            )?;
+            recipe.shards = shards;
+        }
         fixed("the seed", recipe.seed.to_string(), self.seed.map(|n| n.to_string()))?;
         let was = recipe.optimiser.ema.map_or("none".to_string(), |x| x.to_string());
         fixed("the average's decay", was, self.ema.map(|x| x.to_string()))?;
@@ -215,7 +243,32 @@ impl Train {
             recipe.budget = budget;
         }
         self.change(&mut recipe);
-        Ok((model, parse::spec(&data).map_err(Failure::Usage)?, recipe))
+        let spec = match &self.data {
+            Some(spec) => spec.clone(),
+            None => parse::spec(&data).map_err(Failure::Usage)?,
+        };
+        Ok((model, spec, recipe))
+    }
+
+    /// Whether a run goes on with the images that it began with.
+    fn same_data(&self, run: &Run, data: &Dataset) -> Result<(), Failure> {
+        let named = training::recipe_of(run)?.0;
+        let path = run.settings_path();
+        match training::is_data_of(run, data)? {
+            Some(true) => Ok(()),
+            Some(false) => usage(format!(
+                "{} holds other images now than those that the run began with, as {} knows: \
+                 train anew in another folder",
+                data.name(),
+                path.display()
+            )),
+            None if named == data.name() => Ok(()),
+            None => usage(format!(
+                "the run has the data {named}, which cannot become {}: resume it without `--data`, \
+                 or train anew in another folder",
+                data.name()
+            )),
+        }
     }
 
     fn budget(&self) -> Option<Budget> {
@@ -237,6 +290,7 @@ impl Train {
     fn answer(
         &self,
         outcome: &Outcome,
+        run: &Run,
         data: &Dataset,
         speed: f64,
         out: &Out,
@@ -255,11 +309,18 @@ impl Train {
             }
             None => String::new(),
         };
+        let judged = match data.splits().last() {
+            Some(Split::Train) | None => String::new(),
+            Some(split) => {
+                format!("; `pixelrnn eval {folder} --split {}` judges them", split.name())
+            }
+        };
+        let weights = training::weights_path(run);
         let text = format!(
-            "{folder}: {why} after {}, {:.0} s{best}\n\
-             {folder}/best.safetensors: the weights; `pixelrnn eval {folder} --split test` judges them",
+            "{folder}: {why} after {}, {:.0} s{best}\n{}: the weights{judged}",
             plural(usize::try_from(progress.step).unwrap_or(usize::MAX), "step"),
             progress.seconds,
+            weights.display(),
         );
         let score = |score: Option<training::Score>| match score {
             None => Value::Null,
@@ -271,6 +332,7 @@ impl Train {
         };
         let object = json!({
             "run": folder.to_string(),
+            "weights": weights.display().to_string(),
             "reason": outcome.reason.name(),
             "step": progress.step,
             "epochs": progress.step as f64 / outcome.steps_per_epoch as f64,
@@ -286,22 +348,35 @@ impl Train {
 /// Positions of the bar.
 const BAR: u64 = 1000;
 
-/// Shows a run on a terminal.
+/// Shows a run on a terminal, and its curve in its folder.
 pub struct Watch {
     bar: Bar,
     shape: Shape,
     speed: f64,
+    log: PathBuf,
+    curve: PathBuf,
 }
 
 impl Watch {
     /// Nothing yet.
-    pub fn new(out: &Out, shape: Shape) -> Watch {
-        Watch { bar: Bar::new(out, BAR), shape, speed: 0.0 }
+    pub fn new(out: &Out, shape: Shape, run: &Run) -> Watch {
+        let (log, curve) = (run.log_path(), run.folder().join("curve.png"));
+        Watch { bar: Bar::new(out, BAR), shape, speed: 0.0, log, curve }
     }
 
-    /// Takes the bar away.
-    pub fn clear(&self) {
+    /// Trains, to the end of the run or of what it can.
+    pub fn train(
+        &mut self,
+        task: &Training,
+        run: &Run,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Failure> {
+        let outcome = training::train(task, run, self, stop);
         self.bar.clear();
+        let drawn = curve::write(&self.log, &self.curve);
+        let outcome = outcome?;
+        drawn?;
+        Ok(outcome)
     }
 }
 
@@ -324,6 +399,8 @@ impl Observer for Watch {
                 let best = if *best { ", the best so far" } else { "" };
                 let nats = figure(score.nats, self.shape);
                 self.bar.line(&format!("step {}: validation {nats}{best}", score.step));
+                // The run goes on without it; at the end it is an error.
+                let _ = curve::write(&self.log, &self.curve);
             }
             Event::Start { .. } | Event::Checkpoint { .. } | Event::Stop(_) => {}
         }

@@ -91,8 +91,49 @@ fn from_images_to_figures_and_samples() {
     assert_ne!(sample("d.npy", &["--seed", "6"]), first);
     let levels = &first[first.len() - 3 * 16..];
     assert!(levels.iter().all(|&level| level < 17) && levels.iter().any(|&l| l > 0), "{levels:?}");
-    let grid = sample("e.png", &["--complete", DATA, "--keep-rows", "2", "--completions", "2"]);
+    let grid = sample("e.PNG", &["--complete", DATA, "--keep-rows", "2", "--completions", "2"]);
     assert_eq!(&grid[..4], b"\x89PNG");
+
+    // Images of one's own, which have no test split.
+    let complete = |name: &str, completions: &str, seed: &str| {
+        let own = ["--complete", "npy:a.npy,levels=17", "--keep-rows", "2"];
+        let bytes =
+            sample(name, &[&own[..], &["--completions", completions, "--seed", seed]].concat());
+        bytes[bytes.len() - 48 * completions.parse::<usize>().unwrap()..].to_vec()
+    };
+    let (one, two) = (complete("f.npy", "1", "1"), complete("g.npy", "2", "1"));
+    for image in 0..3 {
+        let kept = &levels[16 * image..16 * image + 8];
+        let of = |all: &[u8], place: usize| all[16 * place..16 * place + 16].to_vec();
+        assert_eq!(&of(&one, image)[..8], kept);
+        assert_eq!(&of(&two, 2 * image + 1)[..8], kept);
+        assert_eq!(of(&one, image), of(&two, 2 * image), "one more changes nothing");
+    }
+    assert_ne!(complete("h.npy", "1", "2"), one);
+
+    // Without an engine named, tract serves where ONNX Runtime cannot be had, and that is said.
+    let ran = run_in(path, &["eval", "run", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("warning") && ran.out.contains("\"tract\""), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for output in ["gone/a.png", "."] {
+        // A run of minutes, were it begun.
+        let name = if output == "." { "folder.png" } else { output };
+        if output == "." {
+            std::fs::create_dir(path.join(name)).unwrap();
+        }
+        let arguments =
+            ["sample", "cifar-diagonal", "--engine=tract", "--method", "naive", "-o", name];
+        let start = Instant::now();
+        let ran = run_in(path, &arguments);
+        assert!(ran.code == 2 && ran.err.contains(name), "{}", ran.err);
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
 }
 
 #[test]
@@ -206,4 +247,76 @@ fn a_run_goes_on_as_it_was_begun() {
     }
     let ran = run_in(path, &resume("nothing", &[]));
     assert_eq!(ran.code, 2, "{}", ran.err);
+    let ran = run_in(path, &resume("run", &["--set", "h=4"]));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let ran = train(path, "run", &["--steps", "1", "--shards", "17"]);
+    assert!(ran.code == 2 && ran.err.contains("batch of 16"), "{}", ran.err);
+    good(&train(path, "drawn", &["--steps", "1"]));
+    // Images without any to validate with.
+    let of =
+        [&["sample", "drawn", "-n", "4", "--engine=tract", "-q", "-o", "few.npy"][..]].concat();
+    good(&run_in(path, &of));
+    let few = |out, more: &[&str]| {
+        let data = ["--data", "npy:few.npy,levels=17", "--steps", "1", "--out", out];
+        run_in(path, &[&MODEL[..], &data, more].concat())
+    };
+    let ran = few("patient", &["--patience", "3"]);
+    assert!(ran.code == 2 && ran.err.contains("--patience"), "{}", ran.err);
+    let ran = few("short", &[]);
+    assert!(ran.code == 0 && ran.out.contains("last.safetensors: the weights"), "{}", ran.out);
+    assert!(!ran.out.contains("best.safetensors") && !ran.out.contains("eval"), "{}", ran.out);
+    assert!(path.join("short/curve.png").exists() || ran.out.contains("1 step"));
+}
+
+/// Other images under the old name are found out; the same under another name are not in the way.
+#[test]
+fn a_run_keeps_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    good(&train(path, "first", &["--steps", "1"]));
+    for (name, seed) in [("some.npy", "1"), ("other.npy", "2")] {
+        let all = ["sample", "first", "-n", "40", "--engine=tract", "-q", "-o", name];
+        good(&run_in(path, &[&all[..], &["--seed", seed]].concat()));
+    }
+    let data = ["--data", "npy:some.npy,levels=17", "--steps", "2", "--out", "run", "-q"];
+    good(&run_in(path, &[&MODEL[..], &data].concat()));
+    std::fs::rename(path.join("some.npy"), path.join("kept.npy")).unwrap();
+    let before = std::fs::read(path.join("run/run.json")).unwrap();
+    let ran = run_in(path, &resume("run", &["--steps", "3"]));
+    assert!(ran.code == 2 && ran.err.contains("run.json"), "{}", ran.err);
+    std::fs::copy(path.join("other.npy"), path.join("some.npy")).unwrap();
+    let ran = run_in(path, &resume("run", &["--steps", "3"]));
+    assert!(ran.code == 2 && ran.err.contains("other images"), "{}", ran.err);
+    assert_eq!(std::fs::read(path.join("run/run.json")).unwrap(), before);
+    good(&run_in(path, &resume("run", &["--steps", "3", "--data", "npy:kept.npy,levels=17"])));
+    // From now on that is their name.
+    good(&run_in(path, &resume("run", &["--steps", "4"])));
+}
+
+/// A checkpoint is held against its checksum however it is named, and any of them can be judged.
+#[test]
+fn checkpoints_are_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    good(&train(path, "run", &["--epochs", "1", "--ema", "0.9"]));
+    let eval = |weights: &str| {
+        let all = ["eval", "run", "--engine=tract", "-q", "--json", "--weights", weights];
+        run_in(path, &all)
+    };
+    let [best, last] = ["run/best.safetensors", "run/last.safetensors"]
+        .map(|weights| serde_json::from_str::<Value>(good(&eval(weights))).unwrap());
+    // There was one validation, so both are the averages at the end.
+    assert_eq!(best["nats_per_image"], last["nats_per_image"]);
+    let mut bytes = std::fs::read(path.join("run/best.safetensors")).unwrap();
+    let at = bytes.len() - 9;
+    bytes[at] ^= 1;
+    std::fs::write(path.join("flipped.safetensors"), bytes).unwrap();
+    let ran = eval("flipped.safetensors");
+    assert!(ran.code == 2 && ran.err.contains("checksum"), "{}", ran.err);
 }

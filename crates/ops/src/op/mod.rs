@@ -147,6 +147,7 @@ operators! {
     matmul::MatMul,
     // What only sampling needs.
     draw::Draw,
+    select::Select,
     // What only gradients need.
     positive::Positive,
     sqrt::Sqrt,

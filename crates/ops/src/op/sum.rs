@@ -63,13 +63,17 @@ impl Rules for Sum {
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
         let mut to = cx.ty(inputs[0]).shape.clone();
-        // The last axes first, one at a time: a single sum over millions of f32 loses digits.
+        // The last axes first, at most two at a time: a single sum over millions of f32 loses
+        // digits. Two neighbours at once, since engines are slow to sum a short axis in the middle.
         let mut axes = self.axes.clone();
         axes.sort_unstable();
+        axes.iter().for_each(|&axis| to[axis] = Dim::Fixed(1));
         let mut x = inputs[0];
-        for (i, &axis) in axes.iter().rev().enumerate() {
-            to[axis] = Dim::Fixed(1);
-            x = cx.push(OnnxOp::ReduceSum { axes: vec![axis] }, &[x], &format!("sum{i}"))?;
+        for i in 0.. {
+            let Some(last) = axes.pop() else { break };
+            let beside = axes.pop_if(|axis| *axis + 1 == last);
+            let axes = beside.into_iter().chain([last]).collect();
+            x = cx.push(OnnxOp::ReduceSum { axes }, &[x], &format!("sum{i}"))?;
         }
         cx.push_many(OnnxOp::Reshape { to }, &[x], "")
     }

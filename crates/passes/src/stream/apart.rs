@@ -1,20 +1,4 @@
-//! The loops taken apart: one pixel, and what happens between rows, for a loop outside.
-//!
-//! How to make an image with them:
-//!
-//! 1. Call `row` with `begun` zero and everything else zeros of the shapes of its inputs.
-//! 2. For every pixel of the row call `step`. Its inputs are
-//!    - `uniform [N, C]`, and for completion `given` and `mask` of the same shape;
-//!    - each `state.*`: of the first pixel what `row` gave as that, of every other what the step before
-//!      gave as `state.*.next`;
-//!    - each `row.*`, of which `row` gave `[W, ..]`: the slice of this pixel.
-//!
-//!    It gives `pixel [N, C]`, the drawn levels, each `state.*.next`, and each `done.*`.
-//! 3. Stack each `done.*` over the pixels of the row, `[W, N, ..]`, and call `row` with `begun` one,
-//!    those, and each cache `c` as the last call gave it in `c.next`. Go on with 2.
-//!
-//! All shapes stand in the graphs, so a driver needs no knowledge of the model: outputs of one graph
-//! and inputs of the other go by the same names.
+//! The loops taken apart: one pixel, and what happens between rows. [`super`] tells how to use them.
 
 use std::collections::BTreeMap;
 
@@ -50,18 +34,8 @@ impl Parts {
         let uniform = input("uniform");
         let mut data = vec![uniform.0];
         let fixed = options.complete.then(|| [input("given"), input("mask")]);
-        cx.visit("mask", None, &[]);
-        let fixed = match fixed {
-            None => None,
-            Some([given, mask]) => {
-                data.extend([given.0, mask.0]);
-                let one = cx.once(Constant { value: Array::ones(vec![1; 2]) }, &[], "one")?;
-                let one = cx.in_pixel(one, "one");
-                let kept = cx.pixel(Mul, &[given, mask], "kept")?;
-                Some([kept, cx.pixel(Sub, &[one, mask], "free")?])
-            }
-        };
-        let drawing = Drawing { uniform, fixed, temperature: options.temperature };
+        data.extend(fixed.iter().flatten().map(|pixel| pixel.0));
+        let drawing = Drawing { uniform, fixed, options: *options };
         let image = drawing.pixel(&mut walk, &ends, &mut cx)?;
         // So that something is stacked, whatever the model.
         cx.stack(image);
@@ -144,7 +118,7 @@ impl Began {
     }
 }
 
-/// One pixel; see this module's page.
+/// One pixel; see the module's page.
 ///
 /// # Errors
 /// As [`sample`](super::sample()).
@@ -177,7 +151,7 @@ pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, 
     Ok(crate::tidy::tidy(&to.graph)?)
 }
 
-/// What happens between rows: the end of one and the beginning of the next; see this module's page.
+/// What happens between rows: the end of one and the beginning of the next; see the module's page.
 ///
 /// # Errors
 /// As [`sample`](super::sample()).

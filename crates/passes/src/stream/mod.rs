@@ -14,12 +14,28 @@
 //!   the given level), to `image [N, H, W, C]` of levels.
 //! - [`replay`]: `image [N, C, H, W]` to `logits` as the forward graph has them, by the same bodies:
 //!   what is tested is what samples.
-//! - [`step`] and [`row`]: the two bodies by themselves, for a loop outside; see there.
+//! - [`step`] and [`row`]: the two bodies by themselves, for a loop outside.
 //!
 //! The loops stand inside the graph by default. Measured with ONNX Runtime on two cores, 16 images of
 //! mnist-diagonal: 0.10 s inside; outside a call of `step` alone takes 0.36 ms, which is 0.28 s.
 //! States and stacked values joined into one tensor each were no faster (fewer nodes, but wide
 //! `Concat` and `Split`).
+//!
+//! **A loop outside** makes an image with `row` and `step` like this:
+//!
+//! 1. Call `row` with `begun` zero and everything else zeros of the shapes of its inputs.
+//! 2. For every pixel of the row call `step`. Its inputs are
+//!    - `uniform [N, C]`, and for completion `given` and `mask` of the same shape;
+//!    - each `state.*`: of the first pixel what `row` gave as that, of every other what the step before
+//!      gave as `state.*.next`;
+//!    - each `row.*`, of which `row` gave `[W, ..]`: the slice of this pixel.
+//!
+//!    It gives `pixel [N, C]`, the drawn levels, each `state.*.next`, and each `done.*`.
+//! 3. Stack each `done.*` over the pixels of the row, `[W, N, ..]`, and call `row` with `begun` one,
+//!    those, and each cache `c` as the last call gave it in `c.next`. Go on with 2.
+//!
+//! All shapes stand in the graphs, so a driver needs no knowledge of the model: outputs of one graph
+//! and inputs of the other go by the same names.
 //!
 //! All demand a [`CausalProof`](crate::CausalProof): without one, a pixel might need what is not drawn yet.
 
@@ -39,7 +55,7 @@ use pixelrnn_ops::StreamError;
 pub enum SampleError {
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error("the temperature must be above zero and finite, not {0}")]
+    #[error("the temperature must be from about 3e-39 to 7e44, not {0}")]
     Temperature(f64),
 }
 

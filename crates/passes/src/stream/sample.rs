@@ -1,10 +1,7 @@
 //! The loops closed: `sample` and `replay`.
 
-use pixelrnn_graph::{Array, Dim, Graph, Role, Type, Value};
-use pixelrnn_ops::{
-    Add, Constant, Draw, Mul, Op, Pixel, PixelGraph, Row, Scale, StreamError, Streaming, Sub,
-    Transpose,
-};
+use pixelrnn_graph::{Dim, Graph, Role, Type, Value};
+use pixelrnn_ops::{Draw, Op, Pixel, PixelGraph, Row, Select, StreamError, Streaming, Transpose};
 
 use super::SampleError;
 use super::close;
@@ -30,22 +27,27 @@ impl SampleOptions {
     /// Whether they make sense.
     ///
     /// # Errors
-    /// A temperature that is not above zero and finite.
+    /// A temperature that is not above zero, or so small or large that its inverse is no f32.
     pub fn check(&self) -> Result<(), SampleError> {
-        let scale = 1.0 / self.temperature;
-        match self.temperature > 0.0 && scale.is_finite() && scale > 0.0 {
+        let factor = self.factor() as f32;
+        match factor.is_finite() && factor > 0.0 {
             true => Ok(()),
             false => Err(SampleError::Temperature(self.temperature)),
         }
+    }
+
+    /// What logits are multiplied by.
+    fn factor(&self) -> f64 {
+        1.0 / self.temperature
     }
 }
 
 /// What one pixel of the image is made of.
 pub(super) struct Drawing {
     pub uniform: Pixel,
-    /// What is kept, zero where nothing is; and 1 where the level is drawn.
+    /// What is given, and above one half where that is kept.
     pub fixed: Option<[Pixel; 2]>,
-    pub temperature: f64,
+    pub options: SampleOptions,
 }
 
 impl Drawing {
@@ -58,19 +60,15 @@ impl Drawing {
     ) -> Result<Pixel, StreamError> {
         let mut levels = Vec::new();
         for g in 0..ends.colours {
-            let mut logits = walk.colour(ends, g, cx)?;
+            let logits = walk.colour(ends, g, cx)?;
             cx.visit("draw", None, &[]);
-            if self.temperature != 1.0 {
-                let scale = Scale { factor: 1.0 / self.temperature };
-                logits = cx.pixel(scale, &[logits], "tempered")?;
-            }
             let u = cx.pixel_slice(self.uniform, g, 1, "u")?;
-            let mut level = cx.pixel(Draw, &[logits, u], "level")?;
-            if let Some([kept, free]) = self.fixed {
-                let free = cx.pixel_slice(free, g, 1, "free")?;
-                let kept = cx.pixel_slice(kept, g, 1, "kept")?;
-                level = cx.pixel(Mul, &[level, free], "drawn")?;
-                level = cx.pixel(Add, &[level, kept], "kept_or_drawn")?;
+            let draw = Draw { factor: self.options.factor() };
+            let mut level = cx.pixel(draw, &[logits, u], "level")?;
+            if let Some([given, mask]) = self.fixed {
+                let given = cx.pixel_slice(given, g, 1, "given")?;
+                let mask = cx.pixel_slice(mask, g, 1, "mask")?;
+                level = cx.pixel(Select, &[mask, given, level], "kept_or_drawn")?;
             }
             levels.push(level);
             walk.drawn(ends, g, level, cx)?;
@@ -127,22 +125,17 @@ pub fn sample(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph
     let fixed = options.complete.then(|| [input("given"), input("mask")]);
     let mut walk = Walk::begin(graph, &ends, &mut cx)?;
     let mut loops = Loops { cx, scanned: Vec::new() };
-    let turn = || Transpose { perm: ROWS_FIRST.to_vec() };
-    let uniform = loops.push(turn(), &[uniform], "uniform/rows")?;
-    let uniform = loops.scan(uniform, "uniform");
+    let mut scanned = |input: Value, name: &str| -> Result<Pixel, StreamError> {
+        let turn = Transpose { perm: ROWS_FIRST.to_vec() };
+        let rows = loops.push(turn, &[input], &format!("{name}/rows"))?;
+        Ok(loops.scan(rows, name))
+    };
+    let uniform = scanned(uniform, "uniform")?;
     let fixed = match fixed {
         None => None,
-        Some([given, mask]) => {
-            let one = Constant { value: Array::ones(vec![1; 4]) };
-            let one = loops.push(one, &[], "mask/one")?;
-            let kept = loops.push(Mul, &[given, mask], "given/kept")?;
-            let kept = loops.push(turn(), &[kept], "given/rows")?;
-            let free = loops.push(Sub, &[one, mask], "mask/free")?;
-            let free = loops.push(turn(), &[free], "mask/rows")?;
-            Some([loops.scan(kept, "kept"), loops.scan(free, "free")])
-        }
+        Some([given, mask]) => Some([scanned(given, "given")?, scanned(mask, "mask")?]),
     };
-    let drawing = Drawing { uniform, fixed, temperature: options.temperature };
+    let drawing = Drawing { uniform, fixed, options: *options };
     let image = drawing.pixel(&mut walk, &ends, &mut loops.cx)?;
     let image = finish(&mut loops, &mut walk, image)?;
     let image = loops.push(Transpose { perm: BATCH_FIRST.to_vec() }, &[image], "image")?;

@@ -1,5 +1,6 @@
 //! Engines `ort` and `ort-cuda`: ONNX Runtime.
 
+mod divided;
 mod environment;
 mod session;
 mod smoke;
@@ -11,7 +12,7 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 
 use crate::library::{Library, Request};
 use crate::stepper::Split;
-use crate::{Carried, Engine, EngineError, Program, Session, Stepper};
+use crate::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
 use environment::Loaded;
 
 /// How ONNX Runtime is to run, on whatever device.
@@ -111,6 +112,20 @@ impl OrtEngine {
         session::Loaded::new(self.name(), program.name, session)
     }
 
+    fn bindings(
+        &self,
+        program: &Program,
+        threads: Option<usize>,
+        carried: &[Carried],
+    ) -> Result<stepper::Bindings, EngineError> {
+        let loaded = self.loaded(program, threads)?;
+        let split = Split::new(loaded.inputs(), loaded.outputs(), carried)
+            .map_err(|reason| self.refusal(program, reason))?;
+        let device = self.cuda.map(|cuda| cuda.device);
+        let session = loaded.into_session();
+        Ok(stepper::Bindings::new(self.name(), program.name, split, device, session))
+    }
+
     fn builder(&self, threads: Option<usize>) -> Result<SessionBuilder, ort::Error> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(self.options.optimization.into())?;
@@ -157,12 +172,25 @@ impl Engine for OrtEngine {
         program: &Program,
         carried: &[Carried],
     ) -> Result<Box<dyn Stepper>, EngineError> {
-        let loaded = self.loaded(program, None)?;
-        let split = Split::new(loaded.inputs(), loaded.outputs(), carried)
-            .map_err(|reason| self.refusal(program, reason))?;
-        let device = self.cuda.map(|cuda| cuda.device);
-        let session = loaded.into_session();
-        Ok(Box::new(stepper::Bindings::new(self.name(), program.name, split, device, session)))
+        Ok(Box::new(self.bindings(program, None, carried)?))
+    }
+
+    fn load_divided(
+        &self,
+        step: &Sharded,
+        carried: &[Carried],
+    ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
+        // On a GPU parts would only wait for each other.
+        if self.cuda.is_some() {
+            return Ok(None);
+        }
+        let parts = (0..step.shards).map(|_| self.loaded(&step.part, Some(step.threads(self))));
+        let parts: Vec<session::Loaded> = parts.collect::<Result<_, _>>()?;
+        // Many small operators.
+        let whole = self.bindings(&step.whole, Some(1), carried)?;
+        let divided = divided::Divided::new(whole, parts, step.divided, step.part.name);
+        let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;
+        Ok(divided.map(|divided| Box::new(divided) as Box<dyn Stepper>))
     }
 }
 

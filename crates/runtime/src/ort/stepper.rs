@@ -28,9 +28,9 @@ pub(super) struct Bindings {
 }
 
 /// One set of buffers, and the binding that reads it.
-struct Side {
-    binding: IoBinding,
-    state: Vec<OrtTensor<f32>>,
+pub(super) struct Side {
+    pub binding: IoBinding,
+    pub state: Vec<OrtTensor<f32>>,
 }
 
 impl Side {
@@ -39,12 +39,12 @@ impl Side {
         &mut self,
         session: &mut OrtSession,
         split: &Split,
-        feeds: &[&Array],
+        feeds: &[(&str, &Array)],
         away: bool,
     ) -> ort::Result<Vec<(String, Array)>> {
-        for (tensor, array) in split.feeds.iter().zip(feeds) {
+        for (name, array) in feeds {
             let value = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
-            self.binding.bind_input(tensor.name.as_str(), &value)?;
+            self.binding.bind_input(*name, &value)?;
         }
         if away {
             self.binding.synchronize_inputs()?;
@@ -75,9 +75,36 @@ impl Bindings {
         Bindings { engine, program, split, device, sides: None, now: 0, undoable: false, session }
     }
 
-    fn fail(&self, reason: impl ToString) -> EngineError {
+    pub(super) fn fail(&self, reason: impl ToString) -> EngineError {
         let (engine, program) = (self.engine, self.program.clone());
         EngineError::Run { engine, program, reason: reason.to_string() }
+    }
+
+    /// The buffers, once there is state, and the side that holds it.
+    pub(super) fn sides(&mut self) -> Option<(&mut [Side; 2], usize)> {
+        self.sides.as_mut().map(|sides| (sides, self.now))
+    }
+
+    pub(super) fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// A step; what is not among the feeds is bound already.
+    pub(super) fn update(
+        &mut self,
+        feeds: &[(&str, &Array)],
+    ) -> Result<Vec<(String, Array)>, EngineError> {
+        // A step that fails writes the other side alone.
+        self.undoable = false;
+        let results = match &mut self.sides {
+            Some(sides) => {
+                sides[self.now].run(&mut self.session, &self.split, feeds, self.device.is_some())
+            }
+            None => Err(ort::Error::new(NO_STATE)),
+        };
+        let results = results.map_err(|e| self.fail(e))?;
+        (self.now, self.undoable) = (1 - self.now, true);
+        Ok(results)
     }
 
     fn allocator(&self) -> ort::Result<Allocator> {
@@ -96,7 +123,7 @@ impl Bindings {
     }
 
     /// Both sets of buffers, the first with these values.
-    fn sides(&self, arrays: &[&Array]) -> ort::Result<[Side; 2]> {
+    fn buffers(&self, arrays: &[&Array]) -> ort::Result<[Side; 2]> {
         let allocator = self.allocator()?;
         let buffers = || -> ort::Result<Vec<OrtTensor<f32>>> {
             arrays.iter().map(|a| OrtTensor::new(&allocator, a.shape().to_vec())).collect()
@@ -165,26 +192,15 @@ impl Stepper for Bindings {
     fn set_state(&mut self, state: &[(&str, &Array)]) -> Result<(), EngineError> {
         let bound = bind(&self.split.state, state)
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
-        self.sides = Some(self.sides(&bound.arrays).map_err(|e| self.fail(e))?);
+        self.sides = Some(self.buffers(&bound.arrays).map_err(|e| self.fail(e))?);
         (self.now, self.undoable) = (0, false);
         Ok(())
     }
 
     fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError> {
-        let bound = bind(&self.split.feeds, feeds)
-            .map_err(|error| EngineError::Input { program: self.program.clone(), error })?
-            .arrays;
-        // A step that fails writes the other side alone.
-        self.undoable = false;
-        let results = match &mut self.sides {
-            Some(sides) => {
-                sides[self.now].run(&mut self.session, &self.split, &bound, self.device.is_some())
-            }
-            None => Err(ort::Error::new(NO_STATE)),
-        };
-        let results = results.map_err(|e| self.fail(e))?;
-        (self.now, self.undoable) = (1 - self.now, true);
-        Ok(results)
+        bind(&self.split.feeds, feeds)
+            .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
+        self.update(feeds)
     }
 
     fn state(&mut self) -> Result<Vec<(String, Array)>, EngineError> {
@@ -200,11 +216,11 @@ impl Stepper for Bindings {
     }
 }
 
-fn values(array: &Array) -> Vec<f32> {
+pub(super) fn values(array: &Array) -> Vec<f32> {
     array.iter().copied().collect()
 }
 
-fn array(shape: &[i64], data: &[f32]) -> ort::Result<Array> {
+pub(super) fn array(shape: &[i64], data: &[f32]) -> ort::Result<Array> {
     let extents: Vec<usize> = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     Array::from_shape_vec(IxDyn(&extents), data.to_vec()).map_err(ort::Error::wrap)
 }

@@ -88,6 +88,7 @@ pub fn go(
         recipe,
         weights: &model.weights,
         about: json!({}),
+        settings: &json!({ "of": "a test" }),
     };
     let engine = ReferenceEngine { precision: Precision::Single };
     train(&task, &engine, &Run::new(folder), observer, stop)

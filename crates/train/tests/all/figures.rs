@@ -3,7 +3,7 @@
 use pixelrnn_data::{Spec, Split};
 use pixelrnn_passes::{Optimiser, Weights};
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
-use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, load};
+use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, fingerprint, load};
 
 use super::common::{data, finish, model, recipe};
 
@@ -97,4 +97,14 @@ fn recipes_read_back() {
         }
     }
     assert!(Recipe::from_json(&serde_json::json!({})).is_err());
+}
+
+#[test]
+fn other_images_have_another_fingerprint() {
+    let of = |spec: &str| fingerprint(&spec.parse::<Spec>().unwrap().load(0).unwrap());
+    assert_eq!(of("digits"), of("digits"));
+    let others = ["digits,limit=1499", "digits,levels=2", "digits,size=4x4"].map(of);
+    assert!(others.iter().all(|other| *other != of("digits")), "{others:?}");
+    let held = "digits".parse::<Spec>().unwrap().load(0).unwrap().hold_out();
+    assert_ne!(fingerprint(&held), of("digits"));
 }

@@ -2,22 +2,96 @@
 
 use std::sync::atomic::AtomicBool;
 
-use pixelrnn_train::{TrainError, files, load};
+use pixelrnn_train::{Event, Observer, Recipe, TrainError, files, load};
 
-use super::common::{go, plain};
+use super::common::{finish, go, plain, recipe};
 
 #[test]
 fn a_loss_that_is_no_number_names_step_and_layer() {
     let folder = tempfile::tempdir().unwrap();
     let error = go(folder.path(), &plain(1e38), &mut (), &AtomicBool::new(false)).unwrap_err();
     let text = error.to_string();
-    let TrainError::NotFinite { step, place, .. } = error else { panic!("{text}") };
-    assert!((2..5).contains(&step), "{text}");
+    let TrainError::NotFinite { what, place, .. } = error else { panic!("{text}") };
+    assert!((2..5).any(|step| what.ends_with(&format!("in step {step}"))), "{text}");
     assert!(place.contains('`'), "{text}");
     assert!(text.contains("--clip") && text.contains("lower learning rate"), "{text}");
     let (state, progress) = load(&folder.path().join("last.safetensors")).unwrap();
     assert!(state.values().flatten().all(|x| x.is_finite()));
     assert_eq!(progress.step, 0);
+}
+
+/// Weights that are numbers, of which no number can be computed.
+#[test]
+fn a_validation_that_is_no_number_is_never_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe { validate_every: Some(1), ..plain(1e37) };
+    let error = go(folder.path(), &recipe, &mut (), &AtomicBool::new(false)).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{text}");
+    assert!(text.contains("validation after step"), "{text}");
+    let best = load(&folder.path().join("best.safetensors")).ok();
+    assert!(best.is_none_or(|(_, progress)| progress.best.unwrap().nats.is_finite()));
+    let (_, progress) = load(&folder.path().join("last.safetensors")).unwrap();
+    assert!(progress.best.is_none_or(|best| best.nats.is_finite()));
+}
+
+#[test]
+fn a_run_without_its_checkpoint_is_not_begun_anew() {
+    for lost in ["best.safetensors", "log.jsonl"] {
+        let folder = tempfile::tempdir().unwrap();
+        finish(folder.path(), &recipe(6));
+        let read = |name: &str| std::fs::read(folder.path().join(name)).ok();
+        std::fs::remove_file(folder.path().join("last.safetensors")).unwrap();
+        // Either of the others is enough to know.
+        std::fs::remove_file(folder.path().join(lost)).unwrap();
+        let before = ["best.safetensors", "log.jsonl"].map(read);
+        let error = go(folder.path(), &recipe(9), &mut (), &AtomicBool::new(false)).unwrap_err();
+        assert!(matches!(error, TrainError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("last.safetensors"), "{error}");
+        assert_eq!(["best.safetensors", "log.jsonl"].map(read), before);
+    }
+}
+
+/// Stops a second process as soon as it sees the first one's step.
+#[cfg(unix)]
+#[test]
+fn a_folder_is_trained_in_once_at_a_time() {
+    struct Second<'a>(&'a std::path::Path, Option<TrainError>);
+    impl Observer for Second<'_> {
+        fn event(&mut self, event: &Event) {
+            if let Event::Step { step: 1, .. } = event {
+                let stop = AtomicBool::new(false);
+                self.1 = go(self.0, &recipe(3), &mut (), &stop).err();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut second = Second(folder.path(), None);
+    go(folder.path(), &recipe(3), &mut second, &AtomicBool::new(false)).unwrap();
+    assert!(matches!(second.1, Some(TrainError::Busy { .. })), "{:?}", second.1);
+    // It is free again.
+    go(folder.path(), &recipe(4), &mut (), &AtomicBool::new(false)).unwrap();
+}
+
+/// A link stays a link, and what it names is replaced.
+#[cfg(unix)]
+#[test]
+fn links_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+    std::fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink("file", &link).unwrap();
+    files::writable(&link).unwrap();
+    files::write(&link, b"new").unwrap();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(std::fs::read(&file).unwrap(), b"new");
+    assert!(files::writable(folder.path()).is_err());
+    assert!(files::writable(&folder.path().join("gone").join("x")).is_err());
+    // A device takes what it is given, and is there afterwards.
+    files::write(std::path::Path::new("/dev/null"), b"x").unwrap();
+    use std::os::unix::fs::FileTypeExt;
+    let device = std::fs::metadata("/dev/null").unwrap().file_type();
+    assert!(device.is_char_device());
 }
 
 #[test]

@@ -16,18 +16,44 @@ use crate::rules::adjoint::{pull_back, wanted_from};
 use crate::rules::prelude::*;
 
 impl Scan {
-    /// The same loop, which also stacks its states before each step and every value of its body.
-    /// `tidy` drops the stacks that nobody reads.
-    pub fn saving(&self) -> Scan {
-        let mut body = (*self.body).clone();
+    /// The same loop, which also stacks its states before each step and every value of its body; so
+    /// do loops in it. `tidy` drops the stacks that nobody reads.
+    ///
+    /// # Errors
+    /// None in practice; the builder's.
+    pub fn saving(&self) -> Result<Scan, BuildError> {
+        let mut body = PixelGraph::new(self.body.name.clone());
+        let mut map: BTreeMap<Value, Value> = BTreeMap::new();
+        for input in self.body.inputs() {
+            let ty = self.body.ty(input.value).clone();
+            map.insert(input.value, body.input(input.name.clone(), ty, input.role));
+        }
         let states: Vec<Value> =
             body.inputs()[..self.states].iter().map(|input| input.value).collect();
-        let made = body.nodes().filter(|(_, n)| !matches!(n.op, Op::Constant(_)));
-        let made: Vec<Value> = made.flat_map(|(_, n)| n.outputs.clone()).collect();
-        for value in states.into_iter().chain(made) {
+        let mut saved = states;
+        for (id, node) in self.body.nodes() {
+            let op = match &node.op {
+                Op::Scan(scan) => scan.saving()?.into(),
+                other => other.clone(),
+            };
+            let inputs: Vec<Value> =
+                node.inputs.iter().filter_map(|v| map.get(v).copied()).collect();
+            let results = body.push(op, &inputs, &node.name, self.body.span(id))?;
+            if !matches!(node.op, Op::Constant(_)) {
+                saved.extend(&results);
+            }
+            // A loop that saves has more results; the old ones keep their places.
+            map.extend(node.outputs.iter().copied().zip(results));
+        }
+        for out in self.body.outputs() {
+            if let Some(&value) = map.get(&out.value) {
+                body.output(out.name.clone(), value);
+            }
+        }
+        for value in saved {
             body.output(format!("saved_{}", value.index()), value);
         }
-        Scan { body: Box::new(body), ..self.clone() }
+        Ok(Scan { body: Box::new(body), ..self.clone() })
     }
 }
 
@@ -204,13 +230,16 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     Ok(result)
 }
 
-/// A sum over steps that can be taken after the loop: the operator and its operands.
+/// A sum over steps that can be taken after the loop: the operator and its operands. One that sums
+/// over the steps of an inner loop already cannot.
 fn contraction(
     work: &PixelGraph,
     cotangent: Value,
 ) -> Option<(StateConvWeightGradient, Vec<Value>)> {
     match work.maker(cotangent).map(|n| (&n.op, &n.inputs)) {
-        Some((Op::StateConvWeightGradient(op), inputs)) => Some((*op, inputs.clone())),
+        Some((Op::StateConvWeightGradient(op), inputs)) if work.ty(inputs[0]).rank() == 4 => {
+            Some((*op, inputs.clone()))
+        }
         _ => None,
     }
 }

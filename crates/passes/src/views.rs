@@ -1,0 +1,55 @@
+//! `views`: a view of a view is a view of the first, and one that changes nothing is none; in bodies,
+//! too. Each costs an engine as much as a small operator.
+
+use std::collections::BTreeSet;
+
+use pixelrnn_graph::{BuildError, Origin, Value};
+use pixelrnn_onnx::{OnnxGraph, OnnxOp};
+
+use crate::rewrite::Rewrite;
+use crate::tidy::Bodies;
+
+/// Joins reshapes.
+///
+/// # Errors
+/// None in practice; the builder's.
+pub fn views(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
+    let seen: BTreeSet<Value> = graph.outputs().iter().map(|output| output.value).collect();
+    let mut rewrite = Rewrite::new(graph);
+    rewrite.inputs();
+    // An output is a value of its own, and no input or constant.
+    let mut taken: BTreeSet<Value> = BTreeSet::new();
+    for (id, node) in graph.nodes() {
+        if let OnnxOp::Reshape { .. } = node.op {
+            let mut from = rewrite.get(&node.inputs)[0];
+            while let Some(maker) = rewrite.new.maker(from)
+                && let OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } = maker.op
+            {
+                from = maker.inputs[0];
+            }
+            let result = node.outputs[0];
+            let stands_for_itself = match rewrite.new.origin(from) {
+                Origin::Input(_) => false,
+                Origin::Node(maker, _) => {
+                    !matches!(rewrite.new.node(maker).op, OnnxOp::Constant(_))
+                        && !taken.contains(&from)
+                }
+            };
+            let same = rewrite.new.ty(from) == graph.ty(result);
+            let value = match same && (stands_for_itself || !seen.contains(&result)) {
+                true => from,
+                false => {
+                    let op = node.op.clone();
+                    rewrite.new.push(op, &[from], &node.name, graph.span(id))?[0]
+                }
+            };
+            rewrite.set(result, value);
+        } else {
+            rewrite.node_as(id, node.op.map_bodies(&views)?)?;
+        }
+        let outputs: Vec<Value> =
+            node.outputs.iter().filter(|value| seen.contains(value)).copied().collect();
+        taken.extend(rewrite.get(&outputs));
+    }
+    Ok(rewrite.finish())
+}

@@ -1,0 +1,201 @@
+//! A divided step whose state stays with ONNX Runtime, in the memory of the host.
+//!
+//! What is done once ([`Bindings`]) has two sets of buffers for the state. Every part of the batch has
+//! two bindings, which read its parameters from the one set or the other, and buffers of its own for
+//! what it finds; the first part's buffers take the average, and are what the update reads. Nothing
+//! but the images is copied.
+
+use std::thread;
+
+use ort::memory::Allocator;
+use ort::session::{IoBinding, Session as OrtSession};
+use ort::value::Tensor as OrtTensor;
+
+use super::session::Loaded;
+use super::stepper::{Bindings, array, values};
+use crate::sharded::divide;
+use crate::signature::bind;
+use crate::stepper::NO_STATE;
+use crate::{Array, EngineError, Stepper, Tensor};
+
+pub(super) struct Divided {
+    whole: Bindings,
+    parts: Vec<Part>,
+    /// What the parts give, in the order of their buffers; and whether the update reads it.
+    found: Vec<(Tensor, bool)>,
+    /// The inputs that are not carried.
+    feeds: Vec<Tensor>,
+    divided: String,
+    program: String,
+}
+
+/// A part of the batch.
+struct Part {
+    session: OrtSession,
+    /// By the side of the state that it reads.
+    bindings: Option<[IoBinding; 2]>,
+    found: Vec<OrtTensor<f32>>,
+}
+
+impl Part {
+    /// Buffers for what is found, all of fixed shapes.
+    fn new(session: OrtSession, found: &[(Tensor, bool)]) -> ort::Result<Part> {
+        let allocator = Allocator::default();
+        let buffer = |(tensor, _): &(Tensor, bool)| {
+            OrtTensor::new(&allocator, fixed(tensor).unwrap_or_default())
+        };
+        let found = found.iter().map(buffer).collect::<ort::Result<_>>()?;
+        Ok(Part { session, bindings: None, found })
+    }
+
+    /// Runs it on images.
+    fn run(&mut self, side: usize, divided: &str, images: &Array) -> ort::Result<()> {
+        let Some(bindings) = &mut self.bindings else { return Err(ort::Error::new(NO_STATE)) };
+        let images = OrtTensor::from_array((images.shape().to_vec(), values(images)))?;
+        bindings[side].bind_input(divided, &images)?;
+        self.session.run_binding(&bindings[side]).map(drop)
+    }
+}
+
+/// A shape without an extent that is open.
+fn fixed(tensor: &Tensor) -> Option<Vec<usize>> {
+    let extent = |e: &crate::Extent| match e {
+        crate::Extent::Fixed(n) => Some(*n),
+        _ => None,
+    };
+    tensor.shape.as_ref()?.iter().map(extent).collect()
+}
+
+impl Divided {
+    /// Nothing if the programs are not made for it: a part that reads what is neither divided nor
+    /// carried, or finds what has no fixed shape.
+    pub(super) fn new(
+        whole: Bindings,
+        parts: Vec<Loaded>,
+        divided: &str,
+        program: &str,
+    ) -> Option<ort::Result<Divided>> {
+        use crate::Session;
+        let first = parts.first()?;
+        let of = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
+        let reads = |name: &str| of(&whole.split().feeds, name);
+        let found: Vec<(Tensor, bool)> =
+            first.outputs().iter().map(|t| (t.clone(), reads(&t.name))).collect();
+        let (mut feeds, carried): (Vec<Tensor>, Vec<Tensor>) =
+            first.inputs().iter().cloned().partition(|t| t.name == divided);
+        let suits = carried.iter().all(|t| of(&whole.split().state, &t.name))
+            && found.iter().all(|(t, _)| fixed(t).is_some());
+        if !suits || feeds.is_empty() {
+            return None;
+        }
+        let given = |t: &&Tensor| !found.iter().any(|(found, _)| found.name == t.name);
+        feeds.extend(whole.split().feeds.iter().filter(given).cloned());
+        let part = |part: Loaded| Part::new(part.into_session(), &found);
+        let parts = parts.into_iter().map(part).collect::<ort::Result<_>>();
+        let (divided, program) = (divided.to_owned(), program.to_owned());
+        Some(parts.map(|parts| Divided { whole, parts, found, feeds, divided, program }))
+    }
+
+    /// Binds the parts to the buffers of the state, and the update to those of the first part.
+    fn bind(&mut self) -> ort::Result<()> {
+        let carried: Vec<String> =
+            self.whole.split().state.iter().map(|t| t.name.clone()).collect();
+        let Some((sides, _)) = self.whole.sides() else { return Ok(()) };
+        for part in &mut self.parts {
+            let inputs: Vec<String> =
+                part.session.inputs().iter().map(|i| i.name().to_owned()).collect();
+            let mut both = Vec::new();
+            for side in &*sides {
+                let mut binding = part.session.create_binding()?;
+                for (name, buffer) in carried.iter().zip(&side.state) {
+                    if inputs.contains(name) {
+                        binding.bind_input(name.as_str(), buffer)?;
+                    }
+                }
+                for ((tensor, _), buffer) in self.found.iter().zip(&mut part.found) {
+                    binding.bind_output(tensor.name.as_str(), buffer)?;
+                }
+                both.push(binding);
+            }
+            part.bindings = <[IoBinding; 2]>::try_from(both).ok();
+        }
+        let Some(first) = self.parts.first() else { return Ok(()) };
+        for side in sides {
+            for ((tensor, read), buffer) in self.found.iter().zip(&first.found) {
+                if *read {
+                    side.binding.bind_input(tensor.name.as_str(), buffer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every part on its share of the images, then the average over all images, in the first part's
+/// buffers. The order of the sum is that of the parts.
+fn find(parts: &mut [Part], side: usize, divided: &str, images: &Array) -> ort::Result<()> {
+    let batches = divide(images, parts.len());
+    thread::scope(|scope| {
+        let mut work = parts.iter_mut().zip(&batches);
+        let first = work.next();
+        let run = |(part, batch): (&mut Part, &Array)| part.run(side, divided, batch);
+        let beside: Vec<_> = work.map(|pair| scope.spawn(move || run(pair))).collect();
+        let mut done = first.map_or(Ok(()), run);
+        for thread in beside {
+            let other = thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
+            done = done.and(other);
+        }
+        done
+    })?;
+    let count: usize = batches.iter().map(|b| b.shape()[0]).sum();
+    let share = |batch: &Array| batch.shape()[0] as f32 / count as f32;
+    let Some((first, others)) = parts.split_first_mut() else { return Ok(()) };
+    for (i, sum) in first.found.iter_mut().enumerate() {
+        let sum = sum.extract_tensor_mut().1;
+        sum.iter_mut().for_each(|sum| *sum *= share(&batches[0]));
+        for (part, batch) in others.iter().zip(&batches[1..]) {
+            let share = share(batch);
+            let more = part.found[i].extract_tensor().1;
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += share * more);
+        }
+    }
+    Ok(())
+}
+
+impl Stepper for Divided {
+    fn set_state(&mut self, state: &[(&str, &Array)]) -> Result<(), EngineError> {
+        self.whole.set_state(state)?;
+        self.bind().map_err(|e| self.whole.fail(e))
+    }
+
+    fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError> {
+        let bound = bind(&self.feeds, feeds)
+            .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
+        let given = self.feeds.iter().zip(bound.arrays);
+        let (images, rest): (Vec<_>, Vec<_>) = given.partition(|(t, _)| t.name == self.divided);
+        let Some(&(_, images)) = images.first() else { return Err(self.whole.fail(NO_STATE)) };
+        let rest: Vec<(&str, &Array)> = rest.iter().map(|(t, a)| (t.name.as_str(), *a)).collect();
+        let Some((_, side)) = self.whole.sides() else { return Err(self.whole.fail(NO_STATE)) };
+        let updated = match find(&mut self.parts, side, &self.divided, images) {
+            Ok(()) => self.whole.update(&rest)?,
+            Err(error) => return Err(self.whole.fail(error)),
+        };
+        let mut results = Vec::new();
+        let buffers = self.parts.first().map_or(&[][..], |part| &part.found);
+        for ((tensor, _), buffer) in self.found.iter().zip(buffers).filter(|((_, read), _)| !read) {
+            let (shape, data) = buffer.extract_tensor();
+            let value = array(shape, data).map_err(|e| self.whole.fail(e))?;
+            results.push((tensor.name.clone(), value));
+        }
+        results.extend(updated);
+        Ok(results)
+    }
+
+    fn state(&mut self) -> Result<Vec<(String, Array)>, EngineError> {
+        self.whole.state()
+    }
+
+    fn undo(&mut self) -> bool {
+        self.whole.undo()
+    }
+}
