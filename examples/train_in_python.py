@@ -20,7 +20,7 @@ carried = [o.name.removesuffix(".next") for o in session.get_outputs() if o.name
 # Slots of the optimiser start at zero, its counters at one, weights small.
 state = {}
 for name in carried:
-    if name.endswith(("_power",)):
+    if name.endswith(("_power", "_steps")):
         state[name] = np.ones(shapes[name], np.float32)
     elif name.endswith((".bias", "_bias", ".square", ".mean", ".momentum")):
         state[name] = np.zeros(shapes[name], np.float32)

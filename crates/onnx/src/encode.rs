@@ -284,6 +284,10 @@ impl Writer<'_> {
                     proto.input.push(self.int_input(level, to_i64(axes)));
                 }
             }
+            OnnxOp::HardSigmoid { slope } => {
+                proto.attribute.push(float("alpha", *slope));
+                proto.attribute.push(float("beta", 0.0));
+            }
             OnnxOp::CumSum { axis } => {
                 let axis = Literal::Int(ndarray::arr0(*axis as i64).into_dyn());
                 let name = self.claim(format!("{name}/axis"));
@@ -401,6 +405,15 @@ fn int(name: &str, value: i64) -> AttributeProto {
         name: Some(name.into()),
         r#type: Some(AttributeType::Int as i32),
         i: Some(value),
+        ..Default::default()
+    }
+}
+
+fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::Float as i32),
+        f: Some(value),
         ..Default::default()
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
         OnnxOp::Relu
         | OnnxOp::Sigmoid
         | OnnxOp::Tanh
+        | OnnxOp::HardSigmoid { .. }
         | OnnxOp::Exp
         | OnnxOp::Log
         | OnnxOp::Sqrt

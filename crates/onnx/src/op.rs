@@ -33,6 +33,10 @@ pub enum OnnxOp {
     Relu,
     Sigmoid,
     Tanh,
+    /// `max(0, min(1, slope x))`: the standard's with its `beta` zero.
+    HardSigmoid {
+        slope: f32,
+    },
     Exp,
     Log,
     Sqrt,
@@ -159,6 +163,7 @@ impl OnnxOp {
             OnnxOp::Relu => "Relu",
             OnnxOp::Sigmoid => "Sigmoid",
             OnnxOp::Tanh => "Tanh",
+            OnnxOp::HardSigmoid { .. } => "HardSigmoid",
             OnnxOp::Exp => "Exp",
             OnnxOp::Log => "Log",
             OnnxOp::Sqrt => "Sqrt",
@@ -204,6 +209,7 @@ impl Operation for OnnxOp {
                 other => none.word("value", other.ty().to_string()),
             },
             OnnxOp::Cast { to } => none.word("to", to.to_string()),
+            OnnxOp::HardSigmoid { slope } => none.real("slope", f64::from(*slope)),
             OnnxOp::Conv { pads } => none.ints("pads", pads),
             OnnxOp::ReduceSum { axes }
             | OnnxOp::ReduceMax { axes }

@@ -1,8 +1,8 @@
 //! `positive(x)`: 1 where an element is above zero, else 0; the slope of `relu`.
 
 use pixelrnn_graph::text::ReadAttributes;
-use pixelrnn_graph::{Array, Attributes, Elem, Misfit, Type, Value};
-use pixelrnn_onnx::{Literal, OnnxOp};
+use pixelrnn_graph::{Array, Attributes, Misfit, Type, Value};
+use pixelrnn_onnx::OnnxOp;
 
 use crate::PixelGraph;
 use crate::rules::adjoint::{Adjoint, AdjointError};
@@ -46,9 +46,9 @@ impl Rules for Positive {
     }
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
-        let zero = cx.constant(Literal::scalar(0.0), "zero")?;
-        let above = cx.push(OnnxOp::Greater, &[inputs[0], zero], "above")?;
-        cx.push_many(OnnxOp::Cast { to: Elem::Real }, &[above], "")
+        // A slope so steep that every normal number above zero reaches one: one operator, where a
+        // comparison needs a cast behind it.
+        cx.push_many(OnnxOp::HardSigmoid { slope: f32::MAX }, inputs, "")
     }
 
     fn eval<R: Real>(&self, _: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {

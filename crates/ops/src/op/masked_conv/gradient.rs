@@ -238,27 +238,30 @@ fn maps_taps(
         (back.unwrap_or(0), on.unwrap_or(0))
     };
     let ((up, down), (left, right)) = (reach(0), reach(1));
-    // Rows one behind the other with zeros between them: what a tap reads of them is one stretch.
-    let pitch = cx.ty(inputs[0]).shape[3].with_batch(1) + left + right;
+    // Rows one behind the other with zeros between them: what a tap reads of them is one stretch. What
+    // lies right of a row lies left of the next.
+    let gap = left.max(right);
+    let pitch = cx.ty(inputs[0]).shape[3].with_batch(1) + gap;
     let mut flat = Vec::new();
-    for (&v, before, after) in [(&inputs[0], left, right), (&inputs[1], 0, left + right)] {
+    for &v in &inputs[..2] {
         let mut v = v;
-        if before + after > 0 {
-            v = cx.push(OnnxOp::Pad { axis: 3, before, after }, &[v], "beside")?;
+        if gap > 0 {
+            v = cx.push(OnnxOp::Pad { axis: 3, before: 0, after: gap }, &[v], "beside")?;
         }
         let shape = cx.ty(v).shape.clone();
         let plane = shape[2].times(shape[3]).unwrap_or(shape[3]);
         flat.push(cx.reshape(v, vec![shape[0], shape[1], plane], "plane")?);
     }
     let length = cx.ty(flat[1]).shape[2].with_batch(1);
-    let (before, after) = (up * pitch, down * pitch + left + right);
+    let (before, after) = (up * pitch + left, down * pitch + right);
     let mut x = flat[0];
     if before + after > 0 {
         x = cx.push(OnnxOp::Pad { axis: 2, before, after }, &[x], "around")?;
     }
-    // Narrow maps are taken several taps at a time: a product of a few columns is slow.
+    // Narrow maps are taken several taps at a time: a product of very few columns is slow.
     let mut products = Vec::new();
-    for taps in live.chunks((32 / features.max(1)).max(1)) {
+    let together = if features < 16 { 32 / features.max(1) } else { 1 };
+    for taps in live.chunks(together) {
         let mut parts = Vec::new();
         for [r, c] in taps {
             let start = (r + up - centre[0]) * pitch + c + left - centre[1];
