@@ -4,6 +4,10 @@
 //! same whatever the batch, the method or the machine, but for a draw that falls within rounding of
 //! a boundary.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+
 use ndarray::Axis;
 use pixelrnn_passes::Weights;
 use pixelrnn_runtime::{Engine, Program, Session};
@@ -42,8 +46,11 @@ pub struct Sampling<'a> {
     pub given: Option<Given<'a>>,
 }
 
-/// Images a call, if there are so many.
+/// Images a call at most.
 pub const BATCH: usize = 16;
+/// Images a call at least, for calls to be made at the same time: within a call a second thread gains
+/// nothing.
+const LEAST: usize = 4;
 
 /// Uniform numbers for so many images, `[N, H, W, C]`.
 pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
@@ -140,8 +147,10 @@ pub fn draw(
     sample.check()?;
     check(model, sampling)?;
     let count = sampling.uniform.shape()[0];
-    // Calls of one size, as even as can be.
-    let size = count.div_ceil(count.div_ceil(BATCH).max(1)).max(1);
+    let workers = engine.threads().min(count / LEAST).max(1);
+    // Calls of one size, as even as can be, and as many for each worker.
+    let calls = count.div_ceil(BATCH).next_multiple_of(workers).max(1);
+    let size = count.div_ceil(calls).max(1);
     let kind = match sampling.method {
         Method::Cached => GraphKind::Sample,
         Method::Naive => {
@@ -152,41 +161,89 @@ pub fn draw(
     let options = options(engine, weights, Batch::Fixed(size), sample);
     let prepared = prepare(model, kind, weights, &options)?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
-    let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
+    let program = Program { name: model.name(), onnx, graph };
+    let threads = engine.threads() / workers;
+    let sessions = (0..workers).map(|_| engine.load_on(&program, threads));
+    let sessions: Vec<Box<dyn Session>> = sessions.collect::<Result<_, _>>()?;
 
-    let mut mask = Array::zeros(batched(sampling.uniform.shape(), size));
-    if let Some(given) = &sampling.given {
-        let rows = given.rows.min(model.image().height);
-        mask.slice_axis_mut(Axis(1), (..rows).into()).fill(1.0);
-    }
+    let starts: Vec<usize> = (0..count).step_by(size).collect();
+    let next = AtomicUsize::new(0);
     let mut images = Array::zeros(sampling.uniform.shape());
-    for start in (0..count).step_by(size) {
-        let end = (start + size).min(count);
-        let uniform = part(sampling.uniform, start, end, size);
-        let given = match &sampling.given {
-            Some(given) => part(given.levels, start, end, size),
-            None => Array::zeros(mask.shape()),
-        };
-        let drawn = match sampling.method {
-            Method::Cached => {
-                let mut inputs = vec![("uniform", &uniform)];
-                if sampling.given.is_some() {
-                    inputs.extend([("given", &given), ("mask", &mask)]);
+    let mut shares = vec![0.0; starts.len()];
+    thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        for mut session in sessions {
+            let (sender, starts, next) = (sender.clone(), &starts, &next);
+            scope.spawn(move || {
+                loop {
+                    let call = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&start) = starts.get(call) else { break };
+                    let told = |share| drop(sender.send((call, News::Share(share))));
+                    let drawn = one_call(model, &mut *session, sampling, start, size, &told);
+                    // Nobody listens any more once something went wrong.
+                    if sender.send((call, News::Done(drawn))).is_err() {
+                        break;
+                    }
                 }
-                session.run(&inputs)?.remove(0).1
-            }
-            Method::Naive => {
-                let values = [&uniform, &given, &mask];
-                let done = |share| progress(start as f64 + (end - start) as f64 * share);
-                naive(model, &mut *session, values, sampling.temperature, done)?
-            }
-        };
-        let all = ndarray::Slice::from(..end - start);
-        let to = ndarray::Slice::from(start..end);
-        images.slice_axis_mut(Axis(0), to).assign(&drawn.slice_axis(Axis(0), all));
-        progress(end as f64);
+            });
+        }
+        drop(sender);
+        for (call, news) in receiver {
+            let (start, end) = (starts[call], (starts[call] + size).min(count));
+            shares[call] = match news {
+                News::Share(share) => share * (end - start) as f64,
+                News::Done(drawn) => {
+                    let drawn = drawn?;
+                    let all = ndarray::Slice::from(..end - start);
+                    let to = ndarray::Slice::from(start..end);
+                    images.slice_axis_mut(Axis(0), to).assign(&drawn.slice_axis(Axis(0), all));
+                    (end - start) as f64
+                }
+            };
+            progress(shares.iter().sum());
+        }
+        Ok(images)
+    })
+}
+
+/// What a worker says of a call.
+enum News {
+    /// How much of it is done.
+    Share(f64),
+    /// Its images.
+    Done(Result<Array, Error>),
+}
+
+/// The images from `start` on, so many.
+fn one_call(
+    model: &Declaration,
+    session: &mut dyn Session,
+    sampling: &Sampling,
+    start: usize,
+    size: usize,
+    told: &dyn Fn(f64),
+) -> Result<Array, Error> {
+    let end = (start + size).min(sampling.uniform.shape()[0]);
+    let uniform = part(sampling.uniform, start, end, size);
+    let mut mask = Array::zeros(uniform.shape());
+    let mut given = Array::zeros(uniform.shape());
+    if let Some(all) = &sampling.given {
+        let rows = all.rows.min(model.image().height);
+        mask.slice_axis_mut(Axis(1), (..rows).into()).fill(1.0);
+        given = part(all.levels, start, end, size);
     }
-    Ok(images)
+    match sampling.method {
+        Method::Cached => {
+            let mut inputs = vec![("uniform", &uniform)];
+            if sampling.given.is_some() {
+                inputs.extend([("given", &given), ("mask", &mask)]);
+            }
+            Ok(session.run(&inputs)?.remove(0).1)
+        }
+        Method::Naive => {
+            naive(model, session, [&uniform, &given, &mask], sampling.temperature, told)
+        }
+    }
 }
 
 /// One batch, value by value; `done` hears which share of it is.
@@ -195,7 +252,7 @@ fn naive(
     session: &mut dyn Session,
     [uniform, given, mask]: [&Array; 3],
     temperature: f64,
-    mut done: impl FnMut(f64),
+    done: &dyn Fn(f64),
 ) -> Result<Array, Error> {
     let Image { height, width, colours, levels } = model.image();
     let size = uniform.shape()[0];
@@ -233,15 +290,11 @@ fn level(logits: impl Iterator<Item = f64> + Clone, uniform: f64) -> f32 {
     below.count() as f32
 }
 
-fn batched(shape: &[usize], size: usize) -> Vec<usize> {
-    let mut shape = shape.to_vec();
-    shape[0] = size;
-    shape
-}
-
 /// Images `start..end`, and zeros up to a whole batch.
 fn part(all: &Array, start: usize, end: usize, size: usize) -> Array {
-    let mut part = Array::zeros(batched(all.shape(), size));
+    let mut shape = all.shape().to_vec();
+    shape[0] = size;
+    let mut part = Array::zeros(shape);
     let from = ndarray::Slice::from(start..end);
     let to = ndarray::Slice::from(..end - start);
     part.slice_axis_mut(Axis(0), to).assign(&all.slice_axis(Axis(0), from));
