@@ -153,8 +153,7 @@ impl Step {
                 None => sum,
             });
         }
-        let one = self.number(1.0, 1)?;
-        let Some(total) = total else { return Ok(one) };
+        let Some(total) = total else { return self.number(1.0, 1) };
         let norm = self.push(Sqrt, &[total], "norm")?;
         let tiny = self.number(1e-6, 1)?;
         let norm = self.push(Add, &[norm, tiny], "norm_safe")?;

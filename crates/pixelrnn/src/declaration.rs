@@ -169,9 +169,11 @@ impl Declaration {
             _ => None,
         };
         let Some(span) = span else { return error.into() };
-        let diagnostic = Diagnostic::error(span, error.to_string())
-            .remark("cannot run pixel by pixel")
-            .help("a causal model can still be sampled with its forward graph, once for every value: `--method naive`");
+        let diagnostic =
+            Diagnostic::error(span, error.to_string()).remark("cannot run pixel by pixel").help(
+                "a causal model can still be sampled with its forward graph, once for every value: \
+                 `--method naive`",
+            );
         Error::Model { text: self.source.clone(), diagnostics: vec![diagnostic] }
     }
 
