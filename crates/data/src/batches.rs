@@ -25,6 +25,8 @@ pub struct Batch {
     pub images: Array,
     /// Which images of the split they are.
     pub indices: Vec<usize>,
+    /// The class of each of them, in the same order; `None` if the split has no labels.
+    pub labels: Option<Vec<u32>>,
     /// Where in the run this is.
     pub position: Position,
 }
@@ -74,7 +76,7 @@ impl<'a> Reader<'a> {
         first..first.saturating_add(self.size).min(self.images.count())
     }
 
-    fn batch(&self, indices: Vec<usize>, position: Position) -> Batch {
+    fn batch(&self, indices: Vec<usize>, position: Position) -> Result<Batch, DataError> {
         let shape = self.images.shape();
         let plane = shape.height * shape.width;
         let mut images =
@@ -82,14 +84,12 @@ impl<'a> Reader<'a> {
         // Made by this function, so its values lie in one piece.
         let values = images.as_slice_mut().unwrap_or_default();
         for (image, out) in indices.iter().zip(values.chunks_exact_mut(shape.values())) {
-            let pixels = self.images.get(*image).unwrap_or_default();
-            let drawn: Vec<u8>;
+            let pixels = self.images.image(*image)?;
             let pixels = match self.resample {
                 None => pixels,
                 Some(seed) => {
                     let rng = stream(seed, Purpose::Resample, position.epoch, *image as u64);
-                    drawn = draw(pixels, self.images.levels(), rng).collect();
-                    &drawn
+                    draw(&pixels, self.images.levels(), rng).collect()
                 }
             };
             for (at, pixel) in pixels.chunks_exact(shape.colours).enumerate() {
@@ -98,7 +98,9 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Batch { images, indices, position }
+        let all = self.images.labels();
+        let labels = all.map(|all| indices.iter().filter_map(|&i| all.get(i).copied()).collect());
+        Ok(Batch { images, indices, labels, position })
     }
 }
 
@@ -130,9 +132,9 @@ impl<'a> Shuffled<'a> {
 }
 
 impl Iterator for Shuffled<'_> {
-    type Item = Batch;
+    type Item = Result<Batch, DataError>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Result<Batch, DataError>> {
         let position = self.next;
         if self.ordered != position.epoch {
             self.order = order(self.seed, position.epoch, self.reader.images.count());
@@ -158,9 +160,9 @@ impl<'a> Sequential<'a> {
 }
 
 impl Iterator for Sequential<'_> {
-    type Item = Batch;
+    type Item = Result<Batch, DataError>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Result<Batch, DataError>> {
         let indices: Vec<usize> = self.reader.range(self.step).collect();
         if indices.is_empty() {
             return None;

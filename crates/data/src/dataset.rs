@@ -39,17 +39,30 @@ pub struct Dataset {
     /// Levels of the training images in memory: more than `levels` if they are drawn anew for every
     /// epoch.
     pub(crate) train_levels: usize,
-    pub(crate) train: Result<Vec<u8>, Absence>,
-    pub(crate) valid: Result<Vec<u8>, Absence>,
-    pub(crate) test: Result<Vec<u8>, Absence>,
+    pub(crate) train: Result<Held, Absence>,
+    pub(crate) valid: Result<Held, Absence>,
+    pub(crate) test: Result<Held, Absence>,
     /// Where in the training images the validation images begin, if they are some of them.
     pub(crate) tail: Option<usize>,
+    /// How many classes the labels tell apart.
+    pub(crate) classes: Option<usize>,
+    pub(crate) class_names: Vec<String>,
+}
+
+/// The images of a split in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// [N, H, W, C].
+    pub(crate) pixels: Vec<u8>,
+    /// A class for each image.
+    pub(crate) labels: Option<Vec<u32>>,
 }
 
 /// The images of a split.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     pixels: &'a [u8],
+    labels: Option<&'a [u32]>,
     shape: Shape,
     levels: usize,
 }
@@ -80,9 +93,19 @@ impl Dataset {
         self.train_levels != self.levels
     }
 
+    /// How many classes its labels tell apart: labels are below this. `None` without labels.
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    /// The names of the classes, from class 0; empty if the source does not name them.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
     /// The splits that it has.
     pub fn splits(&self) -> Vec<Split> {
-        Split::ALL.into_iter().filter(|split| self.pixels(*split).is_ok()).collect()
+        Split::ALL.into_iter().filter(|split| self.held(*split).is_ok()).collect()
     }
 
     /// The images of a split. Where training images are drawn anew for every epoch, these are their
@@ -92,8 +115,13 @@ impl Dataset {
     /// [`DataError::NoSplit`], with the reason.
     pub fn images(&self, split: Split) -> Result<Images<'_>, DataError> {
         let levels = if split == Split::Train { self.train_levels } else { self.levels };
-        match self.pixels(split) {
-            Ok(pixels) => Ok(Images { pixels, shape: self.shape, levels }),
+        match self.held(split) {
+            Ok(held) => Ok(Images {
+                pixels: &held.pixels,
+                labels: held.labels.as_deref(),
+                shape: self.shape,
+                levels,
+            }),
             Err(absence) => Err(DataError::NoSplit {
                 name: self.name.clone(),
                 split,
@@ -107,7 +135,9 @@ impl Dataset {
     /// [`Self::hold_out`] makes it zero.
     pub fn shared(&self) -> usize {
         match (&self.train, self.tail) {
-            (Ok(train), Some(first)) => (train.len() / self.shape.values()).saturating_sub(first),
+            (Ok(train), Some(first)) => {
+                (train.pixels.len() / self.shape.values()).saturating_sub(first)
+            }
             _ => 0,
         }
     }
@@ -122,7 +152,10 @@ impl Dataset {
     #[must_use]
     pub fn hold_out(mut self) -> Dataset {
         if let (Ok(train), Some(first)) = (&mut self.train, self.tail.take()) {
-            train.truncate(first.saturating_mul(self.shape.values()));
+            train.pixels.truncate(first.saturating_mul(self.shape.values()));
+            if let Some(labels) = &mut train.labels {
+                labels.truncate(first);
+            }
         }
         self
     }
@@ -151,13 +184,13 @@ impl Dataset {
         Sequential::new(self, split, size)
     }
 
-    fn pixels(&self, split: Split) -> Result<&[u8], &Absence> {
+    fn held(&self, split: Split) -> Result<&Held, &Absence> {
         let part = match split {
             Split::Train => &self.train,
             Split::Valid => &self.valid,
             Split::Test => &self.test,
         };
-        part.as_deref()
+        part.as_ref()
     }
 }
 
@@ -177,21 +210,28 @@ impl<'a> Images<'a> {
         self.levels
     }
 
-    /// All values, [N, H, W, C].
-    pub fn pixels(self) -> &'a [u8] {
-        self.pixels
+    /// The classes of all images, in their order; `None` if the split has no labels.
+    pub fn labels(self) -> Option<&'a [u32]> {
+        self.labels
     }
 
     /// The values of an image, [H, W, C].
-    pub fn get(self, image: usize) -> Option<&'a [u8]> {
-        let values = self.shape.values();
-        let first = image.checked_mul(values)?;
-        self.pixels.get(first..first.checked_add(values)?)
+    ///
+    /// # Errors
+    /// [`DataError::NoImage`], or the file that holds it cannot be read.
+    pub fn image(self, index: usize) -> Result<Vec<u8>, DataError> {
+        let (values, count) = (self.shape.values(), self.count());
+        let first = index.saturating_mul(values);
+        let pixels = self.pixels.get(first..first.saturating_add(values));
+        Ok(pixels.ok_or(DataError::NoImage { index, count })?.to_vec())
     }
 
-    /// The mean of all values, as a share of the highest level.
-    pub fn mean(self) -> f64 {
-        let sum: u64 = self.pixels.iter().map(|&v| u64::from(v)).sum();
-        sum as f64 / self.pixels.len() as f64 / (self.levels - 1) as f64
+    /// All values, [N, H, W, C]: for data that is known to be small.
+    ///
+    /// # Errors
+    /// The file that holds them cannot be read.
+    pub fn pixels(self) -> Result<Vec<u8>, DataError> {
+        let images = (0..self.count()).map(|index| self.image(index));
+        Ok(images.collect::<Result<Vec<_>, _>>()?.concat())
     }
 }

@@ -202,6 +202,27 @@ pub enum DataError {
         /// The size of the first one.
         expected: Shape,
     },
+    /// Labels that do not belong to the images beside them.
+    #[error(
+        "{place} holds {found} labels for {images} images: expected one label per image, in the \
+         same order"
+    )]
+    LabelCount {
+        /// Where the labels are.
+        place: Place,
+        /// How many labels.
+        found: usize,
+        /// How many images.
+        images: usize,
+    },
+    /// An image that the split does not have.
+    #[error("there is no image {index} among {count}")]
+    NoImage {
+        /// The image, counted from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A picture that its decoder refuses.
     #[error("{place} is a damaged {kind}: {reason}")]
     Picture {

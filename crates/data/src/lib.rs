@@ -8,7 +8,8 @@
 //! - A file is never trusted: its length is compared with what its header declares before anything
 //!   is allocated, every value is checked against the levels, and what is wrong becomes a
 //!   [`DataError`] that names the file. No input can make this crate panic.
-//! - Images lie as `u8` levels, [N, H, W, C]; batches are `f32` levels, [n, C, H, W].
+//! - Images lie as `u8` levels, [N, H, W, C]; batches are `f32` levels, [n, C, H, W], with the class
+//!   of each image where the source has labels.
 //! - What is random depends on the seed given to [`Spec::load`], the epoch and the image alone, so
 //!   any batch can be had without those before it, and on every machine it is the same.
 //! - Test images are test images: no split of a source ever moves into another, and no option

@@ -1,6 +1,6 @@
 //! From a source to a data set: the order in which options apply.
 
-use crate::dataset::{Dataset, Split};
+use crate::dataset::{Dataset, Held, Split};
 use crate::error::{Absence, DataError};
 use crate::random::{Purpose, stream};
 use crate::read::{Part, Raw, read};
@@ -46,7 +46,10 @@ impl Spec {
                 },
             }
         }
-        let pixels = |part: Result<Part, Absence>| part.map(|part| part.pixels);
+        let classes = classes(&mut raw);
+        let held = |part: Result<Part, Absence>| {
+            part.map(|part| Held { pixels: part.pixels, labels: part.labels })
+        };
         Ok(Dataset {
             name: self.to_string(),
             seed,
@@ -56,10 +59,12 @@ impl Spec {
                 Some(Binarize::Threshold | Binarize::Sample) => 2,
                 Some(Binarize::Resample) | None => to,
             },
-            train: pixels(raw.train),
-            valid: pixels(raw.valid),
-            test: pixels(raw.test),
+            train: held(raw.train),
+            valid: held(raw.valid),
+            test: held(raw.test),
             tail,
+            classes,
+            class_names: raw.class_names,
         })
     }
 }
@@ -72,6 +77,14 @@ impl Raw {
             (Split::Test, &mut self.test),
         ]
     }
+}
+
+/// How many classes there are: as many as have names, and at least one more than the highest label.
+fn classes(raw: &mut Raw) -> Option<usize> {
+    let names = raw.class_names.len();
+    let labels = raw.parts().into_iter().filter_map(|(_, part)| part.as_ref().ok());
+    let highest = labels.filter_map(|part| part.labels.as_ref()?.iter().max().copied()).max()?;
+    Some(names.max(highest as usize + 1))
 }
 
 /// Splits must have images of one size.

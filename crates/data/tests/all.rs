@@ -8,6 +8,8 @@ mod damage;
 mod digits;
 #[path = "all/folders.rs"]
 mod folders;
+#[path = "all/labels.rs"]
+mod labels;
 #[path = "all/numpy.rs"]
 mod numpy;
 #[path = "all/options.rs"]
@@ -48,6 +50,7 @@ fn says(text: &str, words: &[&str]) {
     }
 }
 
-fn pixels(data: &Dataset, split: Split) -> &[u8] {
-    data.images(split).unwrap_or_else(|e| panic!("{e}")).pixels()
+fn pixels(data: &Dataset, split: Split) -> Vec<u8> {
+    let images = data.images(split).and_then(|images| images.pixels());
+    images.unwrap_or_else(|e| panic!("{e}"))
 }

@@ -17,7 +17,8 @@ pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, fingerprint, rule_name, usual_rate,
+    Shape, Step, TrainError, bits_per_dim, fingerprint, fingerprint_without_labels, rule_name,
+    usual_rate,
 };
 
 /// Checks that a data set has the images that a model is declared for.
@@ -202,25 +203,38 @@ pub fn evaluate(
 }
 
 /// What a run's folder says of itself; `named` is the text that named the data.
-pub fn settings(model: &Declaration, named: &str, data: &Dataset, recipe: &Recipe) -> Value {
+///
+/// # Errors
+/// The images cannot be read.
+pub fn settings(
+    model: &Declaration,
+    named: &str,
+    data: &Dataset,
+    recipe: &Recipe,
+) -> Result<Value, Error> {
     let set: Map<String, Value> =
         model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
-    json!({
+    let sha256 = fingerprint(data).map_err(TrainError::from)?;
+    Ok(json!({
         "pixelrnn": env!("CARGO_PKG_VERSION"),
         "model": { "name": model.name(), "settings": set },
         "data": named,
-        "data_sha256": fingerprint(data),
+        "data_sha256": sha256,
         "recipe": recipe.json(),
-    })
+    }))
 }
 
-/// Whether these are the images of a run; of runs that do not say, nobody knows.
+/// Whether these are the images of a run; `None` for runs that do not say. Runs that were begun
+/// before labels were read know their images without them.
 ///
 /// # Errors
-/// The settings cannot be read.
+/// The settings or the images cannot be read.
 pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
     let settings = run.settings()?;
-    Ok(settings["data_sha256"].as_str().map(|known| known == fingerprint(data)))
+    let Some(known) = settings["data_sha256"].as_str() else { return Ok(None) };
+    let same = known == fingerprint(data).map_err(TrainError::from)?
+        || known == fingerprint_without_labels(data).map_err(TrainError::from)?;
+    Ok(Some(same))
 }
 
 /// A run's data and recipe.

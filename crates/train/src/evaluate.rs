@@ -59,6 +59,7 @@ pub(crate) fn evaluate_while(
 ) -> Result<Option<Figures>, TrainError> {
     let (mut sum, mut images) = (0.0f64, 0usize);
     for batch in data.sequential(split, batch)? {
+        let batch = batch?;
         let mut inputs: Vec<(&str, &Array)> = vec![("image", &batch.images)];
         inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
         let results = session.run(&inputs)?;

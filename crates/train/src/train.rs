@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use pixelrnn_data::{Batch, Dataset, Position, Split};
+use pixelrnn_data::{Batch, DataError, Dataset, Position, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{
@@ -203,7 +203,7 @@ impl Window {
 }
 
 impl Training<'_, '_> {
-    fn go(&mut self, batches: Receiver<Batch>) -> Result<Outcome, TrainError> {
+    fn go(&mut self, batches: Receiver<Result<Batch, DataError>>) -> Result<Outcome, TrainError> {
         let reason = self.steps(&batches)?;
         // Lets the other thread end before what follows.
         drop(batches);
@@ -224,7 +224,10 @@ impl Training<'_, '_> {
         })
     }
 
-    fn steps(&mut self, batches: &Receiver<Batch>) -> Result<Reason, TrainError> {
+    fn steps(
+        &mut self,
+        batches: &Receiver<Result<Batch, DataError>>,
+    ) -> Result<Reason, TrainError> {
         let recipe = self.task.recipe;
         loop {
             self.progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
@@ -247,7 +250,7 @@ impl Training<'_, '_> {
             }
             // The sender ends with the receiver alone.
             let Ok(batch) = batches.recv() else { return Ok(Reason::Stopped) };
-            self.step(&batch)?;
+            self.step(&batch?)?;
         }
     }
 

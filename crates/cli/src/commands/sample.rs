@@ -126,7 +126,7 @@ impl Sample {
                 };
                 let images = data.images(split).map_err(Failure::data)?;
                 count = count.min(images.count());
-                Some(stacked(&model, &images, count, copies))
+                Some(stacked(&model, images, count, copies)?)
             }
             _ => None,
         };
@@ -183,17 +183,17 @@ impl Sample {
 /// The first images, each so often, as `[N, H, W, C]`.
 fn stacked(
     model: &pixelrnn::Declaration,
-    images: &pixelrnn::training::data::Images,
+    images: pixelrnn::training::data::Images,
     count: usize,
     copies: usize,
-) -> Array {
+) -> Result<Array, Failure> {
     let image = model.image();
     let mut all = Array::zeros(vec![count * copies, image.height, image.width, image.colours]);
-    let pixels = (0..count * copies).filter_map(|i| images.get(i / copies)).flatten();
-    for (to, &level) in all.iter_mut().zip(pixels) {
-        *to = f32::from(level);
+    for (at, mut to) in all.outer_iter_mut().enumerate() {
+        let pixels = images.image(at / copies).map_err(Failure::data)?;
+        to.iter_mut().zip(pixels).for_each(|(to, level)| *to = f32::from(level));
     }
-    all
+    Ok(all)
 }
 
 /// An array of bytes in NumPy's format, version 1.

@@ -146,7 +146,7 @@ impl Train {
                 data.name()
             ));
         }
-        let settings = training::settings(&model, &spec.to_string(), &data, &recipe);
+        let settings = training::settings(&model, &spec.to_string(), &data, &recipe)?;
         if !begun {
             run.create(&model.text(), &settings)?;
         }

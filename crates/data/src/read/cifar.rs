@@ -11,7 +11,8 @@ const SHAPE: Shape = Shape { height: 32, width: 32, colours: 3 };
 const PLANE: usize = 32 * 32;
 /// A label, then a plane for each colour.
 const RECORD: usize = 1 + 3 * PLANE;
-const CLASSES: u8 = 10;
+const NAMES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Reads the batches of a folder.
 pub fn read(folder: &Path) -> Result<Raw, DataError> {
@@ -38,6 +39,7 @@ pub fn read(folder: &Path) -> Result<Raw, DataError> {
         valid: Err(Absence::NoTrain),
         test: part(folder, &test, "`test_batch.bin`")?,
         tail: None,
+        class_names: NAMES.map(str::to_string).to_vec(),
     })
 }
 
@@ -49,18 +51,18 @@ fn part(
     let Some(first) = files.first() else {
         return Ok(Err(Absence::File { folder: folder.to_path_buf(), wanted }));
     };
-    let mut pixels = Vec::new();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for file in files {
-        append(&mut pixels, file)?;
+        append(&mut pixels, &mut labels, file)?;
     }
     if pixels.is_empty() {
         let what = "it holds no record";
         return Err(DataError::Damaged { place: Place::file(first), what });
     }
-    Ok(Ok(Part { place: Place::file(first), shape: SHAPE, pixels }))
+    Ok(Ok(Part { place: Place::file(first), shape: SHAPE, pixels, labels: Some(labels) }))
 }
 
-fn append(pixels: &mut Vec<u8>, path: &Path) -> Result<(), DataError> {
+fn append(pixels: &mut Vec<u8>, labels: &mut Vec<u32>, path: &Path) -> Result<(), DataError> {
     let mut input = Input::open(path)?;
     loop {
         let record = input.up_to(RECORD as u64)?;
@@ -70,10 +72,11 @@ fn append(pixels: &mut Vec<u8>, path: &Path) -> Result<(), DataError> {
             let what = "its length is no multiple of 3,073 bytes, one record of CIFAR-10";
             return Err(DataError::Damaged { place: place(), what });
         }
-        if *label >= CLASSES {
+        if usize::from(*label) >= NAMES.len() {
             let what = "it has a label above 9: CIFAR-10 has ten classes";
             return Err(DataError::Damaged { place: place(), what });
         }
+        labels.push(u32::from(*label));
         for at in 0..PLANE {
             pixels.extend([planes[at], planes[PLANE + at], planes[2 * PLANE + at]]);
         }

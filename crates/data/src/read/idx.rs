@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::input::Input;
 use super::{Part, Raw, extents};
 use crate::dataset::Split;
-use crate::error::{Absence, DataError};
+use crate::error::{Absence, DataError, Place};
 
 /// The names of a split's file; each may be gzipped.
 type Names = [&'static str; 2];
@@ -18,7 +18,14 @@ const WANTED: [&str; 2] = ["`train-images-idx3-ubyte[.gz]`", "`t10k-images-idx3-
 pub fn read(path: &Path) -> Result<Raw, DataError> {
     let single = |holds| Err(Absence::Single { path: path.to_path_buf(), holds });
     let absent = || Err(Absence::NoTrain);
-    let raw = |train, test| Raw { levels: Some(256), train, valid: absent(), test, tail: None };
+    let raw = |train, test| Raw {
+        levels: Some(256),
+        train,
+        valid: absent(),
+        test,
+        tail: None,
+        class_names: Vec::new(),
+    };
     if !path.is_dir() {
         let part = images(path)?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -44,7 +51,33 @@ fn find(folder: &Path, names: Names) -> Option<PathBuf> {
     files.map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
+/// The images of a file, and their labels where the file of labels lies beside it.
 fn images(path: &Path) -> Result<Part, DataError> {
+    let mut part = images_alone(path)?;
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(part) };
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let name = name.replace("images", "labels").replace("idx3", "idx1");
+    let beside = path.with_file_name(&name);
+    let files = [beside.clone(), path.with_file_name(format!("{name}.gz"))];
+    if let Some(file) = files.into_iter().find(|file| file != path && file.is_file()) {
+        part.label(Place::file(&file), labels(&file)?)?;
+    }
+    Ok(part)
+}
+
+/// The labels of a file.
+fn labels(path: &Path) -> Result<Vec<u32>, DataError> {
+    let mut input = Input::open(path)?;
+    let head = input.up_to(4)?;
+    if head != [0, 0, 8, 1] {
+        let expected = "a file of labels in IDX, the format of MNIST";
+        return Err(DataError::Magic { place: input.place().clone(), expected, found: head });
+    }
+    let count = input.exactly(4)?.iter().fold(0, |all, &b| all << 8 | u64::from(b));
+    Ok(input.rest(&[count])?.into_iter().map(u32::from).collect())
+}
+
+fn images_alone(path: &Path) -> Result<Part, DataError> {
     let mut input = Input::open(path)?;
     let head = input.up_to(4)?;
     let place = input.place().clone();
@@ -67,5 +100,5 @@ fn images(path: &Path) -> Result<Part, DataError> {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |all, &b| all << 8 | u64::from(b));
     let dims: Vec<u64> = dims.chunks_exact(4).map(number).collect();
     let shape = extents(&place, &dims)?;
-    Ok(Part { place, shape, pixels: input.rest(&dims)? })
+    Ok(Part { place, shape, pixels: input.rest(&dims)?, labels: None })
 }

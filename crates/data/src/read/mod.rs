@@ -24,6 +24,8 @@ pub struct Part {
     pub shape: Shape,
     /// [N, H, W, C].
     pub pixels: Vec<u8>,
+    /// The class of each image, if the source has classes.
+    pub labels: Option<Vec<u32>>,
 }
 
 impl Part {
@@ -37,12 +39,29 @@ impl Part {
         let first = first.min(self.count());
         let last = first.saturating_add(count).min(self.count());
         let pixels = self.pixels[first * values..last * values].to_vec();
-        Part { place: self.place.clone(), shape: self.shape, pixels }
+        let labels = self.labels.as_ref().map(|labels| labels[first..last].to_vec());
+        Part { place: self.place.clone(), shape: self.shape, pixels, labels }
     }
 
     /// Keeps the first images, `count` at the most.
     pub fn limit(&mut self, count: usize) {
         self.pixels.truncate(count.saturating_mul(self.shape.values()));
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(count);
+        }
+    }
+
+    /// Gives every image its class.
+    ///
+    /// # Errors
+    /// [`DataError::LabelCount`] if there are more or fewer labels than images.
+    pub fn label(&mut self, place: Place, labels: Vec<u32>) -> Result<(), DataError> {
+        let (images, found) = (self.count(), labels.len());
+        if images != found {
+            return Err(DataError::LabelCount { place, found, images });
+        }
+        self.labels = Some(labels);
+        Ok(())
     }
 }
 
@@ -55,6 +74,8 @@ pub struct Raw {
     pub test: Result<Part, Absence>,
     /// Where in the training images the validation images begin, if they are some of them.
     pub tail: Option<usize>,
+    /// What the classes are called, from class 0; empty if they have no names.
+    pub class_names: Vec<String>,
 }
 
 /// Reads a source, and says how many levels its values have.

@@ -28,6 +28,7 @@ pub fn read(path: &Path) -> Result<Raw, DataError> {
         valid: single(),
         test: single(),
         tail: None,
+        class_names: Vec::new(),
     })
 }
 
@@ -44,25 +45,56 @@ pub fn images(mut input: Input) -> Result<Part, DataError> {
         let what = "it is in Fortran's order; save it with `numpy.ascontiguousarray`";
         return Err(DataError::Unsupported { place, what });
     }
-    Ok(Part { place, shape, pixels: input.rest(&header.dims)? })
+    Ok(Part { place, shape, pixels: input.rest(&header.dims)?, labels: None })
+}
+
+/// Reads one class per image: whole numbers from 0, in any type, in one dimension.
+pub fn labels(mut input: Input) -> Result<Vec<u32>, DataError> {
+    let header = header(&mut input)?;
+    let place = input.place().clone();
+    let Some(width) = whole(&header.elements) else {
+        let what = "labels must be whole numbers; save them with `.astype('int64')`";
+        return Err(DataError::Unsupported { place, what });
+    };
+    if header.dims.iter().filter(|&&n| n != 1).count() > 1 {
+        let what = "labels must be one number per image: for one-hot labels, save `.argmax(1)`";
+        return Err(DataError::Unsupported { place, what });
+    }
+    let count = header.dims.iter().product();
+    let bytes = input.rest(&[count, width])?;
+    let labels = bytes.chunks_exact(width as usize).map(little_endian);
+    // A negative one is as wrong as one that is too large.
+    let labels = labels.map(|label| u32::try_from(label).ok().filter(|&label| label < 1 << 24));
+    labels.collect::<Option<Vec<u32>>>().ok_or(DataError::Unsupported {
+        place,
+        what: "labels must be numbers from 0 to 16,777,215",
+    })
+}
+
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
+}
+
+/// Bytes of a whole number, in the types that are read.
+fn whole(elements: &str) -> Option<u64> {
+    match elements {
+        "|u1" | "|i1" => Some(1),
+        "<u2" | "<i2" => Some(2),
+        "<u4" | "<i4" => Some(4),
+        "<u8" | "<i8" => Some(8),
+        _ => None,
+    }
 }
 
 /// Reads a single whole number.
 pub fn number(mut input: Input) -> Result<Option<u64>, DataError> {
     let header = header(&mut input)?;
-    let width: u64 = match header.elements.as_str() {
-        "|u1" | "|i1" => 1,
-        "<u2" | "<i2" => 2,
-        "<u4" | "<i4" => 4,
-        "<u8" | "<i8" => 8,
-        _ => return Ok(None),
-    };
+    let Some(width) = whole(&header.elements) else { return Ok(None) };
     if header.dims.iter().any(|&n| n != 1) {
         return Ok(None);
     }
     // A negative one becomes too large, which is as wrong.
-    let bytes = input.rest(&[width])?;
-    Ok(Some(bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))))
+    Ok(Some(little_endian(&input.rest(&[width])?)))
 }
 
 fn header(input: &mut Input) -> Result<Header, DataError> {

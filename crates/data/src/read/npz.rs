@@ -13,7 +13,15 @@ pub fn read(path: &Path) -> Result<Raw, DataError> {
     let find = |name: &str| archive.members.iter().find(|m| key(m).as_deref() == Some(name));
     let part = |name: &'static str| -> Result<Result<Part, Absence>, DataError> {
         Ok(match find(name) {
-            Some(member) => Ok(npy::images(archive.input(member, name)?)?),
+            Some(member) => {
+                let mut part = npy::images(archive.input(member, name)?)?;
+                let key = format!("{name}_labels");
+                if let Some(member) = find(&key) {
+                    let place = Place { path: path.to_path_buf(), member: Some(key.clone()) };
+                    part.label(place, npy::labels(archive.input(member, &key)?)?)?;
+                }
+                Ok(part)
+            }
             None => Err(Absence::Key { path: path.to_path_buf(), key: name }),
         })
     };
@@ -33,5 +41,5 @@ pub fn read(path: &Path) -> Result<Raw, DataError> {
             }
         },
     };
-    Ok(Raw { levels, train, valid, test, tail: None })
+    Ok(Raw { levels, train, valid, test, tail: None, class_names: Vec::new() })
 }

@@ -75,7 +75,7 @@ fn changed_anywhere() {
                 if let Ok(data) = attempt(source, &path, &named, &bytes) {
                     let Ok(images) = data.images(Split::Train) else { continue };
                     let values = images.shape().values() * images.count();
-                    assert_eq!(images.pixels().len(), values);
+                    assert_eq!(images.pixels().expect("pixels").len(), values);
                 }
             }
         }

@@ -37,7 +37,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
     let pixels = decoder.decode().map_err(wrong)?;
     let shape = Shape { height: info.height.into(), width: info.width.into(), colours };
     match pixels.len() == shape.values() {
-        true => Ok(Part { place, shape, pixels }),
+        true => Ok(Part { place, shape, pixels, labels: None }),
         false => Err(DataError::Damaged { place, what: "it does not decode to its own size" }),
     }
 }

@@ -63,6 +63,7 @@ pub fn read(folder: &Path, spec: &Spec) -> Result<Raw, DataError> {
         valid: part("the folder `valid`"),
         test: part("the folder `test`"),
         tail: first,
+        class_names: Vec::new(),
     })
 }
 
@@ -139,7 +140,7 @@ impl Decoder<'_> {
                 false => pixels.extend(picture.pixels.iter().flat_map(|&v| [v, v, v])),
             }
         }
-        Some(Part { place, shape, pixels })
+        Some(Part { place, shape, pixels, labels: None })
     }
 }
 

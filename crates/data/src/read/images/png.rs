@@ -39,7 +39,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
         pixels = opaque(&place, &pixels, colours)?;
     }
     let shape = Shape { height: frame.height as usize, width: frame.width as usize, colours };
-    Ok(Part { place, shape, pixels })
+    Ok(Part { place, shape, pixels, labels: None })
 }
 
 /// Drops an alpha channel that says nothing.
