@@ -17,8 +17,10 @@
 //! **Where to start.** `expand.rs` is the way from tokens to tokens; `rebuild.rs` makes the text and
 //! the map back to spans; `report.rs`, `item.rs` and `editor.rs` write the three parts of the output.
 
+mod attributes;
 mod editor;
 mod expand;
+mod head;
 mod item;
 mod rebuild;
 mod report;

@@ -5,6 +5,9 @@ use super::{Lexer, TokenKind};
 
 const OUTER: &str = "put `///` lines right before the model's name or a hyper-parameter";
 
+const ATTRIBUTES: &str = "a model file takes doc comments only; in the macro `model!`, attributes \
+    stand before the model or a hyper-parameter";
+
 impl Lexer<'_> {
     pub(super) fn line_comment(&mut self) {
         let start = self.at;
@@ -67,7 +70,7 @@ impl Lexer<'_> {
         };
         self.at += rest.len() - open.len() + length;
         let message = format!("the attribute {} has no place here", self.shown(start));
-        self.report(start, message, "only doc comments are taken");
+        self.report(start, message, ATTRIBUTES);
     }
 }
 
