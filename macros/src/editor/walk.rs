@@ -3,6 +3,7 @@
 //! This is no parser: it goes by what stands before a name, so it understands a text up to any place
 //! the same way, whatever follows.
 
+use pixelrnn_syntax::ast::BlockKind;
 use pixelrnn_syntax::layers::{Kind, layer};
 use pixelrnn_syntax::{BLOCKS, is_rust_keyword};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -178,8 +179,9 @@ impl Walker {
             }
         }
         line.image = ident == "image" && !line.is(0, '.');
-        let block = BLOCKS.iter().any(|(keyword, _)| ident == keyword);
-        if line.image || block && !matches!(line.tokens.get(line.at), Some(TokenTree::Group(_))) {
+        let counted =
+            |(word, kind): &(&str, BlockKind)| ident == word && *kind == BlockKind::Repeat;
+        if line.image || BLOCKS.iter().any(counted) {
             line.expected = Some(Module::Values);
         }
     }
