@@ -74,6 +74,9 @@ pub(crate) fn derives(attributes: &mut Vec<Attribute>) -> TokenStream {
             attribute_of(&attribute, quote!(cfg_attr(#when, #(#then),*)))
         })
         .collect();
+    if ours.is_empty() {
+        return TokenStream::new();
+    }
     let ours = ours.into_iter().map(|name| {
         let module = Ident::new(module(name), Span::call_site());
         let name = Ident::new(name, Span::call_site());
@@ -123,4 +126,60 @@ fn last(path: &Path) -> String {
 fn attribute_of(attribute: &Attribute, meta: TokenStream) -> Option<Attribute> {
     let pound = &attribute.pound_token;
     Attribute::parse_outer.parse2(quote!(#pound [#meta])).ok()?.pop()
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse::Parser;
+
+    use super::{Attribute, conditions, derives};
+
+    fn of(text: &str) -> Vec<Attribute> {
+        Attribute::parse_outer.parse_str(text).expect("attributes")
+    }
+
+    #[test]
+    fn nothing_is_derived_twice() {
+        for (given, kept, derived) in [
+            ("", "", "Clone Copy Debug PartialEq Eq"),
+            ("#[derive(Hash)]", "#[derive(Hash)]", "Clone Copy Debug PartialEq Eq"),
+            ("#[derive(Clone, a::Debug)]", "#[derive(Clone, a::Debug)]", "Copy PartialEq Eq"),
+            ("#[derive(Default)] #[x]", "#[x]", "Clone Copy Debug PartialEq Eq"),
+            ("#[derive(Default, Eq)]", "#[derive(Eq)]", "Clone Copy Debug PartialEq"),
+            (
+                "#[derive(Clone, Copy, Debug, PartialEq, Eq)]",
+                "#[derive(Clone, Copy, Debug, PartialEq, Eq)]",
+                "",
+            ),
+            (
+                "#[cfg_attr(x, derive(Clone, Default, Hash), derive(Eq), y)]",
+                "#[cfg_attr(x, derive(Hash), y)]",
+                "Clone Copy Debug PartialEq Eq",
+            ),
+            ("#[cfg_attr(x, derive(Eq))]", "", "Clone Copy Debug PartialEq Eq"),
+            (
+                "#[cfg_attr(x, y)] #[derive]",
+                "#[cfg_attr(x, y)] #[derive]",
+                "Clone Copy Debug PartialEq Eq",
+            ),
+        ] {
+            let mut attributes = of(given);
+            let ours = derives(&mut attributes).to_string();
+            let expected = of(kept);
+            assert_eq!(quote!(#(#attributes)*).to_string(), quote!(#(#expected)*).to_string());
+            let ours: Vec<&str> = ours
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|word| word.starts_with(char::is_uppercase))
+                .collect();
+            assert_eq!(ours.join(" "), derived, "{given}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_found() {
+        let text = "#[cfg(a)] #[allow(b)] #[cfg_attr(c, cfg(d), e)] #[cfg_attr(f, g)] #[cfg_attr]";
+        let expected = of("#[cfg(a)] #[cfg_attr(c, cfg(d))]");
+        assert_eq!(conditions(&of(text)).to_string(), quote!(#(#expected)*).to_string());
+    }
 }

@@ -64,18 +64,15 @@ fn head(input: ParseStream) -> (Head, Pieces) {
     let mut head = empty();
     let mut pieces = Pieces::default();
     let mut krate = None;
-    for attribute in attributes(input, &mut head.errors) {
-        if attribute.path().is_ident("pixelrnn") {
-            if let Err(error) = settings(&attribute, &mut krate) {
-                head.errors.push(error);
-            }
-            continue;
+    let mut text = TokenStream::new();
+    for attribute in attributes(input, &mut text, &mut head.errors) {
+        if !attribute.path().is_ident("pixelrnn") {
+            head.attributes.push(attribute);
+        } else if let Err(error) = settings(&attribute, &mut krate) {
+            head.errors.push(error);
         }
-        if is_text(&attribute) {
-            pieces.tokens(attribute.to_token_stream());
-        }
-        head.attributes.push(attribute);
     }
+    pieces.tokens(text);
     head.krate = krate.unwrap_or(head.krate);
 
     let ahead = input.fork();
@@ -107,14 +104,39 @@ fn head(input: ParseStream) -> (Head, Pieces) {
     (head, pieces)
 }
 
-/// The outer attributes that stand here. One that is malformed is reported and left out.
-fn attributes(input: ParseStream, errors: &mut Vec<syn::Error>) -> Vec<Attribute> {
+/// The outer attributes that stand here; `text` gets those that are part of the model's text. One
+/// that is malformed is reported and left out.
+fn attributes(
+    input: ParseStream,
+    text: &mut TokenStream,
+    errors: &mut Vec<syn::Error>,
+) -> Vec<Attribute> {
     let mut attributes = Vec::new();
-    while input.peek(Token![#]) && input.peek2(token::Bracket) {
-        let tokens = (input.parse::<Token![#]>(), input.parse::<TokenTree>());
-        let (Ok(pound), Ok(group)) = tokens else { break };
+    while input.peek(Token![#]) {
+        let inner = input.peek2(Token![!]);
+        if !inner && !input.peek2(token::Bracket) {
+            break;
+        }
+        let Ok(pound) = input.parse::<Token![#]>() else { break };
+        if inner {
+            // `//!` or `#![...]`, which is reported where the text is parsed.
+            pound.to_tokens(text);
+            text.extend(input.parse::<TokenTree>());
+            if input.peek(token::Bracket) {
+                text.extend(input.parse::<TokenTree>());
+            }
+            continue;
+        }
+        let Ok(group) = input.parse::<TokenTree>() else { break };
         match Attribute::parse_outer.parse2(quote!(#pound #group)) {
-            Ok(parsed) => attributes.extend(parsed),
+            Ok(parsed) => {
+                for attribute in parsed {
+                    if is_text(&attribute) {
+                        attribute.to_tokens(text);
+                    }
+                    attributes.push(attribute);
+                }
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -161,14 +183,10 @@ fn fields(group: &Group, head: &mut Head) -> TokenStream {
 /// Reads up to a comma; returns the tokens without the attributes.
 fn field(input: ParseStream, head: &mut Head) -> TokenStream {
     let mut text = TokenStream::new();
-    let attributes = attributes(input, &mut head.errors);
-    for attribute in &attributes {
-        if is_text(attribute) {
-            text.extend(attribute.to_token_stream());
-        } else if is_cfg(attribute) {
-            let message = "a hyper-parameter cannot be left out: the layers would still name it";
-            head.errors.push(syn::Error::new_spanned(attribute, message));
-        }
+    let attributes = attributes(input, &mut text, &mut head.errors);
+    for attribute in attributes.iter().filter(|attribute| is_cfg(attribute)) {
+        let message = "a hyper-parameter cannot be left out: the layers would still name it";
+        head.errors.push(syn::Error::new_spanned(attribute, message));
     }
     let mut name: Option<Ident> = None;
     let mut rest = TokenStream::new();
@@ -193,4 +211,76 @@ fn field(input: ParseStream, head: &mut Head) -> TokenStream {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+    use quote::{ToTokens, quote};
+
+    use super::{Head, split};
+    use crate::rebuild::rebuild;
+
+    fn of(tokens: TokenStream) -> (Head, String) {
+        let (head, pieces) = split(tokens);
+        (head, rebuild(pieces).text)
+    }
+
+    fn shown(tokens: &[impl ToTokens]) -> String {
+        quote!(#(#tokens)*).to_string()
+    }
+
+    #[test]
+    fn attributes_leave_the_text_as_it_is() {
+        let text = "/// Docs.\n#[derive(Hash)] #[doc = concat!()]\n/** More. */ pub(crate) M {\n    \
+            /// Units.\n    #[serde(rename = \"x\")] h: usize = 2 * (3),\n    w: usize = h }\nimage;";
+        let (head, rebuilt) = of(text.parse().expect("tokens"));
+        let mut expected = text.to_string();
+        for attribute in ["#[derive(Hash)]", "#[doc = concat!()]", "#[serde(rename = \"x\")]"] {
+            expected = expected.replace(attribute, &" ".repeat(attribute.len()));
+        }
+        let lines = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        assert_eq!(lines(&rebuilt), lines(&expected));
+        assert_eq!(head.attributes.len(), 4);
+        assert_eq!(head.visibility.to_token_stream().to_string(), "pub (crate)");
+        let names: Vec<String> = head.fields.iter().map(|field| field.name.to_string()).collect();
+        assert_eq!(names, ["h", "w"]);
+        assert_eq!(head.fields[0].attributes.len(), 2);
+        assert_eq!(head.fields[0].rest.to_string(), ": usize = 2 * (3)");
+        assert_eq!(head.body.to_string(), "image ;");
+        assert!(head.errors.is_empty());
+    }
+
+    /// As `$vis:vis` and `$meta:meta` hold it.
+    #[test]
+    fn what_a_macro_passes_on_is_understood() {
+        let none = |inside| TokenTree::Group(Group::new(Delimiter::None, inside));
+        let (docs, derive) = (none(quote!(doc = "D")), none(quote!(derive(Hash))));
+        for (visibility, expected) in [
+            (quote!(), ""),
+            (quote!(pub), "pub"),
+            (quote!(pub(crate)), "pub (crate)"),
+            (quote!(pub(in crate::a)), "pub (in crate :: a)"),
+        ] {
+            let visibility = none(visibility);
+            let (head, text) =
+                of(quote!(#[#docs] #[#derive] #visibility M { #[#docs] h: usize = 1 }));
+            assert_eq!(head.visibility.to_token_stream().to_string(), expected);
+            assert_eq!(shown(&head.attributes), "# [doc = \"D\"] # [derive (Hash)]");
+            assert_eq!(shown(&head.fields[0].attributes), "# [doc = \"D\"]");
+            let (model, diagnostics) =
+                pixelrnn_syntax::parse(&format!("{text} image 1 x 1, colours 1, levels 2;"));
+            assert_eq!(diagnostics, [], "{text}");
+            assert_eq!(model.expect("a model").docs, ["D"]);
+        }
+    }
+
+    #[test]
+    fn inner_attributes_and_odd_visibilities_stay_in_the_text() {
+        let text = "//! Inner.\n#![x]\n#[derive(A)] pub(in 3) M";
+        let (head, rebuilt) = of(text.parse().expect("tokens"));
+        assert_eq!(rebuilt, text.replace("#[derive(A)]", "            "));
+        assert_eq!(head.attributes.len(), 1);
+        assert!(head.visibility_error.is_some() && head.errors.is_empty());
+    }
 }

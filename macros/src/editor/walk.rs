@@ -14,6 +14,9 @@ use crate::head::Head;
 
 pub(super) use pixelrnn_syntax::layers::{Layer, Parameter};
 
+/// Words that a number follows.
+const BEFORE_NUMBERS: [&str; 2] = ["every", "classes"];
+
 /// Groups within groups beyond this are left out.
 const MAX_DEPTH: usize = 128;
 
@@ -119,6 +122,8 @@ impl Walker {
             // Between height and width, or a word that means something after what stands before.
             if ident == "x" {
                 line.expected = Some(Module::Values);
+            } else if ident == "with" {
+                self.hole(Module::Values);
             } else if !is_size(&ident.to_string()) {
                 self.name(Module::Values, ident);
             }
@@ -128,9 +133,13 @@ impl Walker {
             return self.statement(line, ident);
         }
         match module {
+            Module::Statement if BEFORE_NUMBERS.iter().any(|word| ident == word) => {
+                self.name(module, ident);
+                line.expected = Some(Module::Values);
+            }
             Module::Arguments(layer) if line.is(0, '=') => {
                 // Another argument may be typed before this one.
-                self.uses.push((module, Ident::new(HOLE, Span::call_site())));
+                self.hole(module);
                 self.name(Module::Names(layer), ident);
                 let mut parameters = layer.parameters.iter();
                 let parameter = parameters.find(|p| ident == p.name && !words(p).is_empty());
@@ -219,7 +228,7 @@ impl Walker {
                     // What would be called.
                     let called =
                         if matches!(module, Module::Layers) { module } else { Module::Statement };
-                    self.uses.push((called, Ident::new(HOLE, Span::call_site())));
+                    self.hole(called);
                 }
                 // Statements are not between parentheses.
                 let module =
@@ -262,16 +271,22 @@ impl Walker {
     /// Notes that a name could stand here, if one could, and does not.
     fn missing(&mut self, line: &Line) {
         if let Some(module) = line.expected {
-            self.uses.push((module, Ident::new(HOLE, Span::call_site())));
+            self.hole(module);
         }
+    }
+
+    fn hole(&mut self, module: Module) {
+        self.uses.push((module, Ident::new(HOLE, Span::call_site())));
     }
 
     /// Notes a name.
     fn name(&mut self, module: Module, ident: &Ident) {
         let text = ident.to_string();
-        let name =
-            if possible(&text) { ident.clone() } else { Ident::new(HOLE, Span::call_site()) };
-        self.uses.push((module, name));
+        if possible(&text) {
+            self.uses.push((module, ident.clone()));
+        } else {
+            self.hole(module);
+        }
     }
 
     /// Notes the name of a map, where it is given.

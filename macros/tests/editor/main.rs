@@ -66,6 +66,9 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("upper = x.conv(1 x 1, h); up|", "upper"),
     ("upper = x.conv(1 x 1, h); y = upper + up|;", "upper"),
     ("upper = x.conv(1 x 1, h); residual { upp|.relu(); }", "upper"),
+    ("condition label: classes 10; lab|", "label"),
+    ("block gated(first, k) { fir| }", "first"),
+    ("repeat layers with (first, x) { x.con| }", "conv"),
 ];
 
 /// The same in the head of the model.
@@ -100,7 +103,10 @@ fn judge(case: &str, expected: &str, offered: &[String]) -> Option<String> {
 #[test]
 #[ignore = "needs rust-analyzer; run by hand"]
 fn an_editor_understands_a_model() {
-    let good = file(HEAD, "row_lstm(h, initial = learned); masked_conv(1 x 1, B, layers);");
+    let good = file(
+        HEAD,
+        "row_lstm(h, initial = learned); masked_conv(1 x 1, B, layers); repeat 2 { relu; }",
+    );
     let project = project::write("edited", "rnn", &good);
     let mut client = Client::start(&project, &project::target());
     let mut wrong = Vec::new();
@@ -139,7 +145,9 @@ fn navigate(client: &mut Client, text: &str) {
     };
     for (part, said) in [
         ("row_lstm(", "the Row LSTM of section 3.1"),
+        ("repeat", "in a row"),
         ("h, initial", "Units."),
+        ("layers);", "= 2"),
         ("learned", "initial = zero or learned"),
         ("initial = ", "initial = zero or learned"),
         ("A, 2", "A or B"),

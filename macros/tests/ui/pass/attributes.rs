@@ -29,6 +29,7 @@ pixelrnn::model! {
 
 pixelrnn::model! {
     /// On its way out.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[deprecated(note = "use another")]
     #[non_exhaustive]
     pub Deprecated { h: usize = 2 }
