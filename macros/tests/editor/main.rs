@@ -107,12 +107,15 @@ fn an_editor_understands_a_model() {
         HEAD,
         "row_lstm(h, initial = learned); masked_conv(1 x 1, B, layers); repeat 2 { relu; }",
     );
-    let project = project::write("edited", "rnn", &good);
+    let project = project::write("edited", &project::facade("rnn"), "main.rs", &good);
     let mut client = Client::start(&project, &project::target());
     let mut wrong = Vec::new();
 
     assert_eq!(client.diagnostics(), [""; 0], "a model without errors");
     navigate(&mut client, &good);
+    client.edit(&file(HEAD, "rellu;"));
+    let errors = client.diagnostics();
+    assert!(errors.len() == 1 && errors[0].contains("did you mean `relu`"), "{errors:?}");
 
     for (statements, expected) in COMPLETIONS {
         let offered = complete(&mut client, &file(HEAD, statements));
