@@ -17,6 +17,13 @@ pub(crate) fn is_doc(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc") && matches!(attribute.meta, Meta::NameValue(_))
 }
 
+/// Whether this makes what it stands on deprecated, if only sometimes.
+pub(crate) fn is_deprecated(attribute: &Attribute) -> bool {
+    let added = conditional(attribute).map_or(Vec::new(), |(_, then)| then);
+    let is = |path: &Path| path.is_ident("deprecated");
+    is(attribute.path()) || added.iter().any(|meta| is(meta.path()))
+}
+
 /// Whether this may leave out what it stands on.
 pub(crate) fn is_cfg(attribute: &Attribute) -> bool {
     !condition(attribute).is_empty()

@@ -5,7 +5,7 @@ use pixelrnn_syntax::ast::{self, Expr, Model};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
-use crate::attributes::{conditions, derives, is_doc};
+use crate::attributes::{conditions, derives, is_deprecated, is_doc};
 use crate::head::Head;
 use crate::rebuild::Rebuilt;
 
@@ -36,6 +36,10 @@ pub(crate) fn item(
     let field_attributes =
         model.fields.iter().zip(defaults).map(|(field, default)| of_field(head, field, *default));
     let numbers = defaults.iter().map(|&default| Literal::usize_suffixed(default));
+    // Deprecation is for users of the model to heed. Only where it is needed: it may be forbidden.
+    let of_fields = head.fields.iter().flat_map(|field| &field.attributes);
+    let deprecated = attributes.iter().chain(of_fields).any(is_deprecated);
+    let lints = deprecated.then(|| quote!(#[allow(deprecated)]));
     let (text, line_offset) = (&rebuilt.text, rebuilt.line_offset);
     let settings = if fields.is_empty() {
         quote!(::std::vec::Vec::new())
@@ -43,7 +47,6 @@ pub(crate) fn item(
         quote!(::core::convert::From::from([#((#texts_of_fields, self.#fields)),*]))
     };
     // The derives come last, for attributes of the user's derives may stand before them.
-    // The model or a field may be deprecated, which is not for what stands here to heed.
     // `From::from` by its full path: without a prelude, `String::from` is not found.
     quote! {
         #(#attributes)*
@@ -55,7 +58,7 @@ pub(crate) fn item(
 
         #conditions
         #[automatically_derived]
-        #[allow(deprecated)]
+        #lints
         impl ::core::default::Default for #name {
             fn default() -> Self {
                 #name { #(#fields: #numbers,)* }
@@ -64,7 +67,7 @@ pub(crate) fn item(
 
         #conditions
         #[automatically_derived]
-        #[allow(deprecated)]
+        #lints
         impl #krate::#model_trait for #name {
             const NAME: &'static ::core::primitive::str = #text_of_name;
 

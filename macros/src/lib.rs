@@ -12,8 +12,8 @@
 //! - Whatever the input, the expansion is Rust that parses; what is wrong is said by
 //!   `compile_error!` only. As far as a model can be read its type is there, so that one error does
 //!   not bring "cannot find type" with it.
-//! - What is generated refers to other crates by absolute paths and introduces no name of its own
-//!   beside the model's. It is there if, and only if, the `#[cfg(...)]` of the model says so.
+//! - What is generated refers to other crates by absolute paths, or by the one that the user gives,
+//!   and introduces no name of its own beside the model's. It is there if, and only if, the `#[cfg(...)]` of the model says so.
 //!
 //! **Where to start.** `expand.rs` is the way from tokens to tokens; `head.rs` splits off what is
 //! Rust; `rebuild.rs` makes the text and the map back to spans; `editor.rs`, `item.rs` and

@@ -55,12 +55,6 @@ impl Module {
     }
 }
 
-impl PartialEq for Module {
-    fn eq(&self, other: &Module) -> bool {
-        self.name() == other.name()
-    }
-}
-
 /// The words that `parameter` may be.
 pub(super) fn words(parameter: &Parameter) -> &'static [&'static str] {
     match parameter.kind {
@@ -268,13 +262,14 @@ impl Walker {
         }
     }
 
-    /// Notes that a name could stand here, if one could, and does not.
+    /// Notes that a name is expected here, if one is.
     fn missing(&mut self, line: &Line) {
         if let Some(module) = line.expected {
             self.hole(module);
         }
     }
 
+    /// Notes a place where a name could be typed.
     fn hole(&mut self, module: Module) {
         self.uses.push((module, Ident::new(HOLE, Span::call_site())));
     }

@@ -176,13 +176,20 @@ fn navigate(client: &mut Client, text: &str) {
     let layer = definitions("row_lstm(");
     assert!(layer.len() == 1 && layer[0].0 == "layers.rs", "{layer:?}");
 
+    // The declaration, two uses in the layers, one in `main`.
     for from in ["h: usize", "h, initial", "h: 3"] {
-        let answer =
-            client.ask("textDocument/rename", text, at(from), json!({ "newName": "units" }));
-        let changes = answer["changes"].as_object().or(answer["documentChanges"][0].as_object());
-        let edits = changes.map(|changes| Value::Object(changes.clone()).to_string());
-        // Its declaration, two uses in the layers, one in `main`.
-        let edits = edits.unwrap_or_default().matches("\"units\"").count();
-        assert_eq!(edits, 4, "renamed from `{from}`: {answer}");
+        assert_eq!(renamed(client, text, from), 4, "from `{from}`");
     }
+    let text = file(HEAD, "upper = x.conv(1 x 1, h); upper = upper + y; upper.relu();");
+    client.edit(&text);
+    for from in ["upper = x", "upper = u", "upper + y", "upper.relu"] {
+        assert_eq!(renamed(client, &text, from), 4, "from `{from}`");
+    }
+}
+
+/// How many places change if what stands at `from` gets another name.
+fn renamed(client: &mut Client, text: &str, from: &str) -> usize {
+    let at = text.find(from).expect(from);
+    let answer = client.ask("textDocument/rename", text, at, json!({ "newName": "another" }));
+    answer.to_string().matches("\"another\"").count()
 }

@@ -29,6 +29,7 @@ pixelrnn::model! {
 
 pixelrnn::model! {
     /// On its way out.
+    #[cfg_attr(any(), deprecated)]
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[deprecated(note = "use another")]
     #[non_exhaustive]
