@@ -185,7 +185,7 @@ fn field(input: ParseStream, head: &mut Head) -> TokenStream {
     let mut text = TokenStream::new();
     let attributes = attributes(input, &mut text, &mut head.errors);
     for attribute in attributes.iter().filter(|attribute| is_cfg(attribute)) {
-        let message = "a hyper-parameter cannot be left out: the layers would still name it";
+        let message = "`cfg` is not supported on a hyper-parameter: the layers would still use it";
         head.errors.push(syn::Error::new_spanned(attribute, message));
     }
     let mut name: Option<Ident> = None;
@@ -206,7 +206,7 @@ fn field(input: ParseStream, head: &mut Head) -> TokenStream {
         None => {
             // A doc comment that is about nothing is reported where the text is parsed.
             let stray = attributes.iter().filter(|attribute| !is_text(attribute));
-            let message = "this attribute stands before no hyper-parameter";
+            let message = "expected a hyper-parameter after this attribute";
             head.errors.extend(stray.map(|at| syn::Error::new_spanned(at, message)));
         }
     }

@@ -31,7 +31,7 @@ mod report;
 ///
 /// ```ignore
 /// pixelrnn::model! {
-///     /// Diagonal BiLSTM on binarised MNIST: the paper's best.
+///     /// Diagonal BiLSTM on binarized MNIST: the paper's best.
 ///     pub MnistDiagonal { h: usize = 16, layers: usize = 7 }
 ///
 ///     image 28 x 28, colours 1, levels 2;

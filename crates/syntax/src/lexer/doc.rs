@@ -5,8 +5,8 @@ use super::{Lexer, TokenKind};
 
 const OUTER: &str = "put `///` lines right before the model's name or a hyper-parameter";
 
-const ATTRIBUTES: &str = "a model file takes doc comments only; in the macro `model!`, attributes \
-    stand before the model or a hyper-parameter";
+const ATTRIBUTES: &str = "a model file takes doc comments only; in the macro `model!`, put attributes \
+    before the model or a hyper-parameter";
 
 impl Lexer<'_> {
     pub(super) fn line_comment(&mut self) {
@@ -69,7 +69,7 @@ impl Lexer<'_> {
             return self.push(TokenKind::Punct('#'), start);
         };
         self.at += rest.len() - open.len() + length;
-        let message = format!("the attribute {} has no place here", self.shown(start));
+        let message = format!("unexpected attribute {}", self.shown(start));
         self.report(start, message, ATTRIBUTES);
     }
 }
