@@ -1,128 +1,200 @@
-//! What makes an editor understand the inside of a model: hover, go to definition, completion,
-//! renaming of fields.
+//! What makes an editor understand the inside of a model: completion, hover, go to definition, and
+//! renaming of hyper-parameters.
 //!
-//! The layers and hyper-parameters that a model names are named again in real Rust, with the spans
-//! of the user's tokens: a layer as an item of `pixelrnn::layers`, a hyper-parameter as a field of
-//! the model. All of it is under `cfg(rust_analyzer)`, which rust-analyzer sets and nothing else
-//! does. So a name that does not exist costs no second, stranger error from rustc, and still is
-//! there for an editor to complete.
+//! Every name in the model is named again in real Rust, with the span of the user's token, as a path
+//! into a module that holds what may stand there: layers and blocks at the beginning of a statement,
+//! hyper-parameters in arithmetic, the words and named arguments of a layer between its parentheses.
+//! All of it is under `cfg(rust_analyzer)`, which rust-analyzer sets and nothing else does. So a name
+//! that does not exist costs no second, stranger error from rustc, and still is there for an editor
+//! to complete.
+//!
+//! To complete, rust-analyzer expands the macro twice: with the text as it is, and with a marker
+//! typed at the cursor. It looks up the marker in the second expansion and asks what could stand at
+//! the same offset of the first. From that follow three rules:
+//! - This part comes first in the expansion, the uses before the modules they refer to: the text of
+//!   the model, the documentation and the errors differ between the two.
+//! - The uses come from the tokens, not from the syntax tree, which may lack what is half typed.
+//! - Where a name is missing, its path is written nevertheless, with [`HOLE`] at its end.
 
-use pixelrnn_graph::{Diagnostic, Span};
-use pixelrnn_syntax::ast::{Expr, Ident, Kind, Model, Statement};
+use std::collections::BTreeMap;
+
+use pixelrnn_syntax::ast::Model;
 use pixelrnn_syntax::is_rust_keyword;
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::Path;
 
-use crate::rebuild::Rebuilt;
+use crate::attributes::conditions;
+use crate::head::Head;
+use walk::{Module, Walker};
 
-/// The names that `model` uses, as Rust; with the diagnostics of its check.
-pub(crate) fn support(model: &Model, diagnostics: &[Diagnostic], rebuilt: &Rebuilt) -> TokenStream {
-    let mut names = Names::default();
-    for field in &model.fields {
-        names.expr(&field.default);
-    }
-    let image = &model.image;
-    for expr in [&image.height, &image.width, &image.colours, &image.levels] {
-        names.expr(expr);
-    }
-    names.body(&model.body);
+mod walk;
 
-    // A word of a layer's own, such as `A`, is no field: a real reference would be an error in the
-    // editor. A name that the check complains of is one that was to be a field, or is half typed.
-    let wrong = |span: Span| diagnostics.iter().any(|diagnostic| diagnostic.primary.span == span);
-    let field = |name: &&&Ident| {
-        model.fields.iter().any(|field| field.name.text == name.text) || wrong(name.span)
-    };
-    let rust = |name: &Ident| proc_macro2::Ident::new(&name.text, rebuilt.span(name.span));
-    // rustc parses this even though it leaves it out.
-    let possible = |name: &&&Ident| !is_rust_keyword(&name.text);
-    let layers = names.layers.iter().filter(possible).map(|name| rust(name));
-    let fields = names.values.iter().filter(possible).filter(field).map(|name| rust(name));
-    let model = proc_macro2::Ident::new(&model.name.text, proc_macro2::Span::call_site());
+/// Stands for a name that is not there.
+const HOLE: &str = "__missing";
+
+/// The names that the model uses, as Rust. `model` with its defaults, as far as it can be read.
+pub(crate) fn support(head: &Head, model: Option<&Model>, defaults: &[usize]) -> TokenStream {
+    let mut walker = Walker::default();
+    walker.model(head);
+    let krate = &head.krate;
+    let uses = walker.uses.iter().map(|(module, name)| {
+        let path = match module {
+            // By itself, for the case that `krate` means nothing inside of a module.
+            Module::Layers => quote!(#krate::layers),
+            module => {
+                let module = module.name();
+                quote!(__names::#module)
+            }
+        };
+        quote!(let _ = #path::#name;)
+    });
+    let again = &walker.again;
+    let fields = model.map(|model| fields(model, &walker));
+    let names = names(head, model, defaults, &walker);
+    let conditions = conditions(&head.attributes);
     quote! {
+        #conditions
         #[allow(unexpected_cfgs)]
         const _: () = {
             #[cfg(rust_analyzer)]
-            #[allow(unused)]
-            fn __names(__model: #model) {
-                #(let _ = ::pixelrnn::layers::#layers;)*
-                #(let _ = __model.#fields;)*
-            }
+            #[allow(unused, deprecated, non_upper_case_globals)]
+            const _: () = {
+                fn __uses() { #(#uses)* }
+                fn __again() { #(let _ = __names::maps::#again;)* }
+                #fields
+                #names
+            };
         };
     }
 }
 
-/// Every name used, in the order of the text.
-#[derive(Default)]
-struct Names<'a> {
-    layers: Vec<&'a Ident>,
-    values: Vec<&'a Ident>,
+/// The hyper-parameters as fields of the struct, so that one is renamed wherever it is used.
+fn fields(model: &Model, walker: &Walker) -> TokenStream {
+    let field = |name: &&Ident| model.fields.iter().any(|field| *name == &field.name.text);
+    let value = |module: &Module| matches!(module, Module::Values | Module::Arguments(_));
+    let uses = walker.uses.iter().filter(|(module, _)| value(module));
+    let fields = uses.map(|(_, name)| name).filter(field);
+    let model = format_ident!("{}", model.name.text);
+    quote!(fn __fields(__model: &#model) { #(let _ = __model.#fields;)* })
 }
 
-impl<'a> Names<'a> {
-    fn expr(&mut self, expr: &'a Expr) {
-        expr.names(&mut |name| self.values.push(name));
+/// The modules that the uses refer to.
+fn names(head: &Head, model: Option<&Model>, defaults: &[usize], walker: &Walker) -> TokenStream {
+    let krate = inside(&head.krate);
+    let mut values = Constants::default();
+    for field in &head.fields {
+        let declared = model.into_iter().flat_map(|model| &model.fields).zip(defaults);
+        let mut declared = declared.filter(|(declared, _)| field.name == declared.name.text);
+        let default = declared.next().map_or(1, |(_, default)| *default);
+        let default = Literal::usize_unsuffixed(default);
+        let constant = quote!(::core::primitive::usize = #default);
+        values.add(&field.name, &constant);
     }
+    let map = quote!(() = ());
+    let mut maps = Constants::default();
+    maps.add(&Ident::new("image", Span::call_site()), &map);
+    for name in &walker.maps {
+        maps.add(name, &map);
+    }
+    let mut image = Constants::default();
+    image.word("colours", " The number of color channels, 1 or 3.");
+    image.word("levels", " The number of values that a pixel's channel can have.");
 
-    fn body(&mut self, body: &'a [Statement]) {
-        for statement in body {
-            match &statement.kind {
-                Kind::Layer(call) => {
-                    self.layers.push(&call.name);
-                    for expr in call.args.iter().flat_map(|arg| arg.value.exprs()) {
-                        self.expr(expr);
+    let mut modules: BTreeMap<Ident, TokenStream> = BTreeMap::new();
+    for (module, _) in &walker.uses {
+        let mut constants = Constants::default();
+        let mut globs = TokenStream::new();
+        match module {
+            Module::Arguments(layer) => {
+                globs = quote!(
+                    pub use super::values::*;
+                );
+                for parameter in layer.parameters {
+                    constants.words(layer, parameter);
+                    // Where there is no `=`, a hyper-parameter of that name is meant.
+                    if !head.fields.iter().any(|field| field.name == parameter.name) {
+                        constants.argument(layer, parameter);
                     }
-                }
-                Kind::Block(block) => {
-                    if let Some(count) = &block.count {
-                        self.expr(count);
-                    }
-                    self.body(&block.body);
                 }
             }
+            Module::Names(layer) => {
+                for parameter in layer.parameters {
+                    constants.argument(layer, parameter);
+                }
+            }
+            Module::Words(layer, parameter) => constants.words(layer, parameter),
+            _ => continue,
+        }
+        let constants = constants.out;
+        modules.insert(module.name(), quote!(#globs #constants));
+    }
+    let (words, contents): (Vec<_>, Vec<_>) = modules.into_iter().unzip();
+    let (values, maps, image) = (values.out, maps.out, image.out);
+    quote! {
+        mod __names {
+            pub mod maps { #maps }
+            pub mod values { pub use super::maps::*; #values }
+            pub mod statement {
+                pub use #krate::layers::*;
+                pub use #krate::blocks::*;
+                pub use super::maps::*;
+            }
+            pub mod image { #image }
+            #(pub mod #words { #contents })*
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use pixelrnn_graph::{Diagnostic, Span};
-
-    use super::support;
-    use crate::expand::expand;
-    use crate::rebuild::rebuild;
-
-    /// The expansion with the editor's part uncovered: layers are items, hyper-parameters are fields.
-    #[test]
-    fn what_an_editor_sees_compiles() {
-        let text = "pub Seen { h: usize = 2, layers: usize = h } \
-            image 4 + h x 6, colours 1, levels 2; stem: masked_conv(7 x 7, A, 2 * h); \
-            repeat layers { residual { row_lstm(h, kernel = 3); up: masked_conv(1x1, B, 2 * h); } } \
-            collect { relu; tanh; sigmoid; last: diagonal_bilstm(h, initial = learned); skip(h); } \
-            logits;";
-        let out = expand(text.parse().expect("tokens")).to_string();
-        let seen = out.replacen("# [cfg (rust_analyzer)]", "", 1);
-        assert_ne!(seen, out);
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("editor.rs");
-        std::fs::write(&path, format!("{seen}\nfn main() {{}}")).expect("to write");
-        trybuild::TestCases::new().pass(&path);
-    }
-
-    #[test]
-    fn names_are_named_again() {
-        let text = "M { h: usize = 1, w: usize = h } image w x 28, colours 1, levels 2; \
-            stem: conv(h x 7, A, 2 * ww, bias = zero); repeat h { type; relu; }";
-        let rebuilt = rebuild(text.parse().expect("tokens"));
-        let (model, _) = pixelrnn_syntax::parse(text);
-        let at = text.find("ww").expect("it is there");
-        let unknown = Diagnostic::error(Span::new(at, at + 2), "no such name");
-        let out = support(&model.expect("a model"), &[unknown], &rebuilt).to_string();
-        let uses = |prefix: &str| -> Vec<String> {
-            let rest = out.split(prefix).skip(1);
-            rest.map(|rest| rest.split(' ').next().unwrap_or("").to_string()).collect()
-        };
-        assert_eq!(uses(":: layers :: "), ["conv", "relu"]);
-        assert_eq!(uses("__model . "), ["h", "w", "h", "ww", "h"]);
+/// `path` as it is written in a module of a module.
+fn inside(path: &Path) -> TokenStream {
+    let first = path.segments.first().map(|segment| segment.ident.to_string());
+    match first.as_deref() {
+        _ if path.leading_colon.is_some() => quote!(#path),
+        Some("self") => {
+            let rest = path.segments.iter().skip(1);
+            quote!(super::super #(::#rest)*)
+        }
+        Some("super") => quote!(super::super::#path),
+        _ => quote!(#path),
     }
 }
+
+/// Constants of one module, no two of one name.
+#[derive(Default)]
+struct Constants {
+    names: Vec<String>,
+    out: TokenStream,
+}
+
+impl Constants {
+    /// `name` with a type and a value.
+    fn add(&mut self, name: &Ident, constant: &TokenStream) {
+        let text = name.to_string();
+        if !is_rust_keyword(&text) && !self.names.contains(&text) {
+            self.out.extend(quote!(pub const #name: #constant;));
+            self.names.push(text);
+        }
+    }
+
+    fn word(&mut self, name: &str, doc: &str) {
+        if !is_rust_keyword(name) && !self.names.iter().any(|other| other == name) {
+            self.out.extend(quote!(#[doc = #doc]));
+            self.add(&Ident::new(name, Span::call_site()), &quote!(() = ()));
+        }
+    }
+
+    /// The words that `parameter` may be.
+    fn words(&mut self, layer: &walk::Layer, parameter: &walk::Parameter) {
+        for word in walk::words(parameter) {
+            self.word(word, &format!(" `{}` of `{}`.", parameter.name, layer.usage));
+        }
+    }
+
+    fn argument(&mut self, layer: &walk::Layer, parameter: &walk::Parameter) {
+        self.word(parameter.name, &format!(" An argument of `{}`.", layer.usage));
+    }
+}
+
+#[cfg(test)]
+mod tests;

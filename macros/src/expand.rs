@@ -3,12 +3,15 @@
 use pixelrnn_graph::{Severity, Source};
 use proc_macro2::TokenStream;
 
+use crate::attributes::conditions;
 use crate::rebuild::rebuild;
-use crate::{editor, item, report};
+use crate::{editor, head, item, report};
 
-/// The whole macro: rebuild the text, check it, write the item, the errors and the editor's part.
+/// The whole macro: split off the head, rebuild the text, check it, write the editor's part, the item
+/// and the errors.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let rebuilt = rebuild(input);
+    let (mut head, pieces) = head::split(input);
+    let rebuilt = rebuild(pieces);
     let source = Source {
         // Only line numbers are shown at compile time; rustc adds the file.
         name: "model!".to_string(),
@@ -17,17 +20,25 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     };
     let mut diagnostics = pixelrnn_syntax::check(&source);
     let (model, _) = pixelrnn_syntax::parse(&source.text);
-    let mut out = TokenStream::new();
-    if let Some(model) = &model {
-        let (defaults, wrong) = pixelrnn_syntax::defaults(model);
-        // The check may have stopped before the defaults, or have reported them itself.
-        if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            diagnostics.extend(wrong);
-        }
-        out.extend(item::item(model, &defaults, &source, &rebuilt));
-        out.extend(editor::support(model, &diagnostics, &rebuilt));
+    let conditions = conditions(&head.attributes);
+    let (defaults, wrong) = model.as_ref().map(pixelrnn_syntax::defaults).unwrap_or_default();
+    // The check may have stopped before the defaults, or have reported them itself.
+    if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        diagnostics.extend(wrong);
     }
-    out.extend(report::report(&diagnostics, &source, &rebuilt));
+    if diagnostics.is_empty() {
+        head.errors.extend(head.visibility_error.take());
+    }
+    // First: see there.
+    let mut out = editor::support(&head, model.as_ref(), &defaults);
+    if let Some(model) = &model {
+        out.extend(item::item(&mut head, model, &defaults, &source, &rebuilt));
+    }
+    out.extend(report::report(&diagnostics, &source, &rebuilt, &conditions));
+    for error in head.errors.iter().flatten() {
+        out.extend(conditions.clone());
+        out.extend(error.into_compile_error());
+    }
     out
 }
 
@@ -50,7 +61,7 @@ mod tests {
             "pub h : :: core :: primitive :: usize",
             "M { h : 4usize , w : 5usize",
             "const NAME : & 'static :: core :: primitive :: str = \"M\"",
-            ":: pixelrnn :: layers :: masked_conv",
+            "__names :: statement :: masked_conv",
             "__model . h",
         ] {
             assert!(out.contains(part), "{part}: {out}");
@@ -105,6 +116,17 @@ mod tests {
             "7x7",
             "#[doc = \"d\"]",
             "#![x]",
+            "#[derive(Debug, A)]",
+            "#[derive]",
+            "#[cfg(x)]",
+            "#[cfg_attr(x, cfg(y), derive(Copy, Default))]",
+            "#[cfg_attr()]",
+            "#[pixelrnn(crate = crate::x)]",
+            "#[pixelrnn(crate)]",
+            "#[= x]",
+            "x = y + x.conv(1) ;",
+            "(a, b) = c ;",
+            ".",
             "//! i\n",
             "image",
             "repeat",

@@ -1,14 +1,17 @@
 //! The type that a model becomes, its `Default` and its `pixelrnn::Model`.
 
 use pixelrnn_graph::Source;
-use pixelrnn_syntax::ast::{Expr, Field, Model};
-use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
-use quote::quote;
+use pixelrnn_syntax::ast::{self, Expr, Model};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote};
 
+use crate::attributes::{conditions, derives, is_deprecated, is_doc};
+use crate::head::Head;
 use crate::rebuild::Rebuilt;
 
 /// The struct and its implementations; `defaults` are those of the fields, in order.
 pub(crate) fn item(
+    head: &mut Head,
     model: &Model,
     defaults: &[usize],
     source: &Source,
@@ -16,53 +19,60 @@ pub(crate) fn item(
 ) -> TokenStream {
     let name = Ident::new(&model.name.text, rebuilt.span(model.name.span));
     let text_of_name = &model.name.text;
-    let visibility = visibility(model, source, rebuilt);
-    let docs = docs(model, defaults, source);
+    let derives = derives(&mut head.attributes);
+    let conditions = conditions(&head.attributes);
+    let Head { attributes, krate, visibility, .. } = &*head;
+    // A path that leads elsewhere is at fault itself.
+    let at_fault = krate.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+    let model_trait = Ident::new("Model", at_fault);
+    let source_type = Ident::new("Source", at_fault);
+    let docs = docs(head, model, defaults, source);
     let fields: Vec<Ident> = model
         .fields
         .iter()
         .map(|field| Ident::new(&field.name.text, rebuilt.span(field.name.span)))
         .collect();
     let texts_of_fields = model.fields.iter().map(|field| &field.name.text);
-    let field_docs = model.fields.iter().zip(defaults).map(|(field, default)| {
-        let docs = field.docs.iter().cloned();
-        let blank = (!field.docs.is_empty()).then(String::new);
-        attributes(docs.chain(blank).chain([format!(" Default: {default}.")]))
-    });
+    let field_attributes =
+        model.fields.iter().zip(defaults).map(|(field, default)| of_field(head, field, *default));
     let numbers = defaults.iter().map(|&default| Literal::usize_suffixed(default));
+    // Deprecation is for users of the model to heed. Only where it is needed: it may be forbidden.
+    let of_fields = head.fields.iter().flat_map(|field| &field.attributes);
+    let deprecated = attributes.iter().chain(of_fields).any(is_deprecated);
+    let lints = deprecated.then(|| quote!(#[allow(deprecated)]));
     let (text, line_offset) = (&rebuilt.text, rebuilt.line_offset);
     let settings = if fields.is_empty() {
         quote!(::std::vec::Vec::new())
     } else {
         quote!(::core::convert::From::from([#((#texts_of_fields, self.#fields)),*]))
     };
+    // The derives come last, for attributes of the user's derives may stand before them.
     // `From::from` by its full path: without a prelude, `String::from` is not found.
     quote! {
+        #(#attributes)*
         #docs
-        #[derive(
-            ::core::clone::Clone,
-            ::core::marker::Copy,
-            ::core::fmt::Debug,
-            ::core::cmp::PartialEq,
-            ::core::cmp::Eq,
-        )]
+        #derives
         #visibility struct #name {
-            #(#field_docs pub #fields: ::core::primitive::usize,)*
+            #(#field_attributes pub #fields: ::core::primitive::usize,)*
         }
 
+        #conditions
         #[automatically_derived]
+        #lints
         impl ::core::default::Default for #name {
             fn default() -> Self {
                 #name { #(#fields: #numbers,)* }
             }
         }
 
+        #conditions
         #[automatically_derived]
-        impl ::pixelrnn::Model for #name {
+        #lints
+        impl #krate::#model_trait for #name {
             const NAME: &'static ::core::primitive::str = #text_of_name;
 
-            fn source() -> ::pixelrnn::Source {
-                ::pixelrnn::Source {
+            fn source() -> #krate::#source_type {
+                #krate::#source_type {
                     name: ::core::convert::From::from(::core::file!()),
                     text: ::core::convert::From::from(#text),
                     line_offset: #line_offset,
@@ -78,26 +88,23 @@ pub(crate) fn item(
     }
 }
 
-/// `pub` and what may follow it, with the span of `pub`. The parser has let nothing else through,
-/// but for comments and attributes that document nothing, which it has reported.
-fn visibility(model: &Model, source: &Source, rebuilt: &Rebuilt) -> TokenStream {
-    let Some(place) = model.visibility else { return TokenStream::new() };
-    let span = rebuilt.span(place);
-    let text = source.excerpt(place);
-    let sober = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_:()".contains(c);
-    let tokens = if text.chars().all(sober) { text.parse().ok() } else { None };
-    let tokens: TokenStream = tokens.unwrap_or_else(|| quote!(pub));
-    let spanned = tokens.into_iter().map(|mut token: TokenTree| {
-        token.set_span(span);
-        token
-    });
-    spanned.collect()
+/// The attributes of a field as written, and its default as documentation.
+fn of_field(head: &Head, field: &ast::Field, default: usize) -> TokenStream {
+    let mut out = TokenStream::new();
+    if let Some(written) = head.fields.iter().find(|written| written.name == field.name.text) {
+        out.extend(written.attributes.iter().map(ToTokens::to_token_stream));
+        if written.attributes.iter().any(is_doc) {
+            out.extend(doc_lines([String::new()]));
+        }
+    }
+    out.extend(doc_lines([format!(" Default: {default}.")]));
+    out
 }
 
-/// The user's docs, then the hyper-parameters and the image, as lines of documentation.
-fn docs(model: &Model, defaults: &[usize], source: &Source) -> TokenStream {
-    let mut lines = model.docs.clone();
-    if lines.is_empty() {
+/// What is said after the user's docs: the image and the hyper-parameters.
+fn docs(head: &Head, model: &Model, defaults: &[usize], source: &Source) -> TokenStream {
+    let mut lines = Vec::new();
+    if !head.attributes.iter().any(is_doc) {
         lines.push(" An autoregressive image model.".to_string());
     }
     let show = |expr: &Expr| plain(source.excerpt(expr.span()));
@@ -119,11 +126,11 @@ fn docs(model: &Model, defaults: &[usize], source: &Source) -> TokenStream {
     for (field, default) in model.fields.iter().zip(defaults) {
         lines.push(format!(" | `{}` | {default} | {} |", field.name.text, about(field)));
     }
-    attributes(lines)
+    doc_lines(lines)
 }
 
 /// The first paragraph of a field's docs, fit for a cell of a table.
-fn about(field: &Field) -> String {
+fn about(field: &ast::Field) -> String {
     let paragraph = field.docs.iter().map(|line| line.trim()).take_while(|line| !line.is_empty());
     paragraph.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
@@ -133,23 +140,25 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn attributes(lines: impl IntoIterator<Item = String>) -> TokenStream {
+fn doc_lines(lines: impl IntoIterator<Item = String>) -> TokenStream {
     lines.into_iter().map(|line| quote!(#[doc = #line])).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::item;
+    use crate::head::split;
     use crate::rebuild::rebuild;
 
     fn of(text: &str) -> String {
-        let rebuilt = rebuild(text.parse().expect("tokens"));
+        let (mut head, pieces) = split(text.parse().expect("tokens"));
+        let rebuilt = rebuild(pieces);
         let source = pixelrnn_graph::Source::new("f", rebuilt.text.as_str());
-        let (model, diagnostics) = pixelrnn_syntax::parse(text);
+        let (model, diagnostics) = pixelrnn_syntax::parse(&rebuilt.text);
         assert_eq!(diagnostics, []);
         let model = model.expect("a model");
         let defaults = pixelrnn_syntax::defaults(&model).0;
-        item(&model, &defaults, &source, &rebuilt).to_string()
+        item(&mut head, &model, &defaults, &source, &rebuilt).to_string()
     }
 
     #[test]

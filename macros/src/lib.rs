@@ -1,24 +1,28 @@
 //! Floor 5 of `pixelrnn`: the macro `model!`.
 //!
-//! **Purpose.** A model declared in Rust code becomes a type, or errors on the tokens at fault. The
-//! language itself is not here: the macro rebuilds the *text* of its tokens and gives it to
+//! **Purpose.** A model declared in Rust code becomes a type, or errors on the tokens at fault. What
+//! is Rust in it, the attributes and the visibility at the head of the item, is parsed with `syn`. The
+//! language itself is not here: the macro rebuilds the *text* of the other tokens and gives it to
 //! `pixelrnn-syntax`, which also parses model files, so there is one grammar. The text travels on
 //! into the program, where the model is compiled again for the hyper-parameters of the moment.
 //!
 //! **Invariants.**
-//! - This crate depends on no engine and on nothing slow to build: no `syn` either, for the tokens
-//!   are never parsed as Rust.
+//! - This crate depends on no engine and on nothing slow to build: of `syn`, not even the part that
+//!   parses expressions and items in full.
 //! - Whatever the input, the expansion is Rust that parses; what is wrong is said by
 //!   `compile_error!` only. As far as a model can be read its type is there, so that one error does
 //!   not bring "cannot find type" with it.
-//! - What is generated refers to other crates by absolute paths and introduces no name of its own
-//!   beside the model's.
+//! - What is generated refers to other crates by absolute paths, or by the one that the user gives,
+//!   and introduces no name of its own beside the model's. It is there if, and only if, the `#[cfg(...)]` of the model says so.
 //!
-//! **Where to start.** `expand.rs` is the way from tokens to tokens; `rebuild.rs` makes the text and
-//! the map back to spans; `report.rs`, `item.rs` and `editor.rs` write the three parts of the output.
+//! **Where to start.** `expand.rs` is the way from tokens to tokens; `head.rs` splits off what is
+//! Rust; `rebuild.rs` makes the text and the map back to spans; `editor.rs`, `item.rs` and
+//! `report.rs` write the three parts of the output.
 
+mod attributes;
 mod editor;
 mod expand;
+mod head;
 mod item;
 mod rebuild;
 mod report;
@@ -27,7 +31,7 @@ mod report;
 ///
 /// ```ignore
 /// pixelrnn::model! {
-///     /// Diagonal BiLSTM on binarised MNIST: the paper's best.
+///     /// Diagonal BiLSTM on binarized MNIST: the paper's best.
 ///     pub MnistDiagonal { h: usize = 16, layers: usize = 7 }
 ///
 ///     image 28 x 28, colours 1, levels 2;
@@ -40,12 +44,76 @@ mod report;
 /// }
 /// ```
 ///
-/// This makes a struct `MnistDiagonal` with the public fields `h` and `layers`, a `Default` with the
-/// numbers given, and an implementation of `pixelrnn::Model`. `MnistDiagonal { h: 32, layers: 1 }`
-/// is a variant. Shapes and causality are checked here, for the defaults.
+/// Sizes are written height x width. Labels (`stem:`) become the names of the parameters. The same
+/// text in a file works at run time; a file takes doc comments, but no other attributes.
 ///
-/// Sizes are written height x width. Labels (`stem:`) become the names of the parameters, doc
-/// comments become documentation. The same text in a file works at run time.
+/// # What is generated
+///
+/// - A struct `MnistDiagonal` with a public field of type `usize` for each hyper-parameter. It is
+///   `Clone`, `Copy`, `Debug`, `PartialEq` and `Eq`. Its documentation is yours, followed by the size
+///   of the images and a table of the hyper-parameters.
+/// - `Default`, with the numbers of the declaration. `MnistDiagonal { h: 32, ..Default::default() }`
+///   is a variant.
+/// - `pixelrnn::Model`, which has the text of the declaration, and methods that compile it.
+///
+/// Shapes and causality are checked when the macro expands, for the default numbers. What is wrong is
+/// an error on the layer at fault.
+///
+/// # Attributes
+///
+/// Attributes before the model go to the struct, attributes before a hyper-parameter to its field:
+///
+/// ```ignore
+/// pixelrnn::model! {
+///     /// Also written down in every exported file.
+///     #[derive(Hash, serde::Serialize)]
+///     #[cfg(feature = "large")]
+///     pub Large {
+///         #[serde(rename = "features")]
+///         h: usize = 128,
+///     }
+///     // ...
+/// }
+/// ```
+///
+/// - `#[derive(...)]` adds to the traits above. Naming one of them again is no error; a `Default` in
+///   the list is ignored, since the declaration gives it.
+/// - `#[cfg(...)]` decides about the struct, its implementations and the errors of the model
+///   together. Hyper-parameters cannot have one.
+/// - Docs may be comments, `#[doc = "..."]` or computed (`#[doc = include_str!("model.md")]`). The
+///   exported files have those that are written out.
+///
+/// # In another macro, or under another name
+///
+/// The macro can stand in a `macro_rules!` and be given `$vis:vis`, `$(#[$meta:meta])*`, names,
+/// literals and expressions. A `$size:expr` is one operand, whatever is in it.
+///
+/// What is generated refers to the crate as `::pixelrnn`. If your crate depends on it under another
+/// name, or your macro's users do not depend on it at all, say where it is:
+///
+/// ```ignore
+/// #[macro_export]
+/// macro_rules! small_model {
+///     ($vis:vis $name:ident) => {
+///         $crate::pixelrnn::model! {
+///             #[pixelrnn(crate = $crate::pixelrnn)]
+///             $vis $name { h: usize = 4 }
+///             // ...
+///         }
+///     };
+/// }
+/// ```
+///
+/// The path is one of a dependency (`crate = rnn`), or begins with `::`, `crate`, `$crate`, `self` or
+/// `super`.
+///
+/// # In an editor
+///
+/// With rust-analyzer, the names inside of a model are completed: layers and blocks at the beginning
+/// of a statement, layers after a dot, hyper-parameters in arithmetic, the words and the named
+/// arguments of a layer between its parentheses (`initial = l` becomes `learned`). Hover shows the
+/// documentation of a layer; go to definition and renaming work for hyper-parameters, also from and
+/// to the code around the model. All this works in a text that is half typed.
 #[proc_macro]
 pub fn model(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand::expand(input.into()).into()

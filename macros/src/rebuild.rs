@@ -6,7 +6,7 @@
 //! or all at one place: then they are written in a row. The text means the same; only its layout is
 //! lost. The map back to spans is right either way.
 
-use proc_macro2::{Delimiter, LineColumn, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, LineColumn, Span, TokenStream, TokenTree};
 
 /// Positions that leave a larger gap than this are not believed.
 const MAX_GAP: usize = 10_000;
@@ -39,10 +39,9 @@ impl Rebuilt {
     }
 }
 
-/// Writes a token stream as text.
-pub(crate) fn rebuild(input: TokenStream) -> Rebuilt {
-    let mut pieces = Vec::new();
-    flatten(input, &mut pieces);
+/// Writes tokens as text.
+pub(crate) fn rebuild(pieces: Pieces) -> Rebuilt {
+    let Pieces(pieces) = pieces;
     let first_line = pieces.first().map_or(1, |piece| piece.span.start().line);
     let line_offset = first_line.saturating_sub(1);
     let mut writer = Writer {
@@ -56,6 +55,24 @@ pub(crate) fn rebuild(input: TokenStream) -> Rebuilt {
         writer.write(piece);
     }
     writer.out
+}
+
+/// The tokens of a text, in order.
+#[derive(Default)]
+pub(crate) struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    /// Adds all tokens of `stream`.
+    pub fn tokens(&mut self, stream: TokenStream) {
+        flatten(stream, &mut self.0);
+    }
+
+    /// Adds the braces of `group` with `inside` between them, in place of what is there.
+    pub fn braces(&mut self, group: &Group, inside: TokenStream) {
+        self.0.push(Piece::new("{", group.span_open()));
+        self.tokens(inside);
+        self.0.push(Piece::new("}", group.span_close()));
+    }
 }
 
 /// A token that is not a group: the delimiters of a group are pieces of their own.
@@ -197,7 +214,13 @@ mod tests {
     use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
     use quote::quote;
 
-    use super::{Delimiter, Rebuilt, rebuild};
+    use super::{Delimiter, Pieces, Rebuilt};
+
+    fn rebuild(stream: TokenStream) -> Rebuilt {
+        let mut pieces = Pieces::default();
+        pieces.tokens(stream);
+        super::rebuild(pieces)
+    }
 
     fn of(text: &str) -> Rebuilt {
         rebuild(text.parse().expect("tokens"))

@@ -6,19 +6,22 @@ use quote::{quote, quote_spanned};
 
 use crate::rebuild::Rebuilt;
 
-/// Every error as a `compile_error!`, every warning as the use of something deprecated.
+/// Every error as a `compile_error!`, every warning as the use of something deprecated; each under
+/// the `#[cfg(...)]` of the model.
 pub(crate) fn report(
     diagnostics: &[Diagnostic],
     source: &Source,
     rebuilt: &Rebuilt,
+    conditions: &TokenStream,
 ) -> TokenStream {
     let report = |diagnostic: &Diagnostic| {
         let (start, end) = rebuilt.spans(diagnostic.primary.span);
         let text = text(diagnostic, source);
-        match diagnostic.severity {
+        let item = match diagnostic.severity {
             Severity::Error => compile_error(start, end, &text),
             Severity::Warning => warning(start, &text),
-        }
+        };
+        quote!(#conditions #item)
     };
     diagnostics.iter().map(report).collect()
 }
@@ -66,8 +69,10 @@ fn warning(span: Span, message: &str) -> TokenStream {
 mod tests {
     use pixelrnn_graph::{Diagnostic, Severity, Source, Span};
 
+    use proc_macro2::TokenStream;
+
     use super::{report, text};
-    use crate::rebuild::rebuild;
+    use crate::rebuild::{Pieces, rebuild};
 
     #[test]
     fn everything_is_said() {
@@ -85,17 +90,20 @@ mod tests {
 
     #[test]
     fn errors_reach_from_token_to_token_and_warnings_do_not_fail() {
-        let rebuilt = rebuild("alpha beta\n gamma".parse().expect("tokens"));
+        let mut pieces = Pieces::default();
+        pieces.tokens("alpha beta\n gamma".parse().expect("tokens"));
+        let rebuilt = rebuild(pieces);
+        let none = TokenStream::new();
         let source = Source::new("f", rebuilt.text.as_str());
         let span = Span::new(6, 17);
         let error = Diagnostic::error(span, "wrong");
         let mut warning = error.clone();
         warning.severity = Severity::Warning;
-        let tokens: Vec<_> = report(&[error], &source, &rebuilt).into_iter().collect();
+        let tokens: Vec<_> = report(&[error], &source, &rebuilt, &none).into_iter().collect();
         let see = |at: usize| tokens[at].span().source_text();
         assert_eq!(see(0).as_deref(), Some("beta"));
         assert_eq!(see(tokens.len() - 1).as_deref(), Some("gamma"));
-        let warning = report(&[warning], &source, &rebuilt).to_string();
+        let warning = report(&[warning], &source, &rebuilt, &none).to_string();
         assert!(!warning.contains("compile_error") && warning.contains("\"wrong\""), "{warning}");
     }
 }

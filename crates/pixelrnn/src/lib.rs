@@ -42,6 +42,7 @@
 // The macro names this crate from the outside; the zoo uses it on the inside.
 extern crate self as pixelrnn;
 
+pub mod blocks;
 pub mod compare;
 mod declaration;
 mod error;

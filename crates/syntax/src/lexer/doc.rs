@@ -5,6 +5,9 @@ use super::{Lexer, TokenKind};
 
 const OUTER: &str = "put `///` lines right before the model's name or a hyper-parameter";
 
+const ATTRIBUTES: &str = "a model file takes doc comments only; in the macro `model!`, put attributes \
+    before the model or a hyper-parameter";
+
 impl Lexer<'_> {
     pub(super) fn line_comment(&mut self) {
         let start = self.at;
@@ -66,8 +69,8 @@ impl Lexer<'_> {
             return self.push(TokenKind::Punct('#'), start);
         };
         self.at += rest.len() - open.len() + length;
-        let message = format!("the attribute {} has no place here", self.shown(start));
-        self.report(start, message, "only doc comments are taken");
+        let message = format!("unexpected attribute {}", self.shown(start));
+        self.report(start, message, ATTRIBUTES);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every form of the grammar, with every warning of rustc an error.
 
 #![deny(missing_docs, warnings)]
+#![forbid(deprecated, missing_docs, unsafe_code)]
 
 pub mod forms {
     //! Visibilities, fields, expressions, kernels, blocks.
