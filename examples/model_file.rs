@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use pixelrnn::compare::compare;
+use pixelrnn::compare::{batch_inputs, compare};
 use pixelrnn::prelude::*;
 use pixelrnn::{Array, runtime};
 
@@ -21,8 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let images = Array::from_shape_fn(vec![2, colours, height, width], |i| {
         ((i[0] + 3 * i[2] + 5 * i[3]) % levels) as f32
     });
+    let inputs = batch_inputs(&model, images, None)?;
     let engines = runtime::open(&["reference", "tract"], &runtime::Options::default())?;
-    for d in compare(&model, GraphKind::Nll, &weights, Batch::Symbolic, &images, &engines)? {
+    for d in compare(&model, GraphKind::Nll, &weights, Batch::Symbolic, &inputs, &engines)? {
         println!(
             "{}: {} and {} differ by {:.1e}",
             d.output, d.engines[0], d.engines[1], d.relative

@@ -98,7 +98,9 @@ fn names(head: &Head, model: Option<&Model>, defaults: &[usize], walker: &Walker
         maps.add(name, &map);
     }
     let mut image = Constants::default();
-    image.word("colours", " The number of color channels, 1 or 3.");
+    for word in ["colors", "colours"] {
+        image.word(word, " The number of color channels, 1 or 3.");
+    }
     image.word("levels", " The number of values that a pixel's channel can have.");
 
     let mut modules: BTreeMap<Ident, TokenStream> = BTreeMap::new();

@@ -1,9 +1,11 @@
 //! Graphs that no declaration makes: built node by node, or edited.
 
-use pixelrnn::internal::graph::{Dim, Init, Role, Type, Value};
-use pixelrnn::internal::ops::{Mask, MaskKind, MaskedConv, Op, Pad, PixelGraph, Slice};
+use pixelrnn::internal::graph::{Dim, Init, OutputRole, Role, Type, Value};
+use pixelrnn::internal::ops::{
+    Distribution, Mask, MaskKind, MaskedConv, Op, Pad, PixelGraph, Slice,
+};
+use pixelrnn::internal::passes::cse_dce::Bodies;
 use pixelrnn::internal::passes::rewrite::Rewrite;
-use pixelrnn::internal::passes::tidy::Bodies;
 
 /// A graph from `image` to `logits` while it is built.
 pub struct Build {
@@ -16,7 +18,7 @@ impl Build {
     pub fn new(colours: usize, height: usize, width: usize) -> (Build, Value) {
         let mut graph = PixelGraph::new("fixture");
         let shape = [Dim::N, Dim::Fixed(colours), Dim::Fixed(height), Dim::Fixed(width)];
-        let image = graph.input("image", Type::real(shape), Role::Data);
+        let image = graph.input("image", Type::real(shape), Role::Image);
         (Build { graph, colours }, image)
     }
 
@@ -67,7 +69,8 @@ impl Build {
     /// The last layer.
     pub fn logits(mut self, x: Value) -> PixelGraph {
         let logits = self.conv(x, MaskKind::B, [1, 1], self.colours, "logits");
-        self.graph.output("logits", logits);
+        let role = OutputRole::Parameters(Distribution::of_logits(2).expect("two levels"));
+        self.graph.output_as("logits", logits, role);
         self.graph
     }
 }
@@ -82,5 +85,5 @@ pub fn edit(graph: &PixelGraph, change: &dyn Fn(&str, &Op) -> Option<Op>) -> Pix
         });
         rewrite.node_as(id, op).unwrap_or_else(|e| panic!("{e}"));
     }
-    rewrite.finish()
+    rewrite.finish().expect("every output is made")
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use pixelrnn::compare::{TOLERANCE, difference};
+use pixelrnn::internal::graph::{Condition, Role};
+use pixelrnn::internal::ops::{Domain, PixelGraph};
 use pixelrnn::runtime::{Engine, Program, open};
 use pixelrnn::{Array, Declaration, Weights};
 
@@ -44,6 +46,32 @@ impl Numbers {
         Array::from_shape_simple_fn(shape, || self.below(levels) as f32)
     }
 
+    /// An array of numbers from a domain; those that may have any sign stay away from zero, where
+    /// kinks are.
+    pub fn of(&mut self, domain: Domain, shape: Vec<usize>) -> Array {
+        match domain {
+            Domain::Signed => self.array(shape).mapv(|x| x + 0.1 * x.signum()),
+            Domain::Positive => self.array(shape).mapv(|x| x.abs() + 0.5),
+            Domain::Unit => Array::from_shape_simple_fn(shape, || self.unit() as f32),
+            Domain::Levels(levels) => self.levels(shape, levels),
+        }
+    }
+
+    /// What a graph takes beside its parameters, for a model of so many levels: images, labels and
+    /// smaller images, by their roles.
+    pub fn batch(&mut self, graph: &PixelGraph, levels: usize, count: usize) -> Outputs {
+        let inputs = graph.inputs().iter().filter_map(|input| {
+            let below = match input.role {
+                Role::Image | Role::Condition(Condition::Scale { .. }) => levels,
+                Role::Condition(Condition::Label { classes }) => classes,
+                _ => return None,
+            };
+            let shape = graph.ty(input.value).extents(count);
+            Some((input.name.clone(), self.levels(shape, below)))
+        });
+        inputs.collect()
+    }
+
     /// Images for a model.
     pub fn images(&mut self, model: &Declaration, count: usize) -> Array {
         let i = model.image();
@@ -80,6 +108,11 @@ pub fn run(engine: &dyn Engine, program: &Program, calls: &[Vec<(&str, &Array)>]
         .collect()
 }
 
+/// Inputs by reference.
+pub fn refer(inputs: &[(String, Array)]) -> Vec<(&str, &Array)> {
+    inputs.iter().map(|(name, array)| (name.as_str(), array)).collect()
+}
+
 /// What a run gives.
 pub type Outputs = Vec<(String, Array)>;
 
@@ -108,6 +141,29 @@ pub fn settings(list: &[(&str, usize)]) -> Vec<(String, usize)> {
 pub fn zoo(name: &str, list: &[(&str, usize)]) -> Declaration {
     let entry = pixelrnn::zoo::find(name).expect("a model of the zoo");
     entry.declare(&settings(list)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Every model of the zoo whose name suits, small, but in all its parts; as few rows and columns as it
+/// may have.
+pub fn small_zoo(suits: impl Fn(&str) -> bool, levels: Option<usize>) -> Vec<Declaration> {
+    let entries = pixelrnn::zoo::ZOO.iter().filter(|entry| suits(entry.name));
+    entries
+        .map(|entry| {
+            let plain = entry.declare(&[]).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+            // Smaller scales divide the image.
+            let step = plain.scales().iter().map(|scale| scale.factor).max().unwrap_or(1);
+            let [height, width] = [4, 5].map(|side: usize| side.next_multiple_of(step));
+            let width = if step > 1 { width + step } else { width };
+            let wanted = [("h", 6), ("layers", 2), ("small_layers", 1), ("height", height)];
+            let wanted = wanted.into_iter().chain(levels.map(|levels| ("levels", levels)));
+            let wanted = wanted.chain([("width", width)]);
+            let has = |name: &str| {
+                let image = ["height", "width", "levels"].contains(&name);
+                image || plain.settings().iter().any(|(n, _)| n == name)
+            };
+            zoo(entry.name, &wanted.filter(|(name, _)| has(name)).collect::<Vec<_>>())
+        })
+        .collect()
 }
 
 /// The root of the repository.

@@ -3,9 +3,9 @@
 use pixelrnn::Array;
 use pixelrnn::internal::graph::{Dim, Operation, Type, verify};
 use pixelrnn::internal::ops::{DiagonalBilstm, Op, PixelGraph, RowLstm, Sample};
+use pixelrnn::internal::passes::cse_dce::cse_dce;
 use pixelrnn::internal::passes::expand::expand;
 use pixelrnn::internal::passes::layout::layout;
-use pixelrnn::internal::passes::tidy::tidy;
 use pixelrnn::internal::passes::unroll::unroll;
 
 use crate::common::{Numbers, zoo};
@@ -17,14 +17,14 @@ fn stages(graph: &PixelGraph) -> Vec<(&'static str, PixelGraph)> {
     let expanded = expand(graph).expect("expands");
     let unrolled = unroll(&expanded).expect("unrolls");
     let moved = layout(&expanded).expect("moves");
-    let tidied = tidy(&moved).expect("tidies");
-    vec![("expand", expanded), ("unroll", unrolled), ("layout", moved), ("tidy", tidied)]
+    let tidied = cse_dce(&moved).expect("cleans up");
+    vec![("expand", expanded), ("unroll", unrolled), ("layout", moved), ("cse_dce", tidied)]
 }
 
 fn check(graph: &PixelGraph, what: &str) {
     let mut numbers = Numbers::new(12);
     for batch in [1, 3] {
-        let inputs = inputs_of(graph, batch, &mut numbers);
+        let inputs = inputs_of(graph, &[], batch, &mut numbers);
         let expected = reference(graph, batch, &inputs);
         for (stage, other) in stages(graph) {
             verify(&other).unwrap_or_else(|e| panic!("{what}, {stage}: {e}"));
@@ -72,8 +72,9 @@ fn every_small_size() {
                     diagonal.extend_from_slice(state);
                 }
                 let colours = 1 + height % 3;
-                let row = Sample::new(RowLstm { colours, learned }, row);
-                let diagonal = Sample::new(DiagonalBilstm { colours, learned }, diagonal);
+                let row = Sample::new(RowLstm { colours, learned, biased: false }, row);
+                let diagonal =
+                    Sample::new(DiagonalBilstm { colours, learned, biased: false }, diagonal);
                 for sample in [row, diagonal] {
                     let what = format!("{} {height} x {width}", sample.op.mnemonic());
                     check(&graph_of(&sample), &what);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use pixelrnn::internal::graph::{Operation, Type};
-use pixelrnn::internal::ops::{Env, Grid, Mul, Op, Reading, Sample};
+use pixelrnn::internal::ops::{Domain, Env, Grid, Mul, Op, Reading, Sample};
 use pixelrnn::internal::passes::causality::causality;
 use pixelrnn::{Array, Declaration, Source};
 
@@ -39,9 +39,10 @@ fn elements(part: &[Range<usize>], extents: &[usize]) -> Vec<usize> {
 fn said(sample: &Sample, grids: &[Grid], constants: &[Option<&Array>]) -> Vec<BTreeSet<Element>> {
     let types: Vec<&Type> = sample.inputs.iter().collect();
     let grids: Vec<&Grid> = grids.iter().collect();
-    let reading = Reading { types: &types, grids: &grids, constants };
+    let result = sample.op.infer(&types).expect("fits").remove(0);
+    let reading = Reading { types: &types, result: &result, grids: &grids, constants };
     let footprint = sample.op.footprint(&reading);
-    let extents = sample.op.infer(&types).expect("fits")[0].extents(1);
+    let extents = result.extents(1);
     let ends: Vec<usize> = footprint.grid.axes.iter().filter_map(|b| b.last().copied()).collect();
     assert_eq!(ends, extents, "the grid covers the result");
     let mut all = vec![BTreeSet::new(); extents.iter().product()];
@@ -86,15 +87,21 @@ fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Eleme
                 std::mem::replace(a.iter_mut().nth(e).expect("an element"), x)
             };
             let old = slot(&mut inputs[i], 0.0);
-            // To the other side of zero, where every kink is.
-            slot(&mut inputs[i], -old - 0.125);
-            let after = eval(&inputs);
-            slot(&mut inputs[i], old);
-            for (set, (a, b)) in all.iter_mut().zip(before.iter().zip(after.iter())) {
-                if a != b {
-                    set.insert((i, e));
+            let others = match sample.domains[i] {
+                Domain::Levels(levels) => (0..levels).map(|level| level as f64).collect(),
+                // To the other side of zero, where every kink is.
+                _ => vec![-old - 0.125],
+            };
+            for other in others {
+                slot(&mut inputs[i], other);
+                let after = eval(&inputs);
+                for (set, (a, b)) in all.iter_mut().zip(before.iter().zip(after.iter())) {
+                    if a != b {
+                        set.insert((i, e));
+                    }
                 }
             }
+            slot(&mut inputs[i], old);
         }
     }
     all
@@ -102,10 +109,11 @@ fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Eleme
 
 /// Positive numbers, away from every kink.
 fn inputs_of(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
-    let draw = |ty: &Type, numbers: &mut Numbers| {
-        Array::<f64>::from_shape_simple_fn(ty.extents(1), || 0.5 + numbers.unit())
+    let draw = |(ty, domain): (&Type, &Domain)| match domain {
+        Domain::Levels(levels) => numbers.levels(ty.extents(1), *levels).mapv(f64::from),
+        _ => Array::<f64>::from_shape_simple_fn(ty.extents(1), || 0.5 + numbers.unit()),
     };
-    sample.inputs.iter().map(|ty| draw(ty, numbers)).collect()
+    sample.inputs.iter().zip(&sample.domains).map(draw).collect()
 }
 
 #[test]

@@ -8,9 +8,8 @@ use pixelrnn::internal::ops::rules::adjoint::{AdjointError, pull_back};
 use pixelrnn::internal::ops::{
     Add, Constant, Env, Fill, Mul, Op, Pad, PixelGraph, Sample, Scan, StateConv, Tanh, evaluate,
 };
-use pixelrnn::internal::passes::join::join;
-use pixelrnn::internal::passes::tidy::tidy;
-use pixelrnn::internal::passes::{differentiate, with_loss};
+use pixelrnn::internal::passes::cse_dce::cse_dce;
+use pixelrnn::internal::passes::pads_to_concat::pads_to_concat;
 use pixelrnn::prelude::*;
 
 use crate::common::{Numbers, settings, weights};
@@ -27,32 +26,32 @@ fn dot(a: &Array<f64>, b: &Array<f64>) -> f64 {
     a.iter().zip(b.iter()).map(|(x, y)| x * y).sum()
 }
 
-/// Inputs of a sample: levels for images, and numbers away from zero, where `relu` has a kink.
+/// Inputs of a sample.
 fn inputs(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
-    let loss =
-        matches!(sample.op, Op::BernoulliNll(_) | Op::CategoricalNll(_) | Op::SoftmaxResidual(_));
-    let levels = if matches!(sample.op, Op::BernoulliNll(_)) { 2 } else { 4 };
-    let one = |(i, ty): (usize, &Type)| match loss && i == 1 {
-        true => doubles(&numbers.levels(ty.extents(BATCH), levels)),
-        false => {
-            let tame = matches!(sample.op, Op::Sqrt(_) | Op::Div(_));
-            let x = doubles(&numbers.array(ty.extents(BATCH))).mapv(|x| x + 0.1 * x.signum());
-            if tame { x.mapv(|x| x.abs() + 0.5) } else { x }
-        }
-    };
-    sample.inputs.iter().enumerate().map(one).collect()
+    let pairs = sample.inputs.iter().zip(&sample.domains);
+    pairs.map(|(ty, &domain)| doubles(&numbers.of(domain, ty.extents(BATCH)))).collect()
 }
 
-/// The cotangents that `pull_back` gives for a sample and random cotangents of its results, and what
-/// they say of a direction; against the difference of two evaluations.
-fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
-    let mut numbers = Numbers::new(seed);
+/// An operator alone, and with the cotangents of its inputs.
+struct Pulled {
+    /// The operator's results, `y0` and so on.
+    plain: PixelGraph,
+    /// The cotangents, in the order of `names`.
+    graph: PixelGraph,
+    /// Random cotangents of the results, `d0` and so on.
+    given: Doubles,
+    /// The inputs that have a cotangent.
+    names: Vec<usize>,
+}
+
+/// What `pull_back` makes of a sample; `None` where an operator has no rule of its own.
+fn pulled(sample: &Sample, numbers: &mut Numbers) -> Option<Pulled> {
     let mut graph = PixelGraph::new("sample");
     let formals: Vec<Value> = sample
         .inputs
         .iter()
         .enumerate()
-        .map(|(i, ty)| graph.input(format!("x{i}"), ty.clone(), Role::Data))
+        .map(|(i, ty)| graph.input(format!("x{i}"), ty.clone(), Role::Local))
         .collect();
     let op = match &sample.op {
         Op::Scan(scan) => scan.saving().expect("saves").into(),
@@ -77,7 +76,7 @@ fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
                 }
             }
         }
-        let value = graph.input(format!("d{i}"), ty, Role::Data);
+        let value = graph.input(format!("d{i}"), ty, Role::Local);
         given.insert(format!("d{i}"), seed);
         seeds.push((result, value));
     }
@@ -101,6 +100,14 @@ fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
             names.push(i);
         }
     }
+    Some(Pulled { plain, graph, given, names })
+}
+
+/// The cotangents that `pull_back` gives for a sample and random cotangents of its results, and what
+/// they say of a direction; against the difference of two evaluations.
+fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
+    let mut numbers = Numbers::new(seed);
+    let Pulled { plain, graph, given, names } = pulled(sample, &mut numbers)?;
     let x = inputs(sample, &mut numbers);
     let direction: Vec<Array<f64>> =
         sample.inputs.iter().map(|ty| doubles(&numbers.array(ty.extents(BATCH)))).collect();
@@ -153,21 +160,92 @@ fn every_operator_agrees_with_finite_differences() {
     assert!(checked > 35, "{checked}");
 }
 
+/// Operators that are linear in some input, and so must be found by the next test.
+const LINEAR: [&str; 21] = [
+    "add",
+    "broadcast",
+    "concat",
+    "div",
+    "divide_by_batch",
+    "masked_conv",
+    "matmul",
+    "merge_axes",
+    "mul",
+    "pad",
+    "scale",
+    "select",
+    "shift_down",
+    "skew",
+    "slice",
+    "split_axis",
+    "state_conv",
+    "sub",
+    "sum",
+    "transpose",
+    "unskew",
+];
+
+/// Where a result is linear in an input, the cotangent is the transposed operator:
+/// `<f(x + v) - f(x), d> = <v, transposed d>`, to rounding. Which inputs those are is found by trying.
+#[test]
+fn linear_operators_are_transposed() {
+    let mut found = std::collections::BTreeSet::new();
+    for (i, sample) in Op::samples().iter().enumerate() {
+        let mut numbers = Numbers::new(100 + i as u64);
+        let Some(Pulled { plain, graph, given, names }) = pulled(sample, &mut numbers) else {
+            continue;
+        };
+        let env = Env { batch: BATCH };
+        let x = inputs(sample, &mut numbers);
+        let mut all = given.clone();
+        all.extend(x.iter().enumerate().map(|(i, x)| (format!("x{i}"), x.clone())));
+        let cotangents = evaluate(&graph, &env, &all).expect("evaluates");
+        let results = |input: usize, x: Array<f64>| {
+            let mut all = all.clone();
+            all.insert(format!("x{input}"), x);
+            evaluate(&plain, &env, &all).expect("evaluates")
+        };
+        for (&input, cotangent) in names.iter().zip(&cotangents) {
+            let v = doubles(&numbers.array(x[input].shape().to_vec()));
+            let at = |t: f64| results(input, &x[input] + &(&v * t));
+            let (zero, one, far, back) = (at(0.0), at(1.0), at(8.0), at(-8.0));
+            let linear = (0..zero.len()).all(|k| {
+                let slope = &one[k] - &zero[k];
+                let other = (&far[k] - &back[k] - &slope * 16.0).mapv(f64::abs);
+                other.iter().all(|&x| x < 1e-11)
+            });
+            if !linear {
+                continue;
+            }
+            let seeds = (0..zero.len()).map(|k| &given[&format!("d{k}")]);
+            let forward: f64 =
+                seeds.zip(zero.iter().zip(&one)).map(|(d, (a, b))| dot(&(b - a), d)).sum();
+            let back = dot(&v, cotangent);
+            let error = (forward - back).abs() / (1.0 + forward.abs());
+            assert!(error < 1e-11, "{:?}, input {input}: {forward}, {back}", sample.op);
+            found.insert(sample.op.mnemonic());
+        }
+    }
+    for mnemonic in LINEAR {
+        assert!(found.contains(mnemonic), "`{mnemonic}` was not found to be linear: {found:?}");
+    }
+}
+
 /// The slope of a model's loss in a random direction of its parameters, both ways.
-fn check_model(model: &Declaration) {
+pub fn check_model(model: &Declaration) {
     let name = model.name();
-    let graph = with_loss(model.graph()).expect("a loss");
-    let gradient = differentiate(&graph).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let graph = model.graph_of(GraphKind::Nll).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let gradient = model.graph_of(GraphKind::Grad).unwrap_or_else(|e| panic!("{name}: {e}"));
     pixelrnn::internal::graph::verify(&gradient).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut numbers = Numbers::new(7);
-    let images = doubles(&numbers.images(model, BATCH));
+    let batch = numbers.batch(&graph, model.image().levels, BATCH);
     let start = weights(model, 3);
     let direction: BTreeMap<String, Array<f64>> = start
         .iter()
         .map(|(n, w)| (n.clone(), doubles(&numbers.array(w.shape().to_vec()))))
         .collect();
     let at = |t: f64| -> Doubles {
-        let mut all = Doubles::from([("image".to_string(), images.clone())]);
+        let mut all: Doubles = batch.iter().map(|(n, a)| (n.clone(), doubles(a))).collect();
         for (n, w) in &start {
             all.insert(n.clone(), doubles(w) + &(&direction[n] * t));
         }
@@ -185,7 +263,10 @@ fn check_model(model: &Declaration) {
         assert_eq!(result.shape(), start[parameter].shape(), "{name}: {parameter}");
         exact += dot(result, &direction[parameter]);
     }
-    assert_eq!(results.len(), 1 + start.len(), "{name}: one gradient for each parameter");
+    let given = gradient.outputs().iter().filter_map(|o| o.name.strip_suffix(".grad"));
+    let given: Vec<&str> = given.collect();
+    let missing: Vec<&String> = start.keys().filter(|n| !given.contains(&n.as_str())).collect();
+    assert!(missing.is_empty(), "{name}: no gradient for {missing:?}");
     let error = (numeric - exact).abs() / (1.0 + numeric.abs());
     assert!(error < 1e-6, "{name}: difference {numeric}, gradient {exact}");
 }
@@ -216,9 +297,9 @@ fn whole_models_agree_with_finite_differences() {
 fn any_loop_is_differentiated() {
     let ty = Type::real([2usize, 3]);
     let mut body = PixelGraph::new("strange");
-    let s = body.input("s", ty.clone(), Role::Data);
-    let w = body.input("w", ty.clone(), Role::Data);
-    let x = body.input("x", ty.clone(), Role::Data);
+    let s = body.input("s", ty.clone(), Role::Local);
+    let w = body.input("w", ty.clone(), Role::Local);
+    let x = body.input("x", ty.clone(), Role::Local);
     let mut push =
         |op: Op, inputs: &[Value], name: &str| body.push(op, inputs, name, None).expect("fits")[0];
     let half = Array::from_elem(vec![1, 3], 0.5);
@@ -246,9 +327,9 @@ fn loops_in_loops_are_differentiated() {
     let weight = Type::real([1usize, 2, 2, 3]);
     let cell = |name: &str| {
         let mut body = PixelGraph::new(name);
-        let s = body.input("s", ty.clone(), Role::Data);
-        let w = body.input("w", weight.clone(), Role::Data);
-        let x = body.input("x", ty.clone(), Role::Data);
+        let s = body.input("s", ty.clone(), Role::Local);
+        let w = body.input("w", weight.clone(), Role::Local);
+        let x = body.input("x", ty.clone(), Role::Local);
         (body, [s, w, x])
     };
     for reverse in [false, true] {
@@ -265,9 +346,9 @@ fn loops_in_loops_are_differentiated() {
 
         let steps = Type::real([4usize, 1, 3, 2, 2]);
         let mut outer = PixelGraph::new("outer");
-        let s = outer.input("s", ty.clone(), Role::Data);
-        let w = outer.input("w", weight.clone(), Role::Data);
-        let x = outer.input("x", steps.clone(), Role::Data);
+        let s = outer.input("s", ty.clone(), Role::Local);
+        let w = outer.input("w", weight.clone(), Role::Local);
+        let x = outer.input("x", steps.clone(), Role::Local);
         let mut push =
             |op: Op, inputs: &[Value]| outer.push(op, inputs, "out", None).expect("fits");
         let results = push(inner.into(), &[s, w, x]);
@@ -300,7 +381,7 @@ fn sums_of_padded_parts_are_joined() {
         let mut numbers = Numbers::new(3);
         let mut sum: Option<Value> = None;
         for (i, &(before, length)) in parts.iter().enumerate() {
-            let x = graph.input(format!("x{i}"), Type::real([2usize, length]), Role::Data);
+            let x = graph.input(format!("x{i}"), Type::real([2usize, length]), Role::Local);
             inputs.insert(format!("x{i}"), doubles(&numbers.array(vec![2, length])));
             let pad = Pad { axis: 1, before, after: 6 - before - length };
             let part = graph.push(pad.into(), &[x], &format!("part{i}"), None).expect("fits")[0];
@@ -314,7 +395,7 @@ fn sums_of_padded_parts_are_joined() {
         graph.output("sum", sum.expect("parts"));
         let env = Env { batch: 1 };
         let expected = evaluate(&graph, &env, &inputs).expect("evaluates");
-        let after = tidy(&join(&graph).expect("joins")).expect("tidies");
+        let after = cse_dce(&pads_to_concat(&graph).expect("joins")).expect("cleans up");
         assert_eq!(evaluate(&after, &env, &inputs).expect("evaluates"), expected, "{parts:?}");
         let ops: Vec<&str> = after.nodes().map(|(_, n)| n.op.mnemonic()).collect();
         assert_eq!(ops == ["concat"], joined, "{parts:?}: {ops:?}");

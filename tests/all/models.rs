@@ -7,26 +7,30 @@ use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
 use pixelrnn::{Array, Declaration};
 
-use crate::common::{Numbers, Outputs, assert_same, engines, run, weights, zoo};
+use crate::common::{Numbers, Outputs, assert_same, engines, refer, run, small_zoo, weights, zoo};
 use crate::declared::declared;
 
 /// How a model may be written.
-const FORMS: [(Batch, ControlFlow, bool); 4] = [
+pub const FORMS: [(Batch, ControlFlow, bool); 4] = [
     (Batch::Symbolic, ControlFlow::Scan, true),
     (Batch::Symbolic, ControlFlow::Scan, false),
     (Batch::Fixed(2), ControlFlow::Scan, true),
     (Batch::Fixed(2), ControlFlow::Unroll, true),
 ];
 
+/// The models that have tests of their own.
+const THREE: [&str; 3] = ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"];
+
 /// Without gradients.
-const KINDS: [GraphKind; 2] = [GraphKind::Forward, GraphKind::Nll];
+pub const KINDS: [GraphKind; 2] = [GraphKind::Forward, GraphKind::Nll];
 
 /// Compares every engine with the reference, for both graphs of a model in each of some forms.
-fn check(model: &Declaration, kinds: &[GraphKind], forms: &[(Batch, ControlFlow, bool)]) {
+pub fn check(model: &Declaration, kinds: &[GraphKind], forms: &[(Batch, ControlFlow, bool)]) {
     let weights = weights(model, 7);
     let mut numbers = Numbers::new(3);
-    let images = [numbers.images(model, 2), numbers.images(model, 3)];
-    let calls: Vec<Vec<(&str, &Array)>> = images.iter().map(|i| vec![("image", i)]).collect();
+    let whole = model.graph_of(GraphKind::Forward).expect("a graph");
+    let inputs = [2, 3].map(|count| numbers.batch(&whole, model.image().levels, count));
+    let calls: Vec<Vec<(&str, &Array)>> = inputs.iter().map(|i| refer(i)).collect();
     for &kind in kinds {
         let graph = bind(&model.graph_of(kind).expect("a graph"), &weights).expect("fits");
         let program = Program { name: model.name(), onnx: &[], graph: Some(&graph) };
@@ -91,9 +95,8 @@ fn diagonal_bilstm() {
 /// The rest of the zoo differs in its wide head; once each, small.
 #[test]
 fn the_rest_of_the_zoo() {
-    for entry in pixelrnn::zoo::ZOO.iter().filter(|e| !e.name.starts_with("digits")) {
-        let list = [("h", 6), ("layers", 2), ("height", 4), ("width", 5), ("levels", 3)];
-        check(&zoo(entry.name, &list), &[GraphKind::Forward], &FORMS[2..3]);
+    for model in small_zoo(|name| !THREE.contains(&name), Some(3)) {
+        check(&model, &KINDS, &FORMS[2..3]);
     }
 }
 

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use pixelrnn::internal::graph::{Dim, Operation, Role, Type};
 use pixelrnn::internal::onnx::{EncodeOptions, encode};
-use pixelrnn::internal::ops::{Env, Op, PixelGraph, Relu, Sample, evaluate};
-use pixelrnn::internal::passes::{CompileOptions, compile};
+use pixelrnn::internal::ops::{Domain, Env, Op, PixelGraph, Relu, Sample, evaluate};
+use pixelrnn::internal::passes::{Job, lower};
 use pixelrnn::runtime::Program;
-use pixelrnn::{Array, Batch, ControlFlow};
+use pixelrnn::{Array, Batch, ControlFlow, GraphKind};
 
-use crate::common::{Numbers, Outputs, assert_same, engines, run};
+use crate::common::{Numbers, Outputs, assert_same, engines, refer, run};
 
 /// A graph of one node; its inputs are `x0`, `x1` and so on.
 pub fn graph_of(sample: &Sample) -> PixelGraph {
     let mut graph = PixelGraph::new(sample.op.mnemonic());
     let mut inputs = Vec::new();
     for (i, ty) in sample.inputs.iter().enumerate() {
-        inputs.push(graph.input(format!("x{i}"), ty.clone(), Role::Data));
+        inputs.push(graph.input(format!("x{i}"), ty.clone(), Role::Local));
     }
     let results = graph.push(sample.op.clone(), &inputs, "node", None).expect("the sample fits");
     for (i, &value) in results.iter().enumerate() {
@@ -26,29 +26,20 @@ pub fn graph_of(sample: &Sample) -> PixelGraph {
     graph
 }
 
-/// Random inputs of a sample's graph; images of a loss are levels.
-pub fn inputs_of(graph: &PixelGraph, batch: usize, numbers: &mut Numbers) -> Vec<(String, Array)> {
-    let levels = match graph.name.as_str() {
-        "bernoulli_nll" => Some(2),
-        "categorical_nll" | "softmax_residual" => Some(4),
-        _ => None,
-    };
-    let mut all = Vec::new();
-    for (i, input) in graph.inputs().iter().enumerate() {
-        let shape = graph.ty(input.value).extents(batch);
-        let array = match levels {
-            Some(levels) if i == 1 => numbers.levels(shape, levels),
-            // What is drawn with is at least 0 and below 1.
-            _ if graph.name == "draw" && i == 1 => numbers.array(shape).mapv(|x| x.abs() * 0.999),
-            // Where a root or a quotient is tame.
-            _ if matches!(graph.name.as_str(), "sqrt" | "div") => {
-                numbers.array(shape).mapv(|x| x.abs() + 0.5)
-            }
-            _ => numbers.array(shape),
-        };
-        all.push((input.name.clone(), array));
-    }
-    all
+/// Random inputs of a graph; those without a domain hold any number.
+pub fn inputs_of(
+    graph: &PixelGraph,
+    domains: &[Domain],
+    batch: usize,
+    numbers: &mut Numbers,
+) -> Vec<(String, Array)> {
+    let inputs = graph.inputs().iter().enumerate();
+    inputs
+        .map(|(i, input)| {
+            let domain = domains.get(i).copied().unwrap_or(Domain::Signed);
+            (input.name.clone(), numbers.of(domain, graph.ty(input.value).extents(batch)))
+        })
+        .collect()
 }
 
 /// What a graph evaluates to in f64.
@@ -63,7 +54,7 @@ fn carry_batch(graph: &mut PixelGraph) {
     let has = |ty: &Type| ty.shape.contains(&Dim::N);
     let outputs = graph.outputs().iter().any(|o| has(graph.ty(o.value)));
     if outputs && !graph.inputs().iter().any(|i| has(graph.ty(i.value))) {
-        let carrier = graph.input("carrier", Type::real([Dim::N]), Role::Data);
+        let carrier = graph.input("carrier", Type::real([Dim::N]), Role::Local);
         let copy = graph.push(Relu.into(), &[carrier], "carried", None).expect("fits");
         graph.output("carried", copy[0]);
     }
@@ -81,7 +72,7 @@ fn every_operator_agrees_on_every_engine() {
         let mut graph = graph_of(sample);
         carry_batch(&mut graph);
         let calls: Vec<(usize, Vec<(String, Array)>)> =
-            [2, 3].map(|n| (n, inputs_of(&graph, n, &mut numbers))).into();
+            [2, 3].map(|n| (n, inputs_of(&graph, &sample.domains, n, &mut numbers))).into();
         let expected: Vec<Outputs> =
             calls.iter().map(|(n, inputs)| named(&graph, reference(&graph, *n, inputs))).collect();
         for (batch, control_flow, simplify) in [
@@ -91,11 +82,11 @@ fn every_operator_agrees_on_every_engine() {
             (Batch::Fixed(2), ControlFlow::Scan, true),
             (Batch::Symbolic, ControlFlow::Unroll, true),
         ] {
-            let options = CompileOptions { batch, control_flow, weights: None, simplify };
-            let what =
-                format!("sample {k}, {} {:?}, {options:?}", graph.name, sample.op.attributes());
+            let job = Job { batch, control_flow, simplify, ..Job::new(&[], GraphKind::Forward) };
+            let form = format!("{batch:?} {control_flow:?} simplify={simplify}");
+            let what = format!("sample {k}, {} {:?}, {form}", graph.name, sample.op.attributes());
             let onnx =
-                compile(&graph, &options, &mut |_, _| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
+                lower(&graph, &job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
             let onnx =
                 encode(&onnx, &EncodeOptions::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
             let program = Program { name: &what, onnx: &onnx, graph: None };
@@ -112,10 +103,6 @@ fn every_operator_agrees_on_every_engine() {
     }
 }
 
-fn refer(inputs: &[(String, Array)]) -> Vec<(&str, &Array)> {
-    inputs.iter().map(|(name, array)| (name.as_str(), array)).collect()
-}
-
 fn named(graph: &PixelGraph, results: Vec<Array<f64>>) -> Outputs {
     let names = graph.outputs().iter().map(|o| o.name.clone());
     names.zip(results).map(|(name, a)| (name, a.mapv(|x| x as f32))).collect()
@@ -127,11 +114,10 @@ fn every_operator_set_gives_the_same_numbers() {
     for sample in Op::samples() {
         let mut graph = graph_of(&sample);
         carry_batch(&mut graph);
-        let inputs = inputs_of(&graph, 2, &mut numbers);
+        let inputs = inputs_of(&graph, &sample.domains, 2, &mut numbers);
         let expected = named(&graph, reference(&graph, 2, &inputs));
-        let (batch, control_flow) = (Batch::Symbolic, ControlFlow::Scan);
-        let options = CompileOptions { batch, control_flow, weights: None, simplify: true };
-        let onnx = compile(&graph, &options, &mut |_, _| {}).expect("compiles");
+        let job = Job::new(&[], GraphKind::Forward);
+        let onnx = lower(&graph, &job, &mut |_, _| {}).expect("compiles");
         for opset in 17..=22 {
             let options = EncodeOptions { opset, ..EncodeOptions::default() };
             let bytes = encode(&onnx, &options).expect("encodes");

@@ -8,7 +8,7 @@ use pixelrnn::internal::ops::{Env, evaluate};
 use pixelrnn::internal::passes::bind;
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::{Engine, Program, Session};
-use pixelrnn::sampling::{BATCH, Given, Method, Sampling};
+use pixelrnn::sampling::{BATCH, Given, SampleMethod, Sampling};
 use pixelrnn::{Array, Declaration, Weights};
 
 use crate::common::{Numbers, engines, weights, zoo};
@@ -148,8 +148,14 @@ fn temperature_divides_the_logits() {
         let weights = loud(&model, 21);
         let uniform = uniform(&model, 3, 4);
         for temperature in [1e-38, 1e38] {
-            let drawn = [Method::Cached, Method::Naive].map(|method| {
-                let request = Sampling { method, temperature, uniform: &uniform, given: None };
+            let drawn = [SampleMethod::Cached, SampleMethod::Naive].map(|method| {
+                let request = Sampling {
+                    method,
+                    temperature,
+                    uniform: std::slice::from_ref(&uniform),
+                    given: None,
+                    labels: None,
+                };
                 let engine = &*engines()[2];
                 let drawn =
                     pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
@@ -396,14 +402,15 @@ fn the_library_draws_completes_and_repeats() {
     // One batch and a part of one.
     let count = BATCH + 3;
     let numbers = pixelrnn::sampling::uniform(&model, count, 7);
-    assert!(numbers.iter().all(|u| (0.0..1.0).contains(u)));
+    assert!(numbers[0].iter().all(|u| (0.0..1.0).contains(u)));
     let few = pixelrnn::sampling::uniform(&model, 2, 7);
-    assert_eq!(few, numbers.slice_axis(Axis(0), (..2).into()), "streams of their own");
-    let levels = pixelrnn::sampling::uniform(&model, count, 8).mapv(|u| (9.0 * u).floor());
+    assert_eq!(few[0], numbers[0].slice_axis(Axis(0), (..2).into()), "streams of their own");
+    let levels = pixelrnn::sampling::uniform(&model, count, 8)[0].mapv(|u| (9.0 * u).floor());
     for rows in [None, Some(2)] {
         let given = rows.map(|rows| Given { levels: &levels, rows });
-        let drawn = [Method::Cached, Method::Naive].map(|method| {
-            let request = Sampling { method, temperature: 0.8, uniform: &numbers, given };
+        let drawn = [SampleMethod::Cached, SampleMethod::Naive].map(|method| {
+            let request =
+                Sampling { method, temperature: 0.8, uniform: &numbers, given, labels: None };
             let mut last = 0.0;
             let engine = &*engines()[2];
             let images = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |n| {
@@ -422,8 +429,13 @@ fn the_library_draws_completes_and_repeats() {
         );
         assert_ne!(drawn[0], levels);
     }
-    let request =
-        Sampling { method: Method::Naive, temperature: 0.0, uniform: &numbers, given: None };
+    let request = Sampling {
+        method: SampleMethod::Naive,
+        temperature: 0.0,
+        uniform: &numbers,
+        given: None,
+        labels: None,
+    };
     let engine = &*engines()[2];
     let refused = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
     assert!(refused.is_err());
@@ -438,8 +450,14 @@ fn parameters_that_are_not_read_do_not_matter() {
     let model = Declaration::from_source(source, &[]).expect("a model");
     let weights = loud(&model, 3);
     let uniform = uniform(&model, 2, 4);
-    let drawn = [Method::Cached, Method::Naive].map(|method| {
-        let request = Sampling { method, temperature: 1.0, uniform: &uniform, given: None };
+    let drawn = [SampleMethod::Cached, SampleMethod::Naive].map(|method| {
+        let request = Sampling {
+            method,
+            temperature: 1.0,
+            uniform: std::slice::from_ref(&uniform),
+            given: None,
+            labels: None,
+        };
         let engine = &*engines()[2];
         let drawn = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
         drawn.unwrap_or_else(|e| panic!("{e}"))
@@ -455,9 +473,15 @@ fn what_does_not_suit_is_refused() {
     let right = uniform(&model, 2, 1);
     let levels = right.mapv(|_| 8.0);
     let refuse = |uniform: &Array, given: Option<&Array>, word: &str| {
-        for method in [Method::Cached, Method::Naive] {
+        for method in [SampleMethod::Cached, SampleMethod::Naive] {
             let given = given.map(|levels| Given { levels, rows: 2 });
-            let request = Sampling { method, temperature: 1.0, uniform, given };
+            let request = Sampling {
+                method,
+                temperature: 1.0,
+                uniform: std::slice::from_ref(uniform),
+                given,
+                labels: None,
+            };
             let engine = &*engines()[2];
             let error = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {})
                 .expect_err("does not suit");
@@ -479,8 +503,9 @@ fn what_does_not_suit_is_refused() {
 #[test]
 fn completions_have_numbers_of_their_own() {
     let model = small("digits-row-lstm", 1, 2);
-    let of =
-        |count, completions| pixelrnn::sampling::uniform_completions(&model, count, completions, 3);
+    let of = |count, completions| {
+        pixelrnn::sampling::uniform_completions(&model, count, completions, 3).remove(0)
+    };
     let [two, three] = [2, 3].map(|completions| of(4, completions));
     assert_eq!((two.shape()[0], three.shape()[0]), (8, 12));
     for image in 0..4 {
@@ -490,7 +515,7 @@ fn completions_have_numbers_of_their_own() {
             assert_eq!(a, b);
         }
     }
-    assert_eq!(of(4, 1), pixelrnn::sampling::uniform(&model, 4, 3));
+    assert_eq!(of(4, 1), pixelrnn::sampling::uniform(&model, 4, 3)[0]);
     let different: std::collections::BTreeSet<String> =
         three.outer_iter().map(|numbers| numbers.to_string()).collect();
     assert_eq!(different.len(), 12);

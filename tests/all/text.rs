@@ -5,10 +5,10 @@ use pixelrnn::internal::graph::text::read;
 use pixelrnn::internal::graph::{Dim, Fault, Operation, Role, TextError, Type, verify};
 use pixelrnn::internal::ops::{Add, Op, PixelGraph, Relu, Scan};
 use pixelrnn::internal::passes::expand::expand;
+use pixelrnn::internal::passes::loss;
 use pixelrnn::internal::passes::unroll::unroll;
-use pixelrnn::internal::passes::with_loss;
 
-use crate::common::{Numbers, zoo};
+use crate::common::{Numbers, small_zoo};
 use crate::declared::declared;
 use crate::ops::graph_of;
 
@@ -33,16 +33,13 @@ fn operators_read_back() {
 
 #[test]
 fn models_read_back() {
-    let mut models = Vec::new();
-    for entry in pixelrnn::zoo::ZOO {
-        models.push(zoo(entry.name, &[("h", 4), ("layers", 1), ("height", 4), ("width", 3)]));
-    }
+    let mut models = small_zoo(|_| true, None);
     models.extend(["row", "diagonal", "mixed"].map(|name| declared(name, &[])));
     for model in models {
         let graph = model.graph();
         assert!(!graph.doc.is_empty());
         assert_reads_back(graph);
-        assert_reads_back(&with_loss(graph).expect("has logits"));
+        assert_reads_back(&loss(graph).expect("has logits"));
         let expanded = expand(graph).expect("expands");
         assert_reads_back(&expanded);
         assert_reads_back(&unroll(&expanded).expect("unrolls"));
@@ -53,7 +50,7 @@ fn models_read_back() {
 fn names_and_numbers_of_all_kinds_read_back() {
     let mut graph = PixelGraph::new("a \"name\" with\nlines, \\ and \u{1f4a5}\0");
     graph.doc = "tab\t, bell \u{7}, 'quotes', ; no comment, } no end".into();
-    let x = graph.input("x y", Type::real([Dim::N, Dim::Batch(3), Dim::Fixed(2)]), Role::Data);
+    let x = graph.input("x y", Type::real([Dim::N, Dim::Batch(3), Dim::Fixed(2)]), Role::Local);
     let y = graph.push(Relu.into(), &[x], "%0 = relu", None).expect("fits");
     graph.output("body {", y[0]);
     assert_reads_back(&graph);
@@ -205,31 +202,31 @@ fn ty() -> Type {
 #[test]
 fn the_verifier_refuses_what_is_broken() {
     let twice = faulty(|g| {
-        g.input("x", ty(), Role::Data);
-        g.input("x", ty(), Role::Data);
+        g.input("x", ty(), Role::Local);
+        g.input("x", ty(), Role::Local);
     });
     assert_eq!(twice.to_string(), "two inputs are called `x`");
     let twice = faulty(|g| {
-        let x = g.input("x", ty(), Role::Data);
+        let x = g.input("x", ty(), Role::Local);
         g.output("y", x);
         g.output("y", x);
     });
     assert_eq!(twice.to_string(), "two outputs are called `y`");
     let nameless = faulty(|g| {
-        g.input("", ty(), Role::Data);
+        g.input("", ty(), Role::Local);
     });
     assert_eq!(nameless.to_string(), "one of the inputs has no name");
     let nameless = faulty(|g| {
-        let x = g.input("x", ty(), Role::Data);
+        let x = g.input("x", ty(), Role::Local);
         g.push(Relu.into(), &[x], "", None).expect("fits");
     });
     assert_eq!(nameless.to_string(), "one of the nodes has no name");
     // A value of another graph is none of this one.
     let mut other = PixelGraph::new("other");
-    let x = other.input("x", ty(), Role::Data);
+    let x = other.input("x", ty(), Role::Local);
     let far = other.push(Relu.into(), &[x], "r", None).expect("fits")[0];
     let order = faulty(|g| {
-        g.input("x", ty(), Role::Data);
+        g.input("x", ty(), Role::Local);
         g.output("y", far);
     });
     assert!(matches!(&order, Fault::Order { node, value } if node == "output y" && *value == far));
@@ -238,14 +235,14 @@ fn the_verifier_refuses_what_is_broken() {
 #[test]
 fn the_verifier_looks_into_bodies() {
     let mut body = PixelGraph::new("body");
-    let s = body.input("s", ty(), Role::Data);
-    let x = body.input("s", ty(), Role::Data);
+    let s = body.input("s", ty(), Role::Local);
+    let x = body.input("s", ty(), Role::Local);
     let sum = body.push(Add.into(), &[s, x], "sum", None).expect("fits");
     body.output("s", sum[0]);
     let scan = Scan { body: Box::new(body), states: 1, invariants: 0, reverse: false };
     let fault = faulty(|g| {
-        let s = g.input("s", ty(), Role::Data);
-        let x = g.input("x", Type::real([Dim::Fixed(3), Dim::N, Dim::Fixed(2)]), Role::Data);
+        let s = g.input("s", ty(), Role::Local);
+        let x = g.input("x", Type::real([Dim::Fixed(3), Dim::N, Dim::Fixed(2)]), Role::Local);
         g.push(scan.into(), &[s, x], "loop", None).expect("fits");
     });
     assert_eq!(fault.to_string(), "in the body of `loop`: two inputs are called `s`");
@@ -255,7 +252,7 @@ fn the_verifier_looks_into_bodies() {
 #[test]
 fn the_builder_keeps_names_apart() {
     let mut graph = PixelGraph::new("g");
-    let x = graph.input("x", ty(), Role::Data);
+    let x = graph.input("x", ty(), Role::Local);
     for _ in 0..3 {
         graph.push(Relu.into(), &[x], "r", None).expect("fits");
     }

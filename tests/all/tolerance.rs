@@ -1,7 +1,7 @@
 //! The tolerance can fail: a small fault in the numbers is seen.
 
 use pixelrnn::Array;
-use pixelrnn::compare::{TOLERANCE, compare, difference};
+use pixelrnn::compare::{TOLERANCE, batch_inputs, compare, difference};
 use pixelrnn::internal::passes::bind;
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
@@ -57,8 +57,9 @@ fn engines_in_pairs() {
     let model = declared("mixed", &[]);
     let weights = weights(&model, 23);
     let images = Numbers::new(24).images(&model, 2);
+    let inputs = batch_inputs(&model, images, None).expect("no labels");
     for batch in [Batch::Symbolic, Batch::Fixed(2)] {
-        let found = compare(&model, GraphKind::Nll, &weights, batch, &images, engines());
+        let found = compare(&model, GraphKind::Nll, &weights, batch, &inputs, engines());
         let found = found.unwrap_or_else(|e| panic!("{e}"));
         let pairs: Vec<[&str; 2]> =
             found.iter().map(|d| [d.engines[0].as_str(), d.engines[1].as_str()]).collect();

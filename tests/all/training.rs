@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use pixelrnn::Array;
 use pixelrnn::internal::graph::Array as Tensor;
 use pixelrnn::internal::ops::{Env, PixelGraph, evaluate};
-use pixelrnn::internal::passes::optimise::{LEARNING_RATE, next_name, state_name};
+use pixelrnn::internal::passes::expand::expand;
+use pixelrnn::internal::passes::training_step::{LEARNING_RATE, next_name, state_name};
 use pixelrnn::internal::passes::{
-    Optimiser, Rule, differentiate, fresh_state, gradient_name, optimise, update, with_loss,
+    Optimiser, Rule, differentiate, fresh_state, gradient_name, loss, training_step, update_step,
 };
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::{Engine, Program};
@@ -23,7 +24,8 @@ fn small() -> Declaration {
 }
 
 fn gradient_of(model: &Declaration) -> PixelGraph {
-    differentiate(&with_loss(model.graph()).expect("a loss")).expect("a gradient")
+    let expanded = expand(&loss(model.graph()).expect("a loss")).expect("expands");
+    differentiate(&expanded).expect("a gradient")
 }
 
 fn results(graph: &PixelGraph, inputs: &Doubles) -> Doubles {
@@ -78,7 +80,7 @@ fn every_rule_follows_its_formula() {
         ];
         for (clip, ema) in cases {
             let optimiser = Optimiser { rule, clip, ema };
-            let step = optimise(&gradient, &optimiser).expect("a step");
+            let step = training_step(&gradient, &optimiser).expect("a step");
             pixelrnn::internal::graph::verify(&step).expect("a sound graph");
             let state = states(&model, &optimiser, &mut numbers);
             let mut all = inputs.clone();
@@ -187,13 +189,13 @@ fn a_gradient_and_an_update_are_a_step() {
         let mut all = inputs.clone();
         all.extend(states(&model, &optimiser, &mut numbers));
         all.insert(LEARNING_RATE.into(), Tensor::from_elem(vec![1], 0.02));
-        let mut expected = results(&optimise(&gradient, &optimiser).expect("a step"), &all);
+        let mut expected = results(&training_step(&gradient, &optimiser).expect("a step"), &all);
         expected.remove("loss").expect("a loss");
         let mut found = results(&gradient, &inputs);
         found.remove("loss").expect("a loss");
         all.remove("image");
         all.extend(found);
-        let update = update(&gradient, &optimiser).expect("an update");
+        let update = update_step(&gradient, &optimiser).expect("an update");
         pixelrnn::internal::graph::verify(&update).expect("a sound graph");
         assert_eq!(results(&update, &all), expected, "{rule:?}");
     }
@@ -206,7 +208,7 @@ fn averages_forget_their_beginning() {
     let model = small();
     let optimiser = Optimiser { ema: Some(0.999), ..Optimiser::SGD };
     let gradient = gradient_of(&model);
-    let update = update(&gradient, &optimiser).expect("an update");
+    let update = update_step(&gradient, &optimiser).expect("an update");
     let mut all: Doubles = fresh_state(&model.initialise(0), &optimiser)
         .iter()
         .map(|(name, a)| (name.clone(), a.mapv(f64::from)))

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pixelrnn::compare::batch_inputs;
 use pixelrnn::internal::syntax::IMAGE_SETTINGS;
 use pixelrnn::training::{self, Run};
 use pixelrnn::{Array, Declaration, Weights, zoo};
@@ -32,11 +33,6 @@ impl ModelArguments {
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
         (zoo::find(&self.model).is_err() && run.exists()).then_some(run)
-    }
-
-    /// Whether it comes from the zoo, which is proved causal when this program is built.
-    pub fn is_of_zoo(&self) -> bool {
-        zoo::find(&self.model).is_ok()
     }
 }
 
@@ -128,6 +124,28 @@ pub fn random_images(model: &Declaration, count: usize, seed: u64) -> Array {
         }
     }
     images
+}
+
+/// Random labels for a model with classes.
+pub fn random_labels(model: &Declaration, count: usize, seed: u64) -> Option<Vec<u32>> {
+    let (_, classes) = model.label()?;
+    let label = |stream: usize| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Behind the streams of images.
+        rng.set_stream(1 << 40 | stream as u64);
+        ((u64::from(rng.next_u32()) * classes as u64) >> 32) as u32
+    };
+    Some((0..count).map(label).collect())
+}
+
+/// The inputs of a batch: random images, and labels where the model has classes.
+pub fn random_batch(
+    model: &Declaration,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<(String, Array)>, pixelrnn::Error> {
+    let labels = random_labels(model, count, seed);
+    batch_inputs(model, random_images(model, count, seed), labels.as_deref())
 }
 
 /// `28 x 28, 2 levels`, with the colours if there are several.

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::diagnostic::Span;
 use crate::misfit::Misfit;
+use crate::role::{Init, OutputRole, Role};
+use crate::site::{LayerId, Site};
 use crate::types::Type;
 
 /// What a graph asks of its operators.
 pub trait Operation: Clone + PartialEq + fmt::Debug {
+    /// The distributions that an output may hold the parameters of.
+    type Distribution: Copy + PartialEq + fmt::Debug + fmt::Display + FromStr<Err = String>;
     /// The name in the text form.
     fn mnemonic(&self) -> &'static str;
     /// The types of the results, or why the inputs do not fit.
@@ -68,37 +73,22 @@ pub enum Origin {
     Node(NodeId, usize),
 }
 
-/// How a fresh parameter is drawn. See `pixelrnn-ops`' `init` module for the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Init {
-    /// All zeros.
-    Zero,
-    /// Uniform in `±1/sqrt(fan_in)`, where `fan_in` counts the live taps that one output reads.
-    Uniform { fan_in: usize },
-}
-
-/// What an input is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Given on every call: an image, a state.
-    Data,
-    /// A weight, named by its dotted path.
-    Parameter(Init),
-}
-
 /// An input of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub name: String,
     pub value: Value,
     pub role: Role,
+    /// The layer that a parameter belongs to.
+    pub layer: Option<LayerId>,
 }
 
 /// A named result of a graph.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Output {
+pub struct Output<D> {
     pub name: String,
     pub value: Value,
+    pub role: OutputRole<D>,
 }
 
 /// One application of an operator.
@@ -113,7 +103,7 @@ pub struct Node<O> {
 
 /// A dataflow graph; see the crate's front page for what always holds.
 #[derive(Clone, PartialEq)]
-pub struct Graph<O> {
+pub struct Graph<O: Operation> {
     pub name: String,
     /// What the declaration's doc comment said.
     pub doc: String,
@@ -121,9 +111,11 @@ pub struct Graph<O> {
     origins: Vec<Origin>,
     nodes: Vec<Node<O>>,
     /// Beside the nodes, not in them: a pass that copies a node cannot lose it by accident.
-    spans: Vec<Option<Span>>,
+    sites: Vec<Site>,
+    /// Dotted paths of the declaration's layers; shared by the graphs that passes make of one.
+    layers: Arc<Vec<String>>,
     inputs: Vec<Input>,
-    outputs: Vec<Output>,
+    outputs: Vec<Output<O::Distribution>>,
     names: BTreeSet<String>,
 }
 
@@ -133,8 +125,28 @@ pub struct Graph<O> {
 pub struct BuildError {
     pub node: String,
     pub mnemonic: &'static str,
-    pub span: Option<Span>,
+    pub site: Site,
     pub misfit: Misfit,
+}
+
+impl BuildError {
+    /// A node reads a value of an old graph that a pass has dropped.
+    pub fn unmapped<O: Operation>(graph: &Graph<O>, reader: Option<NodeId>, value: Value) -> Self {
+        let (node, mnemonic, site) = match reader {
+            Some(id) => {
+                let node = graph.node(id);
+                (node.name.clone(), node.op.mnemonic(), graph.site(id))
+            }
+            None => (graph.name.clone(), "graph", Site::NONE),
+        };
+        BuildError { node, mnemonic, site, misfit: Misfit::Unmapped { value } }
+    }
+
+    /// What cannot be, found where there is no better error.
+    pub fn internal(node: impl Into<String>, reason: &'static str) -> Self {
+        let misfit = Misfit::Internal { reason };
+        BuildError { node: node.into(), mnemonic: "graph", site: Site::NONE, misfit }
+    }
 }
 
 impl<O: Operation> Graph<O> {
@@ -146,7 +158,8 @@ impl<O: Operation> Graph<O> {
             types: Vec::new(),
             origins: Vec::new(),
             nodes: Vec::new(),
-            spans: Vec::new(),
+            sites: Vec::new(),
+            layers: Arc::default(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             names: BTreeSet::new(),
@@ -163,13 +176,73 @@ impl<O: Operation> Graph<O> {
     /// Adds an input at the end of the list.
     pub fn input(&mut self, name: impl Into<String>, ty: Type, role: Role) -> Value {
         let value = self.add_value(ty, Origin::Input(self.inputs.len()));
-        self.inputs.push(Input { name: name.into(), value, role });
+        self.inputs.push(Input { name: name.into(), value, role, layer: None });
         value
     }
 
-    /// Names a value as a result of the graph.
+    /// Adds a parameter of a layer at the end of the list of inputs.
+    pub fn parameter(
+        &mut self,
+        name: impl Into<String>,
+        ty: Type,
+        init: Init,
+        layer: Option<LayerId>,
+    ) -> Value {
+        let value = self.input(name, ty, Role::Parameter(init));
+        if let Some(input) = self.inputs.last_mut() {
+            input.layer = layer;
+        }
+        value
+    }
+
+    /// Adds an input like that of another graph made from the same declaration.
+    pub fn input_like(&mut self, input: &Input, ty: Type) -> Value {
+        let value = self.input(input.name.clone(), ty, input.role);
+        if let Some(own) = self.inputs.last_mut() {
+            own.layer = input.layer;
+        }
+        value
+    }
+
+    /// Names a value as a result of the graph, of no particular role.
     pub fn output(&mut self, name: impl Into<String>, value: Value) {
-        self.outputs.push(Output { name: name.into(), value });
+        self.output_as(name, value, OutputRole::Local);
+    }
+
+    /// Names a value as a result of the graph.
+    pub fn output_as(
+        &mut self,
+        name: impl Into<String>,
+        value: Value,
+        role: OutputRole<O::Distribution>,
+    ) {
+        self.outputs.push(Output { name: name.into(), value, role });
+    }
+
+    /// The layer of this dotted path, added to the table if it is new.
+    pub fn layer(&mut self, path: &str) -> LayerId {
+        let known = self.layers.iter().rposition(|known| known == path);
+        let id = known.unwrap_or_else(|| {
+            Arc::make_mut(&mut self.layers).push(path.to_string());
+            self.layers.len() - 1
+        });
+        LayerId(id as u32)
+    }
+
+    /// The dotted path of a layer; empty for a layer of another declaration.
+    pub fn layer_path(&self, layer: LayerId) -> &str {
+        self.layers.get(layer.0 as usize).map_or("", String::as_str)
+    }
+
+    /// The table of layers, to be shared with [`Graph::share_layers`].
+    pub fn layers(&self) -> Arc<Vec<String>> {
+        Arc::clone(&self.layers)
+    }
+
+    /// Takes the table of a graph made from the same declaration, which this one's is the beginning
+    /// of.
+    pub fn share_layers(&mut self, layers: Arc<Vec<String>>) {
+        self.layers = layers;
     }
 
     /// Adds a node and returns its results. A name already taken gets a number behind it.
@@ -181,13 +254,14 @@ impl<O: Operation> Graph<O> {
         op: O,
         inputs: &[Value],
         name: &str,
-        span: Option<Span>,
+        site: impl Into<Site>,
     ) -> Result<Vec<Value>, BuildError> {
+        let site = site.into();
         let types: Vec<&Type> = inputs.iter().map(|&v| self.ty(v)).collect();
         let results = op.infer(&types).map_err(|misfit| BuildError {
             node: name.to_string(),
             mnemonic: op.mnemonic(),
-            span,
+            site,
             misfit,
         })?;
         let name = self.free_name(name);
@@ -198,7 +272,7 @@ impl<O: Operation> Graph<O> {
             .map(|(port, ty)| self.add_value(ty, Origin::Node(id, port)))
             .collect();
         self.nodes.push(Node { op, name, inputs: inputs.to_vec(), outputs: outputs.clone() });
-        self.spans.push(span);
+        self.sites.push(site);
         Ok(outputs)
     }
 
@@ -233,6 +307,13 @@ impl<O: Operation> Graph<O> {
         }
     }
 
+    /// Gives an input another name.
+    pub fn rename_input(&mut self, value: Value, name: &str) {
+        if let Origin::Input(i) = self.origin(value) {
+            self.inputs[i].name = name.to_string();
+        }
+    }
+
     /// The type of a value.
     pub fn ty(&self, value: Value) -> &Type {
         &self.types[value.index()]
@@ -261,9 +342,14 @@ impl<O: Operation> Graph<O> {
         &self.nodes[id.index()]
     }
 
-    /// The place in the user's text that a node stems from.
-    pub fn span(&self, id: NodeId) -> Option<Span> {
-        self.spans[id.index()]
+    /// Where a node stems from.
+    pub fn site(&self, id: NodeId) -> Site {
+        self.sites[id.index()]
+    }
+
+    /// The dotted path of the layer that a node stems from.
+    pub fn layer_of(&self, id: NodeId) -> Option<&str> {
+        self.site(id).layer.map(|layer| self.layer_path(layer))
     }
 
     /// Nodes in execution order.
@@ -277,7 +363,7 @@ impl<O: Operation> Graph<O> {
     }
 
     /// Outputs in order.
-    pub fn outputs(&self) -> &[Output] {
+    pub fn outputs(&self) -> &[Output<O::Distribution>] {
         &self.outputs
     }
 
@@ -285,8 +371,19 @@ impl<O: Operation> Graph<O> {
     pub fn parameters(&self) -> impl Iterator<Item = (&Input, Init)> {
         self.inputs.iter().filter_map(|i| match i.role {
             Role::Parameter(init) => Some((i, init)),
-            Role::Data => None,
+            _ => None,
         })
+    }
+
+    /// The inputs of a role.
+    pub fn inputs_as(&self, role: impl Fn(Role) -> bool) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(move |i| role(i.role))
+    }
+
+    /// The only input of a role; `None` if there is none or more than one.
+    pub fn input_as(&self, role: Role) -> Option<&Input> {
+        let mut all = self.inputs_as(move |r| r == role);
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// For each value, how many nodes and outputs read it.

@@ -8,8 +8,9 @@
 //! - A node reads only values made before it, so a graph is acyclic and in execution order.
 //! - Types are never guessed: a value's type is what its operator inferred when it was pushed, and
 //!   [`verify`] infers it again.
-//! - Node names are unique in their graph. A name is `path/part`, where `path` is the dotted path
-//!   of the declaration; a [`Span`] beside each node leads back to the user's text.
+//! - Node names are unique in their graph, and for people only. Which layer and place of the user's
+//!   text a node stems from stands beside it, as a [`Site`].
+//! - Inputs and outputs carry a [`Role`] and an [`OutputRole`]: nothing is told by a name or a rank.
 //!
 //! **Where to start.** `graph.rs` for the data, `verify.rs` for what is promised, `text.rs` for the
 //! form people and tests read.
@@ -18,16 +19,18 @@ pub mod bits;
 pub mod diagnostic;
 pub mod graph;
 pub mod misfit;
+pub mod role;
+pub mod site;
 pub mod text;
 pub mod types;
 pub mod verify;
 
 pub use bits::BitRows;
 pub use diagnostic::{Diagnostic, Label, Severity, Source, Span};
-pub use graph::{
-    BuildError, Graph, Init, Input, Node, NodeId, Operation, Origin, Output, Role, Value,
-};
+pub use graph::{BuildError, Graph, Input, Node, NodeId, Operation, Origin, Output, Value};
 pub use misfit::Misfit;
+pub use role::{Condition, Init, NoDistribution, OutputRole, Role};
+pub use site::{LayerId, Site};
 pub use text::{Attribute, Attributes, ReadOperation, TextError};
 pub use types::{Dim, Elem, Type};
 pub use verify::{Fault, verify};

@@ -1,5 +1,6 @@
 //! Why an operator refuses its inputs or its attributes.
 
+use crate::graph::Value;
 use crate::types::{Dim, Type};
 
 /// An operator's complaint, with the numbers that decide it. Inputs and axes count from 0.
@@ -23,6 +24,10 @@ pub enum Misfit {
     Body { reason: String },
     #[error("the size of its result overflows")]
     Overflow,
+    #[error("reads {value}, for which the pass has made nothing in the new graph")]
+    Unmapped { value: Value },
+    #[error("cannot be compiled: {reason}")]
+    Internal { reason: &'static str },
 }
 
 impl Misfit {

@@ -260,7 +260,7 @@ impl Writer<'_> {
             output: node.outputs.iter().map(|v| level.names[v.index()].clone()).collect(),
             ..Default::default()
         };
-        if let (Some(source), Some(span)) = (self.options.source, graph.span(id)) {
+        if let (Some(source), Some(span)) = (self.options.source, graph.site(id).span) {
             proto.doc_string = Some(source.locate(span));
         }
         let to_i64 = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
@@ -283,10 +283,6 @@ impl Writer<'_> {
                 } else {
                     proto.input.push(self.int_input(level, to_i64(axes)));
                 }
-            }
-            OnnxOp::HardSigmoid { slope } => {
-                proto.attribute.push(float("alpha", *slope));
-                proto.attribute.push(float("beta", 0.0));
             }
             OnnxOp::CumSum { axis } => {
                 let axis = Literal::Int(ndarray::arr0(*axis as i64).into_dyn());
@@ -405,15 +401,6 @@ fn int(name: &str, value: i64) -> AttributeProto {
         name: Some(name.into()),
         r#type: Some(AttributeType::Int as i32),
         i: Some(value),
-        ..Default::default()
-    }
-}
-
-fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        r#type: Some(AttributeType::Float as i32),
-        f: Some(value),
         ..Default::default()
     }
 }

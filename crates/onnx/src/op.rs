@@ -33,10 +33,7 @@ pub enum OnnxOp {
     Relu,
     Sigmoid,
     Tanh,
-    /// `max(0, min(1, slope x))`: the standard's with its `beta` zero.
-    HardSigmoid {
-        slope: f32,
-    },
+    Sign,
     Exp,
     Log,
     Sqrt,
@@ -163,7 +160,7 @@ impl OnnxOp {
             OnnxOp::Relu => "Relu",
             OnnxOp::Sigmoid => "Sigmoid",
             OnnxOp::Tanh => "Tanh",
-            OnnxOp::HardSigmoid { .. } => "HardSigmoid",
+            OnnxOp::Sign => "Sign",
             OnnxOp::Exp => "Exp",
             OnnxOp::Log => "Log",
             OnnxOp::Sqrt => "Sqrt",
@@ -192,6 +189,8 @@ impl OnnxOp {
 }
 
 impl Operation for OnnxOp {
+    type Distribution = pixelrnn_graph::NoDistribution;
+
     fn mnemonic(&self) -> &'static str {
         self.op_type()
     }
@@ -209,7 +208,6 @@ impl Operation for OnnxOp {
                 other => none.word("value", other.ty().to_string()),
             },
             OnnxOp::Cast { to } => none.word("to", to.to_string()),
-            OnnxOp::HardSigmoid { slope } => none.real("slope", f64::from(*slope)),
             OnnxOp::Conv { pads } => none.ints("pads", pads),
             OnnxOp::ReduceSum { axes }
             | OnnxOp::ReduceMax { axes }

@@ -11,25 +11,32 @@
 //! of contiguous blocks.
 //!
 //! **Invariants.**
-//! - All values are real numbers; the only unknown extent is the batch.
+//! - All values are real numbers, but for class labels; the only unknown extent is the batch.
 //! - The rules trait has required methods and no defaults: a new operator cannot forget one.
 //! - [`Op::eval`] is the definition. Engines are compared with it, never the other way round.
+//!
+//! - What a footprint says is all that the proof of causality knows: it may say too much, never too
+//!   little, and the tests hold it against what evaluation reads.
 //!
 //! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
 //! `op/masked_conv/` for the central one, `op/scan.rs` for loops.
 
+pub mod dist;
 pub mod mask;
 pub mod op;
 pub mod rules;
 
+pub use dist::Distribution;
 pub use mask::{Mask, MaskKind};
 pub use op::*;
-pub use rules::Sample;
 pub use rules::adjoint::{Adjoint, AdjointError};
 pub use rules::eval::{Env, EvalError, Real, evaluate};
 pub use rules::footprint::{Footprint, Grid, Reading};
 pub use rules::lower::{Batch, Lower, LowerError, lower_graph};
-pub use rules::stream::{Once, Pixel, Row, Stream, StreamError, StreamRule, Streaming};
+pub use rules::stream::{
+    Begun, Phase, PixelValue, PreludeValue, RowValue, Stream, StreamError, StreamRule, Streaming,
+};
+pub use rules::{Domain, Sample};
 
 /// A graph of the pixel IR.
 pub type PixelGraph = pixelrnn_graph::Graph<Op>;

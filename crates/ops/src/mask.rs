@@ -13,6 +13,10 @@ pub enum MaskKind {
     /// No mask at all: every tap, below and to the right, too. For maps that hold no pixel still
     /// to be predicted, such as an image to condition on.
     Open,
+    /// The centre stands in the last row of the kernel, and every tap is read: the rows above and the
+    /// own row, in all colours. For maps that hold complete rows only, as the vertical stack of a
+    /// Gated PixelCNN does.
+    Above,
 }
 
 impl MaskKind {
@@ -22,6 +26,7 @@ impl MaskKind {
             MaskKind::A => "A",
             MaskKind::B => "B",
             MaskKind::Open => "open",
+            MaskKind::Above => "above",
         }
     }
 
@@ -34,12 +39,13 @@ impl MaskKind {
             "A" => Ok(MaskKind::A),
             "B" => Ok(MaskKind::B),
             "open" => Ok(MaskKind::Open),
-            _ => Err(Misfit::attribute("mask", "must be A, B or open")),
+            "above" => Ok(MaskKind::Above),
+            _ => Err(Misfit::attribute("mask", "must be A, B, open or above")),
         }
     }
 }
 
-/// The mask of a kernel `[height, width]`, both odd.
+/// The mask of a kernel `[height, width]`, both odd (for [`MaskKind::Above`], the width).
 ///
 /// Output features may be `gates` equal parts (the gates of an LSTM), each grouped by colour on its
 /// own: laid over the whole axis, a gate would see colours that its cell may not.
@@ -52,11 +58,25 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// The row and column of the kernel that stand on the output's own pixel.
+    pub fn centre(&self) -> [usize; 2] {
+        let [height, width] = self.kernel;
+        match self.kind {
+            MaskKind::Above => [height.saturating_sub(1), width / 2],
+            MaskKind::A | MaskKind::B | MaskKind::Open => [height / 2, width / 2],
+        }
+    }
+
+    /// Whether every tap is read in full.
+    pub fn is_open(&self) -> bool {
+        matches!(self.kind, MaskKind::Open | MaskKind::Above)
+    }
+
     /// Whether some output may read the tap at `row`, `column` of the kernel.
     pub fn live(&self, row: usize, column: usize) -> bool {
-        let (cy, cx) = (self.kernel[0] / 2, self.kernel[1] / 2);
+        let [cy, cx] = self.centre();
         match self.kind {
-            MaskKind::Open => true,
+            MaskKind::Open | MaskKind::Above => true,
             MaskKind::A if row == cy && column == cx => self.colours > 1,
             _ => row < cy || (row == cy && column <= cx),
         }
@@ -83,10 +103,7 @@ impl Mask {
 
     /// Whether a tap is masked by colour group (the centre of mask A or B).
     pub fn grouped(&self, row: usize, column: usize) -> bool {
-        self.kind != MaskKind::Open
-            && self.colours > 1
-            && row == self.kernel[0] / 2
-            && column == self.kernel[1] / 2
+        !self.is_open() && self.colours > 1 && [row, column] == self.centre()
     }
 
     /// The colour group of an output feature among `features`.
@@ -131,13 +148,13 @@ impl Mask {
     /// The number of inputs that the luckiest output reads: its fan-in for initialisation.
     pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
         let last = outputs.saturating_sub(1);
-        let centre = self.kernel.map(|k| k / 2);
+        let centre = self.centre();
         // Only the centre tells inputs apart.
         let at_centre =
             (0..inputs).filter(|&i| self.allows(last, outputs, i, inputs, centre)).count();
         let [height, width] = self.kernel;
         let around = match self.kind {
-            MaskKind::Open => (height * width).saturating_sub(1),
+            MaskKind::Open | MaskKind::Above => (height * width).saturating_sub(1),
             MaskKind::A | MaskKind::B => centre[0] * width + centre[1],
         };
         around.saturating_mul(inputs).saturating_add(at_centre).max(1)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{Array, BuildError, Role};
+use pixelrnn_graph::{Array, BuildError, Role, Site};
 use pixelrnn_ops::{Constant, PixelGraph};
 
 use crate::rewrite::Rewrite;
@@ -25,30 +25,42 @@ pub enum BindError {
     Build(#[from] BuildError),
 }
 
-/// Checks that weights are just the parameters of a graph, each of its shape, all finite.
+/// Checks that weights are just these parameters, each of its shape, all finite.
 ///
 /// # Errors
 /// The first weight that does not fit, in order of the parameters.
-pub fn check(graph: &PixelGraph, weights: &Weights) -> Result<(), BindError> {
+pub fn check_shapes<'a>(
+    parameters: impl IntoIterator<Item = (&'a str, Vec<usize>)>,
+    weights: &Weights,
+) -> Result<(), BindError> {
     let mut known = std::collections::BTreeSet::new();
-    for (input, _) in graph.parameters() {
-        let expected = graph.ty(input.value).extents(1);
-        let name = input.name.clone();
-        let Some(array) = weights.get(&name) else {
-            return Err(BindError::Missing { name, shape: expected });
+    for (name, expected) in parameters {
+        let Some(array) = weights.get(name) else {
+            return Err(BindError::Missing { name: name.to_string(), shape: expected });
         };
         if array.shape() != expected {
-            return Err(BindError::Shape { name, expected, found: array.shape().to_vec() });
+            let (name, found) = (name.to_string(), array.shape().to_vec());
+            return Err(BindError::Shape { name, expected, found });
         }
         if let Some(&value) = array.iter().find(|x| !x.is_finite()) {
-            return Err(BindError::NotFinite { name, value });
+            return Err(BindError::NotFinite { name: name.to_string(), value });
         }
         known.insert(name);
     }
-    match weights.keys().find(|name| !known.contains(*name)) {
+    match weights.keys().find(|name| !known.contains(name.as_str())) {
         Some(name) => Err(BindError::Unknown { name: name.clone() }),
         None => Ok(()),
     }
+}
+
+/// Checks that weights are just the parameters of a graph; see [`check_shapes`].
+///
+/// # Errors
+/// As [`check_shapes`].
+pub fn check(graph: &PixelGraph, weights: &Weights) -> Result<(), BindError> {
+    let shape = |value| graph.ty(value).extents(1);
+    let parameters = graph.parameters();
+    check_shapes(parameters.map(|(input, _)| (input.name.as_str(), shape(input.value))), weights)
 }
 
 /// Replaces every parameter by its weight.
@@ -62,7 +74,8 @@ pub fn bind(graph: &PixelGraph, weights: &Weights) -> Result<PixelGraph, BindErr
         match (input.role, weights.get(&input.name)) {
             (Role::Parameter(_), Some(weight)) => {
                 let op = Constant { value: weight.clone() };
-                let value = rewrite.new.push(op.into(), &[], &input.name, None)?[0];
+                let site = Site::of_weight(input.layer);
+                let value = rewrite.new.push(op.into(), &[], &input.name, site)?[0];
                 rewrite.set(input.value, value);
             }
             _ => {
@@ -70,8 +83,6 @@ pub fn bind(graph: &PixelGraph, weights: &Weights) -> Result<PixelGraph, BindErr
             }
         }
     }
-    for (id, _) in graph.nodes() {
-        rewrite.node(id)?;
-    }
-    Ok(rewrite.finish())
+    rewrite.nodes()?;
+    Ok(rewrite.finish()?)
 }

@@ -1,36 +1,34 @@
 //! `differentiate`: from a loss to its gradient in every parameter, as ordinary nodes.
 
-use pixelrnn_graph::{BuildError, NodeId, Role, Value};
+use pixelrnn_graph::{BuildError, NodeId, OutputRole, Role, Site, Value};
 use pixelrnn_ops::rules::adjoint::{AdjointError, pull_back, wanted_from};
-use pixelrnn_ops::{BatchShare, Broadcast, Constant, Op, PixelGraph, Sum};
+use pixelrnn_ops::{Broadcast, Constant, DivideByBatch, Op, PixelGraph, Sum};
 
 use crate::rewrite::Rewrite;
-use crate::{expand, layout, tidy};
 
 /// The name of a parameter's gradient among the outputs.
 pub fn gradient_name(parameter: &str) -> String {
     format!("{parameter}.grad")
 }
 
-/// From a graph with the output `nll [N]` to one with the outputs `loss [1]`, the mean over the
+/// From a graph with one output of likelihoods, `[N]`, to one with the outputs `loss [1]`, the mean over the
 /// batch, and the gradient of the loss in every parameter, in the order of the parameters.
 ///
-/// Recurrences are expanded first; a scan becomes one that stacks what its gradient reads, and a
+/// Composites must be expanded; a scan becomes one that stacks what its gradient reads, and a
 /// scan that runs the other way.
 ///
 /// # Errors
 /// An operator on the way has no gradient.
 pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
-    let graph = tidy::tidy(&layout::layout(&expand::expand(graph)?)?)?;
-    let mut rewrite = Rewrite::new(&graph);
+    let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
         match &node.op {
             Op::Scan(scan) => {
                 // More results than before: the old ones keep their places.
-                let inputs = rewrite.get(&node.inputs);
+                let inputs = rewrite.inputs_of(id)?;
                 let op = scan.saving()?.into();
-                let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+                let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
                 for (&old, new) in node.outputs.iter().zip(results) {
                     rewrite.set(old, new);
                 }
@@ -40,13 +38,16 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
             }
         }
     }
-    let nll: Vec<Value> = graph.outputs().iter().map(|o| o.value).collect();
-    let nll = rewrite.get(&nll);
+    let mut nll = graph.outputs().iter().filter(|o| o.role == OutputRole::Likelihood);
+    let nll = match (nll.next(), nll.next()) {
+        (Some(only), None) => rewrite.value(only.value)?,
+        _ => return Err(BuildError::internal(&graph.name, "it has not one likelihood").into()),
+    };
     let mut new = rewrite.new;
     let mut push = |op: Op, inputs: &[Value], name: &str| -> Result<Value, BuildError> {
-        Ok(new.push(op, inputs, name, None)?[0])
+        Ok(new.push(op, inputs, name, Site::NONE)?[0])
     };
-    let share = push(BatchShare.into(), &nll, "loss/share")?;
+    let share = push(DivideByBatch.into(), &[nll], "loss/share")?;
     let loss = push(Sum { axes: vec![0] }.into(), &[share], "loss/mean")?;
     let one = pixelrnn_graph::Array::ones(vec![1]);
     let one = push(Constant { value: one }.into(), &[], "loss/one")?;
@@ -58,7 +59,7 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     wanted_from(&new, &mut wanted);
     let nodes: Vec<NodeId> = new.nodes().map(|(id, _)| id).collect();
     let cotangents = pull_back(&mut new, &nodes, &wanted, &[(loss, one)])?;
-    new.output("loss", loss);
+    new.output_as("loss", loss, OutputRole::Loss);
     let parameters: Vec<(String, Value)> =
         new.parameters().map(|(input, _)| (input.name.clone(), input.value)).collect();
     for (name, value) in parameters {
@@ -68,11 +69,11 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
                 // Nothing that the loss reads: zero.
                 let ty = new.ty(value).clone();
                 let zero = pixelrnn_graph::Array::zeros(vec![1; ty.rank()]);
-                let zero = new.push(Constant { value: zero }.into(), &[], "zero", None)?[0];
-                new.push(Broadcast { to: ty.shape }.into(), &[zero], "zeros", None)?[0]
+                let zero = new.push(Constant { value: zero }.into(), &[], "zero", Site::NONE)?[0];
+                new.push(Broadcast { to: ty.shape }.into(), &[zero], "zeros", Site::NONE)?[0]
             }
         };
-        new.output(gradient_name(&name), gradient);
+        new.output_as(gradient_name(&name), gradient, OutputRole::Gradient);
     }
-    Ok(tidy::tidy(&new)?)
+    Ok(new)
 }

@@ -17,11 +17,11 @@ pub fn expand(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             rewrite.node(id)?;
             continue;
         };
-        let inputs = rewrite.get(&node.inputs);
-        let results = composite.expand(&mut rewrite.new, &inputs, &node.name, graph.span(id))?;
+        let inputs = rewrite.inputs_of(id)?;
+        let results = composite.expand(&mut rewrite.new, &inputs, &node.name, graph.site(id))?;
         for (&old, new) in node.outputs.iter().zip(results) {
             rewrite.set(old, new);
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }

@@ -2,7 +2,7 @@
 //! where that is still unambiguous, so that it is found in the model under its dotted path.
 
 use ndarray::{ArrayD, Axis, IxDyn};
-use pixelrnn_graph::{Array, BuildError, Dim, NodeId};
+use pixelrnn_graph::{Array, BuildError, Dim, NodeId, Origin, Value};
 use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
 
 use crate::rewrite::Rewrite;
@@ -20,7 +20,7 @@ pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        let inputs = rewrite.get(&node.inputs);
+        let inputs = rewrite.inputs_of(id)?;
         let literals: Option<Vec<&Literal>> = inputs
             .iter()
             .map(|&v| match rewrite.new.maker(v).map(|n| &n.op) {
@@ -32,7 +32,7 @@ pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
         match folded {
             Some(literal) => {
                 let op = OnnxOp::constant(literal);
-                let value = rewrite.new.push(op, &[], &node.name, graph.span(id))?[0];
+                let value = rewrite.new.push(op, &[], &node.name, graph.site(id))?[0];
                 rewrite.set(node.outputs[0], value);
             }
             None => {
@@ -40,7 +40,7 @@ pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
             }
         }
     }
-    let folded = crate::tidy::tidy(&rewrite.finish())?;
+    let folded = crate::cse_dce::cse_dce(&rewrite.finish()?)?;
     Ok(restore_names(folded, graph))
 }
 
@@ -48,7 +48,7 @@ pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
 fn restore_names(mut folded: OnnxGraph, before: &OnnxGraph) -> OnnxGraph {
     let parameters: Vec<(&str, Vec<NodeId>)> = before
         .nodes()
-        .filter(|(_, n)| matches!(n.op, OnnxOp::Constant(_)) && !n.name.contains('/'))
+        .filter(|(id, n)| matches!(n.op, OnnxOp::Constant(_)) && before.site(*id).weight)
         .map(|(_, n)| (n.name.as_str(), made_of(&folded, before, &n.name)))
         .collect();
     let renames: Vec<(NodeId, String)> = parameters
@@ -71,12 +71,7 @@ fn made_of(folded: &OnnxGraph, before: &OnnxGraph, parameter: &str) -> Vec<NodeI
     let mut names = Vec::new();
     for (_, node) in before.nodes() {
         let own = node.name == parameter;
-        let parameters = node.inputs.iter().filter(|v| {
-            let literal = before
-                .maker(**v)
-                .is_some_and(|m| matches!(m.op, OnnxOp::Constant(_)) && m.name.contains('/'));
-            !literal
-        });
+        let parameters = node.inputs.iter().filter(|v| !is_literal(before, **v));
         let mut count = 0;
         let from = parameters.inspect(|_| count += 1).filter(|v| stems[v.index()]).count();
         if own || (count > 0 && from == count) {
@@ -89,6 +84,16 @@ fn made_of(folded: &OnnxGraph, before: &OnnxGraph, parameter: &str) -> Vec<NodeI
         .filter(|(_, n)| matches!(n.op, OnnxOp::Constant(_)) && names.contains(&n.name.as_str()))
         .map(|(id, _)| id)
         .collect()
+}
+
+/// Whether a value is a constant that is no weight.
+fn is_literal(graph: &OnnxGraph, v: Value) -> bool {
+    match graph.origin(v) {
+        Origin::Input(_) => false,
+        Origin::Node(id, _) => {
+            matches!(graph.node(id).op, OnnxOp::Constant(_)) && !graph.site(id).weight
+        }
+    }
 }
 
 fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Literal> {

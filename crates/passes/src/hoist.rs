@@ -17,17 +17,17 @@ pub fn hoist(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
             rewrite.node(id)?;
             continue;
         };
-        let inputs = rewrite.get(&node.inputs);
+        let inputs = rewrite.inputs_of(id)?;
         let inner = hoist(&scan.body)?;
         let scan = Scan { body: inner, ..(**scan).clone() };
         let (scan, inputs) = hoist_one(&mut rewrite.new, &scan, &inputs, &node.name)?;
         let op = OnnxOp::Scan(Box::new(scan));
-        let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+        let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
         for (&old, new) in node.outputs.iter().zip(results) {
             rewrite.set(old, new);
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }
 
 fn hoist_one(
@@ -49,7 +49,7 @@ fn hoist_one(
         let fixed = !matches!(node.op, OnnxOp::Scan(_));
         let Some(actual) = actual.filter(|_| fixed) else { continue };
         let part = format!("{name}/{}", node.name);
-        let results = outer.push(node.op.clone(), &actual, &part, body.span(id))?;
+        let results = outer.push(node.op.clone(), &actual, &part, body.site(id))?;
         for (&inner, result) in node.outputs.iter().zip(results) {
             outside[inner.index()] = Some(result);
         }
@@ -73,7 +73,7 @@ fn hoist_one(
     let mut invariants = 0;
     let mut add = |new: &mut Rewrite<OnnxOp>, name: &str, inner: Value, outer: Value| {
         let ty = body.ty(inner).clone();
-        let value = new.new.input(name, ty, Role::Data);
+        let value = new.new.input(name, ty, Role::Local);
         new.set(inner, value);
         actual.push(outer);
         invariants += 1;
@@ -101,6 +101,6 @@ fn hoist_one(
     for (id, _) in body.nodes().filter(|(id, _)| !moved[id.index()]) {
         new.node(id)?;
     }
-    let body = new.finish();
+    let body = new.finish()?;
     Ok((Scan { body, states: scan.states, invariants, reverse: scan.reverse }, actual))
 }

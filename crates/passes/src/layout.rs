@@ -6,7 +6,7 @@
 //! at most one partner: itself in the other layout.
 
 use pixelrnn_graph::{BuildError, Value};
-use pixelrnn_ops::{Layout, MaskedConv, Op, PixelGraph, Transpose};
+use pixelrnn_ops::{Op, PixelGraph, Transpose};
 
 use crate::rewrite::Rewrite;
 
@@ -21,8 +21,8 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     rewrite.inputs();
     let mut partners = Partners::default();
     for (id, node) in graph.nodes() {
-        let inputs = rewrite.get(&node.inputs);
-        let span = graph.span(id);
+        let inputs = rewrite.inputs_of(id)?;
+        let site = graph.site(id);
         let native = |v: &Value| partners.native(*v);
         if let Op::Transpose(t) = &node.op
             && t.perm == SWAP
@@ -39,19 +39,11 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             rewrite.set(node.outputs[0], result);
             continue;
         }
-        let movable = match &node.op {
-            Op::Relu(_) | Op::Scale(_) | Op::Tanh(_) | Op::Sigmoid(_) => Some((1, node.op.clone())),
-            Op::Add(_) | Op::Mul(_) | Op::Sub(_)
-                if graph.ty(node.inputs[0]) == graph.ty(node.inputs[1]) =>
-            {
-                Some((2, node.op.clone()))
-            }
-            Op::MaskedConv(c) if c.layout == Layout::Maps && c.mask.kernel == [1, 1] => {
-                let conv = MaskedConv { mask: c.mask.clone(), layout: Layout::PixelMajor };
-                Some((1, conv.into()))
-            }
-            _ => None,
-        };
+        // Maps that are spread over others are left where they are.
+        let movable = node.op.pixel_major().filter(|(maps, _)| {
+            let first = graph.ty(node.inputs[0]);
+            first.rank() == 4 && node.inputs[..*maps].iter().all(|v| graph.ty(*v) == first)
+        });
         match movable {
             Some((maps, op)) if inputs[..maps].iter().any(native) => {
                 let mut moved = inputs.clone();
@@ -61,17 +53,17 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
                         None => {
                             let op = Transpose { perm: SWAP.to_vec() };
                             let name = format!("{}/pixels", node.name);
-                            let pixels = rewrite.new.push(op.into(), &[*v], &name, span)?[0];
+                            let pixels = rewrite.new.push(op.into(), &[*v], &name, site)?[0];
                             partners.join(*v, pixels, false);
                             pixels
                         }
                     };
                 }
-                let pixels = rewrite.new.push(op, &moved, &node.name, span)?[0];
-                // The map itself, should anybody want it; `tidy` drops it otherwise.
+                let pixels = rewrite.new.push(op, &moved, &node.name, site)?[0];
+                // The map itself, should anybody want it; `cse_dce` drops it otherwise.
                 let back = Transpose { perm: SWAP.to_vec() };
                 let name = format!("{}/maps", node.name);
-                let result = rewrite.new.push(back.into(), &[pixels], &name, span)?[0];
+                let result = rewrite.new.push(back.into(), &[pixels], &name, site)?[0];
                 partners.join(result, pixels, true);
                 rewrite.set(node.outputs[0], result);
             }
@@ -80,7 +72,7 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             }
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }
 
 /// Which values are the same map in the other layout.

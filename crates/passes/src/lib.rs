@@ -1,47 +1,58 @@
 //! Floor 3 of `pixelrnn`: passes, and the pipeline that runs them.
 //!
-//! **Purpose.** From a declaration's graph to an ONNX graph: [`compile`] runs the passes of
-//! [`pipeline::PASSES`] in order. [`verify_causality`] proves that no output reads a pixel at or
-//! after its own place.
+//! **Purpose.** From a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes of
+//! [`pipeline`]'s table in order. [`verify_causality`] proves that no output reads a pixel at or after its
+//! own place.
 //!
 //! **Invariants.**
 //! - Every pass is a function from a graph to a graph, in one table; its name is the same in the
 //!   table, in `--dump-after` and in errors.
 //! - The structural verifier runs after every pass, in every build.
-//! - A pass keeps names, roles, doc and spans of what it does not change.
-//! - [`CausalProof`] can only be made by [`verify_causality`].
+//! - A pass keeps names, roles, doc and sites of what it does not change. What it cannot do is an error
+//!   that names the pass and the node; it never invents a value.
+//! - [`CausalProof`] can only be made by [`verify_causality`] and [`verify_scales`], and nothing that
+//!   makes images runs without one.
 //!
 //! **Where to start.** `pipeline.rs`, then `expand.rs` for the shortest pass and `causality/` for
 //! the most particular one.
 
 pub mod bind;
 pub mod causality;
+pub mod cse_dce;
 pub mod differentiate;
+pub mod endpoints;
 pub mod expand;
 pub mod fold;
+pub mod fuse_reshapes;
 pub mod hoist;
 pub mod init;
-pub mod join;
+pub mod kind;
 pub mod layout;
 pub mod loss;
-pub mod optimise;
+pub mod pads_to_concat;
 pub mod pipeline;
 pub mod rewrite;
-pub mod split;
+pub mod scales;
+pub mod slices_to_split;
 pub mod state;
 pub mod stream;
-pub mod tidy;
+pub mod training_step;
 pub mod unroll;
-pub mod views;
 
 pub use bind::{BindError, Weights, bind};
 pub use causality::{
-    CausalProof, Causality, CausalityError, Hop, Place, Witness, verify_causality,
+    CausalProof, Causality, CausalityError, Hop, Place, ProvedScale, Witness, verify_causality,
+    verify_scales,
 };
 pub use differentiate::{differentiate, gradient_name};
+pub use endpoints::GraphEndpoints;
 pub use init::initialise;
-pub use loss::with_loss;
-pub use optimise::{LEARNING_RATE, Optimiser, Rule, next_name, optimise, state_name, update};
-pub use pipeline::{CompileOptions, ControlFlow, PassError, compile};
+pub use kind::GraphKind;
+pub use loss::loss;
+pub use pipeline::{ControlFlow, Job, PassError, lower, make};
+pub use scales::{Scale, merge_scales};
 pub use state::{AVERAGE, complete_state, fresh_state};
 pub use stream::{SampleError, SampleOptions};
+pub use training_step::{
+    LEARNING_RATE, Optimiser, Rule, next_name, state_name, training_step, update_step,
+};

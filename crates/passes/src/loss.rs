@@ -1,32 +1,28 @@
-//! `loss`: from logits to the negative log-likelihood, in nats per image.
+//! `loss`: from the parameters of a distribution to the negative log-likelihood, in nats per image.
 
-use pixelrnn_graph::BuildError;
-use pixelrnn_ops::{BernoulliNll, CategoricalNll, Op, PixelGraph};
+use pixelrnn_graph::{BuildError, OutputRole, Role, Site};
+use pixelrnn_ops::{Nll, PixelGraph};
 
 use crate::rewrite::Rewrite;
 
-/// Replaces the output `logits` by `nll [N]`. Logits of four axes are Bernoulli, of five a softmax
-/// over the third.
+/// Replaces the output of a distribution's parameters by `nll [N]`.
 ///
 /// # Errors
-/// None for a graph that a declaration built; the builder's otherwise.
-pub fn with_loss(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+/// A graph without an image or without such an output, which no declaration builds.
+pub fn loss(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+    let internal = |reason| BuildError::internal(&graph.name, reason);
+    let image = graph.input_as(Role::Image).ok_or(internal("it has not one image"))?;
+    let parameters = graph.outputs().iter().find_map(|o| match o.role {
+        OutputRole::Parameters(distribution) => Some((o.value, distribution)),
+        _ => None,
+    });
+    let (value, distribution) = parameters.ok_or(internal("it has no distribution"))?;
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
-    for (id, _) in graph.nodes() {
-        rewrite.node(id)?;
-    }
-    let logits: Vec<_> = graph.outputs().iter().map(|o| o.value).collect();
-    let mut inputs = rewrite.get(&logits);
-    let image: Vec<_> =
-        graph.inputs().iter().filter(|i| i.name == "image").map(|i| i.value).collect();
-    inputs.extend(rewrite.get(&image));
-    let op: Op = match logits.first().map(|&v| graph.ty(v).rank()) {
-        Some(5) => CategoricalNll.into(),
-        _ => BernoulliNll.into(),
-    };
+    rewrite.nodes()?;
+    let inputs = rewrite.get(&[value, image.value])?;
     let mut new = rewrite.new;
-    let nll = new.push(op, &inputs, "loss", None)?[0];
-    new.output("nll", nll);
+    let nll = new.push(Nll { distribution }.into(), &inputs, "loss", Site::NONE)?[0];
+    new.output_as("nll", nll, OutputRole::Likelihood);
     Ok(new)
 }

@@ -1,4 +1,7 @@
 //! The pipeline: which passes run, in which order. The structural verifier runs after each.
+//!
+//! The first part of the table makes the graph that was asked for, in the pixel IR: likelihoods, gradients,
+//! training steps and sampling loops are passes like any other. The second part compiles it to ONNX.
 
 use std::fmt;
 
@@ -7,7 +10,15 @@ use pixelrnn_onnx::OnnxGraph;
 use pixelrnn_ops::{AdjointError, Batch, LowerError, PixelGraph, lower_graph};
 
 use crate::bind::{BindError, Weights};
-use crate::{expand, fold, hoist, join, layout, split, tidy, unroll, views};
+use crate::causality::CausalProof;
+use crate::kind::GraphKind;
+use crate::scales::{Scale, merge_scales};
+use crate::stream::{self, SampleError, SampleOptions};
+use crate::training_step::{Optimiser, training_step, update_step};
+use crate::{
+    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, hoist, layout, loss, pads_to_concat,
+    slices_to_split, unroll,
+};
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +29,22 @@ pub enum ControlFlow {
     Unroll,
 }
 
-/// What to compile to.
+/// What to compile, and to what.
 #[derive(Clone, Debug)]
-pub struct CompileOptions<'a> {
+pub struct Job<'a> {
+    /// The model: one scale, or several, the image itself last.
+    pub scales: &'a [Scale],
+    /// Demanded by the kinds that make images.
+    pub proof: Option<&'a CausalProof>,
+    /// Which graph.
+    pub kind: GraphKind,
+    /// How images are drawn, for the kinds that do.
+    pub sample: SampleOptions,
+    /// How parameters are updated, for the kinds that do.
+    pub optimiser: Optimiser,
+    /// The number of images in a batch.
     pub batch: Batch,
+    /// How recurrences are written.
     pub control_flow: ControlFlow,
     /// Become constants; without them parameters stay inputs.
     pub weights: Option<&'a Weights>,
@@ -29,25 +52,38 @@ pub struct CompileOptions<'a> {
     pub simplify: bool,
 }
 
-/// What a pass does to a graph of one stage.
-#[derive(Clone, Copy)]
-pub enum Step {
-    Pixel(fn(&PixelGraph) -> Result<PixelGraph, BuildError>),
-    /// Replaces parameters, if there are weights.
-    Bind,
-    /// From one stage to the other.
-    Lower,
-    Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
+impl<'a> Job<'a> {
+    /// A job with the defaults of everything else.
+    pub fn new(scales: &'a [Scale], kind: GraphKind) -> Job<'a> {
+        Job {
+            scales,
+            proof: None,
+            kind,
+            sample: SampleOptions::default(),
+            optimiser: Optimiser::RMSPROP,
+            batch: Batch::Symbolic,
+            control_flow: ControlFlow::Scan,
+            weights: None,
+            simplify: true,
+        }
+    }
 }
 
-/// When a pass runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Always,
-    /// For [`ControlFlow::Unroll`].
-    Unrolling,
-    /// If simplification is on.
-    Simplifying,
+/// What a pass does.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// To the graph of each scale; the number is its place among them.
+    Scale(fn(&PixelGraph, &Job, usize) -> Result<PixelGraph, PassError>),
+    /// The scales become one graph.
+    Merge,
+    /// To a graph of the pixel IR.
+    Pixel(fn(&PixelGraph) -> Result<PixelGraph, BuildError>),
+    /// The same, with what the job says.
+    Make(fn(&PixelGraph, &Job) -> Result<PixelGraph, PassError>),
+    /// From the pixel IR to ONNX.
+    Lower,
+    /// To an ONNX graph.
+    Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
 }
 
 /// One line of the pipeline.
@@ -55,29 +91,82 @@ pub struct Pass {
     /// The one name of the pass.
     pub name: &'static str,
     pub about: &'static str,
-    pub when: When,
+    /// Whether it runs for a job.
+    pub when: fn(&Job) -> bool,
     pub step: Step,
 }
 
-const fn pass(name: &'static str, about: &'static str, when: When, step: Step) -> Pass {
+const fn pass(name: &'static str, about: &'static str, when: fn(&Job) -> bool, step: Step) -> Pass {
     Pass { name, about, when, step }
 }
 
-/// All passes, in order.
-pub const PASSES: &[Pass] = &[
-    pass("expand", "composites become scans", When::Always, Step::Pixel(expand::expand)),
-    pass("unroll", "scans become their steps", When::Unrolling, Step::Pixel(unroll::unroll)),
-    pass("join", "padded parts become concats", When::Simplifying, Step::Pixel(join::join)),
-    pass("layout", "maps stay pixel-major", When::Simplifying, Step::Pixel(layout::layout)),
-    pass("tidy", "nothing twice or unread", When::Simplifying, Step::Pixel(tidy::tidy)),
-    pass("bind", "weights become constants", When::Always, Step::Bind),
-    pass("lower", "pixel operators become ONNX", When::Always, Step::Lower),
-    pass("hoist", "loop invariants leave loops", When::Simplifying, Step::Onnx(hoist::hoist)),
-    pass("split", "slices become splits", When::Simplifying, Step::Onnx(split::split)),
-    pass("fold", "constants are computed", When::Simplifying, Step::Onnx(fold::fold)),
-    pass("views", "views of views become one", When::Simplifying, Step::Onnx(views::views)),
-    pass("tidy_onnx", "nothing twice or unread", When::Simplifying, Step::Onnx(tidy::tidy)),
+const ALWAYS: fn(&Job) -> bool = |_| true;
+const SIMPLIFYING: fn(&Job) -> bool = |job| job.simplify;
+const DIFFERENTIATING: fn(&Job) -> bool = |job| job.kind.differentiates();
+const SAMPLING: fn(&Job) -> bool = |job| job.kind.samples();
+
+/// The passes that make the graph that was asked for, in order.
+#[rustfmt::skip]
+pub const MAKING: &[Pass] = &[
+    pass("loss", "distributions become likelihoods", |job| job.kind.has_likelihood(), Step::Scale(|graph, _, _| loss::loss(graph).map_err(build("loss")))),
+    pass("stream", "a model becomes a loop over pixels", SAMPLING, Step::Scale(stream_pass)),
+    pass("merge_scales", "scales become one graph", ALWAYS, Step::Merge),
+    pass("cse_dce", "nothing twice or unread", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
+    pass("unread_parameters", "parameters that nothing reads go", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
+    pass("expand", "composites become scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
+    pass("layout", "maps stay pixel-major", DIFFERENTIATING, Step::Pixel(layout::layout)),
+    pass("cse_dce", "nothing twice or unread", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+    pass("differentiate", "a likelihood gets its gradients", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
+    pass("cse_dce", "nothing twice or unread", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+    pass("training_step", "gradients move parameters", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimiser).map_err(build("training_step")))),
+    pass("update_step", "given gradients move parameters", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimiser).map_err(build("update_step")))),
 ];
+
+/// The passes that compile a graph of the pixel IR to ONNX, in order.
+#[rustfmt::skip]
+pub const LOWERING: &[Pass] = &[
+    pass("expand", "composites become scans", ALWAYS, Step::Pixel(expand::expand)),
+    pass("unroll", "scans become their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
+    pass("pads_to_concat", "padded parts become concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
+    pass("layout", "maps stay pixel-major", SIMPLIFYING, Step::Pixel(layout::layout)),
+    pass("cse_dce", "nothing twice or unread", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
+    pass("bind", "weights become constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
+    pass("lower", "pixel operators become ONNX", ALWAYS, Step::Lower),
+    pass("hoist", "loop invariants leave loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
+    pass("slices_to_split", "slices become splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
+    pass("fold", "constants are computed", SIMPLIFYING, Step::Onnx(fold::fold)),
+    pass("fuse_reshapes", "views of views become one", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
+    pass("cse_dce_onnx", "nothing twice or unread", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
+];
+
+/// All passes, in order.
+pub fn passes() -> impl Iterator<Item = &'static Pass> {
+    MAKING.iter().chain(LOWERING)
+}
+
+fn build(pass: &'static str) -> impl Fn(BuildError) -> PassError {
+    move |error| PassError::Build { pass, error }
+}
+
+fn stream_pass(_: &PixelGraph, job: &Job, scale: usize) -> Result<PixelGraph, PassError> {
+    let proved = job.proof.and_then(|proof| proof.scales().get(scale));
+    let proved = proved.ok_or(PassError::NoProof)?;
+    let alone = job.scales.len() == 1;
+    let graph = match job.kind {
+        GraphKind::Step | GraphKind::Row if !alone => Err(stream::SCALES.into()),
+        GraphKind::Step => stream::step(proved, &job.sample),
+        GraphKind::Row => stream::row(proved),
+        _ => stream::sample(proved, &job.sample),
+    };
+    graph.map_err(PassError::Sample)
+}
+
+fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
+    match job.weights {
+        Some(weights) => Ok(bind::bind(graph, weights)?),
+        None => Ok(graph.clone()),
+    }
+}
 
 /// Why compilation stopped.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -92,51 +181,78 @@ pub enum PassError {
     Differentiate(AdjointError),
     #[error("pass lower: {0}")]
     Lower(LowerError),
+    #[error(transparent)]
+    Sample(SampleError),
+    #[error("pass stream: a graph that makes images demands a proof that its model is causal")]
+    NoProof,
 }
 
-/// Compiles a graph of the pixel IR to an ONNX graph. `observe` is called after each pass with its
-/// name and the graph it left.
+/// Called after each pass with its name and the graph it left.
+pub type Observe<'o> = dyn FnMut(&'static str, &dyn fmt::Display) + 'o;
+
+/// Makes the graph of a job, in the pixel IR.
+///
+/// # Errors
+/// [`PassError::NoProof`] and [`PassError::Sample`] for the kinds that make images; anything else is a
+/// fault of this crate, caught by the verifier.
+pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
+    let mut scales = job.scales.to_vec();
+    let mut whole: Option<PixelGraph> = None;
+    for pass in MAKING.iter().filter(|pass| (pass.when)(job)) {
+        let name = pass.name;
+        let broken = |fault| PassError::Broken { pass: name, fault };
+        let merged = || whole.as_ref().ok_or(BuildError::internal(name, "scales are not merged"));
+        whole = match pass.step {
+            Step::Scale(run) => {
+                for (i, scale) in scales.iter_mut().enumerate() {
+                    scale.graph = run(&scale.graph, job, i)?;
+                    verify(&scale.graph).map_err(broken)?;
+                    observe(name, &scale.graph);
+                }
+                continue;
+            }
+            Step::Merge => Some(merge_scales(&scales).map_err(build(name))?),
+            Step::Pixel(run) => Some(merged().and_then(run).map_err(build(name))?),
+            Step::Make(run) => Some(run(merged().map_err(build(name))?, job)?),
+            Step::Lower | Step::Onnx(_) => {
+                return Err(build(name)(BuildError::internal(name, "it does not make a graph")));
+            }
+        };
+        if let Some(graph) = &whole {
+            verify(graph).map_err(broken)?;
+            observe(name, graph);
+        }
+    }
+    whole.ok_or_else(|| build("merge_scales")(BuildError::internal("model", "nothing was made")))
+}
+
+/// Compiles a graph that [`make()`] gave for the same job to ONNX.
 ///
 /// # Errors
 /// Weights that do not fit; anything else is a fault of this crate, caught by the verifier.
-pub fn compile(
-    graph: &PixelGraph,
-    options: &CompileOptions,
-    observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
-) -> Result<OnnxGraph, PassError> {
+pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<OnnxGraph, PassError> {
     let mut pixel = graph.clone();
     let mut onnx = OnnxGraph::new(graph.name.clone());
-    for pass in PASSES {
-        let runs = match pass.when {
-            When::Always => true,
-            When::Unrolling => options.control_flow == ControlFlow::Unroll,
-            When::Simplifying => options.simplify,
-        };
-        if !runs {
-            continue;
-        }
+    for pass in LOWERING.iter().filter(|pass| (pass.when)(job)) {
         let name = pass.name;
-        let build = |error| PassError::Build { pass: name, error };
-        match pass.step {
-            Step::Pixel(run) => pixel = run(&pixel).map_err(build)?,
-            Step::Bind => {
-                let Some(weights) = options.weights else { continue };
-                pixel = crate::bind::bind(&pixel, weights)?;
-            }
-            Step::Lower => {
-                onnx = lower_graph(&pixel, options.batch).map_err(PassError::Lower)?;
-            }
-            Step::Onnx(run) => onnx = run(&onnx).map_err(build)?,
-        }
         let broken = |fault| PassError::Broken { pass: name, fault };
         match pass.step {
-            Step::Pixel(_) | Step::Bind => {
-                verify(&pixel).map_err(broken)?;
-                observe(name, &pixel);
+            Step::Pixel(run) => pixel = run(&pixel).map_err(build(name))?,
+            Step::Make(run) => pixel = run(&pixel, job)?,
+            Step::Lower => onnx = lower_graph(&pixel, job.batch).map_err(PassError::Lower)?,
+            Step::Onnx(run) => onnx = run(&onnx).map_err(build(name))?,
+            Step::Scale(_) | Step::Merge => {
+                return Err(build(name)(BuildError::internal(name, "it does not lower a graph")));
             }
+        }
+        match pass.step {
             Step::Lower | Step::Onnx(_) => {
                 verify(&onnx).map_err(broken)?;
                 observe(name, &onnx);
+            }
+            _ => {
+                verify(&pixel).map_err(broken)?;
+                observe(name, &pixel);
             }
         }
     }

@@ -14,13 +14,14 @@ impl<'a, O: Operation> Rewrite<'a, O> {
     pub fn new(old: &'a Graph<O>) -> Rewrite<'a, O> {
         let mut new = Graph::new(old.name.clone());
         new.doc = old.doc.clone();
+        new.share_layers(old.layers());
         Rewrite { old, new, map: vec![None; old.value_count()] }
     }
 
     /// Copies an input.
     pub fn input(&mut self, input: &Input) -> Value {
         let ty = self.old.ty(input.value).clone();
-        let value = self.new.input(input.name.clone(), ty, input.role);
+        let value = self.new.input_like(input, ty);
         self.set(input.value, value);
         value
     }
@@ -37,10 +38,31 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         self.map[old.index()] = Some(new);
     }
 
-    /// What stands in the new graph for old values. A value that was dropped although it is read is
-    /// a fault of the pass; it maps to whatever the verifier will then refuse.
-    pub fn get(&self, old: &[Value]) -> Vec<Value> {
-        old.iter().filter_map(|v| self.map[v.index()]).collect()
+    /// What stands in the new graph for an old value.
+    ///
+    /// # Errors
+    /// Nothing does: a fault of the pass.
+    pub fn value(&self, old: Value) -> Result<Value, BuildError> {
+        self.map[old.index()].ok_or_else(|| BuildError::unmapped(self.old, None, old))
+    }
+
+    /// What stands in the new graph for old values.
+    ///
+    /// # Errors
+    /// As [`Rewrite::value`].
+    pub fn get(&self, old: &[Value]) -> Result<Vec<Value>, BuildError> {
+        old.iter().map(|&v| self.value(v)).collect()
+    }
+
+    /// What stands in the new graph for the inputs of a node.
+    ///
+    /// # Errors
+    /// As [`Rewrite::value`]; the error names the node.
+    pub fn inputs_of(&self, id: NodeId) -> Result<Vec<Value>, BuildError> {
+        let find = |v: &Value| {
+            self.map[v.index()].ok_or_else(|| BuildError::unmapped(self.old, Some(id), *v))
+        };
+        self.old.node(id).inputs.iter().map(find).collect()
     }
 
     /// Copies a node with another operator.
@@ -49,8 +71,8 @@ impl<'a, O: Operation> Rewrite<'a, O> {
     /// The operator does not accept the inputs.
     pub fn node_as(&mut self, id: NodeId, op: O) -> Result<Vec<Value>, BuildError> {
         let node: &Node<O> = self.old.node(id);
-        let inputs = self.get(&node.inputs);
-        let results = self.new.push(op, &inputs, &node.name, self.old.span(id))?;
+        let inputs = self.inputs_of(id)?;
+        let results = self.new.push(op, &inputs, &node.name, self.old.site(id))?;
         for (&old, &new) in node.outputs.iter().zip(&results) {
             self.set(old, new);
         }
@@ -65,13 +87,26 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         self.node_as(id, self.old.node(id).op.clone())
     }
 
-    /// Copies the outputs; the new graph.
-    pub fn finish(mut self) -> Graph<O> {
-        for out in self.old.outputs() {
-            if let Some(value) = self.map[out.value.index()] {
-                self.new.output(out.name.clone(), value);
-            }
+    /// Copies all nodes.
+    ///
+    /// # Errors
+    /// As [`Rewrite::node`].
+    pub fn nodes(&mut self) -> Result<(), BuildError> {
+        for (id, _) in self.old.nodes() {
+            self.node(id)?;
         }
-        self.new
+        Ok(())
+    }
+
+    /// Copies the outputs; the new graph.
+    ///
+    /// # Errors
+    /// An output was dropped: a fault of the pass.
+    pub fn finish(mut self) -> Result<Graph<O>, BuildError> {
+        for out in self.old.outputs() {
+            let value = self.value(out.value)?;
+            self.new.output_as(out.name.clone(), value, out.role);
+        }
+        Ok(self.new)
     }
 }

@@ -3,7 +3,7 @@
 use pixelrnn_graph::Array;
 
 use crate::bind::Weights;
-use crate::optimise::{AVERAGED, Optimiser, state_name};
+use crate::training_step::{AVERAGED, Optimiser, state_name};
 
 /// The slot of the average of a parameter.
 pub const AVERAGE: &str = "ema";

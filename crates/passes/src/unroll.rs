@@ -18,13 +18,13 @@ pub fn unroll(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             rewrite.node(id)?;
             continue;
         };
-        let inputs = rewrite.get(&node.inputs);
-        let results = unroll_one(&mut rewrite.new, scan, &inputs, &node.name, graph.span(id))?;
+        let inputs = rewrite.inputs_of(id)?;
+        let results = unroll_one(&mut rewrite.new, scan, &inputs, &node.name, graph.site(id))?;
         for (&old, new) in node.outputs.iter().zip(results) {
             rewrite.set(old, new);
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }
 
 fn unroll_one(
@@ -32,7 +32,7 @@ fn unroll_one(
     scan: &Scan,
     inputs: &[Value],
     name: &str,
-    span: Option<pixelrnn_graph::Span>,
+    site: pixelrnn_graph::Site,
 ) -> Result<Vec<Value>, BuildError> {
     let body = unroll(&scan.body)?;
     let carried = scan.carried();
@@ -45,12 +45,12 @@ fn unroll_one(
         let mut actual = states.clone();
         actual.extend(&inputs[scan.states..carried]);
         for &x in &inputs[carried..] {
-            actual.push(cut(graph, x, t, &prefix, span)?);
+            actual.push(cut(graph, x, t, &prefix, site)?);
         }
         let results = inline(graph, &body, &actual, &prefix)?;
         for (all, &slice) in slices.iter_mut().zip(&results[scan.states..]) {
             let op = SplitAxis { axis: 0, parts: 1 };
-            all.push((t, graph.push(op.into(), &[slice], &format!("{prefix}/stack"), span)?[0]));
+            all.push((t, graph.push(op.into(), &[slice], &format!("{prefix}/stack"), site)?[0]));
         }
         states = results[..scan.states].to_vec();
     }
@@ -58,7 +58,7 @@ fn unroll_one(
         all.sort_by_key(|&(t, _)| t);
         let all: Vec<Value> = all.into_iter().map(|(_, v)| v).collect();
         let stacked =
-            graph.push(Concat { axis: 0 }.into(), &all, &format!("{name}/stacked"), span)?;
+            graph.push(Concat { axis: 0 }.into(), &all, &format!("{name}/stacked"), site)?;
         states.push(stacked[0]);
     }
     Ok(states)
@@ -70,7 +70,7 @@ fn cut(
     x: Value,
     t: usize,
     prefix: &str,
-    span: Option<pixelrnn_graph::Span>,
+    site: pixelrnn_graph::Site,
 ) -> Result<Value, BuildError> {
     if let Some(Op::Constant(c)) = graph.maker(x).map(|n| &n.op) {
         let value = c.value.index_axis(Axis(0), t).to_owned();
@@ -78,12 +78,12 @@ fn cut(
             Constant { value }.into(),
             &[],
             &format!("{prefix}/constant"),
-            span,
+            site,
         )?[0]);
     }
     let slice = Slice { axis: 0, start: t, length: 1 };
-    let part = graph.push(slice.into(), &[x], &format!("{prefix}/slice"), span)?[0];
-    Ok(graph.push(MergeAxes { axis: 0 }.into(), &[part], &format!("{prefix}/step"), span)?[0])
+    let part = graph.push(slice.into(), &[x], &format!("{prefix}/slice"), site)?[0];
+    Ok(graph.push(MergeAxes { axis: 0 }.into(), &[part], &format!("{prefix}/step"), site)?[0])
 }
 
 /// Adds a graph's nodes to another; the values of its outputs.
@@ -98,12 +98,18 @@ pub(crate) fn inline(
         map[formal.value.index()] = Some(actual);
     }
     for (id, node) in body.nodes() {
-        let inputs: Vec<Value> = node.inputs.iter().filter_map(|v| map[v.index()]).collect();
-        let name = format!("{prefix}/{}", node.name);
-        let results = into.push(node.op.clone(), &inputs, &name, body.span(id))?;
+        let find =
+            |v: &Value| map[v.index()].ok_or_else(|| BuildError::unmapped(body, Some(id), *v));
+        let inputs: Vec<Value> = node.inputs.iter().map(find).collect::<Result<_, _>>()?;
+        let name = match prefix {
+            "" => node.name.clone(),
+            prefix => format!("{prefix}/{}", node.name),
+        };
+        let results = into.push(node.op.clone(), &inputs, &name, body.site(id))?;
         for (&old, new) in node.outputs.iter().zip(results) {
             map[old.index()] = Some(new);
         }
     }
-    Ok(body.outputs().iter().filter_map(|o| map[o.value.index()]).collect())
+    let find = |v: Value| map[v.index()].ok_or_else(|| BuildError::unmapped(body, None, v));
+    body.outputs().iter().map(|o| find(o.value)).collect()
 }

@@ -1,4 +1,4 @@
-//! The blocks that a declaration may open. These items exist to be read: an editor shows them on
+//! The words that begin a statement of a declaration other than a layer. These items exist to be read: an editor shows them on
 //! hover and completes their names inside [`model!`](crate::model).
 #![allow(non_camel_case_types)]
 
@@ -18,5 +18,31 @@ pub struct residual;
 /// added to what leaves it.
 pub struct collect;
 
-/// `block { ... }`: a name for a group of layers, by its label.
+/// `block { ... }`: a name for a group of layers, by its label. With a name and parameters a definition:
+/// `block gated(v, x, k, mask) { ...; (a, b) }` is called like a layer, as `(v, x) = gated(v, x, 3, B);`
+/// or `x.gated(..)`.
+///
+/// The last expression is the result, one map or several in parentheses. A parameter stands for a
+/// map, a kernel size, a number or a word, whatever the call gives; a block cannot call itself.
 pub struct block;
+
+/// `scale small: every n { ... }`: first a model of every `n`th pixel of every `n`th row.
+///
+/// The statements between the braces are a model of the small image; what follows may read that image
+/// by its name, `small`, a map of `height / n` x `width / n`, with no mask. `n` must divide both.
+/// Scales may follow each other, the smallest first; each later one may read all earlier ones.
+/// Multi-Scale PixelRNN, section 3.6 of the paper.
+pub struct scale;
+
+/// `condition label: classes n;`: a class for each image, a number from 0 to `n - 1`.
+///
+/// Read as a map of `n` features, one of them 1, of height and width 1: add it, through a
+/// `conv(1 x 1, features)`, to any map. A label past the last class is all zeros. Models with a label
+/// are given one for each image in training (`labels` of a data set) and in sampling (`--label`).
+pub struct condition;
+
+/// `every n`: how much smaller the image of a [`scale`] is.
+pub struct every;
+
+/// `classes n`: how many classes a [`condition`] has.
+pub struct classes;

@@ -1,5 +1,6 @@
 //! The same numbers from several engines.
 
+use pixelrnn_graph::Role;
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
 use pixelrnn_runtime::{Engine, Program};
@@ -49,6 +50,39 @@ pub fn difference(a: &Array, b: &Array, tolerance: Tolerance) -> (f64, f64, bool
     (worst, relative, worst <= tolerance.absolute + tolerance.relative * scale)
 }
 
+/// The inputs of a batch: images and, for a model with classes, labels, by the names that the model's
+/// graphs have for them.
+///
+/// # Errors
+/// The model has classes and there are no labels, or a label is not one of them.
+pub fn batch_inputs(
+    model: &Declaration,
+    images: Array,
+    labels: Option<&[u32]>,
+) -> Result<Vec<(String, Array)>, Error> {
+    let graph = model.graph();
+    let image = graph.input_as(Role::Image).map(|input| input.name.clone());
+    let mut inputs = vec![(image.unwrap_or_default(), images)];
+    if let Some((name, classes)) = model.label() {
+        let labels = labels.ok_or_else(|| {
+            Error::Sampling(format!(
+                "{} is conditioned on `{name}`, one of {classes} classes, but no labels are given",
+                model.name()
+            ))
+        })?;
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
+            return Err(Error::Sampling(format!(
+                "invalid label {label}: {} has the classes 0 to {}",
+                model.name(),
+                classes - 1
+            )));
+        }
+        let labels = ndarray::Array1::from_iter(labels.iter().map(|&label| label as f32));
+        inputs.push((name.to_string(), labels.into_dyn()));
+    }
+    Ok(inputs)
+}
+
 /// A graph of a model, and what it takes beside images.
 pub struct Prepared {
     /// The model.
@@ -71,13 +105,12 @@ pub fn prepare(
     weights: &Weights,
     options: &ExportOptions,
 ) -> Result<Prepared, Error> {
-    let graph = model.graph_with(kind, options)?;
-    let part = model.part(&graph, kind, weights)?;
-    let bound = bind(&graph, &part).map_err(pixelrnn_passes::PassError::from)?;
     let trains = kind == GraphKind::Train;
     let options = ExportOptions { weights: (!trains).then_some(weights), ..options.clone() };
-    let onnx = model.compile_graph(&graph, kind, &options, &mut |_, _| {})?;
+    let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
     let onnx = model.encode(kind, &options, &onnx)?;
+    let part = model.part(&graph, weights)?;
+    let bound = bind(&graph, &part).map_err(pixelrnn_passes::PassError::from)?;
     if !trains {
         return Ok(Prepared { onnx, graph: bound, feeds: Vec::new() });
     }
@@ -87,7 +120,8 @@ pub fn prepare(
     Ok(Prepared { onnx, graph, feeds })
 }
 
-/// Runs one graph of a model on every engine with the same images, and compares every pair.
+/// Runs one graph of a model on every engine with the same inputs (its images and conditions; see
+/// [`batch_inputs`]), and compares every pair.
 ///
 /// # Errors
 /// A graph that cannot be compiled, or an engine that fails.
@@ -96,14 +130,14 @@ pub fn compare(
     kind: GraphKind,
     weights: &Weights,
     batch: Batch,
-    images: &Array,
+    inputs: &[(String, Array)],
     engines: &[Box<dyn Engine>],
 ) -> Result<Vec<Difference>, Error> {
     let Prepared { onnx, graph, feeds } =
         prepare(model, kind, weights, &ExportOptions { batch, ..ExportOptions::default() })?;
     let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
-    let mut inputs = vec![("image", images)];
-    inputs.extend(feeds.iter().map(|(name, array)| (name.as_str(), array)));
+    let inputs: Vec<(&str, &Array)> =
+        inputs.iter().chain(&feeds).map(|(name, array)| (name.as_str(), array)).collect();
     let mut results = Vec::new();
     for engine in engines {
         let mut session = engine.load(&program)?;

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use pixelrnn_graph::{Diagnostic, Source};
 use pixelrnn_ops::{PixelGraph, StreamError};
-use pixelrnn_passes::{CausalProof, Causality, CausalityError, SampleError, Weights, initialise};
-use pixelrnn_syntax::{Declared, Image, Trouble, ast, elaborate, leak, parse};
+use pixelrnn_passes::{
+    CausalProof, Causality, CausalityError, PassError, SampleError, Scale, Weights, bind,
+    initialise, verify_causality, verify_scales,
+};
+use pixelrnn_syntax::{Declared, ElaborateError, Image, ast, elaborate, leak, parse};
 
 use crate::error::Error;
 
@@ -63,8 +66,10 @@ impl Declaration {
         };
         match elaborate(&model, overrides) {
             Ok(declared) => Ok(Declaration { source, model, declared }),
-            Err(Trouble::Text(diagnostics)) => Err(Error::Model { text: source, diagnostics }),
-            Err(Trouble::Setting { message, .. }) => Err(Error::Setting(message)),
+            Err(ElaborateError::Text(diagnostics)) => {
+                Err(Error::Model { text: source, diagnostics })
+            }
+            Err(ElaborateError::Setting { message, .. }) => Err(Error::Setting(message)),
         }
     }
 
@@ -121,21 +126,55 @@ impl Declaration {
         self.declared.image
     }
 
-    /// The graph: input `image [N, C, H, W]` of levels, the parameters, output `logits`.
+    /// The label that the model is conditioned on: its name and the number of classes.
+    pub fn label(&self) -> Option<(&str, usize)> {
+        self.declared.label.as_ref().map(|(name, classes)| (name.as_str(), *classes))
+    }
+
+    /// The images that the model predicts, each with its graph: one, or several for a multi-scale
+    /// model, the image itself last.
+    pub fn scales(&self) -> &[Scale] {
+        &self.declared.scales
+    }
+
+    /// The graph of the image itself: `image [N, C, H, W]` of levels, conditions and parameters to the
+    /// parameters of the distribution of every value.
     pub fn graph(&self) -> &PixelGraph {
-        &self.declared.graph
+        // A declaration has at least the scale of the image itself.
+        &self.declared.scales[self.declared.scales.len() - 1].graph
+    }
+
+    /// Every parameter of every scale: its name and shape, in the order of the declaration.
+    pub fn parameter_shapes(&self) -> Vec<(&str, Vec<usize>)> {
+        let graphs = self.scales().iter().map(|scale| &scale.graph);
+        graphs
+            .flat_map(|graph| {
+                graph
+                    .parameters()
+                    .map(|(input, _)| (input.name.as_str(), graph.ty(input.value).extents(1)))
+            })
+            .collect()
     }
 
     /// The number of trained numbers.
     pub fn parameters(&self) -> usize {
-        let graph = self.graph();
-        graph.parameters().map(|(input, _)| graph.ty(input.value).size()).sum()
+        self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
+    /// Checks that weights are just the parameters of the model, each of its shape, all finite.
+    ///
+    /// # Errors
+    /// The first weight that does not fit.
+    pub fn check_weights(&self, weights: &Weights) -> Result<(), Error> {
+        let shapes = self.parameter_shapes();
+        let shapes = shapes.iter().map(|(name, shape)| (*name, shape.clone()));
+        Ok(bind::check_shapes(shapes, weights).map_err(PassError::from)?)
     }
 
     /// Fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`; the same seed gives the
     /// same weights on every machine.
     pub fn initialise(&self, seed: u64) -> Weights {
-        initialise(self.graph(), seed)
+        self.scales().iter().flat_map(|scale| initialise(&scale.graph, seed)).collect()
     }
 
     /// Proves that no output reads a value at or after its own place.
@@ -143,19 +182,21 @@ impl Declaration {
     /// # Errors
     /// A leak, as a diagnostic on the layer at fault; or an image too large to prove.
     pub fn prove(&self) -> Result<CausalProof, Error> {
-        pixelrnn_passes::verify_causality(self.graph()).map_err(|e| self.causality_error(e))
+        verify_scales(self.scales()).map_err(|e| self.causality_error(e))
     }
 
-    /// What every output reads, causal or not, with the path of the first leak.
+    /// What every output of every scale reads, causal or not, with the path of the first leak; in the
+    /// order of [`Declaration::scales`].
     ///
     /// # Errors
-    /// An image too large to analyse.
-    pub fn causality(&self) -> Result<Causality, Error> {
-        match pixelrnn_passes::verify_causality(self.graph()) {
+    /// An image too large to analyze.
+    pub fn causality(&self) -> Result<Vec<Causality>, Error> {
+        let one = |scale: &Scale| match verify_causality(&scale.graph) {
             Ok(proof) => Ok(proof.causality().clone()),
             Err(CausalityError::Leak(causality)) => Ok(*causality),
             Err(other) => Err(self.causality_error(other)),
-        }
+        };
+        self.scales().iter().map(one).collect()
     }
 
     /// Why the model has no graph that makes images, with the layer's place.

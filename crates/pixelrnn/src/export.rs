@@ -1,91 +1,15 @@
 //! From a declaration to the bytes of a model.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
+use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
-    CompileOptions, ControlFlow, Optimiser, PassError, SampleOptions, Weights, bind, compile,
-    differentiate, optimise, stream, update, with_loss,
+    CausalProof, ControlFlow, GraphKind, Job, Optimiser, PassError, ProvedScale, SampleOptions,
+    Scale, Weights, bind, lower, make,
 };
 
+use crate::compare::Prepared;
 use crate::{Declaration, Error};
-
-/// Which graph of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GraphKind {
-    /// `image` to `logits`.
-    Forward,
-    /// `image` to `nll`, in nats per image.
-    Nll,
-    /// `image` and parameters to `loss`, the mean over the batch, and for each parameter `p` its
-    /// gradient `p.grad`.
-    Grad,
-    /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to `image`, levels
-    /// of the same shape. For completion also `given` and `mask`, 1 where the level given is kept.
-    Sample,
-    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs; the page of
-    /// [`stream`] tells how a loop outside uses it.
-    Step,
-    /// What happens between two rows of [`GraphKind::Sample`], for the same loop.
-    Row,
-    /// One step of an optimiser: `image`, parameters, the optimiser's states and `learning_rate` to
-    /// `loss`, new parameters and new states.
-    Train,
-    /// What [`GraphKind::Train`] does after [`GraphKind::Grad`]: gradients, parameters, the
-    /// optimiser's states and `learning_rate` to new parameters and new states. For gradients that
-    /// are averages over several machines, cores or batches.
-    Update,
-}
-
-impl GraphKind {
-    /// All kinds.
-    pub const ALL: [GraphKind; 8] = [
-        GraphKind::Forward,
-        GraphKind::Nll,
-        GraphKind::Grad,
-        GraphKind::Train,
-        GraphKind::Update,
-        GraphKind::Sample,
-        GraphKind::Step,
-        GraphKind::Row,
-    ];
-
-    /// Whether it takes parameters that change from call to call.
-    pub fn trains(self) -> bool {
-        matches!(self, GraphKind::Grad | GraphKind::Train | GraphKind::Update)
-    }
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            GraphKind::Forward => "forward",
-            GraphKind::Nll => "nll",
-            GraphKind::Grad => "grad",
-            GraphKind::Sample => "sample",
-            GraphKind::Step => "step",
-            GraphKind::Row => "row",
-            GraphKind::Train => "train",
-            GraphKind::Update => "update",
-        }
-    }
-
-    /// Whether it takes images.
-    pub fn reads_images(self) -> bool {
-        !self.samples() && self != GraphKind::Update
-    }
-
-    /// Whether levels are drawn in it.
-    pub fn draws(self) -> bool {
-        matches!(self, GraphKind::Sample | GraphKind::Step)
-    }
-
-    /// Whether it makes images, pixel by pixel.
-    pub fn samples(self) -> bool {
-        matches!(self, GraphKind::Sample | GraphKind::Step | GraphKind::Row)
-    }
-}
 
 /// How to export.
 #[derive(Clone, Debug)]
@@ -130,7 +54,7 @@ impl<'a> ExportOptions<'a> {
 
 impl Declaration {
     /// The graph of a kind, in the pixel IR; for kinds that train with the default
-    /// optimiser.
+    /// optimizer.
     ///
     /// # Errors
     /// A model that is not causal cannot be sampled; a fault of the compiler otherwise.
@@ -138,7 +62,7 @@ impl Declaration {
         self.graph_with(kind, &ExportOptions::default())
     }
 
-    /// As [`Declaration::graph_of`], with the options that decide what is in a graph: the optimiser,
+    /// As [`Declaration::graph_of`], with the options that decide what is in a graph: the optimizer,
     /// and how images are drawn.
     ///
     /// # Errors
@@ -148,26 +72,39 @@ impl Declaration {
         kind: GraphKind,
         options: &ExportOptions,
     ) -> Result<PixelGraph, Error> {
-        let build = |pass| move |error| PassError::Build { pass, error };
-        let loss = || with_loss(self.graph()).map_err(build("loss"));
-        let grad = || differentiate(&loss()?).map_err(PassError::Differentiate);
-        Ok(match kind {
-            GraphKind::Forward => self.graph().clone(),
-            GraphKind::Nll => loss()?,
-            GraphKind::Grad => grad()?,
-            GraphKind::Train => {
-                optimise(&grad()?, &options.optimiser).map_err(build("optimise"))?
-            }
-            GraphKind::Update => update(&grad()?, &options.optimiser).map_err(build("optimise"))?,
-            GraphKind::Sample => {
-                let graph = stream::sample(&self.prove()?, &options.sample);
-                graph.map_err(|error| self.refused(error))?
-            }
-            GraphKind::Step => {
-                let graph = stream::step(&self.prove()?, &options.sample);
-                graph.map_err(|error| self.refused(error))?
-            }
-            GraphKind::Row => stream::row(&self.prove()?).map_err(|error| self.refused(error))?,
+        let proof = self.proof_for(kind)?;
+        self.make(&self.job(kind, options, proof.as_ref()), &mut |_, _| {})
+    }
+
+    /// The proof that a kind of graph demands.
+    fn proof_for(&self, kind: GraphKind) -> Result<Option<CausalProof>, Error> {
+        match kind.samples() {
+            true => self.prove().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn job<'a>(
+        &'a self,
+        kind: GraphKind,
+        options: &ExportOptions<'a>,
+        proof: Option<&'a CausalProof>,
+    ) -> Job<'a> {
+        Job {
+            proof,
+            sample: options.sample,
+            optimiser: options.optimiser,
+            batch: options.batch,
+            control_flow: options.control_flow,
+            simplify: options.simplify,
+            ..Job::new(self.scales(), kind)
+        }
+    }
+
+    fn make(&self, job: &Job, observe: &mut Observe) -> Result<PixelGraph, Error> {
+        make(job, observe).map_err(|error| match error {
+            PassError::Sample(error) => self.refused(error),
+            other => other.into(),
         })
     }
 
@@ -187,13 +124,12 @@ impl Declaration {
         &self,
         kind: GraphKind,
         options: &ExportOptions,
-        observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
+        observe: &mut Observe,
     ) -> Result<Vec<u8>, Error> {
         self.encode(kind, options, &self.compile(kind, options, observe)?)
     }
 
-    /// The ONNX graph that [`Declaration::export`] writes, for who measures it; `observe` sees the
-    /// graph after each pass.
+    /// The ONNX graph that [`Declaration::export`] writes; `observe` sees the graph after each pass.
     ///
     /// # Errors
     /// Weights that do not fit.
@@ -201,43 +137,48 @@ impl Declaration {
         &self,
         kind: GraphKind,
         options: &ExportOptions,
-        observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
+        observe: &mut Observe,
     ) -> Result<OnnxGraph, Error> {
-        self.compile_graph(&self.graph_with(kind, options)?, kind, options, observe)
+        Ok(self.compile_both(kind, options, observe)?.1)
     }
 
-    /// As [`Declaration::compile`], from a graph that [`Declaration::graph_with`] gave.
-    pub(crate) fn compile_graph(
+    /// The graph of a kind in the pixel IR, and what it is compiled to.
+    pub(crate) fn compile_both(
         &self,
-        graph: &PixelGraph,
         kind: GraphKind,
         options: &ExportOptions,
-        observe: &mut dyn FnMut(&'static str, &dyn fmt::Display),
-    ) -> Result<OnnxGraph, Error> {
-        let weights = options.weights.map(|weights| self.part(graph, kind, weights)).transpose()?;
-        let compile_options = CompileOptions {
-            batch: options.batch,
-            control_flow: options.control_flow,
-            weights: weights.as_deref(),
-            simplify: options.simplify,
-        };
-        Ok(compile(graph, &compile_options, observe)?)
+        observe: &mut Observe,
+    ) -> Result<(PixelGraph, OnnxGraph), Error> {
+        let proof = self.proof_for(kind)?;
+        let job = self.job(kind, options, proof.as_ref());
+        let pixel = self.make(&job, observe)?;
+        let weights = options.weights.map(|weights| self.part(&pixel, weights)).transpose()?;
+        let onnx = lower(&pixel, &Job { weights: weights.as_ref(), ..job }, observe)?;
+        Ok((pixel, onnx))
     }
 
     /// Of all weights those that a graph has parameters for: what makes images may read a part.
-    pub(crate) fn part<'a>(
-        &self,
-        graph: &PixelGraph,
-        kind: GraphKind,
-        weights: &'a Weights,
-    ) -> Result<Cow<'a, Weights>, Error> {
-        if !kind.samples() {
-            return Ok(Cow::Borrowed(weights));
-        }
-        bind::check(self.graph(), weights).map_err(PassError::from)?;
+    pub(crate) fn part(&self, graph: &PixelGraph, weights: &Weights) -> Result<Weights, Error> {
+        self.check_weights(weights)?;
         let names = graph.parameters().map(|(input, _)| &input.name);
-        let part = names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone())));
-        Ok(Cow::Owned(part.collect()))
+        Ok(names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect())
+    }
+
+    /// The forward graph of one scale by itself, compiled with weights; smaller scales are inputs.
+    pub(crate) fn forward_of(
+        &self,
+        proved: &ProvedScale,
+        weights: &Weights,
+        options: &ExportOptions,
+    ) -> Result<Prepared, Error> {
+        let kind = GraphKind::Forward;
+        let graph = proved.graph();
+        let part = self.part(graph, weights)?;
+        let scales = [Scale::whole(graph.clone())];
+        let job = Job { batch: options.batch, weights: Some(&part), ..Job::new(&scales, kind) };
+        let onnx = lower(graph, &job, &mut |_, _| {})?;
+        let bound = bind(graph, &part).map_err(PassError::from)?;
+        Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })
     }
 
     /// The bytes of a graph that [`Declaration::compile`] made with the same options.

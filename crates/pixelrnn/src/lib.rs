@@ -57,12 +57,12 @@ pub mod zoo;
 
 pub use declaration::{Declaration, Model};
 pub use error::Error;
-pub use export::{ExportOptions, GraphKind};
+pub use export::ExportOptions;
 pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, Optimiser, Rule, SampleOptions, Weights,
+    CausalProof, Causality, ControlFlow, GraphKind, Optimiser, Rule, SampleOptions, Weights,
 };
 pub use pixelrnn_syntax::Image;
 pub use render::render;

@@ -4,22 +4,25 @@
 //! same whatever the batch, the method or the machine, but for a draw that falls within rounding of
 //! a boundary.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
 use ndarray::Axis;
-use pixelrnn_passes::Weights;
+use pixelrnn_graph::{Condition, Dim, Role, Site, Type};
+use pixelrnn_ops::{Distribution, Draw, Env, PixelGraph, evaluate};
+use pixelrnn_passes::{CausalProof, GraphEndpoints, PassError, ProvedScale, Scale, Weights};
 use pixelrnn_runtime::{Engine, Program, Session};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::compare::prepare;
+use crate::compare::{Prepared, prepare};
 use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, SampleOptions};
 
 /// How images are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum SampleMethod {
     /// With the graph of [`GraphKind::Sample`].
     Cached,
     /// The forward graph once for every value: slow, for comparison.
@@ -38,12 +41,15 @@ pub struct Given<'a> {
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling<'a> {
-    pub method: Method,
+    pub method: SampleMethod,
     /// Logits are divided by it.
     pub temperature: f64,
-    /// Uniform numbers at least 0 and below 1, `[N, H, W, C]`.
-    pub uniform: &'a Array,
+    /// Uniform numbers at least 0 and below 1, `[N, H, W, C]`: for each image that the model predicts,
+    /// in the order of [`Declaration::scales`].
+    pub uniform: &'a [Array],
     pub given: Option<Given<'a>>,
+    /// A class for each image, for a model with classes.
+    pub labels: Option<&'a [u32]>,
 }
 
 /// Images a call at most.
@@ -52,44 +58,50 @@ pub const BATCH: usize = 16;
 /// nothing.
 const LEAST: usize = 4;
 
-/// Uniform numbers for so many images, `[N, H, W, C]`.
-pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
+/// Uniform numbers for so many images, as [`Sampling::uniform`] wants them.
+pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Vec<Array> {
     streams(model, 0..count as u64, seed)
 }
 
-/// Uniform numbers for so many completions of each of so many images, `[N, H, W, C]`, the completions
-/// of an image behind each other. A completion's numbers do not depend on how many there are.
+/// Uniform numbers for so many completions of each of so many images, the completions of an image behind
+/// each other. A completion's numbers do not depend on how many there are.
 pub fn uniform_completions(
     model: &Declaration,
     count: usize,
     completions: usize,
     seed: u64,
-) -> Array {
+) -> Vec<Array> {
     let all = (0..count as u64).flat_map(|i| (0..completions as u64).map(move |k| i | k << 32));
     streams(model, all, seed)
 }
 
-fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -> Array {
-    let image = model.image();
-    let mut numbers = Vec::new();
+fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -> Vec<Array> {
+    let mut numbers: Vec<Vec<f32>> = vec![Vec::new(); model.scales().len()];
     let mut count = 0;
     for stream in streams {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         // As many bits as an f32 holds, so that none is rounded up to 1.
-        let unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
-        numbers.extend(std::iter::repeat_with(unit).take(image.values()));
+        let mut unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
+        // The image itself first.
+        for (scale, numbers) in model.scales().iter().zip(&mut numbers).rev() {
+            let values: usize = shape(model, scale, 1).iter().product();
+            numbers.extend(std::iter::repeat_with(&mut unit).take(values));
+        }
         count += 1;
     }
-    let mut all = Array::zeros(shape(model, count));
-    all.iter_mut().zip(numbers).for_each(|(to, u)| *to = u);
-    all
+    let array = |(scale, numbers): (&Scale, Vec<f32>)| {
+        let mut all = Array::zeros(shape(model, scale, count));
+        all.iter_mut().zip(numbers).for_each(|(to, u)| *to = u);
+        all
+    };
+    model.scales().iter().zip(numbers).map(array).collect()
 }
 
-/// Of so many images.
-fn shape(model: &Declaration, count: usize) -> Vec<usize> {
-    let image = model.image();
-    vec![count, image.height, image.width, image.colours]
+/// The shape of so many images of a scale, `[N, H, W, C]`.
+fn shape(model: &Declaration, scale: &Scale, count: usize) -> Vec<usize> {
+    let Image { height, width, colours, .. } = model.image();
+    vec![count, height / scale.factor, width / scale.factor, colours]
 }
 
 /// How a model is compiled to draw so many images a call on an engine.
@@ -100,34 +112,62 @@ pub fn options<'a>(
     sample: SampleOptions,
 ) -> ExportOptions<'a> {
     // Stacked slices are copied for other engines' sake alone.
-    let portable = engine.name() == "tract";
+    let portable = engine.portable_only();
     ExportOptions { batch, sample, portable, ..ExportOptions::with_weights(weights) }
 }
 
-/// Whether what is to be drawn suits the model.
-fn check(model: &Declaration, sampling: &Sampling) -> Result<(), Error> {
+/// Whether what is to be drawn suits the model; how many images.
+fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
     let refuse = |text: String| Err(Error::Sampling(text));
-    let count = sampling.uniform.shape().first().copied().unwrap_or(0);
-    let expected = shape(model, count);
-    let levels = model.image().levels;
-    let given = sampling.given.map(|given| ("given levels", given.levels));
-    for (what, array) in [("uniform numbers", sampling.uniform)].into_iter().chain(given) {
+    let scales = model.scales();
+    if sampling.uniform.len() != scales.len() {
+        let (found, expected) = (sampling.uniform.len(), scales.len());
+        let name = model.name();
+        return refuse(format!("{name} draws {expected} images, not {found}: give each numbers"));
+    }
+    let count = sampling.uniform.last().map_or(0, |all| all.shape().first().copied().unwrap_or(0));
+    let pairs = sampling.uniform.iter().zip(scales).map(|(all, s)| ("uniform numbers", all, s));
+    let given = sampling.given.iter().zip(scales.last());
+    for (what, array, scale) in pairs.chain(given.map(|(g, s)| ("given levels", g.levels, s))) {
+        let expected = shape(model, scale, count);
         if array.shape() != expected {
             let found = array.shape();
             return refuse(format!("{what} of {} are {expected:?}, not {found:?}", model.name()));
         }
     }
-    if let Some(u) = sampling.uniform.iter().find(|u| !(0.0..1.0).contains(*u)) {
+    let numbers = sampling.uniform.iter().flatten();
+    if let Some(u) = numbers.into_iter().find(|u| !(0.0..1.0).contains(*u)) {
         return refuse(format!("uniform numbers are at least 0 and below 1, not {u}"));
     }
     if let Some(given) = &sampling.given {
-        let kept = given.levels.slice_axis(Axis(1), (..given.rows.min(expected[1])).into());
+        let (levels, height) = (model.image().levels, model.image().height);
+        let kept = given.levels.slice_axis(Axis(1), (..given.rows.min(height)).into());
         let is_level = |l: &&f32| l.fract() == 0.0 && (0.0..levels as f32).contains(*l);
         if let Some(level) = kept.iter().find(|l| !is_level(l)) {
             return refuse(format!("a given level is from 0 to {}, not {level}", levels - 1));
         }
     }
-    Ok(())
+    match (model.label(), sampling.labels) {
+        (None, Some(_)) => refuse(format!("{} has no classes, but labels are given", model.name())),
+        (Some((name, classes)), None) => refuse(format!(
+            "{} is conditioned on `{name}`: give each image one of {classes} classes",
+            model.name()
+        )),
+        (Some(_), Some(labels)) if labels.len() != count => {
+            refuse(format!("{} labels for {count} images", labels.len()))
+        }
+        (Some((_, classes)), Some(labels)) => {
+            match labels.iter().find(|&&label| label as usize >= classes) {
+                Some(label) => refuse(format!(
+                    "invalid label {label}: {} has the classes 0 to {}",
+                    model.name(),
+                    classes - 1
+                )),
+                None => Ok(count),
+            }
+        }
+        (None, None) => Ok(count),
+    }
 }
 
 /// Draws images: levels, `[N, H, W, C]`. `progress` hears how many images are done, in parts.
@@ -145,41 +185,47 @@ pub fn draw(
     let sample =
         SampleOptions { temperature: sampling.temperature, complete: sampling.given.is_some() };
     sample.check()?;
-    check(model, sampling)?;
-    let count = sampling.uniform.shape()[0];
+    let count = check(model, sampling)?;
     let workers = engine.threads().min(count / LEAST).max(1);
     // Calls of one size, as even as can be, and as many for each worker.
     let calls = count.div_ceil(BATCH).next_multiple_of(workers).max(1);
     let size = count.div_ceil(calls).max(1);
-    let kind = match sampling.method {
-        Method::Cached => GraphKind::Sample,
-        Method::Naive => {
-            model.prove()?;
-            GraphKind::Forward
+    let proof = model.prove()?;
+    let options = options(engine, weights, Batch::Fixed(size), sample);
+    let programs = match sampling.method {
+        SampleMethod::Cached => vec![prepare(model, GraphKind::Sample, weights, &options)?],
+        SampleMethod::Naive => {
+            let scales = proof.scales().iter();
+            let forward = |proved: &ProvedScale| model.forward_of(proved, weights, &options);
+            scales.map(forward).collect::<Result<_, _>>()?
         }
     };
-    let options = options(engine, weights, Batch::Fixed(size), sample);
-    let prepared = prepare(model, kind, weights, &options)?;
-    let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
-    let program = Program { name: model.name(), onnx, graph };
     let threads = engine.threads() / workers;
-    let sessions = (0..workers).map(|_| engine.load_on(&program, threads));
-    let sessions: Vec<Box<dyn Session>> = sessions.collect::<Result<_, _>>()?;
+    let load = |prepared: &Prepared| {
+        let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
+        engine.load_on(&Program { name: model.name(), onnx, graph }, threads)
+    };
+    let mut sessions: Vec<Vec<Box<dyn Session>>> = Vec::new();
+    for _ in 0..workers {
+        sessions.push(programs.iter().map(load).collect::<Result<_, _>>()?);
+    }
 
     let starts: Vec<usize> = (0..count).step_by(size).collect();
     let next = AtomicUsize::new(0);
-    let mut images = Array::zeros(sampling.uniform.shape());
+    let Image { height, width, colours, .. } = model.image();
+    let mut images = Array::zeros(vec![count, height, width, colours]);
     let mut shares = vec![0.0; starts.len()];
     thread::scope(|scope| {
         let (sender, receiver) = channel();
         for mut session in sessions {
-            let (sender, starts, next) = (sender.clone(), &starts, &next);
+            let (sender, starts, next, proof) = (sender.clone(), &starts, &next, &proof);
             scope.spawn(move || {
                 loop {
                     let call = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&start) = starts.get(call) else { break };
                     let told = |share| drop(sender.send((call, News::Share(share))));
-                    let drawn = one_call(model, &mut *session, sampling, start, size, &told);
+                    let part = Part { start, end: (start + size).min(count), size };
+                    let drawn = one_call(model, proof, &mut session, sampling, &part, &told);
                     // Nobody listens any more once something went wrong.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;
@@ -214,89 +260,189 @@ enum News {
     Done(Result<Array, Error>),
 }
 
-/// The images from `start` on, so many.
+/// The images of one call: `start..end`, and zeros up to a whole batch.
+struct Part {
+    start: usize,
+    end: usize,
+    size: usize,
+}
+
+impl Part {
+    fn of(&self, all: &Array) -> Array {
+        let mut shape = all.shape().to_vec();
+        shape[0] = self.size;
+        let mut part = Array::zeros(shape);
+        let from = ndarray::Slice::from(self.start..self.end);
+        let to = ndarray::Slice::from(..self.end - self.start);
+        part.slice_axis_mut(Axis(0), to).assign(&all.slice_axis(Axis(0), from));
+        part
+    }
+
+    /// The labels of a call.
+    fn labels(&self, all: &[u32]) -> Array {
+        let label = |i: usize| all.get(self.start + i).map_or(0.0, |&label| label as f32);
+        ndarray::Array1::from_iter((0..self.size).map(label)).into_dyn()
+    }
+}
+
+/// The images of one call.
 fn one_call(
     model: &Declaration,
-    session: &mut dyn Session,
+    proof: &CausalProof,
+    sessions: &mut [Box<dyn Session>],
     sampling: &Sampling,
-    start: usize,
-    size: usize,
+    part: &Part,
     told: &dyn Fn(f64),
 ) -> Result<Array, Error> {
-    let end = (start + size).min(sampling.uniform.shape()[0]);
-    let uniform = part(sampling.uniform, start, end, size);
-    let mut mask = Array::zeros(uniform.shape());
-    let mut given = Array::zeros(uniform.shape());
+    let uniform: Vec<Array> = sampling.uniform.iter().map(|all| part.of(all)).collect();
+    let whole = uniform.last().map_or(&[][..], |all| all.shape());
+    let mut mask = Array::zeros(whole);
+    let mut given = Array::zeros(whole);
     if let Some(all) = &sampling.given {
         let rows = all.rows.min(model.image().height);
         mask.slice_axis_mut(Axis(1), (..rows).into()).fill(1.0);
-        given = part(all.levels, start, end, size);
+        given = part.of(all.levels);
     }
+    let labels = model.label().zip(sampling.labels);
+    let label = labels.map(|((name, _), all)| (name, part.labels(all)));
     match sampling.method {
-        Method::Cached => {
-            let mut inputs = vec![("uniform", &uniform)];
+        SampleMethod::Cached => {
+            let names: Vec<String> =
+                model.scales().iter().map(|scale| format!("{}uniform", scale.prefix())).collect();
+            let mut inputs: Vec<(&str, &Array)> =
+                names.iter().map(String::as_str).zip(&uniform).collect();
             if sampling.given.is_some() {
                 inputs.extend([("given", &given), ("mask", &mask)]);
             }
-            Ok(session.run(&inputs)?.remove(0).1)
+            inputs.extend(label.iter().map(|(name, all)| (*name, all)));
+            Ok(sessions[0].run(&inputs)?.remove(0).1)
         }
-        Method::Naive => {
-            naive(model, session, [&uniform, &given, &mask], sampling.temperature, told)
+        SampleMethod::Naive => {
+            let naive = Naive { proof, uniform, given, mask, label };
+            naive.draw(sessions, sampling.temperature, told)
         }
     }
 }
 
-/// One batch, value by value; `done` hears which share of it is.
-fn naive(
-    model: &Declaration,
-    session: &mut dyn Session,
-    [uniform, given, mask]: [&Array; 3],
-    temperature: f64,
-    done: &dyn Fn(f64),
-) -> Result<Array, Error> {
-    let Image { height, width, colours, levels } = model.image();
-    let size = uniform.shape()[0];
-    let mut images = Array::zeros(vec![size, colours, height, width]);
-    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-        for c in 0..colours {
-            let logits = session.run(&[("image", &images)])?.remove(0).1;
-            for n in 0..size {
-                let at = [n, y, x, c];
-                let scaled = |l: usize| match levels {
-                    2 => l as f64 * f64::from(logits[[n, c, y, x].as_slice()]) / temperature,
-                    _ => f64::from(logits[[n, c, l, y, x].as_slice()]) / temperature,
-                };
-                images[[n, c, y, x].as_slice()] = match mask[at.as_slice()] > 0.0 {
-                    true => given[at.as_slice()],
-                    false => level((0..levels).map(scaled), f64::from(uniform[at.as_slice()])),
-                };
+/// One batch, value by value, with the forward graph of each scale.
+struct Naive<'a> {
+    proof: &'a CausalProof,
+    uniform: Vec<Array>,
+    given: Array,
+    mask: Array,
+    label: Option<(&'a str, Array)>,
+}
+
+impl Naive<'_> {
+    fn draw(
+        &self,
+        sessions: &mut [Box<dyn Session>],
+        temperature: f64,
+        told: &dyn Fn(f64),
+    ) -> Result<Array, Error> {
+        let scales = self.proof.scales();
+        let values: usize = self.uniform.iter().map(|all| all.len()).sum();
+        let mut done = 0;
+        // Images [N, C, H, W] by the factor of their scale.
+        let mut drawn: BTreeMap<usize, Array> = BTreeMap::new();
+        for ((proved, session), uniform) in scales.iter().zip(sessions).zip(&self.uniform) {
+            let before = done;
+            let image = self.scale(proved, &mut **session, uniform, &drawn, temperature, &|n| {
+                told((before + n) as f64 / values as f64);
+            })?;
+            done += uniform.len();
+            drawn.insert(proved.scale().factor, image);
+        }
+        let image = drawn.remove(&1).unwrap_or_default();
+        Ok(image.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned())
+    }
+
+    /// The image of one scale, `[N, C, H, W]`.
+    fn scale(
+        &self,
+        proved: &ProvedScale,
+        session: &mut dyn Session,
+        uniform: &Array,
+        drawn: &BTreeMap<usize, Array>,
+        temperature: f64,
+        told: &dyn Fn(usize),
+    ) -> Result<Array, Error> {
+        let graph = proved.graph();
+        let ends = GraphEndpoints::of(graph).map_err(|e| Error::Sampling(e.into()))?;
+        let [colours, height, width] = ends.dims();
+        let (size, factor) = (uniform.shape()[0], proved.scale().factor);
+        let drawer = Drawer::new(&ends, temperature)?;
+        let mut images = Array::zeros(vec![size, colours, height, width]);
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            for c in 0..colours {
+                let mut inputs: Vec<(&str, &Array)> = Vec::new();
+                for input in graph.inputs() {
+                    match input.role {
+                        Role::Image => inputs.push((&input.name, &images)),
+                        Role::Condition(Condition::Scale { factor }) => {
+                            inputs.extend(drawn.get(&factor).map(|all| (&*input.name, all)));
+                        }
+                        Role::Condition(Condition::Label { .. }) => {
+                            inputs.extend(self.label.iter().map(|(_, all)| (&*input.name, all)));
+                        }
+                        _ => {}
+                    }
+                }
+                let parameters = session.run(&inputs)?.remove(0).1;
+                let levels = drawer.draw(&parameters, uniform, [c, y, x])?;
+                for (n, &level) in levels.iter().enumerate() {
+                    let whole = [n, y * factor, x * factor, c];
+                    images[[n, c, y, x].as_slice()] = match self.mask[whole.as_slice()] > 0.0 {
+                        true => self.given[whole.as_slice()],
+                        false => level,
+                    };
+                }
             }
+            told((y * width + x + 1) * colours * size);
         }
-        done((y * width + x + 1) as f64 / (height * width) as f64);
+        Ok(images)
     }
-    Ok(images.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned())
 }
 
-/// The level whose share of the cumulative probabilities a uniform number falls into.
-fn level(logits: impl Iterator<Item = f64> + Clone, uniform: f64) -> f32 {
-    let max = logits.clone().fold(f64::MIN, f64::max);
-    let shares: Vec<f64> = logits.map(|l| (l - max).exp()).collect();
-    let mark = uniform * shares.iter().sum::<f64>();
-    let mut cdf = 0.0;
-    let below = shares[..shares.len() - 1].iter().take_while(|&&share| {
-        cdf += share;
-        cdf <= mark
-    });
-    below.count() as f32
+/// The operator that the cached sampler draws with, by itself.
+struct Drawer {
+    graph: PixelGraph,
+    distribution: Distribution,
 }
 
-/// Images `start..end`, and zeros up to a whole batch.
-fn part(all: &Array, start: usize, end: usize, size: usize) -> Array {
-    let mut shape = all.shape().to_vec();
-    shape[0] = size;
-    let mut part = Array::zeros(shape);
-    let from = ndarray::Slice::from(start..end);
-    let to = ndarray::Slice::from(..end - start);
-    part.slice_axis_mut(Axis(0), to).assign(&all.slice_axis(Axis(0), from));
-    part
+impl Drawer {
+    fn new(ends: &GraphEndpoints, temperature: f64) -> Result<Drawer, Error> {
+        let distribution = ends.distribution;
+        let mut graph = PixelGraph::new("draw");
+        let column = |n: usize| Type::real([Dim::N, Dim::Fixed(n)]);
+        let parameters = graph.input("parameters", column(distribution.parameters()), Role::Local);
+        let u = graph.input("u", column(1), Role::Uniform);
+        let draw = Draw { distribution, factor: 1.0 / temperature };
+        let level = graph.push(draw.into(), &[parameters, u], "level", Site::NONE);
+        let level = level.map_err(|error| PassError::Build { pass: "stream", error })?[0];
+        graph.output("level", level);
+        Ok(Drawer { graph, distribution })
+    }
+
+    /// The levels at one place of every image.
+    fn draw(
+        &self,
+        parameters: &Array,
+        uniform: &Array,
+        [c, y, x]: [usize; 3],
+    ) -> Result<Vec<f32>, Error> {
+        let batch = uniform.shape()[0];
+        let wide = self.distribution.has_axis();
+        let own = |i: ndarray::IxDyn| {
+            let at = if wide { vec![i[0], c, i[1], y, x] } else { vec![i[0], c, y, x] };
+            f64::from(parameters[&at[..]])
+        };
+        let own = ndarray::ArrayD::from_shape_fn(vec![batch, self.distribution.parameters()], own);
+        let u = |i: ndarray::IxDyn| f64::from(uniform[[i[0], y, x, c].as_slice()]);
+        let u = ndarray::ArrayD::from_shape_fn(vec![batch, 1], u);
+        let inputs = BTreeMap::from([("parameters".to_string(), own), ("u".to_string(), u)]);
+        let levels = evaluate(&self.graph, &Env { batch }, &inputs)
+            .map_err(|error| Error::Sampling(error.to_string()))?;
+        Ok(levels[0].iter().map(|&level| level as f32).collect())
+    }
 }

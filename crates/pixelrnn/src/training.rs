@@ -7,7 +7,7 @@ use pixelrnn_data::{Dataset, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
 use pixelrnn_runtime::{Engine, Program, Sharded};
-use pixelrnn_train::{Task, is_checkpoint, load};
+use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
 use crate::compare::prepare;
@@ -57,6 +57,21 @@ pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         ))
         .into());
     }
+    if let Some((name, classes)) = model.label() {
+        match data.classes() {
+            None => return Err(TrainError::NoLabels { classes }.into()),
+            Some(found) if found > classes => {
+                return Err(TrainError::Mismatch(format!(
+                    "{} is conditioned on `{name}`, one of {classes} classes, but {} has {found}: \
+                     declare the model for {found} classes",
+                    model.name(),
+                    data.name(),
+                ))
+                .into());
+            }
+            Some(_) => {}
+        }
+    }
     Ok(())
 }
 
@@ -98,12 +113,12 @@ impl Compiled {
         engine: &dyn Engine,
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
-            portable: engine.name() == "tract",
+            portable: engine.portable_only(),
             optimiser: *optimiser,
             ..ExportOptions::default()
         };
-        let onnx = model.export(kind, &options)?;
-        let graph = model.graph_with(kind, &options)?;
+        let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
+        let onnx = model.encode(kind, &options, &onnx)?;
         Ok(Compiled { name: model.name().to_string(), onnx, graph })
     }
 
@@ -143,12 +158,9 @@ impl CompiledStep {
         let first = self.programs.0.program();
         match &self.programs.1 {
             None => Step::Whole(first),
-            Some(update) => Step::Sharded(Sharded {
-                part: first,
-                whole: update.program(),
-                divided: "image",
-                shards: self.shards,
-            }),
+            Some(update) => {
+                Step::Sharded(Sharded { part: first, whole: update.program(), shards: self.shards })
+            }
         }
     }
 }
@@ -198,8 +210,8 @@ pub fn evaluate(
     let prepared = prepare(model, GraphKind::Nll, weights, &ExportOptions::default())?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
     let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
-    let none = Weights::new();
-    Ok(pixelrnn_train::evaluate(&mut *session, &none, data, split, batch, observe)?)
+    let (inputs, none) = (BatchInputs::of(&prepared.graph)?, Weights::new());
+    Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
 }
 
 /// What a run's folder says of itself; `named` is the text that named the data.
@@ -301,7 +313,7 @@ pub fn any_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
 /// The file cannot be read or is damaged.
 pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
     let (mut state, _) = load(path)?;
-    let names = model.graph().parameters().map(|(input, _)| input.name.clone());
+    let names = model.parameter_shapes().into_iter().map(|(name, _)| name.to_string());
     Ok(names
         .filter_map(|name| {
             let average = state.remove(&state_name(&name, AVERAGE));

@@ -25,8 +25,14 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`EngineError::Load`] if the bytes are no model or hold what the engine cannot run;
-    /// [`EngineError::Elements`] if an input or output is not f32.
+    /// [`EngineError::Elements`] if an input is neither f32 nor i64, or an output is not f32.
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError>;
+
+    /// Whether it needs models in the form that other engines than ONNX Runtime do; see
+    /// `EncodeOptions::portable`.
+    fn portable_only(&self) -> bool {
+        false
+    }
 
     /// How many threads of the CPU it uses; 1 if it computes elsewhere or does not share its work.
     fn threads(&self) -> usize {
@@ -73,7 +79,7 @@ pub trait Engine: Send + Sync {
 
 /// A loaded program, ready to be run many times.
 pub trait Session: Send {
-    /// The inputs, in the order of the graph.
+    /// The inputs, in the order of the graph. All are given as f32, whatever they hold in the model.
     fn inputs(&self) -> &[Tensor];
 
     /// The outputs, in the order of the graph and of what [`Session::run`] gives.

@@ -122,6 +122,14 @@ pub enum InputError {
         /// The shape of what was given.
         given: Vec<usize>,
     },
+    /// An input of whole numbers was given another.
+    #[error("input `{input}` takes whole numbers, but {value} was given")]
+    Fraction {
+        /// The input.
+        input: String,
+        /// What is not whole, as text.
+        value: String,
+    },
     /// One symbol would stand for two numbers.
     #[error("input `{input}` makes {symbol} = {size}, but an input before it made it {before}")]
     Symbol {

@@ -41,7 +41,7 @@ pub use error::{EngineError, InputError, LibraryError};
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
 pub use sharded::Sharded;
-pub use signature::{Extent, Tensor};
+pub use signature::{Elements, Extent, Tensor};
 pub use stepper::{Carried, Stepper};
 
 #[cfg(feature = "ort")]

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::Dim;
+use pixelrnn_graph::{Dim, Elem};
 use pixelrnn_ops::{Env, PixelGraph, Real, evaluate};
 
 use crate::signature::bind;
-use crate::{Array, Engine, EngineError, Extent, Program, Session, Tensor};
+use crate::{Array, Elements, Engine, EngineError, Extent, Program, Session, Tensor};
 
 /// What the interpreter computes in; inputs and outputs are f32 either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,10 @@ impl Engine for ReferenceEngine {
         };
         let tensor = |name: &str, value| Tensor {
             name: name.to_owned(),
+            elements: match graph.ty(value).elem {
+                Elem::Int => Elements::Whole,
+                _ => Elements::Real,
+            },
             shape: Some(graph.ty(value).shape.iter().map(extent).collect()),
         };
         Ok(Box::new(Interpreter {

@@ -12,15 +12,14 @@ use crate::signature::bind;
 use crate::stepper::{Carried, HostStepper, Stepper};
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
-/// One step in two programs.
+/// One step in two programs. The inputs of the first that hold a value for each image of the batch are
+/// divided.
 #[derive(Clone, Copy, Debug)]
 pub struct Sharded<'a> {
     /// Gives averages over a batch. It runs once for each part of the batch.
     pub part: Program<'a>,
     /// Reads those averages. It runs once.
     pub whole: Program<'a>,
-    /// The input of `part` that is divided, along its first axis.
-    pub divided: &'a str,
     /// Into how many parts a batch of enough images is divided.
     pub shards: usize,
 }
@@ -50,8 +49,8 @@ impl Sharded<'_> {
         inputs.extend(more);
         let seen = averages.iter().filter(|t| !has(whole.inputs(), &t.name));
         let outputs = seen.chain(whole.outputs()).cloned().collect();
-        let (program, divided) = (self.part.name.to_owned(), self.divided.to_owned());
-        Ok(Box::new(Loaded { program, divided, parts, whole, inputs, outputs }))
+        let program = self.part.name.to_owned();
+        Ok(Box::new(Loaded { program, parts, whole, inputs, outputs }))
     }
 
     /// As [`Engine::load_stepper`].
@@ -73,7 +72,6 @@ impl Sharded<'_> {
 
 struct Loaded {
     program: String,
-    divided: String,
     /// At least one.
     parts: Vec<Box<dyn Session>>,
     whole: Box<dyn Session>,
@@ -96,17 +94,16 @@ impl Session for Loaded {
         let names = self.inputs.iter().map(|t| t.name.as_str());
         let given: Vec<(&str, &Array)> = names.zip(bound.arrays).collect();
 
-        let (divided, others) = of(self.parts[0].inputs(), &given)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(name, _)| *name == self.divided);
-        let batches = match divided[..] {
-            [(_, batch)] => divide(batch, self.parts.len()),
-            _ => Vec::new(),
-        };
-        let count: usize = batches.iter().map(|b| b.shape()[0]).sum();
-        let run = |part: &mut Box<dyn Session>, batch: &Array| {
+        let signature = self.parts[0].inputs().to_vec();
+        let is_batch = |name: &str| signature.iter().any(|t| t.name == name && t.is_batch());
+        let (batch, others): (Vec<_>, Vec<_>) =
+            of(&signature, &given).into_iter().partition(|(name, _)| is_batch(name));
+        let batches = divide(&batch, self.parts.len());
+        let size = |share: &Vec<(&str, Array)>| share.first().map_or(0, |(_, a)| a.shape()[0]);
+        let count: usize = batches.iter().map(size).sum();
+        let run = |part: &mut Box<dyn Session>, share: &Vec<(&str, Array)>| {
             let mut inputs = others.clone();
-            inputs.push((self.divided.as_str(), batch));
+            inputs.extend(share.iter().map(|(name, array)| (*name, array)));
             part.run(&inputs)
         };
         let found = thread::scope(|scope| {
@@ -123,7 +120,7 @@ impl Session for Loaded {
         });
         let mut averages: Vec<(String, Array)> = Vec::new();
         for (results, batch) in found.into_iter().zip(&batches) {
-            let share = batch.shape()[0] as f32 / count as f32;
+            let share = size(batch) as f32 / count as f32;
             let results = results?;
             if averages.is_empty() {
                 averages = results;
@@ -153,12 +150,15 @@ fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str,
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
 }
 
-/// A batch in at most so many parts, none empty unless the batch is, of sizes that differ by one at
-/// most.
-pub(crate) fn divide(batch: &Array, parts: usize) -> Vec<Array> {
-    let count = batch.shape().first().copied().unwrap_or(0);
+/// The inputs of a batch in at most so many parts, none empty unless the batch is, of sizes that differ
+/// by one at most.
+pub(crate) fn divide<K: Copy>(batch: &[(K, &Array)], parts: usize) -> Vec<Vec<(K, Array)>> {
+    let count = batch.first().and_then(|(_, array)| array.shape().first().copied()).unwrap_or(0);
     let parts = parts.min(count).max(1);
     let bounds: Vec<usize> = (0..=parts).map(|i| i * count / parts).collect();
-    let part = |w: &[usize]| batch.slice_axis(Axis(0), Slice::from(w[0]..w[1])).to_owned();
+    let part = |w: &[usize]| {
+        let rows = |array: &Array| array.slice_axis(Axis(0), Slice::from(w[0]..w[1])).to_owned();
+        batch.iter().map(|(key, array)| (*key, rows(array))).collect()
+    };
     bounds.windows(2).map(part).collect()
 }

@@ -26,13 +26,33 @@ impl fmt::Display for Extent {
     }
 }
 
-/// An f32 tensor that a program takes or gives.
+/// What a tensor holds in the model file. Callers give and get f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Elements {
+    /// f32.
+    #[default]
+    Real,
+    /// i64, such as class labels. Only for inputs; given as f32 that are whole.
+    Whole,
+}
+
+/// A tensor that a program takes or gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
     /// Its name in the graph.
     pub name: String,
+    /// What it holds.
+    pub elements: Elements,
     /// Its extents; `None` where not even the number of axes is declared.
     pub shape: Option<Vec<Extent>>,
+}
+
+impl Tensor {
+    /// Whether it holds a value for each image of a batch of any size.
+    pub fn is_batch(&self) -> bool {
+        let first = self.shape.as_ref().and_then(|shape| shape.first());
+        matches!(first, Some(Extent::Symbol(_)))
+    }
 }
 
 impl fmt::Display for Tensor {
@@ -80,6 +100,11 @@ pub fn bind<'a>(
             return Err(InputError::Missing { input: tensor.to_string() });
         };
         fit(tensor, array, &mut bound.symbols)?;
+        let broken = array.iter().find(|x| x.fract() != 0.0);
+        if let (Elements::Whole, Some(&value)) = (tensor.elements, broken) {
+            let input = tensor.name.clone();
+            return Err(InputError::Fraction { input, value: value.to_string() });
+        }
         bound.arrays.push(array);
     }
     // What is left over was never asked for; the smallest name, so that the message is stable.

@@ -15,7 +15,7 @@ use tract_onnx::prelude::{Datum, Framework, InferenceModelExt, IntoRunnable};
 use tract_onnx::tract_hir::infer::{Factoid, GenericFactoid, InferenceFact};
 
 use crate::signature::bind;
-use crate::{Array, Engine, EngineError, Extent, Program, Session, Tensor};
+use crate::{Array, Elements, Engine, EngineError, Extent, Program, Session, Tensor};
 
 const NAME: &str = "tract";
 
@@ -33,13 +33,18 @@ impl Engine for TractEngine {
         NAME
     }
 
+    fn portable_only(&self) -> bool {
+        true
+    }
+
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
         let fail = |reason| load_error(program.name, reason);
         let model =
             quiet(|| t::onnx().model_for_read(&mut Cursor::new(program.onnx))).map_err(fail)?;
-        let inputs = signature(program.name, &model, &model.inputs)?;
-        let outputs = signature(program.name, &model, &model.outputs)?;
+        let inputs = signature(program.name, &model, &model.inputs, true)?;
+        let outputs = signature(program.name, &model, &model.outputs, false)?;
         let typed = quiet(|| model.into_typed()).map_err(fail)?;
+        real_outputs(program.name, &typed, &outputs)?;
         let mut session = TractSession {
             program: program.name.to_owned(),
             inputs,
@@ -109,7 +114,8 @@ impl Session for TractSession {
         let bound = bind(&self.inputs, inputs)
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
         let sizes = bound.symbols.iter().map(|(&name, &size)| (name.to_owned(), size)).collect();
-        let tensors = bound.arrays.iter().map(|array| to_tract(array)).collect::<Result<_, _>>();
+        let pairs = self.inputs.iter().zip(&bound.arrays);
+        let tensors = pairs.map(|(t, array)| to_tract(t, array)).collect::<Result<_, _>>();
         let program = self.program.clone();
         let fail =
             |reason: String| EngineError::Run { engine: NAME, program: program.clone(), reason };
@@ -128,7 +134,12 @@ impl Session for TractSession {
     }
 }
 
-fn to_tract(array: &Array) -> Result<t::TValue, String> {
+fn to_tract(declared: &Tensor, array: &Array) -> Result<t::TValue, String> {
+    if declared.elements == Elements::Whole {
+        let data: Vec<i64> = array.iter().map(|&x| x as i64).collect();
+        let tensor = t::Tensor::from_shape(array.shape(), &data);
+        return tensor.map(Into::into).map_err(|e| format!("{e:#}"));
+    }
     let tensor = match array.as_slice() {
         Some(data) => t::Tensor::from_shape(array.shape(), data),
         None => {
@@ -150,6 +161,7 @@ fn signature(
     program: &str,
     model: &t::InferenceModel,
     outlets: &[t::OutletId],
+    inputs: bool,
 ) -> Result<Vec<Tensor>, EngineError> {
     let describe = |&outlet| {
         let fact = model.outlet_fact(outlet).map_err(|e| load_error(program, format!("{e:#}")))?;
@@ -157,9 +169,10 @@ fn signature(
             Some(label) => label.to_owned(),
             None => model.node(outlet.node).name.clone(),
         };
-        match fact.datum_type.concretize() {
-            None => {}
-            Some(kind) if kind == f32::datum_type() => {}
+        let elements = match fact.datum_type.concretize() {
+            None => Elements::Real,
+            Some(kind) if kind == f32::datum_type() => Elements::Real,
+            Some(kind) if kind == i64::datum_type() && inputs => Elements::Whole,
             Some(kind) => {
                 return Err(EngineError::Elements {
                     engine: NAME,
@@ -168,10 +181,30 @@ fn signature(
                     found: format!("a tensor of {kind:?}"),
                 });
             }
-        }
-        Ok(Tensor { name, shape: shape(fact) })
+        };
+        Ok(Tensor { name, elements, shape: shape(fact) })
     };
     outlets.iter().map(describe).collect()
+}
+
+/// Checks the element types that analysis found of outputs; files often declare none.
+fn real_outputs(
+    program: &str,
+    model: &t::TypedModel,
+    outputs: &[Tensor],
+) -> Result<(), EngineError> {
+    for (&outlet, tensor) in model.outputs.iter().zip(outputs) {
+        let fact = model.outlet_fact(outlet).map_err(|e| load_error(program, format!("{e:#}")))?;
+        if fact.datum_type != f32::datum_type() {
+            return Err(EngineError::Elements {
+                engine: NAME,
+                program: program.to_owned(),
+                value: tensor.name.clone(),
+                found: format!("a tensor of {:?}", fact.datum_type),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn shape(fact: &InferenceFact) -> Option<Vec<Extent>> {

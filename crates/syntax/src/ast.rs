@@ -25,7 +25,32 @@ pub struct Model {
     /// The hyper-parameters; no two have one name.
     pub fields: Vec<Field>,
     pub image: Image,
+    /// What the model reads and does not predict.
+    pub conditions: Vec<Condition>,
+    /// Blocks of the user's own.
+    pub definitions: Vec<Definition>,
     pub body: Vec<Statement>,
+}
+
+/// `condition name: classes n;`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    pub name: Ident,
+    /// The number of classes.
+    pub classes: Expr,
+    /// From `condition` to the number.
+    pub span: Span,
+}
+
+/// `block name(parameters) { ... }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    pub name: Ident,
+    /// No two have one name.
+    pub parameters: Vec<Ident>,
+    pub body: Vec<Statement>,
+    /// From `block` to the closing brace.
+    pub span: Span,
 }
 
 /// A hyper-parameter: `name: usize = default`.
@@ -47,7 +72,7 @@ pub struct Image {
     pub levels: Expr,
 }
 
-/// Integer arithmetic. Its depth is bounded by the parser, so recursion over it is safe.
+/// A number or a map. Its depth is bounded by the parser, so recursion over it is safe.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     Int {
@@ -63,6 +88,13 @@ pub enum Expr {
         /// From the first token to the last, parentheses of the operands included.
         span: Span,
     },
+    /// `name(arguments)`: a layer or a block, of the value before it.
+    Call(Call),
+    /// `receiver.name(arguments)` or `receiver.name`.
+    Method {
+        receiver: Box<Expr>,
+        call: Call,
+    },
 }
 
 /// The four operators; `/` rounds towards zero, as in Rust.
@@ -74,17 +106,33 @@ pub enum BinaryOp {
     Div,
 }
 
-/// One line of a body: an optional label, and a layer or a block.
+/// One line of a body: an optional label, optional names for its values, and what it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     pub label: Option<Ident>,
+    /// `name = ...` or `(name, name) = ...`.
+    pub targets: Option<Targets>,
     pub kind: Kind,
+}
+
+/// The names that values are given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets {
+    /// One, or those in parentheses.
+    pub names: Vec<Ident>,
+    /// Whether they stand in parentheses.
+    pub tuple: bool,
 }
 
 /// What a statement does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
+    /// `name;` or `name(arguments);`: a layer or a block, of the value before it.
     Layer(Call),
+    /// Any other value.
+    Value(Expr),
+    /// `(value, value)`: the values of the block that it ends.
+    Values(Vec<Expr>, Span),
     Block(Block),
 }
 
@@ -118,8 +166,10 @@ pub enum ArgValue {
 pub struct Block {
     pub keyword: Ident,
     pub kind: BlockKind,
-    /// The number of repeats: there for [`BlockKind::Repeat`] and nothing else.
+    /// The number of repeats, or of a scale the distance of its pixels.
     pub count: Option<Expr>,
+    /// `repeat n with (name, name)`: the values that go from one repeat to the next.
+    pub with: Vec<Ident>,
     pub body: Vec<Statement>,
     /// From the keyword to the closing brace.
     pub span: Span,
@@ -132,6 +182,8 @@ pub enum BlockKind {
     Residual,
     Collect,
     Plain,
+    /// `scale name: every n { ... }`; the name is the statement's label.
+    Scale,
 }
 
 impl Expr {
@@ -140,6 +192,8 @@ impl Expr {
         match self {
             Expr::Int { span, .. } | Expr::Binary { span, .. } => *span,
             Expr::Name(name) => name.span,
+            Expr::Call(call) => call.span,
+            Expr::Method { receiver, call } => receiver.span().to(call.span),
         }
     }
 
@@ -152,7 +206,41 @@ impl Expr {
                 left.names(visit);
                 right.names(visit);
             }
+            Expr::Call(call) => call.names(visit),
+            Expr::Method { receiver, call } => {
+                receiver.names(visit);
+                call.names(visit);
+            }
         }
+    }
+
+    /// Calls `visit` on every layer or block that is called in the expression, left to right.
+    pub fn calls<'a>(&'a self, visit: &mut dyn FnMut(&'a Call)) {
+        match self {
+            Expr::Int { .. } | Expr::Name(_) => {}
+            Expr::Binary { left, right, .. } => {
+                left.calls(visit);
+                right.calls(visit);
+            }
+            Expr::Call(call) => call.calls(visit),
+            Expr::Method { receiver, call } => {
+                receiver.calls(visit);
+                call.calls(visit);
+            }
+        }
+    }
+}
+
+impl Call {
+    /// Calls `visit` on every name in the arguments, left to right.
+    pub fn names<'a>(&'a self, visit: &mut dyn FnMut(&'a Ident)) {
+        self.args.iter().flat_map(|arg| arg.value.exprs()).for_each(|expr| expr.names(visit));
+    }
+
+    /// Calls `visit` on this call, then on those in its arguments.
+    pub fn calls<'a>(&'a self, visit: &mut dyn FnMut(&'a Call)) {
+        visit(self);
+        self.args.iter().flat_map(|arg| arg.value.exprs()).for_each(|expr| expr.calls(visit));
     }
 }
 
@@ -169,13 +257,22 @@ impl BinaryOp {
 }
 
 impl Statement {
+    /// The layer, value or block, without label and names.
+    pub fn kind_span(&self) -> Span {
+        match &self.kind {
+            Kind::Layer(call) => call.span,
+            Kind::Value(expr) => expr.span(),
+            Kind::Values(_, span) => *span,
+            Kind::Block(block) => block.span,
+        }
+    }
+
     /// From the label, if there is one, to the end of the layer or block (without the `;`).
     pub fn span(&self) -> Span {
-        let kind = match &self.kind {
-            Kind::Layer(call) => call.span,
-            Kind::Block(block) => block.span,
-        };
-        self.label.as_ref().map_or(kind, |label| label.span.to(kind))
+        let kind = self.kind_span();
+        let target = self.targets.as_ref().and_then(|targets| targets.names.first());
+        let first = self.label.as_ref().or(target);
+        first.map_or(kind, |first| first.span.to(kind))
     }
 }
 

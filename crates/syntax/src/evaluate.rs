@@ -17,6 +17,10 @@ pub fn evaluate(expr: &Expr, scope: &[(&str, usize)]) -> Result<usize, Diagnosti
             Some(&(_, value)) => Ok(value),
             None => Err(unknown(&name.text, name.span, scope)),
         },
+        Expr::Call(call) | Expr::Method { call, .. } => {
+            let wrong = format!("`{}` gives a map, not a number", call.name.text);
+            Err(Diagnostic::error(expr.span(), wrong).help("only numbers can stand here"))
+        }
         Expr::Binary { op, left, right, span, .. } => {
             let (a, b) = (evaluate(left, scope)?, evaluate(right, scope)?);
             let result = match op {

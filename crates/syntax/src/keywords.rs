@@ -3,11 +3,12 @@
 use crate::ast::BlockKind;
 
 /// The words that open a block.
-pub const BLOCKS: [(&str, BlockKind); 4] = [
+pub const BLOCKS: [(&str, BlockKind); 5] = [
     ("repeat", BlockKind::Repeat),
     ("residual", BlockKind::Residual),
     ("collect", BlockKind::Collect),
     ("block", BlockKind::Plain),
+    ("scale", BlockKind::Scale),
 ];
 
 /// The kind of block that `word` opens.

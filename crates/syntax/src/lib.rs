@@ -26,7 +26,7 @@ pub use keywords::{BLOCKS, is_rust_keyword};
 pub use parse::parse;
 pub use suggest::closest;
 
-pub use elaborate::{Declared, IMAGE_SETTINGS, Image, Trouble, doc_text, elaborate};
+pub use elaborate::{Declared, ElaborateError, IMAGE_SETTINGS, Image, doc_text, elaborate};
 pub use leak::leak;
 
 use pixelrnn_graph::{Diagnostic, Source};
@@ -38,11 +38,11 @@ pub fn check(source: &Source) -> Vec<Diagnostic> {
     let Some(model) = model.filter(|_| diagnostics.is_empty()) else { return diagnostics };
     match elaborate(&model, &[]) {
         Ok(declared) => {
-            let leaks = prove::quickly(&model, declared.image).err();
+            let leaks = prove::quickly(&model, &declared).err();
             diagnostics.extend(leaks.and_then(|error| leak(&error, &model)));
         }
-        Err(Trouble::Text(all)) => diagnostics.extend(all),
-        Err(Trouble::Setting { message, .. }) => {
+        Err(ElaborateError::Text(all)) => diagnostics.extend(all),
+        Err(ElaborateError::Setting { message, .. }) => {
             diagnostics.push(Diagnostic::error(model.name.span, message));
         }
     }

@@ -8,10 +8,10 @@
 //! `pixelrnn check` and everything that samples prove the model as it is declared.
 
 use pixelrnn_ops::{Op, PixelGraph};
-use pixelrnn_passes::{CausalityError, verify_causality};
+use pixelrnn_passes::{CausalityError, verify_scales};
 
 use crate::ast::Model;
-use crate::elaborate::{Image, MAX_REPEAT, elaborate_shortened};
+use crate::elaborate::{Declared, MAX_REPEAT, elaborate_shortened};
 
 /// The longest side of the image and the most repeats of a block, from the best proof to the least.
 const SIZES: [(usize, usize); 4] = [(12, MAX_REPEAT), (12, 4), (6, 2), (3, 1)];
@@ -19,21 +19,37 @@ const SIZES: [(usize, usize); 4] = [(12, MAX_REPEAT), (12, 4), (6, 2), (3, 1)];
 /// What a proof may cost, about a second, in the nanoseconds that [`cost`] estimates.
 const BUDGET: usize = 1 << 30;
 
-/// Looks for a leak, as far as that is quick, in a model whose image is declared to be `image`.
+/// Looks for a leak, as far as that is quick, in a model that is declared like this.
 ///
 /// # Errors
 /// There is a leak.
-pub(crate) fn quickly(model: &Model, image: Image) -> Result<(), CausalityError> {
+pub(crate) fn quickly(model: &Model, declared: &Declared) -> Result<(), CausalityError> {
+    // Scales divide the sides of the image.
+    let unit = declared.scales.iter().map(|scale| scale.factor).fold(1, lcm);
     for (side, repeats) in SIZES {
+        let side = side.next_multiple_of(unit);
+        let image = declared.image;
         let sides = [("height", image.height), ("width", image.width)];
         let sides = sides.map(|(name, n)| (name.to_string(), n.min(side)));
         // A layer may need a larger image.
         let Ok(small) = elaborate_shortened(model, &sides, repeats) else { continue };
-        if cost(&small.graph, image.colours) <= BUDGET {
-            return verify_causality(&small.graph).map(|_| ());
+        let cost = small.scales.iter().map(|scale| cost(&scale.graph, image.colours));
+        if cost.fold(0, usize::saturating_add) <= BUDGET {
+            return verify_scales(&small.scales).map(|_| ());
         }
     }
     Ok(())
+}
+
+/// The least common multiple.
+fn lcm(a: usize, b: usize) -> usize {
+    let gcd = |mut a: usize, mut b: usize| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    a / gcd(a, b).max(1) * b
 }
 
 /// A rough estimate, in nanoseconds; measured in an optimised build.

@@ -60,8 +60,8 @@ pub enum TrainError {
     },
     /// Figures of an evaluation are no numbers.
     #[error(
-        "the {split} images have {nats} nats each: these weights give what is no number, as those of \
-         a run that diverged do"
+        "evaluation of the {split} images returned {nats} nats: these weights have diverged, or a value \
+         of the images is not a level of the model"
     )]
     NoFigure {
         /// The split.
@@ -74,6 +74,27 @@ pub enum TrainError {
     Busy {
         /// The folder.
         path: PathBuf,
+    },
+    /// A model with classes is trained or evaluated on data without labels.
+    #[error(
+        "the model is conditioned on one of {classes} classes, but these images have no labels: take \
+         them from a source with labels (MNIST's label files beside the images, CIFAR-10, a folder a \
+         class, an array `labels` in an .npz), or a model without a condition"
+    )]
+    NoLabels {
+        /// The classes of the model.
+        classes: usize,
+    },
+    /// A label is not a class of the model.
+    #[error(
+        "the data have the label {label}, but the model has the classes 0 to {}: set its number of \
+         classes with `--set`, or take other data", classes - 1
+    )]
+    Label {
+        /// The label.
+        label: u32,
+        /// The classes of the model.
+        classes: usize,
     },
     /// A model and its data do not go together.
     #[error("{0}")]

@@ -5,7 +5,7 @@ use pixelrnn_graph::Array;
 use pixelrnn_passes::Weights;
 use pixelrnn_runtime::Session;
 
-use crate::TrainError;
+use crate::{BatchInputs, TrainError};
 
 /// What a model makes of images it is not trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,13 +23,14 @@ pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
     nats / (std::f64::consts::LN_2 * shape.values() as f64)
 }
 
-/// Evaluates a session of the graph `nll` on a whole split. `weights`: what the graph takes beside
-/// `image`; none where they are constants. `observe` is told how many images are done.
+/// Evaluates a session of the graph `nll` on a whole split. `inputs`: what it takes from the data;
+/// `weights`: what it takes beside that, none where they are constants. `observe` is told how many images are done.
 ///
 /// # Errors
 /// There is no such split, the engine fails, or the figure is no number.
 pub fn evaluate(
     session: &mut dyn Session,
+    inputs: &BatchInputs,
     weights: &Weights,
     data: &Dataset,
     split: Split,
@@ -40,7 +41,7 @@ pub fn evaluate(
         observe(images);
         true
     };
-    let figures = evaluate_while(session, weights, data, split, batch, go_on)?;
+    let figures = evaluate_while(session, inputs, weights, data, split, batch, go_on)?;
     // It always goes on.
     let nats = figures.map_or(f64::NAN, |figures| figures.nats_per_image);
     let figures = figures.filter(|_| nats.is_finite());
@@ -51,6 +52,7 @@ pub fn evaluate(
 /// number of images done.
 pub(crate) fn evaluate_while(
     session: &mut dyn Session,
+    from_data: &BatchInputs,
     weights: &Weights,
     data: &Dataset,
     split: Split,
@@ -60,7 +62,8 @@ pub(crate) fn evaluate_while(
     let (mut sum, mut images) = (0.0f64, 0usize);
     for batch in data.sequential(split, batch)? {
         let batch = batch?;
-        let mut inputs: Vec<(&str, &Array)> = vec![("image", &batch.images)];
+        let feeds = from_data.feeds(&batch)?;
+        let mut inputs: Vec<(&str, &Array)> = feeds.iter().map(|(name, a)| (*name, a)).collect();
         inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
         let results = session.run(&inputs)?;
         // Image by image: the last batch may be smaller, and its images weigh the same.

@@ -19,11 +19,13 @@
 //! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for what is kept.
 
 mod checkpoint;
-mod culprit;
+
 mod error;
 mod evaluate;
 pub mod files;
 mod fingerprint;
+mod inputs;
+mod locate_non_finite;
 mod log;
 mod observer;
 mod recipe;
@@ -34,6 +36,7 @@ pub use checkpoint::{Progress, Score, is_checkpoint, load, save};
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::{fingerprint, fingerprint_without_labels};
+pub use inputs::BatchInputs;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape, rule_name, usual_rate};
 pub use run::Run;

@@ -14,8 +14,9 @@ use pixelrnn_runtime::{Carried, Engine, EngineError, Program, Session, Sharded, 
 use serde_json::{Value, json};
 
 use crate::checkpoint::{self, Progress, Score};
-use crate::culprit::culprit;
 use crate::evaluate::{bits_per_dim, evaluate_while};
+use crate::inputs::BatchInputs;
+use crate::locate_non_finite::locate_non_finite;
 use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
 use crate::{Recipe, Run, TrainError, files};
@@ -134,6 +135,7 @@ pub fn train(
         run,
         observer,
         stop,
+        inputs: BatchInputs::of(task.nll_graph)?,
         stepper,
         validator,
         log,
@@ -171,6 +173,8 @@ struct Training<'a, 'b> {
     run: &'a Run,
     observer: &'b mut dyn Observer,
     stop: &'a AtomicBool,
+    /// What the graphs take from the data.
+    inputs: BatchInputs,
     stepper: Box<dyn Stepper>,
     validator: Option<Box<dyn Session>>,
     log: Log,
@@ -259,7 +263,10 @@ impl Training<'_, '_> {
         let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
-        let results = self.stepper.step(&[("image", &batch.images), (LEARNING_RATE, &given)])?;
+        let from_data = self.inputs.feeds(batch)?;
+        let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
+        feeds.push((LEARNING_RATE, &given));
+        let results = self.stepper.step(&feeds)?;
         let loss = results.first().and_then(|(_, loss)| loss.first().copied());
         let loss = loss.unwrap_or(f32::NAN);
         if !loss.is_finite() {
@@ -335,7 +342,9 @@ impl Training<'_, '_> {
         self.observer.event(&Event::Validating);
         let (data, batch) = (self.task.data, self.task.recipe.batch);
         let go_on = |_| !self.stop.load(Ordering::Relaxed);
-        let figures = evaluate_while(&mut **validator, &weights, data, Split::Valid, batch, go_on)?;
+        let inputs = &self.inputs;
+        let figures =
+            evaluate_while(&mut **validator, inputs, &weights, data, Split::Valid, batch, go_on)?;
         let Some(figures) = figures else { return Ok(false) };
         if !figures.nats_per_image.is_finite() {
             let step = self.progress.step;
@@ -385,7 +394,7 @@ impl Training<'_, '_> {
         let state: Weights = self.stepper.state()?.into_iter().collect();
         if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
             let what = format!("a weight or a state overflowed by step {}", self.progress.step);
-            return Err(self.diverged(what, format!("`{name}` is no number any more")));
+            return Err(self.diverged(what, format!("`{name}` is not finite any more")));
         }
         checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
         (self.saved, self.saved_at) = (self.progress.step, Instant::now());
@@ -399,7 +408,11 @@ impl Training<'_, '_> {
             Ok(state) => state.into_iter().collect(),
             Err(error) => return error.into(),
         };
-        let place = culprit(self.task.nll_graph, &state, &batch.images, self.stop);
+        let graph = self.task.nll_graph;
+        let place = match self.inputs.feeds(batch) {
+            Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
+            Err(error) => return error,
+        };
         let what = format!("the loss is {loss} in step {}", self.progress.step + 1);
         TrainError::NotFinite { what, place, rate, saved: self.saved }
     }

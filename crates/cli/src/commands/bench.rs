@@ -14,7 +14,7 @@ use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{
-    Loaded, ModelArguments, WeightArguments, image_json, random_images, settings_json,
+    Loaded, ModelArguments, WeightArguments, image_json, random_batch, settings_json,
 };
 use crate::out::Out;
 use crate::parse::{self, Images};
@@ -80,7 +80,7 @@ impl Bench {
         if engines.is_empty() {
             return usage("no engine works here");
         }
-        let images = random_images(&model, self.batch.count, self.seed);
+        let inputs = random_batch(&model, self.batch.count, self.seed)?;
         let mut table = Table::new([
             ("graph", Align::Left),
             ("engine", Align::Left),
@@ -95,9 +95,9 @@ impl Bench {
             for engine in &engines {
                 let name = engine.name();
                 out.progress(&format!("running {} on {name}", kind.name()));
-                let times = self.measure(&model, kind, &weights, &images, engine.as_ref())?;
+                let times = self.measure(&model, kind, &weights, &inputs, engine.as_ref())?;
                 // The others have no threads to give.
-                let threads = if name.starts_with("ort") { threads } else { 1 };
+                let threads = if engine.threads() > 1 { threads } else { 1 };
                 let rate = self.batch.count as f64 / times.median;
                 let ms = |seconds: f64| format!("{:.2}", seconds * 1e3);
                 table.row([
@@ -154,11 +154,11 @@ impl Bench {
         model: &Declaration,
         kind: GraphKind,
         weights: &Weights,
-        images: &Array,
+        batch_inputs: &[(String, Array)],
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
         if kind == GraphKind::Train {
-            return self.measure_step(model, weights, images, engine);
+            return self.measure_step(model, weights, batch_inputs, engine);
         }
         let batch = self.batch.batch;
         let options = match kind.samples() {
@@ -170,17 +170,20 @@ impl Bench {
         let start = Instant::now();
         let mut session = engine.load(&program)?;
         let load = start.elapsed().as_secs_f64();
-        let count = images.shape()[0];
+        let count = self.batch.count;
         let inputs: Vec<(String, Array)> = match kind {
             GraphKind::Sample => {
-                vec![("uniform".into(), sampling::uniform(model, count, self.seed))]
+                let numbers = sampling::uniform(model, count, self.seed).into_iter();
+                let named = model.scales().iter().zip(numbers);
+                let named = named.map(|(scale, u)| (format!("{}uniform", scale.prefix()), u));
+                named.chain(batch_inputs[1..].iter().cloned()).collect()
             }
             // How long a call takes does not depend on what is carried.
             GraphKind::Step | GraphKind::Row => {
                 let zeros = |t: &Tensor| (t.name.clone(), Array::zeros(shape(t, count)));
                 session.inputs().iter().map(zeros).collect()
             }
-            _ => vec![("image".into(), images.clone())],
+            _ => batch_inputs.to_vec(),
         };
         let inputs: Vec<(&str, &Array)> = inputs.iter().map(|(n, a)| (n.as_str(), a)).collect();
         self.times(load, &mut || session.run(&inputs).map(drop))
@@ -191,20 +194,21 @@ impl Bench {
         &self,
         model: &Declaration,
         weights: &Weights,
-        images: &Array,
+        batch_inputs: &[(String, Array)],
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
         let rate = Array::from_elem(vec![1], 1e-3);
-        let usual = training::shards(engine, images.shape()[0]);
+        let usual = training::shards(engine, self.batch.count);
         let shards = self.shards.map_or(usual, usize::from);
         let state = fresh_state(weights, &Optimiser::RMSPROP);
         let compiled = CompiledStep::new(model, &Optimiser::RMSPROP, shards, engine)?;
         let start = Instant::now();
         let mut stepper = compiled.step().start(engine, &state)?;
         let load = start.elapsed().as_secs_f64();
-        self.times(load, &mut || {
-            stepper.step(&[("image", images), (LEARNING_RATE, &rate)]).map(drop)
-        })
+        let mut feeds: Vec<(&str, &Array)> =
+            batch_inputs.iter().map(|(name, array)| (name.as_str(), array)).collect();
+        feeds.push((LEARNING_RATE, &rate));
+        self.times(load, &mut || stepper.step(&feeds).map(drop))
     }
 
     fn times(

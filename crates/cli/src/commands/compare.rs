@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{ModelArguments, WeightArguments, random_images};
+use crate::model::{ModelArguments, WeightArguments, random_batch};
 use crate::out::Out;
 use crate::parse::{self, Images};
 use crate::table::{Align, Table};
@@ -58,10 +58,10 @@ impl Compare {
                 names[..].first().map_or("none".to_string(), |one| format!("only `{one}`"))
             ));
         }
-        let images = random_images(&model, self.batch.count, self.seed);
+        let inputs = random_batch(&model, self.batch.count, self.seed)?;
         out.progress(&format!("running {} on {}", model.name(), names.join(", ")));
         let differences =
-            compare(&model, self.graph, &weights, self.batch.batch, &images, &engines)?;
+            compare(&model, self.graph, &weights, self.batch.batch, &inputs, &engines)?;
         let within = differences.iter().all(|d| d.within);
         let verdict = if within { "agree" } else { "DISAGREE" };
         let text = format!(

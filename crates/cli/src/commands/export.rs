@@ -84,9 +84,7 @@ impl Export {
         self.sensible(piped, out)?;
         let start = Instant::now();
         let model = self.model.load()?;
-        if !self.model.is_of_zoo() {
-            model.prove()?;
-        }
+        model.prove()?;
         let Loaded { weights: loaded, json: origin } = self.weights.load(&self.model, &model)?;
         // A gradient or step that cannot be fed other weights is of no use.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
@@ -102,8 +100,7 @@ impl Export {
         };
         if as_inputs {
             // Nobody else would notice that they do not fit.
-            pixelrnn::internal::passes::bind::check(model.graph(), &loaded)
-                .map_err(|e| pixelrnn::Error::Compile(e.into()))?;
+            model.check_weights(&loaded)?;
         }
         let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
         let bytes = model.encode(self.graph, &options, &graph)?;

@@ -1,15 +1,14 @@
 //! `pixelrnn inspect`: the graph of a model, after any pass, and what it costs.
 
-use std::collections::BTreeMap;
-
 use pixelrnn::internal::graph::{Operation, Type};
-use pixelrnn::internal::passes::pipeline::{PASSES, When};
+use pixelrnn::internal::passes::Job;
+use pixelrnn::internal::passes::pipeline::passes;
 use pixelrnn::internal::syntax::closest;
-use pixelrnn::{ControlFlow, Declaration, ExportOptions, GraphKind, Weights};
+use pixelrnn::{Declaration, ExportOptions, GraphKind, Weights};
 use serde_json::json;
 
 use super::export::Control;
-use crate::cost::{Cost, cost, layer};
+use crate::cost::{Cost, cost};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{ModelArguments, image_json, image_text, settings_json};
 use crate::out::Out;
@@ -123,8 +122,9 @@ impl Inspect {
         let options = self.options((!self.weights_as_inputs).then_some(&fresh));
         let mut text = String::new();
         let graph = model.compile(self.graph, &options, &mut |name, graph| {
+            // A pass may run more than once; the scales of a model are told one by one.
             if pass == Some(name) {
-                text = graph.to_string();
+                text.push_str(&graph.to_string());
             }
         })?;
         Ok(if pass.is_none() { graph.to_string() } else { text })
@@ -132,31 +132,29 @@ impl Inspect {
 
     /// Whether there is such a pass and it runs with these options.
     fn known(&self, name: &str) -> Result<(), Failure> {
-        let Some(pass) = PASSES.iter().find(|p| p.name == name) else {
-            let near = match closest(name, PASSES.iter().map(|p| p.name)) {
+        let fresh = Weights::new();
+        let mut job = Job::new(&[], self.graph);
+        job.control_flow = self.control_flow.into();
+        job.simplify = !self.no_simplify;
+        job.weights = (!self.weights_as_inputs).then_some(&fresh);
+        let mut found = passes().filter(|p| p.name == name).peekable();
+        if found.peek().is_none() {
+            let near = match closest(name, passes().map(|p| p.name)) {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None => ".".to_string(),
             };
-            let lines: Vec<String> =
-                PASSES.iter().map(|p| format!("  {:<10} {}", p.name, p.about)).collect();
+            let mut lines: Vec<String> =
+                passes().map(|p| format!("  {:<16} {}", p.name, p.about)).collect();
+            lines.dedup();
             return usage(format!(
                 "there is no pass `{name}`{near} There are, in this order:\n{}",
                 lines.join("\n")
             ));
-        };
-        let unroll = ControlFlow::from(self.control_flow) == ControlFlow::Unroll;
-        match pass.when {
-            When::Unrolling if !unroll => {
-                usage(format!("pass `{name}` runs only with `--control-flow unroll`"))
-            }
-            When::Simplifying if self.no_simplify => {
-                usage(format!("pass `{name}` does not run with `--no-simplify`"))
-            }
-            _ if name == "bind" && self.weights_as_inputs => {
-                usage("pass `bind` does not run with `--weights-as-inputs`")
-            }
-            _ => Ok(()),
         }
+        if found.any(|pass| (pass.when)(&job)) {
+            return Ok(());
+        }
+        usage(format!("pass `{name}` does not run for `--graph {}` with these options", self.graph))
     }
 }
 
@@ -170,21 +168,29 @@ struct Layer {
 }
 
 fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
-    let graph = model.graph();
     let mut layers: Vec<Layer> = Vec::new();
-    for (_, node) in graph.nodes() {
-        let path = layer(&node.name);
-        let shape = node.outputs.first().map_or(String::new(), |&v| shape(graph.ty(v)));
-        match layers.last_mut().filter(|l| l.path == path) {
-            // What a layer gives is what its last node gives.
-            Some(last) => last.shape = shape,
-            None => layers.push(Layer {
-                path: path.to_string(),
-                operator: node.op.mnemonic(),
-                shape,
-                parameters: 0,
-                multiply_adds: cost.by_layer.get(path).copied().unwrap_or(0),
-            }),
+    for scale in model.scales() {
+        let graph = &scale.graph;
+        for (id, node) in graph.nodes() {
+            let Some(path) = graph.layer_of(id) else { continue };
+            let shape = node.outputs.first().map_or(String::new(), |&v| shape(graph.ty(v)));
+            match layers.last_mut().filter(|l| l.path == path) {
+                // What a layer gives is what its last node gives.
+                Some(last) => (last.operator, last.shape) = (node.op.mnemonic(), shape),
+                None => layers.push(Layer {
+                    path: path.to_string(),
+                    operator: node.op.mnemonic(),
+                    shape,
+                    parameters: 0,
+                    multiply_adds: cost.by_layer.get(path).copied().unwrap_or(0),
+                }),
+            }
+        }
+        for (input, _) in graph.parameters() {
+            let path = input.layer.map_or("", |layer| graph.layer_path(layer));
+            if let Some(layer) = layers.iter_mut().find(|layer| layer.path == path) {
+                layer.parameters += graph.ty(input.value).size();
+            }
         }
     }
     // Layers of one kind may be worked on together.
@@ -197,19 +203,6 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
         parameters: 0,
         multiply_adds,
     }));
-    let places: BTreeMap<String, usize> =
-        layers.iter().enumerate().map(|(i, l)| (l.path.clone(), i)).collect();
-    for (input, _) in graph.parameters() {
-        // The longest path that the parameter's begins with.
-        let mut path = input.name.as_str();
-        while let Some((shorter, _)) = path.rsplit_once('.') {
-            path = shorter;
-            if let Some(layer) = places.get(path).and_then(|&i| layers.get_mut(i)) {
-                layer.parameters += graph.ty(input.value).size();
-                break;
-            }
-        }
-    }
     layers
 }
 

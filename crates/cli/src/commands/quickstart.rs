@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use pixelrnn::compare::{Difference, compare};
-use pixelrnn::sampling::{self, Method, Sampling};
+use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
 use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
 use pixelrnn::{Batch, ExportOptions, GraphKind, files};
@@ -18,7 +18,7 @@ use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure};
 use crate::interrupt;
-use crate::model::{image_text, load, random_images};
+use crate::model::{image_text, load, random_batch};
 use crate::out::Out;
 use crate::parse::{self, Rule};
 use crate::table;
@@ -106,8 +106,13 @@ impl Quickstart {
 
         out.progress("sampling");
         let uniform = sampling::uniform(&model, SAMPLES, 0);
-        let request =
-            Sampling { method: Method::Cached, temperature: 1.0, uniform: &uniform, given: None };
+        let request = Sampling {
+            method: SampleMethod::Cached,
+            temperature: 1.0,
+            uniform: &uniform,
+            given: None,
+            labels: None,
+        };
         let drawn = sampling::draw(&model, &weights, &**engine, &request, &mut |_| {})?;
         let picture = file("samples.png");
         files::write(&picture, &Grid::square(&drawn, model.image().levels).png(&picture)?)?;
@@ -120,9 +125,9 @@ impl Quickstart {
         files::write(&file("sample.onnx"), &model.export(GraphKind::Sample, &options)?)?;
 
         out.progress(&format!("running it on {}", names.join(", ")));
-        let images = random_images(&model, IMAGES, 0);
+        let inputs = random_batch(&model, IMAGES, 0)?;
         let differences =
-            compare(&model, GraphKind::Forward, &weights, Batch::Symbolic, &images, &engines)?;
+            compare(&model, GraphKind::Forward, &weights, Batch::Symbolic, &inputs, &engines)?;
         let agree = differences.iter().all(|d| d.within);
         let worst = differences.iter().map(|d: &Difference| d.relative).fold(0.0, f64::max);
         let seconds = start.elapsed().as_secs_f64();

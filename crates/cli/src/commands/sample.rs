@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use pixelrnn::sampling::{self, Given, Method, Sampling};
+use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::suits;
 use pixelrnn::{Array, files};
@@ -56,9 +56,12 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
           value_parser = clap::value_parser!(u16).range(1..))]
     completions: u16,
+    /// The class to draw, for a model with classes: a number, or `all` for a row of each
+    #[arg(long, value_name = "K|all", value_parser = label)]
+    label: Option<Label>,
     /// `cached`: about one forward pass an image; `naive`: one for every value
     #[arg(long, value_name = "HOW", default_value = "cached")]
-    method: How,
+    method: MethodName,
     /// The engine; by default ort, or tract where that is not to be had
     #[arg(long, value_name = "NAME", value_parser = parse::engine())]
     engine: Option<String>,
@@ -69,17 +72,32 @@ pub struct Sample {
 
 /// The names of the methods.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum How {
+enum MethodName {
     Cached,
     Naive,
 }
 
-impl From<How> for Method {
-    fn from(how: How) -> Method {
-        match how {
-            How::Cached => Method::Cached,
-            How::Naive => Method::Naive,
+impl From<MethodName> for SampleMethod {
+    fn from(name: MethodName) -> SampleMethod {
+        match name {
+            MethodName::Cached => SampleMethod::Cached,
+            MethodName::Naive => SampleMethod::Naive,
         }
+    }
+}
+
+/// Which class is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Label {
+    One(u32),
+    All,
+}
+
+fn label(text: &str) -> Result<Label, String> {
+    match (text, text.parse()) {
+        ("all", _) => Ok(Label::All),
+        (_, Ok(label)) => Ok(Label::One(label)),
+        _ => Err("expected a class, a number from 0 up, or `all`".to_string()),
     }
 }
 
@@ -110,6 +128,17 @@ impl Sample {
         files::writable(&self.output)?;
         let mut count = usize::from(self.n);
         let copies = usize::from(self.completions);
+        let classes = self.classes(&model)?;
+        // A row of each class.
+        let columns = match (classes, self.label) {
+            (Some(classes), Some(Label::All)) => {
+                let columns = count.div_ceil(classes).max(1);
+                count = columns * classes;
+                Some(columns)
+            }
+            _ => None,
+        };
+        let mut own_labels = None;
         let given = match (&self.complete, self.keep_rows) {
             (Some(spec), Some(rows)) => {
                 let height = model.image().height;
@@ -126,6 +155,9 @@ impl Sample {
                 };
                 let images = data.images(split).map_err(Failure::data)?;
                 count = count.min(images.count());
+                own_labels = images.labels().map(|all| {
+                    (0..count * copies).filter_map(|i| all.get(i / copies).copied()).collect()
+                });
                 Some(stacked(&model, images, count, copies)?)
             }
             _ => None,
@@ -134,7 +166,14 @@ impl Sample {
             Some(_) => sampling::uniform_completions(&model, count, copies, self.seed),
             None => sampling::uniform(&model, count, self.seed),
         };
-        let drawn = uniform.shape()[0];
+        let drawn = uniform.last().map_or(0, |all| all.shape()[0]);
+        let labels: Option<Vec<u32>> = match (classes, self.label, columns) {
+            (None, ..) => None,
+            (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
+            (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
+            // Completions have the labels of what they complete.
+            _ => own_labels,
+        };
         let engine = engines::best(self.engine.as_deref(), global, out)?;
         let start = Instant::now();
         let bar = Bar::counting(out, drawn as u64, "images");
@@ -143,6 +182,7 @@ impl Sample {
             temperature: self.temperature,
             uniform: &uniform,
             given: given.as_ref().map(|levels| Given { levels, rows: self.keep_rows.unwrap_or(0) }),
+            labels: labels.as_deref(),
         };
         let images = sampling::draw(&model, &weights, &*engine, &request, &mut |done| {
             bar.set(done as u64);
@@ -153,7 +193,10 @@ impl Sample {
             Format::Npy => npy(&images),
             Format::Png => {
                 let grid = match &given {
-                    None => Grid::square(&images, levels),
+                    None => match columns {
+                        Some(columns) => Grid::rows(&images, columns, levels),
+                        None => Grid::square(&images, levels),
+                    },
                     Some(given) => {
                         Grid::completed(&images, given, copies, self.keep_rows.unwrap_or(0), levels)
                     }
@@ -170,6 +213,7 @@ impl Sample {
             "model": model.name(),
             "weights": origin,
             "images": drawn,
+            "labels": labels,
             "seed": self.seed,
             "temperature": self.temperature,
             "engine": engine.name(),
@@ -177,6 +221,28 @@ impl Sample {
         });
         out.report(&text, &object)?;
         Ok(ExitCode::Good)
+    }
+}
+
+impl Sample {
+    /// How many classes the model has; whether `--label` goes with it.
+    fn classes(&self, model: &pixelrnn::Declaration) -> Result<Option<usize>, Failure> {
+        let name = model.name();
+        match (model.label().map(|(_, classes)| classes), self.label) {
+            (None, Some(_)) => usage(format!("{name} has no classes: leave out `--label`")),
+            (Some(classes), None) if self.complete.is_none() => usage(format!(
+                "{name} draws one of {classes} classes: say which with `--label 0` to `--label {}`, \
+                 or `--label all` for a row of each",
+                classes - 1
+            )),
+            (Some(classes), Some(Label::One(label))) if label as usize >= classes => usage(
+                format!("invalid --label {label}: {name} has the classes 0 to {}", classes - 1),
+            ),
+            (_, Some(Label::All)) if self.complete.is_some() => {
+                usage("`--label all` draws a row of each class; with `--complete` name one class")
+            }
+            (classes, _) => Ok(classes),
+        }
     }
 }
 
@@ -231,6 +297,12 @@ impl<'a> Grid<'a> {
         let count = images.shape()[0];
         let columns = (1..).find(|c| c * c >= count).unwrap_or(1);
         let height = images.shape()[1];
+        Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
+    }
+
+    /// So many in a row.
+    pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
+        let (count, height) = (images.shape()[0], images.shape()[1]);
         Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
     }
 

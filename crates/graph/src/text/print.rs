@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::Attribute;
-use crate::graph::{Graph, Init, Input, Operation, Role};
+use crate::graph::{Graph, Input, Operation};
+use crate::role::{Init, Role};
+use crate::site::Site;
 
 impl<O: Operation> fmt::Display for Graph<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,6 +18,9 @@ fn print<O: Operation>(g: &Graph<O>, f: &mut fmt::Formatter<'_>, depth: usize) -
     writeln!(f, "graph {:?} {{", g.name)?;
     if !g.doc.is_empty() {
         writeln!(f, "{pad}  doc {:?}", g.doc)?;
+    }
+    for (i, path) in g.layers().iter().enumerate() {
+        writeln!(f, "{pad}  layer {i} {path:?}")?;
     }
     // Inputs stand where they were made, so that values have the same numbers when read back.
     let mut inputs = g.inputs().iter().peekable();
@@ -37,9 +42,7 @@ fn print<O: Operation>(g: &Graph<O>, f: &mut fmt::Formatter<'_>, depth: usize) -
             f.write_str("}")?;
         }
         write!(f, " {:?}", node.name)?;
-        if let Some(span) = g.span(id) {
-            write!(f, " @{}..{}", span.start, span.end)?;
-        }
+        print_site(g.site(id), f)?;
         f.write_str(" : ")?;
         for (i, &v) in node.outputs.iter().enumerate() {
             write!(f, "{}{}", if i == 0 { "" } else { ", " }, g.ty(v))?;
@@ -54,7 +57,7 @@ fn print<O: Operation>(g: &Graph<O>, f: &mut fmt::Formatter<'_>, depth: usize) -
         print_input(g, input, f, &pad)?;
     }
     for out in g.outputs() {
-        writeln!(f, "{pad}  output {:?} = {}", out.name, out.value)?;
+        writeln!(f, "{pad}  {} {:?} = {}", out.role, out.name, out.value)?;
     }
     writeln!(f, "{pad}}}")
 }
@@ -66,10 +69,24 @@ fn print_input<O: Operation>(
     pad: &str,
 ) -> fmt::Result {
     let (v, ty) = (input.value, g.ty(input.value));
-    match input.role {
-        Role::Data => writeln!(f, "{pad}  input {v} {:?}: {ty}", input.name),
-        Role::Parameter(init) => writeln!(f, "{pad}  param {v} {:?}: {ty} {init}", input.name),
+    write!(f, "{pad}  {} {v} {:?}: {ty}", input.role, input.name)?;
+    if let Role::Parameter(init) = input.role {
+        write!(f, " {init}")?;
     }
+    if let Some(layer) = input.layer {
+        write!(f, " of {}", layer.0)?;
+    }
+    writeln!(f)
+}
+
+fn print_site(site: Site, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let Some(span) = site.span {
+        write!(f, " @{}..{}", span.start, span.end)?;
+    }
+    if let Some(layer) = site.layer {
+        write!(f, " of {}", layer.0)?;
+    }
+    if site.weight { f.write_str(" weight") } else { Ok(()) }
 }
 
 fn list(f: &mut fmt::Formatter<'_>, values: &[crate::graph::Value]) -> fmt::Result {

@@ -6,7 +6,9 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::{Attribute, ReadAttributes, ReadOperation};
 use crate::diagnostic::Span;
-use crate::graph::{Graph, Init, Role, Value};
+use crate::graph::{Graph, Value};
+use crate::role::{Condition, Init, OutputRole, Role};
+use crate::site::{LayerId, Site};
 use crate::types::{Dim, Elem, Type};
 
 /// Bodies inside bodies beyond this depth are refused.
@@ -234,27 +236,95 @@ impl<'a> Reader<'a> {
             }
             match self.word()? {
                 "doc" => graph.doc = self.string()?,
-                kind @ ("input" | "param") => {
-                    let id = self.name()?;
-                    let name = self.string()?;
-                    self.expect(':')?;
-                    let ty = self.ty()?;
-                    let role = match kind {
-                        "input" => Role::Data,
-                        _ => Role::Parameter(self.init()?),
-                    };
-                    names.insert(id, graph.input(name, ty, role));
+                "layer" => {
+                    let _: u32 = self.number()?;
+                    let path = self.string()?;
+                    graph.layer(&path);
                 }
-                "output" => {
-                    let name = self.string()?;
-                    self.expect('=')?;
-                    let value = self.value(&names)?;
-                    graph.output(name, value);
-                }
-                other => return Err(self.error(format!("`{other}` does not begin a line"))),
+                word => match self.role(word)? {
+                    Some(role) => self.input(&mut graph, &mut names, role)?,
+                    None => {
+                        let role = self.output_role(word)?;
+                        let name = self.string()?;
+                        self.expect('=')?;
+                        let value = self.value(&names)?;
+                        graph.output_as(name, value, role);
+                    }
+                },
             }
         }
         Ok(graph)
+    }
+
+    /// The role that begins the line of an input, unless it is the line of an output. A parameter's
+    /// initialization follows its type.
+    fn role(&mut self, word: &str) -> Result<Option<Role>, TextError> {
+        let mut number = || -> Result<usize, TextError> {
+            self.expect('(')?;
+            let number = self.number()?;
+            self.expect(')')?;
+            Ok(number)
+        };
+        Ok(match word {
+            "label" => Some(Role::Condition(Condition::Label { classes: number()? })),
+            "scale" => Some(Role::Condition(Condition::Scale { factor: number()? })),
+            "param" => Some(Role::Parameter(Init::Zero)),
+            _ => Role::from_word(word),
+        })
+    }
+
+    fn output_role<D>(&mut self, word: &str) -> Result<OutputRole<D>, TextError>
+    where
+        D: std::str::FromStr<Err = String>,
+    {
+        if word != "parameters" {
+            let known = OutputRole::from_word(word);
+            return known.ok_or_else(|| self.error(format!("`{word}` does not begin a line")));
+        }
+        self.expect('(')?;
+        let name = self.run(|c| c != ')');
+        let distribution = name.parse().map_err(|reason: String| self.error(reason))?;
+        self.expect(')')?;
+        Ok(OutputRole::Parameters(distribution))
+    }
+
+    fn input<O: ReadOperation>(
+        &mut self,
+        graph: &mut Graph<O>,
+        names: &mut Names,
+        role: Role,
+    ) -> Result<(), TextError> {
+        let id = self.name()?;
+        let name = self.string()?;
+        self.expect(':')?;
+        let ty = self.ty()?;
+        let value = match role {
+            Role::Parameter(_) => {
+                let init = self.init()?;
+                let layer = self.layer()?;
+                graph.parameter(name, ty, init, layer)
+            }
+            role => graph.input(name, ty, role),
+        };
+        names.insert(id, value);
+        Ok(())
+    }
+
+    /// `of N`, if it stands here.
+    fn layer(&mut self) -> Result<Option<LayerId>, TextError> {
+        if !self.follows("of ") {
+            return Ok(None);
+        }
+        Ok(Some(LayerId(self.number()?)))
+    }
+
+    /// Takes a word and the space behind it, if they stand here.
+    fn follows(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some() && self.rest().starts_with(word);
+        if found {
+            self.at += word.len();
+        }
+        found
     }
 
     fn node<O: ReadOperation>(
@@ -279,17 +349,19 @@ impl<'a> Reader<'a> {
             })?;
         }
         let name = self.string()?;
-        let mut span = None;
+        let mut site = Site::NONE;
         if self.eat('@') {
             let start = self.run(|c| c.is_ascii_digit()).parse();
             self.expect('.')?;
             self.expect('.')?;
             let end = self.run(|c| c.is_ascii_digit()).parse();
             match (start, end) {
-                (Ok(start), Ok(end)) => span = Some(Span { start, end }),
+                (Ok(start), Ok(end)) => site.span = Some(Span { start, end }),
                 _ => return Err(self.error("expected a span, `@start..end`")),
             }
         }
+        site.layer = self.layer()?;
+        site.weight = self.follows("weight ");
         let mut printed = Vec::new();
         if self.eat(':') {
             printed.push(self.ty()?);
@@ -298,13 +370,12 @@ impl<'a> Reader<'a> {
             }
         }
         let mut bodies = Vec::new();
-        while self.peek().is_some() && self.rest().starts_with("body ") {
-            self.at += "body ".len();
+        while self.follows("body ") {
             bodies.push(self.graph(depth + 1)?);
         }
         let op = O::rebuild(mnemonic, &attributes, bodies)
             .map_err(|m| self.error(format!("`{name}` ({mnemonic}) {m}")))?;
-        let values = graph.push(op, &inputs, &name, span).map_err(|e| self.error(e.to_string()))?;
+        let values = graph.push(op, &inputs, &name, site).map_err(|e| self.error(e.to_string()))?;
         if values.len() != results.len() {
             let count = values.len();
             return Err(self.error(format!("`{name}` has {count} results, not {}", results.len())));

@@ -14,10 +14,10 @@ use super::build::reads;
 /// a constant, the gain an input.
 fn recurrence(reverse: bool) -> OnnxGraph {
     let mut body = OnnxGraph::new("step");
-    let s = body.input("state", Type::real([4]), Role::Data);
-    let decay = body.input("decay", Type::real([4]), Role::Data);
-    let gain = body.input("gain", Type::real([4]), Role::Data);
-    let row = body.input("row", Type::real([4]), Role::Data);
+    let s = body.input("state", Type::real([4]), Role::Local);
+    let decay = body.input("decay", Type::real([4]), Role::Local);
+    let gain = body.input("gain", Type::real([4]), Role::Local);
+    let row = body.input("row", Type::real([4]), Role::Local);
     let mut push =
         |op, inputs: &[_], name: &str| body.push(op, inputs, name, None).expect("fits").remove(0);
     let kept = push(OnnxOp::Mul, &[s, decay], "kept");
@@ -28,7 +28,7 @@ fn recurrence(reverse: bool) -> OnnxGraph {
     body.output("before", copy);
 
     let mut g = OnnxGraph::new("forward");
-    let x = g.input("image", Type::real([1, 1, 3, 4]), Role::Data);
+    let x = g.input("image", Type::real([1, 1, 3, 4]), Role::Local);
     let gain = g.input("gain", Type::real([4]), Role::Parameter(Init::Zero));
     let mut push =
         |op, inputs: &[_], name: &str| g.push(op, inputs, name, None).expect("fits").remove(0);

@@ -19,7 +19,7 @@ impl Binary for Add {
         a + b
     }
 
-    fn pull(_: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
+    fn vjp(_: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
         Ok([dy, dy])
     }
 }

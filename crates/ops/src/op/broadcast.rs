@@ -79,6 +79,14 @@ impl Rules for Broadcast {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(
             Broadcast { to: vec![Dim::Fixed(2), Dim::N, Dim::Fixed(3)] },

@@ -55,6 +55,14 @@ impl Rules for Constant {
         Stream::Pointwise
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(Constant { value: ndarray::arr1(&[1.0, -2.5]).into_dyn() }, [])]
     }

@@ -44,8 +44,7 @@ impl Rules for ConvWeightGradient {
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next());
-        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+        Footprint::everything(reading)
     }
 
     fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
@@ -63,6 +62,14 @@ impl Rules for ConvWeightGradient {
 
     fn stream(&self) -> Stream {
         Stream::Expanded
+    }
+
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
     }
 
     fn samples() -> Vec<Sample> {

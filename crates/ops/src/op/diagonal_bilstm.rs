@@ -1,21 +1,25 @@
-//! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2) {colours, learned}`:
+//! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2, [bias])
+//! {colours, learned, biased}`:
 //! the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals of
 //! both directions.
 
-use pixelrnn_graph::Span;
+use pixelrnn_graph::Site;
 
-use super::lstm::{Expansion, Gathered, Recurrence, at_pixel, recur, step};
+use super::lstm::{
+    Expansion, Gathered, Recurrence, add_bias, add_late_bias, at_pixel, recur, step,
+};
 use super::masked_conv::Layout;
-use super::masked_conv::stream::{More, Product, along, by_group};
+use super::masked_conv::stream::{More, Product, along};
 use super::skew::{Fill, live};
-use super::{Add, Composite, Concat, MaskedConv, MergeAxes, Pad, Skew, Slice, Transpose, Unskew};
+use super::{Add, Concat, MaskedConv, MergeAxes, Pad, Skew, Slice, Transpose, Unskew};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 use crate::rules::stream::Sweep;
 
 /// The Diagonal BiLSTM. `x [N, F, H, W]`; for the left and then the right direction
 /// `input_weight [4h, F, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]`, and if `learned` the
-/// initial states `h0 [h]`, `c0 [h]`; the result is `[N, h, H, W]`.
+/// initial states `h0 [h]`, `c0 [h]`; if `biased` a map `[N, 4h, H, W]` or `[N, 4h, 1, 1]` that is
+/// added to the gates of both; the result is `[N, h, H, W]`.
 ///
 /// From left to right, pixel (y, x) reads the cell state of (y, x-1) and the hidden states of
 /// (y-1, x) (tap 0) and (y, x-1) (tap 1). The right direction is the same on the mirrored image,
@@ -24,12 +28,18 @@ use crate::rules::stream::Sweep;
 pub struct DiagonalBilstm {
     pub colours: usize,
     pub learned: bool,
+    pub biased: bool,
 }
 
 impl DiagonalBilstm {
     fn conv(&self, layout: Layout) -> MaskedConv {
         let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours: self.colours, gates: 4 };
         MaskedConv { mask, layout }
+    }
+
+    /// The position of the bias among the inputs.
+    fn bias(&self) -> Option<usize> {
+        self.biased.then_some(1 + 2 * self.per_direction())
     }
 
     /// Inputs of one direction.
@@ -42,12 +52,16 @@ impl Rules for DiagonalBilstm {
     const MNEMONIC: &'static str = "diagonal_bilstm";
 
     fn attributes(&self) -> Attributes {
-        Attributes::none().int("colours", self.colours).int("learned", usize::from(self.learned))
+        Attributes::none()
+            .int("colours", self.colours)
+            .int("learned", usize::from(self.learned))
+            .int("biased", usize::from(self.biased))
     }
 
     fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
         let learned = attributes.int("learned")? != 0;
-        Ok(DiagonalBilstm { colours: attributes.int("colours")?, learned })
+        let biased = attributes.int("biased")? != 0;
+        Ok(DiagonalBilstm { colours: attributes.int("colours")?, learned, biased })
     }
 
     fn bodies(&self) -> Vec<&PixelGraph> {
@@ -56,11 +70,14 @@ impl Rules for DiagonalBilstm {
 
     fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
         let per = self.per_direction();
-        shape::arity(inputs, 1 + 2 * per)?;
+        shape::arity(inputs, 1 + 2 * per + usize::from(self.biased))?;
         let mut result: Option<Type> = None;
         for first in [1, 1 + per] {
             let conv = [inputs[0], inputs[first], inputs[first + 1]];
             let gates = self.conv(Layout::Maps).infer(&conv)?;
+            if let Some(bias) = self.bias() {
+                super::lstm::fits_gates(inputs, bias, &gates[0])?;
+            }
             shape::rank(inputs, first + 2, 3)?;
             let features = shape::fixed(inputs, first + 2, 1)?;
             if features == 0 {
@@ -87,8 +104,7 @@ impl Rules for DiagonalBilstm {
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
         // Exact once expanded, which is what `verify_causality` does first.
-        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next());
-        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+        Footprint::everything(reading)
     }
 
     fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
@@ -108,7 +124,10 @@ impl Rules for DiagonalBilstm {
         let mut out = Array::<R>::from_elem(vec![n, features, height, width], R::of(0.0));
         for (first, right) in [(1, false), (1 + per, true)] {
             let conv = [inputs[0], inputs[first], inputs[first + 1]];
-            let gates = self.conv(Layout::Maps).eval(env, &conv)?.remove(0);
+            let mut gates = self.conv(Layout::Maps).eval(env, &conv)?.remove(0);
+            if let Some(bias) = self.bias() {
+                gates = super::kind::zip(&gates, inputs[bias], |a, b| a + b)?;
+            }
             let weight = inputs[first + 2];
             let initial = |i: usize, k: usize| match self.learned {
                 true => inputs[first + 3 + i][[k].as_slice()],
@@ -149,12 +168,25 @@ impl Rules for DiagonalBilstm {
         Stream::Cached(Box::new(DiagonalRule { op: *self, parts: None }))
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        Some(self)
+    }
+
     fn samples() -> Vec<Sample> {
         let real = |shape: &[usize]| Type::real(shape.iter().copied());
         let mut all = Vec::new();
-        for (colours, learned, height, width) in
-            [(1, false, 3, 4), (3, true, 4, 3), (1, true, 1, 3)]
-        {
+        let cases = [
+            (1, false, 3, 4, None),
+            (3, true, 4, 3, None),
+            (1, true, 1, 3, None),
+            (1, false, 3, 2, Some([3, 2])),
+            (1, true, 2, 3, Some([1, 1])),
+        ];
+        for (colours, learned, height, width, bias) in cases {
             let x = [Dim::N, Dim::Fixed(4), Dim::Fixed(height), Dim::Fixed(width)];
             let mut inputs = vec![Type::real(x)];
             for _ in 0..2 {
@@ -163,7 +195,12 @@ impl Rules for DiagonalBilstm {
                     inputs.extend([real(&[3]), real(&[3])]);
                 }
             }
-            all.push(Sample::new(DiagonalBilstm { colours, learned }, inputs));
+            if let Some([h, w]) = bias {
+                let shape = [Dim::N, Dim::Fixed(12), Dim::Fixed(h), Dim::Fixed(w)];
+                inputs.push(Type::real(shape));
+            }
+            let biased = bias.is_some();
+            all.push(Sample::new(DiagonalBilstm { colours, learned, biased }, inputs));
         }
         all
     }
@@ -175,13 +212,14 @@ impl Composite for DiagonalBilstm {
         graph: &mut PixelGraph,
         inputs: &[Value],
         name: &str,
-        span: Option<Span>,
+        site: Site,
     ) -> Result<Vec<Value>, BuildError> {
-        let mut cx = Expansion { graph, name, span };
+        let mut cx = Expansion { graph, name, site };
         let extents = cx.graph.ty(inputs[0]).extents(1);
         let (height, width) = (extents[2], extents[3]);
         let features = cx.graph.ty(inputs[3]).extents(1)[1];
-        let (left, right) = inputs[1..].split_at(self.per_direction());
+        let per = self.per_direction();
+        let (left, right) = inputs[1..=2 * per].split_at(per);
         let mut both = |i: usize, part: &str| -> Result<Value, BuildError> {
             let l = cx.unsqueeze(left[i], &format!("left_{part}"))?;
             let r = cx.unsqueeze(right[i], &format!("right_{part}"))?;
@@ -201,7 +239,12 @@ impl Composite for DiagonalBilstm {
         let perm = vec![2, 3, 0, 1];
         let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
         let conv = self.conv(Layout::PixelMajor);
-        let z = cx.push(conv, &[x, input_weight, input_bias], "input_to_state")?;
+        let mut z = cx.push(conv, &[x, input_weight, input_bias], "input_to_state")?;
+        if let Some(bias) = self.bias() {
+            let bias = cx.push(Transpose { perm: perm.clone() }, &[inputs[bias]], "bias")?;
+            let bias = cx.unsqueeze(bias, "bias")?;
+            z = cx.push(Add, &[z, bias], "biased")?;
+        }
         let mirror = vec![false, true];
         // What stands in cells without a pixel is of no matter: the loop masks them.
         let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
@@ -226,7 +269,7 @@ impl Composite for DiagonalBilstm {
     }
 }
 
-/// Pixel by pixel: the left direction has h and c of the pixel to the left in states and h of the row
+/// PixelValue by pixel: the left direction has h and c of the pixel to the left in states and h of the row
 /// above in a cache; the right direction is swept over a row once that is complete, and what it gives
 /// is in a cache for the next row, which is where it is moved to.
 struct DiagonalRule {
@@ -236,13 +279,15 @@ struct DiagonalRule {
 
 struct DiagonalParts {
     gates: Product,
+    /// A bias that is known at its pixel only.
+    late_bias: Option<usize>,
     /// h of the row above, of the left and of the right direction.
     caches: [usize; 2],
     /// h and c of the pixel to the left.
     states: [usize; 2],
-    c_left: Pixel,
+    c_left: PixelValue,
     /// h of the right direction in the row above, at this pixel.
-    right: Pixel,
+    right: PixelValue,
     features: usize,
     h: Gathered,
     c: Gathered,
@@ -250,10 +295,10 @@ struct DiagonalParts {
 
 impl DiagonalRule {
     /// The parameters of the left and of the right direction.
-    fn parameters(&self, cx: &Streaming) -> Result<[Vec<Once>; 2], StreamError> {
+    fn parameters(&self, cx: &Streaming) -> Result<[Vec<PreludeValue>; 2], StreamError> {
         let per = self.op.per_direction();
-        let of = |first: usize| -> Result<Vec<Once>, StreamError> {
-            (first..first + per).map(|i| cx.parameter(i)).collect()
+        let of = |first: usize| -> Result<Vec<PreludeValue>, StreamError> {
+            (first..first + per).map(|i| cx.given(i)).collect()
         };
         Ok([of(1)?, of(1 + per)?])
     }
@@ -264,7 +309,7 @@ impl DiagonalRule {
 }
 
 impl StreamRule for DiagonalRule {
-    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
+    fn begin(&mut self, cx: &mut Streaming) -> Result<Begun, StreamError> {
         let [left, _] = self.parameters(cx)?;
         let features = cx.extents(left[2])[1];
         let shape = cx.row_shape(features);
@@ -273,24 +318,31 @@ impl StreamRule for DiagonalRule {
         let (h_state, h_left) = cx.state(left.get(3).copied(), features, "h_left")?;
         let (c_state, c_left) = cx.state(left.get(4).copied(), features, "c_left")?;
         let states = [h_state, c_state];
-        let weight = by_group(cx, left[2], 0, 4, "state_weight")?;
-        let above = cx.once_slice(weight, 2, 0, 1, "state_above")?;
-        let row = along(cx, cx.caches[caches[0]].value, above, 0, "state")?;
-        let own = cx.once_slice(weight, 2, 1, 1, "state_left")?;
-        let own = cx.once(Transpose { perm: vec![1, 0, 2] }, &[own], "state_left_t")?;
-        let own = cx.once(MergeAxes { axis: 1 }, &[own], "state_left_matrix")?;
+        let weight = cx.by_group(left[2], 0, 4, "state_weight")?;
+        let above = cx.prelude_slice(weight, 2, 0, 1, "state_above")?;
+        let mut row = along(cx, cx.caches[caches[0]].value, above, 0, "state")?;
+        let late_bias = add_bias(cx, self.op.bias(), &mut row)?;
+        let own = cx.prelude_slice(weight, 2, 1, 1, "state_left")?;
+        let own = cx.prelude(Transpose { perm: vec![1, 0, 2] }, &[own], "state_left_t")?;
+        let own = cx.prelude(MergeAxes { axis: 1 }, &[own], "state_left_matrix")?;
         let known = vec![(h_left, own)];
         let more = More { row: Some(row), known };
         let gates = Product::begin(cx, &self.mask(), [left[0], left[1]], more)?;
         let right = cx.scan(cx.caches[caches[1]].value, "right_above");
         let (h, c) = (Gathered::default(), Gathered::default());
-        self.parts = Some(DiagonalParts { gates, caches, states, c_left, right, features, h, c });
-        Ok(())
+        self.parts =
+            Some(DiagonalParts { gates, late_bias, caches, states, c_left, right, features, h, c });
+        Ok(Begun::Pixel { gates: 1 })
     }
 
-    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+    fn colour(
+        &mut self,
+        cx: &mut Streaming,
+        group: usize,
+    ) -> Result<Option<PixelValue>, StreamError> {
         let Some(parts) = &mut self.parts else { return Ok(None) };
         let Some(gates) = parts.gates.colour(cx, group)? else { return Ok(None) };
+        let gates = add_late_bias(cx, parts.late_bias, group, gates)?;
         let bounds = cx.bounds(parts.features);
         let (start, length) = (bounds[group], bounds[group + 1] - bounds[group]);
         let c = cx.pixel_slice(parts.c_left, start, length, "c_before")?;
@@ -310,9 +362,8 @@ impl StreamRule for DiagonalRule {
         }
         cx.stack(h);
         // The right direction reads the complete row.
-        let x = cx.whole(0)?;
-        cx.stack(x);
-        Ok(())
+        cx.keep_row(0)?;
+        parts.late_bias.map_or(Ok(()), |bias| cx.keep_row(bias))
     }
 
     fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
@@ -321,13 +372,19 @@ impl StreamRule for DiagonalRule {
         let Some(parts) = &mut self.parts else { return Ok(()) };
         let h = parts.h.whole(cx, "h_whole")?;
         cx.caches[parts.caches[0]].next = Some(cx.complete(h)?);
-        let x = cx.whole(0)?;
-        let x = cx.complete(x)?;
+        let x = cx.complete_row(0)?;
         let gates = Product::complete_row(cx, &mask, [right[0], right[1]], x)?;
-        let above = cx.once_slice(right[2], 2, 0, 1, "right_state_above")?;
+        let above = cx.prelude_slice(right[2], 2, 0, 1, "right_state_above")?;
         let above = along(cx, cx.caches[parts.caches[1]].value, above, 0, "right_state")?;
-        let gates = cx.row(Add, &[gates, above], "right_gates")?;
-        let weight = cx.once_slice(right[2], 2, 1, 1, "right_state_own")?;
+        let mut gates = cx.row(Add, &[gates, above], "right_gates")?;
+        if let Some(bias) = self.op.bias() {
+            // Group by group as other rules want it; here features are as they are declared.
+            let map = cx.complete_row(bias)?;
+            let late = parts.late_bias.is_some();
+            let map = if late { cx.row_as_declared(map, 4, "right_bias")? } else { map };
+            gates = cx.row(Add, &[gates, map], "right_biased")?;
+        }
+        let weight = cx.prelude_slice(right[2], 2, 1, 1, "right_state_own")?;
         let initial = match right[..] {
             [_, _, _, h, c] => Some([h, c]),
             _ => None,

@@ -5,6 +5,7 @@ use pixelrnn_onnx::OnnxOp;
 
 use super::kind::{Binary, binary};
 use super::{Mul, Scale};
+use crate::rules::Domain;
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 use crate::rules::footprint::Footprint;
@@ -15,12 +16,13 @@ pub struct Div;
 
 impl Binary for Div {
     const ONNX: OnnxOp = OnnxOp::Div;
+    const DOMAIN: Domain = Domain::Positive;
 
     fn apply<R: Real>(a: R, b: R) -> R {
         a / b
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
         let da = cx.push(Div, &[dy, cx.inputs[1]], "left")?;
         let product = cx.push(Mul, &[da, cx.outputs[0]], "product")?;
         let db = cx.push(Scale { factor: -1.0 }, &[product], "right")?;

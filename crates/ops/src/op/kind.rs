@@ -4,27 +4,30 @@ use pixelrnn_graph::{Array, BuildError, Type, Value};
 use pixelrnn_onnx::OnnxOp;
 
 use crate::op::Sum;
+use crate::rules::Domain;
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::{EvalError, Real};
 
 /// What is particular to an element-wise operator of one input.
 pub(super) trait Unary {
     const ONNX: OnnxOp;
+    const DOMAIN: Domain = Domain::Signed;
     fn apply<R: Real>(x: R) -> R;
     /// The cotangent of the input, from that of the result.
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError>;
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError>;
 }
 
 /// What is particular to an element-wise operator of two inputs.
 pub(super) trait Binary {
     const ONNX: OnnxOp;
+    const DOMAIN: Domain = Domain::Signed;
     fn apply<R: Real>(a: R, b: R) -> R;
     /// The cotangents of the inputs, before they are summed over axes they were spread along.
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError>;
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError>;
 }
 
 /// Sums a cotangent over the axes along which its operand was spread.
-pub(super) fn unspread(
+pub(super) fn unbroadcast(
     cx: &mut Adjoint,
     cotangent: Value,
     operand: &Type,
@@ -94,7 +97,7 @@ macro_rules! unary {
             ) -> Result<Vec<Option<pixelrnn_graph::Value>>, crate::rules::adjoint::AdjointError>
             {
                 let Some(dy) = cx.cotangents[0] else { return Ok(vec![None]) };
-                Ok(vec![Some(<$name as crate::op::kind::Unary>::pull(cx, dy)?)])
+                Ok(vec![Some(<$name as crate::op::kind::Unary>::vjp(cx, dy)?)])
             }
 
             fn lower(
@@ -117,9 +120,20 @@ macro_rules! unary {
                 crate::rules::stream::Stream::Pointwise
             }
 
+            fn pixel_major(&self) -> Option<(usize, crate::op::Op)> {
+                Some((1, (*self).into()))
+            }
+
+            fn composite(&self) -> Option<&dyn crate::op::Composite> {
+                None
+            }
+
             fn samples() -> Vec<crate::rules::Sample> {
                 let ty = pixelrnn_graph::Type::real([2usize, 3, 2]);
-                vec![crate::rules::Sample::new($name, [ty])]
+                vec![
+                    crate::rules::Sample::new($name, [ty])
+                        .with(0, <$name as crate::op::kind::Unary>::DOMAIN),
+                ]
             }
         }
     };
@@ -168,10 +182,10 @@ macro_rules! binary {
             ) -> Result<Vec<Option<pixelrnn_graph::Value>>, crate::rules::adjoint::AdjointError>
             {
                 let Some(dy) = cx.cotangents[0] else { return Ok(vec![None, None]) };
-                let [a, b] = <$name as crate::op::kind::Binary>::pull(cx, dy)?;
+                let [a, b] = <$name as crate::op::kind::Binary>::vjp(cx, dy)?;
                 let (left, right) = (cx.input_type(0), cx.input_type(1));
-                let a = crate::op::kind::unspread(cx, a, &left, "left_sum")?;
-                let b = crate::op::kind::unspread(cx, b, &right, "right_sum")?;
+                let a = crate::op::kind::unbroadcast(cx, a, &left, "left_sum")?;
+                let b = crate::op::kind::unbroadcast(cx, b, &right, "right_sum")?;
                 Ok(vec![Some(a), Some(b)])
             }
 
@@ -196,12 +210,23 @@ macro_rules! binary {
                 crate::rules::stream::Stream::Pointwise
             }
 
+            fn pixel_major(&self) -> Option<(usize, crate::op::Op)> {
+                Some((2, (*self).into()))
+            }
+
+            fn composite(&self) -> Option<&dyn crate::op::Composite> {
+                None
+            }
+
             fn samples() -> Vec<crate::rules::Sample> {
                 let ty = |shape: [usize; 3]| pixelrnn_graph::Type::real(shape);
-                vec![
-                    crate::rules::Sample::new($name, [ty([2, 3, 2]), ty([2, 3, 2])]),
-                    crate::rules::Sample::new($name, [ty([2, 3, 1]), ty([1, 3, 2])]),
-                ]
+                let domain = <$name as crate::op::kind::Binary>::DOMAIN;
+                let of = |left: [usize; 3], right: [usize; 3]| {
+                    crate::rules::Sample::new($name, [ty(left), ty(right)])
+                        .with(0, domain)
+                        .with(1, domain)
+                };
+                vec![of([2, 3, 2], [2, 3, 2]), of([2, 3, 1], [1, 3, 2])]
             }
         }
     };

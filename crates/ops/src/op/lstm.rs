@@ -3,7 +3,7 @@
 //! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`, gates in that order along
 //! the gate axis.
 
-use pixelrnn_graph::{Graph, Role, Span};
+use pixelrnn_graph::{Graph, Role, Site};
 
 use super::{Add, Broadcast, Constant, Mul, Scan, Sigmoid, Slice, SplitAxis, StateConv, Tanh};
 use crate::rules::prelude::*;
@@ -12,7 +12,7 @@ use crate::rules::prelude::*;
 pub(crate) struct Expansion<'a> {
     pub graph: &'a mut PixelGraph,
     pub name: &'a str,
-    pub span: Option<Span>,
+    pub site: Site,
 }
 
 impl Expansion<'_> {
@@ -31,7 +31,7 @@ impl Expansion<'_> {
         inputs: &[Value],
         part: &str,
     ) -> Result<Vec<Value>, BuildError> {
-        self.graph.push(op.into(), inputs, &format!("{}/{part}", self.name), self.span)
+        self.graph.push(op.into(), inputs, &format!("{}/{part}", self.name), self.site)
     }
 
     /// A value with a new first axis of extent one.
@@ -115,20 +115,20 @@ fn cell(
     let features = state[3].with_batch(1);
     let state = Type::real(state.iter().copied());
     let mut body = Graph::new("cell");
-    let h = body.input("h", state.clone(), Role::Data);
-    let c = body.input("c", state.clone(), Role::Data);
-    let weight = body.input("weight", cx.graph.ty(r.weight).clone(), Role::Data);
-    let z = body.input("z", Type::real(gates[1..].iter().copied()), Role::Data);
+    let h = body.input("h", state.clone(), Role::Local);
+    let c = body.input("c", state.clone(), Role::Local);
+    let weight = body.input("weight", cx.graph.ty(r.weight).clone(), Role::Local);
+    let z = body.input("z", Type::real(gates[1..].iter().copied()), Role::Local);
     let flags = Type::real([Dim::Fixed(1), gates[2], Dim::Fixed(1), Dim::Fixed(1)]);
-    let live = r.live.as_ref().map(|_| body.input("live", flags, Role::Data));
+    let live = r.live.as_ref().map(|_| body.input("live", flags, Role::Local));
     let held = (r.learned && live.is_some()).then(|| {
         let one = Dim::Fixed(1);
         let ty = Type::real([gates[1], gates[2], one, Dim::Fixed(features)]);
-        ["h_held", "c_held"].map(|name| body.input(name, ty.clone(), Role::Data))
+        ["h_held", "c_held"].map(|name| body.input(name, ty.clone(), Role::Local))
     });
 
     let mut push = |op: Op, inputs: &[Value], name: &str| -> Result<Value, BuildError> {
-        Ok(body.push(op, inputs, name, cx.span)?[0])
+        Ok(body.push(op, inputs, name, cx.site)?[0])
     };
     let gate = |start: usize, count: usize| -> Op {
         Slice { axis: 3, start: start * features, length: count * features }.into()
@@ -165,9 +165,9 @@ fn cell(
 /// One cell at one pixel: gates `[N, 4 f]` in, c before `[N, f]`; h and c.
 pub(super) fn at_pixel(
     cx: &mut Streaming,
-    gates: Pixel,
-    c: Pixel,
-) -> Result<[Pixel; 2], StreamError> {
+    gates: PixelValue,
+    c: PixelValue,
+) -> Result<[PixelValue; 2], StreamError> {
     let features = cx.pixel.ty(c.0).shape[1].with_batch(1);
     let part = |start: usize, count: usize| Slice {
         axis: 1,
@@ -192,15 +192,15 @@ pub(super) fn at_pixel(
 
 /// h or c of a pixel, from those of its colour groups.
 #[derive(Default)]
-pub(super) struct Gathered(Vec<Pixel>);
+pub(super) struct Gathered(Vec<PixelValue>);
 
 impl Gathered {
-    pub fn push(&mut self, group: Pixel) {
+    pub fn push(&mut self, group: PixelValue) {
         self.0.push(group);
     }
 
     /// All groups side by side; the same value whenever it is asked for.
-    pub fn whole(&mut self, cx: &mut Streaming, part: &str) -> Result<Pixel, StreamError> {
+    pub fn whole(&mut self, cx: &mut Streaming, part: &str) -> Result<PixelValue, StreamError> {
         let whole = cx.pixel_concat(&self.0, part)?;
         self.0 = vec![whole];
         Ok(whole)
@@ -218,4 +218,44 @@ pub(super) fn step<R: Real>(gates: &[R], c: &mut [R]) -> Vec<R> {
         h.push(o * c.tanh());
     }
     h
+}
+
+/// Whether an input fits gates `[N, 4 h, H, W]` as a map that is added to them: of the same size, or
+/// one and the same for all places.
+pub(super) fn fits_gates(inputs: &[&Type], input: usize, gates: &Type) -> Result<(), Misfit> {
+    shape::rank(inputs, input, 4)?;
+    let spread = inputs[input].shape[2..] == [Dim::Fixed(1), Dim::Fixed(1)];
+    let axes = if spread { 2 } else { 4 };
+    (0..axes).try_for_each(|axis| shape::extent(inputs, input, axis, gates.shape[axis]))
+}
+
+/// Adds a map of gates that is known when the row begins to what the gates get for the whole row
+/// `[W, N, 4 h]`, by group. Gives its place among the inputs if it is known later.
+pub(super) fn add_bias(
+    cx: &mut Streaming,
+    bias: Option<usize>,
+    row: &mut RowValue,
+) -> Result<Option<usize>, StreamError> {
+    let Some(bias) = bias else { return Ok(None) };
+    if cx.phase(bias)? == Phase::Pixel {
+        return Ok(Some(bias));
+    }
+    let map = cx.row_of(bias)?;
+    let map = cx.row_by_group(map, 4, "bias")?;
+    *row = cx.row(Add, &[*row, map], "biased")?;
+    Ok(None)
+}
+
+/// Adds a map of gates that is known at its pixel to the gates of a group.
+pub(super) fn add_late_bias(
+    cx: &mut Streaming,
+    bias: Option<usize>,
+    group: usize,
+    gates: PixelValue,
+) -> Result<PixelValue, StreamError> {
+    let Some(bias) = bias else { return Ok(gates) };
+    match cx.group_of(bias, group, 4)? {
+        Some(bias) => cx.pixel(Add, &[gates, bias], "biased"),
+        None => Ok(gates),
+    }
 }

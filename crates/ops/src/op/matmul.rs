@@ -91,6 +91,14 @@ impl Rules for MatMul {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let batch = Type::real([Dim::N, Dim::Fixed(3)]);
         vec![

@@ -83,6 +83,14 @@ impl Rules for MergeAxes {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(MergeAxes { axis: 0 }, [Type::real([2usize, 3, 2])])]
     }

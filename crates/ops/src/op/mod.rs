@@ -30,6 +30,8 @@ macro_rules! operators {
         })*
 
         impl Operation for Op {
+            type Distribution = crate::dist::Distribution;
+
             fn mnemonic(&self) -> &'static str {
                 match self { $(Op::$name(_) => <$name as Rules>::MNEMONIC,)* }
             }
@@ -101,6 +103,17 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => op.stream(),)* }
             }
 
+            /// The operator that does the same on pixel-major maps `[H, W, N, F]`, and how many of its
+            /// first inputs are maps.
+            pub fn pixel_major(&self) -> Option<(usize, Op)> {
+                match self { $(Op::$name(op) => Rules::pixel_major(op),)* }
+            }
+
+            /// The operator as a composite, if it is one.
+            pub fn composite(&self) -> Option<&dyn Composite> {
+                match self { $(Op::$name(op) => Rules::composite(op),)* }
+            }
+
             /// Cases for the generic tests, of every operator.
             pub fn samples() -> Vec<Sample> {
                 let mut all = Vec::new();
@@ -125,8 +138,9 @@ operators! {
     add::Add,
     scale::Scale,
     split_axis::SplitAxis,
-    bernoulli_nll::BernoulliNll,
-    categorical_nll::CategoricalNll,
+    shift_down::ShiftDown,
+    one_hot::OneHot,
+    nll::Nll,
     // What recurrences expand to.
     scan::Scan,
     skew::Skew,
@@ -149,10 +163,10 @@ operators! {
     draw::Draw,
     select::Select,
     // What only gradients need.
-    positive::Positive,
+    sign::Sign,
     sqrt::Sqrt,
     div::Div,
-    batch_share::BatchShare,
+    divide_by_batch::DivideByBatch,
     softmax_residual::SoftmaxResidual,
     state_conv_input_gradient::StateConvInputGradient,
     state_conv_weight_gradient::StateConvWeightGradient,
@@ -175,17 +189,6 @@ pub trait Composite {
         graph: &mut Graph<Op>,
         inputs: &[Value],
         name: &str,
-        span: Option<pixelrnn_graph::Span>,
+        site: pixelrnn_graph::Site,
     ) -> Result<Vec<Value>, pixelrnn_graph::BuildError>;
-}
-
-impl Op {
-    /// The operator as a composite, if it is one.
-    pub fn composite(&self) -> Option<&dyn Composite> {
-        match self {
-            Op::RowLstm(op) => Some(op),
-            Op::DiagonalBilstm(op) => Some(op),
-            _ => None,
-        }
-    }
 }

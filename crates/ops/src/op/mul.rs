@@ -19,7 +19,7 @@ impl Binary for Mul {
         a * b
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
         let [a, b] = [cx.inputs[0], cx.inputs[1]];
         let da = cx.push(Mul, &[dy, b], "left")?;
         let db = cx.push(Mul, &[dy, a], "right")?;

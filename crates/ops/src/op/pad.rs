@@ -83,6 +83,14 @@ impl Rules for Pad {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(Pad { axis: 1, before: 1, after: 2 }, [Type::real([2usize, 3, 2])])]
     }

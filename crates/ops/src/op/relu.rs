@@ -4,7 +4,7 @@ use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
 
 use super::kind::{Unary, unary};
-use super::{Mul, Positive};
+use super::{Mul, Sign};
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 
@@ -19,8 +19,9 @@ impl Unary for Relu {
         if x > R::of(0.0) { x } else { R::of(0.0) }
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
-        let on = cx.push(Positive, &[cx.outputs[0]], "on")?;
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+        // The result is never below zero.
+        let on = cx.push(Sign, &[cx.outputs[0]], "on")?;
         cx.push(Mul, &[dy, on], "x")
     }
 }

@@ -1,26 +1,34 @@
-//! `row_lstm(x, input_weight, input_bias, state_weight, [h0, c0]) {colours, learned}`: the Row LSTM
-//! of section 3.1. A composite: it is expanded to a scan over rows.
+//! `row_lstm(x, input_weight, input_bias, state_weight, [h0, c0], [bias]) {colours, learned, biased}`:
+//! the Row LSTM of section 3.1. A composite: it is expanded to a scan over rows.
 
-use pixelrnn_graph::Span;
+use pixelrnn_graph::Site;
 
-use super::lstm::{Expansion, Gathered, Recurrence, at_pixel, recur, step};
+use super::lstm::{
+    Expansion, Gathered, Recurrence, add_bias, add_late_bias, at_pixel, recur, step,
+};
 use super::masked_conv::Layout;
-use super::masked_conv::stream::{More, Product, along, by_group};
-use super::{Composite, MaskedConv, MergeAxes, SplitAxis, Transpose};
+use super::masked_conv::stream::{More, Product, along};
+use super::{Add, MaskedConv, MergeAxes, SplitAxis, Transpose};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 
 /// The Row LSTM. `x [N, F, H, W]`, `input_weight [4h, F, 1, k]`, `input_bias [4h]`,
-/// `state_weight [4h, h, k]`, and if `learned` the initial states `h0 [h]`, `c0 [h]`; the result is
-/// `[N, h, H, W]`. Position (y, x) reads the cell state of (y-1, x) and the hidden states of
+/// `state_weight [4h, h, k]`, if `learned` the initial states `h0 [h]`, `c0 [h]`, and if `biased` a map
+/// `[N, 4h, H, W]` or `[N, 4h, 1, 1]` that is added to the gates; the result is `[N, h, H, W]`. Position (y, x) reads the cell state of (y-1, x) and the hidden states of
 /// (y-1, x-1 .. x+1); above the first row stands the initial state, beside the image zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowLstm {
     pub colours: usize,
     pub learned: bool,
+    pub biased: bool,
 }
 
 impl RowLstm {
+    /// The position of the bias among the inputs.
+    fn bias(&self) -> Option<usize> {
+        self.biased.then_some(if self.learned { 6 } else { 4 })
+    }
+
     fn conv(&self, width: usize, layout: Layout) -> MaskedConv {
         let kernel = [1, width];
         let mask = Mask { kind: MaskKind::B, kernel, colours: self.colours, gates: 4 };
@@ -32,12 +40,16 @@ impl Rules for RowLstm {
     const MNEMONIC: &'static str = "row_lstm";
 
     fn attributes(&self) -> Attributes {
-        Attributes::none().int("colours", self.colours).int("learned", usize::from(self.learned))
+        Attributes::none()
+            .int("colours", self.colours)
+            .int("learned", usize::from(self.learned))
+            .int("biased", usize::from(self.biased))
     }
 
     fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
         let learned = attributes.int("learned")? != 0;
-        Ok(RowLstm { colours: attributes.int("colours")?, learned })
+        let biased = attributes.int("biased")? != 0;
+        Ok(RowLstm { colours: attributes.int("colours")?, learned, biased })
     }
 
     fn bodies(&self) -> Vec<&PixelGraph> {
@@ -45,7 +57,8 @@ impl Rules for RowLstm {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
-        shape::arity(inputs, if self.learned { 6 } else { 4 })?;
+        let states = if self.learned { 6 } else { 4 };
+        shape::arity(inputs, states + usize::from(self.biased))?;
         shape::rank(inputs, 1, 4)?;
         shape::rank(inputs, 3, 3)?;
         let width = shape::fixed(inputs, 1, 3)?;
@@ -58,7 +71,10 @@ impl Rules for RowLstm {
         let all = features.checked_mul(4).ok_or(Misfit::Overflow)?;
         shape::extent(inputs, 3, 0, all)?;
         shape::extent(inputs, 1, 0, all)?;
-        for i in 4..inputs.len() {
+        if let Some(bias) = self.bias() {
+            super::lstm::fits_gates(inputs, bias, &gates[0])?;
+        }
+        for i in 4..states {
             shape::rank(inputs, i, 1)?;
             shape::extent(inputs, i, 0, features)?;
         }
@@ -67,8 +83,7 @@ impl Rules for RowLstm {
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
         // Exact once expanded, which is what `verify_causality` does first.
-        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next());
-        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+        Footprint::everything(reading)
     }
 
     fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
@@ -85,7 +100,10 @@ impl Rules for RowLstm {
             return Err(EvalError::Array("takes maps and a state weight of three axes".into()));
         };
         let conv = self.conv(inputs[1].shape()[3], Layout::Maps);
-        let gates = conv.eval(env, &inputs[..3])?.remove(0);
+        let mut gates = conv.eval(env, &inputs[..3])?.remove(0);
+        if let Some(bias) = self.bias() {
+            gates = super::kind::zip(&gates, inputs[bias], |a, b| a + b)?;
+        }
         let initial = |i: usize, k: usize| match self.learned {
             true => inputs[i][[k].as_slice()],
             false => R::of(0.0),
@@ -125,21 +143,39 @@ impl Rules for RowLstm {
         Stream::Cached(Box::new(RowRule { op: *self, parts: None }))
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        Some(self)
+    }
+
     fn samples() -> Vec<Sample> {
         let real = |shape: &[usize]| Type::real(shape.iter().copied());
         let x = Type::real([Dim::N, Dim::Fixed(4), Dim::Fixed(3), Dim::Fixed(4)]);
         let mut inputs = vec![x, real(&[12, 4, 1, 3]), real(&[12]), real(&[12, 3, 3])];
-        let plain = Sample::new(RowLstm { colours: 1, learned: false }, inputs.clone());
+        let plain =
+            Sample::new(RowLstm { colours: 1, learned: false, biased: false }, inputs.clone());
         let mut wide = inputs.clone();
         wide[3] = real(&[12, 3, 5]);
-        let wide = Sample::new(RowLstm { colours: 1, learned: false }, wide);
+        let wide = Sample::new(RowLstm { colours: 1, learned: false, biased: false }, wide);
         inputs.extend([real(&[3]), real(&[3])]);
-        let learned = Sample::new(RowLstm { colours: 3, learned: true }, inputs.clone());
+        let learned = RowLstm { colours: 3, learned: true, biased: false };
+        let learned = Sample::new(learned, inputs.clone());
+        let with_bias = |op: RowLstm, inputs: &[Type], side: [usize; 2]| {
+            let bias = [Dim::N, Dim::Fixed(12), Dim::Fixed(side[0]), Dim::Fixed(side[1])];
+            let inputs = inputs.iter().cloned().chain([Type::real(bias)]);
+            Sample::new(RowLstm { biased: true, ..op }, inputs)
+        };
+        let op = RowLstm { colours: 1, learned: false, biased: false };
+        let biased = with_bias(op, &inputs[..4], [3, 4]);
+        let spread = with_bias(RowLstm { learned: true, ..op }, &inputs, [1, 1]);
         inputs[1] = real(&[12, 4, 1, 1]);
         inputs[3] = real(&[12, 3, 1]);
         inputs.truncate(4);
-        let narrow = Sample::new(RowLstm { colours: 2, learned: false }, inputs);
-        vec![plain, wide, learned, narrow]
+        let narrow = Sample::new(RowLstm { colours: 2, learned: false, biased: false }, inputs);
+        vec![plain, wide, learned, biased, spread, narrow]
     }
 }
 
@@ -149,20 +185,25 @@ impl Composite for RowLstm {
         graph: &mut PixelGraph,
         inputs: &[Value],
         name: &str,
-        span: Option<Span>,
+        site: Site,
     ) -> Result<Vec<Value>, BuildError> {
-        let mut cx = Expansion { graph, name, span };
+        let mut cx = Expansion { graph, name, site };
         let extents = cx.graph.ty(inputs[0]).extents(1);
         let features = cx.graph.ty(inputs[3]).extents(1)[1];
         let kernel = cx.graph.ty(inputs[1]).extents(1)[3];
         let perm = vec![2, 3, 0, 1];
         let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
         let conv = self.conv(kernel, Layout::PixelMajor);
-        let z = cx.push(conv, &[x, inputs[1], inputs[2]], "input_to_state")?;
+        let mut z = cx.push(conv, &[x, inputs[1], inputs[2]], "input_to_state")?;
+        if let Some(bias) = self.bias() {
+            let bias = cx.push(Transpose { perm: perm.clone() }, &[inputs[bias]], "bias")?;
+            z = cx.push(Add, &[z, bias], "biased")?;
+        }
         let gates = cx.push(SplitAxis { axis: 0, parts: extents[2] }, &[z], "gates")?;
         let weight = cx.unsqueeze(inputs[3], "state_weight")?;
-        let h = cx.initial(inputs.get(4).copied(), features, "h0")?;
-        let c = cx.initial(inputs.get(5).copied(), features, "c0")?;
+        let state = |i: usize| self.learned.then(|| inputs[i]);
+        let h = cx.initial(state(4), features, "h0")?;
+        let c = cx.initial(state(5), features, "c0")?;
         let learned = self.learned;
         let before = cx.graph.ty(inputs[3]).extents(1)[2] / 2;
         let recurrence = Recurrence { weight, before, gates, initial: [h, c], learned, live: None };
@@ -172,7 +213,7 @@ impl Composite for RowLstm {
     }
 }
 
-/// Pixel by pixel: h and c of the row above are in caches; the state convolution of the whole row is
+/// PixelValue by pixel: h and c of the row above are in caches; the state convolution of the whole row is
 /// made before the row begins, and added to the gates.
 struct RowRule {
     op: RowLstm,
@@ -181,44 +222,52 @@ struct RowRule {
 
 struct RowParts {
     gates: Product,
+    /// A bias that is known at its pixel only.
+    late_bias: Option<usize>,
     caches: [usize; 2],
     /// c of the row above, at this pixel.
-    c_above: Pixel,
+    c_above: PixelValue,
     features: usize,
     h: Gathered,
     c: Gathered,
 }
 
 impl StreamRule for RowRule {
-    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
-        let [weight, bias, state_weight] = [cx.parameter(1)?, cx.parameter(2)?, cx.parameter(3)?];
+    fn begin(&mut self, cx: &mut Streaming) -> Result<Begun, StreamError> {
+        let [weight, bias, state_weight] = [cx.given(1)?, cx.given(2)?, cx.given(3)?];
         let extents = cx.extents(state_weight);
         let (features, taps) = (extents[1], extents[2]);
         let shape = cx.row_shape(features);
         let mut caches = [0; 2];
         for (i, (cache, part)) in caches.iter_mut().zip(["h_above", "c_above"]).enumerate() {
             let vector = match self.op.learned {
-                true => Some(cx.parameter(4 + i)?),
+                true => Some(cx.given(4 + i)?),
                 false => None,
             };
             let initial = cx.initial(vector, &shape, &format!("{part}_initial"))?;
             *cache = cx.cache(initial, part);
         }
         let [h, c] = caches.map(|cache| cx.caches[cache].value);
-        let state_weight = by_group(cx, state_weight, 0, 4, "state_weight")?;
-        let state = along(cx, h, state_weight, taps / 2, "state")?;
+        let state_weight = cx.by_group(state_weight, 0, 4, "state_weight")?;
+        let mut state = along(cx, h, state_weight, taps / 2, "state")?;
+        let late_bias = add_bias(cx, self.op.bias(), &mut state)?;
         let c_above = cx.scan(c, "c_above");
         let mask = self.op.conv(cx.extents(weight)[3], Layout::Maps).mask;
         let more = More { row: Some(state), known: Vec::new() };
         let gates = Product::begin(cx, &mask, [weight, bias], more)?;
         let (h, c) = (Gathered::default(), Gathered::default());
-        self.parts = Some(RowParts { gates, caches, c_above, features, h, c });
-        Ok(())
+        self.parts = Some(RowParts { gates, late_bias, caches, c_above, features, h, c });
+        Ok(Begun::Pixel { gates: 1 })
     }
 
-    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+    fn colour(
+        &mut self,
+        cx: &mut Streaming,
+        group: usize,
+    ) -> Result<Option<PixelValue>, StreamError> {
         let Some(parts) = &mut self.parts else { return Ok(None) };
         let Some(gates) = parts.gates.colour(cx, group)? else { return Ok(None) };
+        let gates = add_late_bias(cx, parts.late_bias, group, gates)?;
         let bounds = cx.bounds(parts.features);
         let length = bounds[group + 1] - bounds[group];
         let c = cx.pixel_slice(parts.c_above, bounds[group], length, "c_before")?;

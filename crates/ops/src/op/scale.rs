@@ -57,6 +57,14 @@ impl Rules for Scale {
         Stream::Pointwise
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        Some((1, (*self).into()))
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let ty = || [Type::real([2usize, 3])];
         vec![Sample::new(Scale { factor: 0.25 }, ty()), Sample::new(Scale { factor: -1.0 }, ty())]

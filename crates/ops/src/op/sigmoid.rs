@@ -19,7 +19,7 @@ impl Unary for Sigmoid {
         R::of(1.0) / (R::of(1.0) + (-x).exp())
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
         // dy y (1 - y), written so that it needs no constant: y - y y.
         let y = cx.outputs[0];
         let square = cx.push(Mul, &[y, y], "square")?;

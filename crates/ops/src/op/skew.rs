@@ -139,6 +139,14 @@ impl Rules for Skew {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let ty =
             || [Type::real([Dim::Fixed(2), Dim::Fixed(3), Dim::Fixed(4), Dim::N, Dim::Fixed(2)])];

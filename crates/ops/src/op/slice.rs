@@ -75,7 +75,19 @@ impl Rules for Slice {
     }
 
     fn stream(&self) -> Stream {
-        Stream::Expanded
+        match self.axis {
+            // The features of maps.
+            1 => Stream::Features { start: self.start, length: self.length },
+            _ => Stream::Expanded,
+        }
+    }
+
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
     }
 
     fn samples() -> Vec<Sample> {

@@ -1,6 +1,7 @@
 //! `softmax_residual(logits, image)`: the probability of every level, less one for the level that an
-//! image has; the slope of `categorical_nll`.
+//! image has; the slope of `nll` with a categorical distribution.
 
+use crate::dist::{Categorical, Distribution, chosen};
 use crate::rules::prelude::*;
 
 /// `softmax(logits) - one_hot(image)` over axis 2. `logits [N, C, L, H, W]`, `image [N, C, H, W]`.
@@ -23,12 +24,15 @@ impl Rules for SoftmaxResidual {
     }
 
     fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
-        super::CategoricalNll.infer(inputs)?;
+        shape::arity(inputs, 2)?;
+        shape::rank(inputs, 0, 5)?;
+        let levels = shape::fixed(inputs, 0, 2)?;
+        Distribution::Categorical(Categorical { levels }).check(inputs[0], inputs[1])?;
         Ok(vec![inputs[0].clone()])
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        Footprint::everything(reading, reading.types[0])
+        Footprint::everything(reading)
     }
 
     fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
@@ -45,8 +49,11 @@ impl Rules for SoftmaxResidual {
         let sum = cx.push(OnnxOp::ReduceSum { axes: vec![2] }, &[exp], "exp_sum")?;
         let sum = cx.push(OnnxOp::Unsqueeze { axes: vec![2] }, &[sum], "exp_sum_wide")?;
         let softmax = cx.push(OnnxOp::Div, &[exp, sum], "softmax")?;
-        let chosen = super::categorical_nll::one_hot(cx, inputs[1], levels)?;
-        cx.push_many(OnnxOp::Sub, &[softmax, chosen], "")
+        let chosen = chosen(cx, inputs[1], levels)?;
+        let zero = cx.constant(Literal::scalar(0.0), "zero")?;
+        let one = cx.constant(Literal::scalar(1.0), "one")?;
+        let one_hot = cx.push(OnnxOp::Where, &[chosen, one, zero], "one_hot")?;
+        cx.push_many(OnnxOp::Sub, &[softmax, one_hot], "")
     }
 
     fn eval<R: Real>(&self, _: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
@@ -75,10 +82,18 @@ impl Rules for SoftmaxResidual {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let fixed = Dim::Fixed;
         let logits = Type::real([Dim::N, fixed(2), fixed(4), fixed(3), fixed(2)]);
         let image = Type::real([Dim::N, fixed(2), fixed(3), fixed(2)]);
-        vec![Sample::new(SoftmaxResidual, [logits, image])]
+        vec![Sample::new(SoftmaxResidual, [logits, image]).with(1, Domain::Levels(4))]
     }
 }

@@ -91,6 +91,14 @@ impl Rules for SplitAxis {
         }
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(SplitAxis { axis: 1, parts: 3 }, [Type::real([2usize, 6, 2])])]
     }

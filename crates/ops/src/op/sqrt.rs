@@ -5,6 +5,7 @@ use pixelrnn_onnx::OnnxOp;
 
 use super::kind::{Unary, unary};
 use super::{Div, Scale};
+use crate::rules::Domain;
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 
@@ -14,12 +15,13 @@ pub struct Sqrt;
 
 impl Unary for Sqrt {
     const ONNX: OnnxOp = OnnxOp::Sqrt;
+    const DOMAIN: Domain = Domain::Positive;
 
     fn apply<R: Real>(x: R) -> R {
         x.sqrt()
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
         let half = cx.push(Scale { factor: 0.5 }, &[dy], "half")?;
         cx.push(Div, &[half, cx.outputs[0]], "x")
     }

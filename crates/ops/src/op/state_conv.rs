@@ -137,6 +137,14 @@ impl Rules for StateConv {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let state = |d: usize| Type::real([Dim::Fixed(d), Dim::Fixed(4), Dim::N, Dim::Fixed(2)]);
         vec![

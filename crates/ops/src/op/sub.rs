@@ -20,7 +20,7 @@ impl Binary for Sub {
         a - b
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError> {
         let minus = cx.push(Scale { factor: -1.0 }, &[dy], "minus")?;
         Ok([dy, minus])
     }

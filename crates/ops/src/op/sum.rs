@@ -91,6 +91,14 @@ impl Rules for Sum {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![
             Sample::new(Sum { axes: vec![1] }, [Type::real([2usize, 3, 2])]),

@@ -19,7 +19,7 @@ impl Unary for Tanh {
         x.tanh()
     }
 
-    fn pull(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
+    fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
         // dy (1 - y y) as dy - dy y y: no constant.
         let y = cx.outputs[0];
         let square = cx.push(Mul, &[y, y], "square")?;

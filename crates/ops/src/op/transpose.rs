@@ -73,6 +73,14 @@ impl Rules for Transpose {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         vec![Sample::new(Transpose { perm: vec![2, 0, 1] }, [Type::real([2usize, 3, 4])])]
     }

@@ -94,6 +94,14 @@ impl Rules for Unskew {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let ty = Type::real([Dim::Fixed(6), Dim::Fixed(2), Dim::Fixed(3), Dim::N, Dim::Fixed(2)]);
         vec![Sample::new(Unskew { mirror: vec![false, true], width: 4 }, [ty])]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{BuildError, Graph, NodeId, Span, Type, Value};
+use pixelrnn_graph::{BuildError, Graph, NodeId, Site, Type, Value};
 
 use crate::op::Op;
 
@@ -30,7 +30,7 @@ pub struct Adjoint<'a> {
     pub wanted: &'a [bool],
     /// The name that the gradient's nodes begin with, and the place they stem from.
     pub name: &'a str,
-    pub span: Option<Span>,
+    pub site: Site,
 }
 
 impl Adjoint<'_> {
@@ -45,7 +45,7 @@ impl Adjoint<'_> {
         part: &str,
     ) -> Result<Value, BuildError> {
         let name = format!("{}.{part}", self.name);
-        Ok(self.graph.push(op.into(), inputs, &name, self.span)?[0])
+        Ok(self.graph.push(op.into(), inputs, &name, self.site)?[0])
     }
 
     /// Adds a node with several results.
@@ -59,7 +59,7 @@ impl Adjoint<'_> {
         part: &str,
     ) -> Result<Vec<Value>, BuildError> {
         let name = format!("{}.{part}", self.name);
-        self.graph.push(op.into(), inputs, &name, self.span)
+        self.graph.push(op.into(), inputs, &name, self.site)
     }
 
     /// The type of an input.
@@ -100,21 +100,21 @@ pub fn pull_back(
                 value: Value,
                 part: Value,
                 name: &str,
-                span: Option<Span>|
+                site: Site|
      -> Result<(), BuildError> {
         let sum = match cotangents.get(&value) {
             None => part,
-            Some(&other) => graph.push(crate::op::Add.into(), &[other, part], name, span)?[0],
+            Some(&other) => graph.push(crate::op::Add.into(), &[other, part], name, site)?[0],
         };
         cotangents.insert(value, sum);
         Ok(())
     };
     for &(value, seed) in seeds {
-        give(graph, &mut cotangents, value, seed, "seed_sum", None)?;
+        give(graph, &mut cotangents, value, seed, "seed_sum", Site::NONE)?;
     }
     for &id in nodes.iter().rev() {
         let node = graph.node(id).clone();
-        let span = graph.span(id);
+        let site = graph.site(id);
         let results: Vec<Option<Value>> =
             node.outputs.iter().map(|v| cotangents.get(v).copied()).collect();
         let flags: Vec<bool> = node.inputs.iter().map(|v| wanted[v.index()]).collect();
@@ -129,12 +129,12 @@ pub fn pull_back(
             cotangents: &results,
             wanted: &flags,
             name: &name,
-            span,
+            site,
         };
         let parts = node.op.gradient(&mut cx)?;
         for ((&input, part), flag) in node.inputs.iter().zip(parts).zip(flags) {
             if let (Some(part), true) = (part, flag) {
-                give(graph, &mut cotangents, input, part, &format!("{name}.total"), span)?;
+                give(graph, &mut cotangents, input, part, &format!("{name}.total"), site)?;
             }
         }
     }

@@ -65,6 +65,8 @@ pub fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
 /// What a footprint may ask about its operator's inputs.
 pub struct Reading<'a> {
     pub types: &'a [&'a Type],
+    /// The type of the result.
+    pub result: &'a Type,
     pub grids: &'a [&'a Grid],
     /// Values of inputs that are constants.
     pub constants: &'a [Option<&'a Array>],
@@ -97,8 +99,8 @@ impl<'a> Footprint<'a> {
     }
 
     /// Every cell of the result reads all of every input: always true, rarely exact.
-    pub fn everything(reading: &'a Reading<'a>, result: &Type) -> Footprint<'a> {
-        Footprint::new(Grid::whole(result), move |_, visit| {
+    pub fn everything(reading: &'a Reading<'a>) -> Footprint<'a> {
+        Footprint::new(Grid::whole(reading.result), move |_, visit| {
             for (i, ty) in reading.types.iter().enumerate() {
                 let all: Vec<Range<usize>> = ty.extents(1).into_iter().map(|n| 0..n).collect();
                 visit(i, &all);

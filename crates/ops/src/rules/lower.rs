@@ -1,6 +1,6 @@
 //! What lowering works with: the ONNX graph that it extends.
 
-use pixelrnn_graph::{BuildError, Dim, Graph, Role, Span, Type, Value};
+use pixelrnn_graph::{BuildError, Dim, Graph, Role, Site, Type, Value};
 use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
 
 use crate::op::Op;
@@ -48,7 +48,7 @@ pub struct Lower {
     batch_source: Option<(Value, usize)>,
     batch_extent: Option<Value>,
     name: String,
-    span: Option<Span>,
+    site: Site,
 }
 
 impl Lower {
@@ -74,7 +74,7 @@ impl Lower {
             "" => self.name.clone(),
             part => format!("{}/{part}", self.name),
         };
-        Ok(self.graph.push(op, inputs, &name, self.span)?)
+        Ok(self.graph.push(op, inputs, &name, self.site)?)
     }
 
     /// Adds a constant.
@@ -162,7 +162,7 @@ impl Lower {
     }
 }
 
-/// Lowers a graph of primitive operators. Names, roles, doc and spans stay.
+/// Lowers a graph of primitive operators. Names, roles, doc and sites stay.
 ///
 /// # Errors
 /// A composite operator is left, or a shape that lowering cannot state.
@@ -173,32 +173,36 @@ pub fn lower_graph(graph: &Graph<Op>, batch: Batch) -> Result<OnnxGraph, LowerEr
         batch_source: None,
         batch_extent: None,
         name: String::new(),
-        span: None,
+        site: Site::NONE,
     };
     cx.graph.doc = graph.doc.clone();
+    cx.graph.share_layers(graph.layers());
     let mut values = vec![None; graph.value_count()];
     for input in graph.inputs() {
         let ty = batch.ty(graph.ty(input.value));
         let axis = ty.shape.iter().position(|&d| d == Dim::N);
-        let value = cx.graph.input(input.name.clone(), ty, input.role);
-        if let (Some(axis), Role::Data, None) = (axis, input.role, cx.batch_source) {
+        let value = cx.graph.input_like(input, ty);
+        let parameter = matches!(input.role, Role::Parameter(_));
+        if let (Some(axis), false, None) = (axis, parameter, cx.batch_source) {
             cx.batch_source = Some((value, axis));
         }
         values[input.value.index()] = Some(value);
     }
     for (id, node) in graph.nodes() {
         cx.name.clone_from(&node.name);
-        cx.span = graph.span(id);
-        let inputs: Vec<Value> = node.inputs.iter().filter_map(|v| values[v.index()]).collect();
+        cx.site = graph.site(id);
+        let find =
+            |v: &Value| values[v.index()].ok_or_else(|| BuildError::unmapped(graph, Some(id), *v));
+        let inputs: Vec<Value> = node.inputs.iter().map(find).collect::<Result<_, _>>()?;
         let results = node.op.lower(&mut cx, &inputs)?;
         for (&v, result) in node.outputs.iter().zip(results) {
             values[v.index()] = Some(result);
         }
     }
     for out in graph.outputs() {
-        if let Some(value) = values[out.value.index()] {
-            cx.graph.output(out.name.clone(), value);
-        }
+        let value = values[out.value.index()];
+        let value = value.ok_or_else(|| BuildError::unmapped(graph, None, out.value))?;
+        cx.graph.output_as(out.name.clone(), value, out.role.without_distribution());
     }
     Ok(cx.graph)
 }

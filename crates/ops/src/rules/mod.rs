@@ -11,24 +11,47 @@ pub mod stream;
 use pixelrnn_graph::text::ReadAttributes;
 use pixelrnn_graph::{Array, Attributes, Graph, Misfit, Type, Value};
 
-use crate::op::Op;
+use crate::op::{Composite, Op};
 use adjoint::{Adjoint, AdjointError};
 use eval::{Env, EvalError, Real};
 use footprint::{Footprint, Reading};
 use lower::{Lower, LowerError};
 use stream::Stream;
 
+/// What an input of a case may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// Any number; tests take -1 to 1.
+    Signed,
+    /// Numbers above zero.
+    Positive,
+    /// At least 0 and below 1.
+    Unit,
+    /// Whole numbers from 0 to one less than this.
+    Levels(usize),
+}
+
 /// One case for the generic tests: inputs are drawn at random.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub op: Op,
     pub inputs: Vec<Type>,
+    /// What each input may hold.
+    pub domains: Vec<Domain>,
 }
 
 impl Sample {
     /// A case.
     pub fn new(op: impl Into<Op>, inputs: impl IntoIterator<Item = Type>) -> Sample {
-        Sample { op: op.into(), inputs: inputs.into_iter().collect() }
+        let inputs: Vec<Type> = inputs.into_iter().collect();
+        let domains = vec![Domain::Signed; inputs.len()];
+        Sample { op: op.into(), inputs, domains }
+    }
+
+    /// With an input that holds other numbers.
+    pub fn with(mut self, input: usize, domain: Domain) -> Sample {
+        self.domains[input] = domain;
+        self
     }
 }
 
@@ -63,6 +86,13 @@ pub trait Rules: Sized {
 
     /// How it runs pixel by pixel.
     fn stream(&self) -> Stream;
+
+    /// The operator that does the same on pixel-major maps `[H, W, N, F]`, and how many of its first
+    /// inputs are maps; `None` if there is none.
+    fn pixel_major(&self) -> Option<(usize, Op)>;
+
+    /// The operator as a composite, if it stands for a graph of others.
+    fn composite(&self) -> Option<&dyn Composite>;
 
     /// Cases for the generic tests.
     fn samples() -> Vec<Sample>;

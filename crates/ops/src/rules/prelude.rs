@@ -1,13 +1,16 @@
 //! What every operator's file needs.
 
 pub use crate::PixelGraph;
+pub use crate::op::Composite;
 pub use crate::op::Op;
 pub use crate::rules::adjoint::{Adjoint, AdjointError};
 pub use crate::rules::eval::{Env, EvalError, Real};
 pub use crate::rules::footprint::{Cell, Footprint, Grid, Reading, Visit, every, refine};
 pub use crate::rules::lower::{Lower, LowerError};
-pub use crate::rules::stream::{Once, Pixel, Row, Stream, StreamError, StreamRule, Streaming};
-pub use crate::rules::{Rules, Sample, shape};
+pub use crate::rules::stream::{
+    Begun, Phase, PixelValue, PreludeValue, RowValue, Stream, StreamError, StreamRule, Streaming,
+};
+pub use crate::rules::{Domain, Rules, Sample, shape};
 pub use pixelrnn_graph::text::ReadAttributes;
 pub use pixelrnn_graph::{Array, Attributes, BuildError, Dim, Misfit, Type, Value};
 pub use pixelrnn_onnx::{Literal, OnnxOp};

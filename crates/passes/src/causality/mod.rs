@@ -11,10 +11,12 @@
 mod sets;
 mod trace;
 
-use pixelrnn_graph::{BitRows, BuildError, Role, Span};
+use pixelrnn_graph::{BitRows, BuildError, Span};
 use pixelrnn_ops::PixelGraph;
 
-use crate::{expand, unroll};
+use crate::endpoints::GraphEndpoints;
+use crate::scales::Scale;
+use crate::{cse_dce, expand, unroll};
 use sets::Analysis;
 
 /// A value of an image: row, column, colour.
@@ -70,17 +72,6 @@ impl Witness {
         };
         let found = (0..self.path.len()).find(|&i| late(i) == Some(true));
         self.path.get(found.unwrap_or(self.path.len().saturating_sub(1)))
-    }
-
-    /// The path in one line, output first.
-    pub fn path_text(&self) -> String {
-        let hop = |h: &Hop| match h.place {
-            Some((y, x)) => format!("{} ({y}, {x})", h.layer),
-            None => h.layer.clone(),
-        };
-        let mut hops: Vec<String> = self.path.iter().map(hop).collect();
-        hops.push(format!("image {}", self.input));
-        format!("logits {} <- {}", self.output, hops.join(" <- "))
     }
 }
 
@@ -143,23 +134,52 @@ fn place(index: usize, width: usize, colours: usize) -> Place {
     Place { y: pixel / width, x: pixel % width, colour: index % colours }
 }
 
-/// That a graph is causal; only [`verify_causality`] makes one. Whatever samples pixel by pixel
-/// demands it.
+/// A scale of a model that is causal.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CausalProof {
-    graph: PixelGraph,
+pub struct ProvedScale {
+    scale: Scale,
     causality: Causality,
 }
 
-impl CausalProof {
+impl ProvedScale {
+    /// The scale, with the graph that was proved.
+    pub fn scale(&self) -> &Scale {
+        &self.scale
+    }
+
     /// The graph that was proved.
     pub fn graph(&self) -> &PixelGraph {
-        &self.graph
+        &self.scale.graph
     }
 
     /// What the proof found.
     pub fn causality(&self) -> &Causality {
         &self.causality
+    }
+}
+
+/// That a model is causal; only [`verify_causality`] and [`verify_scales`] make one. Whatever samples
+/// demands it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CausalProof {
+    /// At least one; the image itself is last.
+    scales: Vec<ProvedScale>,
+}
+
+impl CausalProof {
+    /// The scales, the image itself last.
+    pub fn scales(&self) -> &[ProvedScale] {
+        &self.scales
+    }
+
+    /// The scale of the image itself.
+    pub fn whole(&self) -> &ProvedScale {
+        &self.scales[self.scales.len() - 1]
+    }
+
+    /// What the proof found of the image itself.
+    pub fn causality(&self) -> &Causality {
+        self.whole().causality()
     }
 }
 
@@ -173,8 +193,10 @@ pub enum CausalityError {
     Leak(Box<Causality>),
     #[error("node `{node}` mixes the images of a batch")]
     MixesBatch { node: String, span: Option<Span> },
-    #[error("the graph has no input `image` [N, C, H, W] and output `logits` of the same size")]
-    Shape,
+    #[error("node `{node}` has several results, which causality is not followed through")]
+    Results { node: String, span: Option<Span> },
+    #[error("the graph is not one of a declaration: {0}")]
+    Form(&'static str),
     #[error("an image of {values} values is too large to prove; the limit is {limit}")]
     TooLarge { values: usize, limit: usize },
     #[error(transparent)]
@@ -189,11 +211,27 @@ pub const MAX_VALUES: usize = 1 << 15;
 /// # Errors
 /// A leak, with a witness and its path; or a graph that is not of the form that declarations build.
 pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityError> {
-    let (causality, flat) = table(graph)?;
+    verify_scales(&[Scale::whole(graph.clone())])
+}
+
+/// Proves that every scale of a model is causal.
+///
+/// # Errors
+/// As [`verify_causality`], of the first scale that is not; also if there is no scale.
+pub fn verify_scales(scales: &[Scale]) -> Result<CausalProof, CausalityError> {
+    if scales.is_empty() {
+        return Err(CausalityError::Form("it has no scale"));
+    }
+    let scales = scales.iter().map(verify_one).collect::<Result<_, _>>()?;
+    Ok(CausalProof { scales })
+}
+
+fn verify_one(scale: &Scale) -> Result<ProvedScale, CausalityError> {
+    let (causality, flat) = table(&scale.graph)?;
     match causality.witness.clone() {
-        None => Ok(CausalProof { graph: graph.clone(), causality }),
+        None => Ok(ProvedScale { scale: scale.clone(), causality }),
         Some(witness) => {
-            let path = trace::path(&flat, &causality_dims(&causality), &witness)?;
+            let path = trace::path(&flat, &witness)?;
             let witness = Some(Witness { path, ..witness });
             Err(CausalityError::Leak(Box::new(Causality { witness, ..causality })))
         }
@@ -208,21 +246,14 @@ pub fn causality(graph: &PixelGraph) -> Result<Causality, CausalityError> {
     table(graph).map(|(causality, _)| causality)
 }
 
-fn causality_dims(c: &Causality) -> [usize; 3] {
-    [c.colours, c.height, c.width]
-}
-
 fn table(graph: &PixelGraph) -> Result<(Causality, PixelGraph), CausalityError> {
-    let image = graph.inputs().iter().find(|i| i.name == "image" && i.role == Role::Data);
-    let image = image.ok_or(CausalityError::Shape)?;
-    let [_, colours, height, width] = graph.ty(image.value).extents(1)[..] else {
-        return Err(CausalityError::Shape);
-    };
+    let ends = GraphEndpoints::of(graph).map_err(CausalityError::Form)?;
+    let [colours, height, width] = ends.dims();
     let values = colours.saturating_mul(height).saturating_mul(width);
     if values > MAX_VALUES {
         return Err(CausalityError::TooLarge { values, limit: MAX_VALUES });
     }
-    let flat = crate::tidy::tidy(&unroll::unroll(&expand::expand(graph)?)?)?;
-    let reads = Analysis::new(&flat, [colours, height, width])?.reads()?;
+    let flat = cse_dce::cse_dce(&unroll::unroll(&expand::expand(graph)?)?)?;
+    let reads = Analysis::new(&flat)?.reads()?;
     Ok((Causality::judge(height, width, colours, reads), flat))
 }

@@ -8,6 +8,7 @@ use pixelrnn_ops::rules::footprint::Cell;
 use pixelrnn_ops::{Footprint, Grid, Op, PixelGraph, Reading};
 
 use super::CausalityError;
+use crate::endpoints::GraphEndpoints;
 
 /// How many image values are followed at once; more are done in several rounds, to bound memory.
 const WINDOW: usize = 4096;
@@ -19,48 +20,38 @@ pub(super) struct Sets {
     pub rows: Option<Rc<BitRows>>,
 }
 
-/// An unrolled graph and the size of its image.
+/// An unrolled graph and its ends.
 pub(super) struct Analysis<'a> {
     pub graph: &'a PixelGraph,
-    /// Colours, height, width.
-    dims: [usize; 3],
-    image: Value,
-    logits: Value,
+    ends: GraphEndpoints,
 }
 
 impl<'a> Analysis<'a> {
-    pub fn new(graph: &'a PixelGraph, dims: [usize; 3]) -> Result<Analysis<'a>, CausalityError> {
-        let image = graph.inputs().iter().find(|i| i.name == "image").map(|i| i.value);
-        let logits = graph.outputs().iter().find(|o| o.name == "logits").map(|o| o.value);
-        let (Some(image), Some(logits)) = (image, logits) else {
-            return Err(CausalityError::Shape);
-        };
-        let shape = graph.ty(logits).extents(1);
-        let [colours, height, width] = dims;
-        let fits = match shape[..] {
-            [_, c, h, w] | [_, c, _, h, w] => [c, h, w] == dims,
-            _ => false,
-        };
-        if !fits || colours * height * width == 0 {
-            return Err(CausalityError::Shape);
-        }
-        Ok(Analysis { graph, dims, image, logits })
+    pub fn new(graph: &'a PixelGraph) -> Result<Analysis<'a>, CausalityError> {
+        let ends = GraphEndpoints::of(graph).map_err(CausalityError::Form)?;
+        Ok(Analysis { graph, ends })
+    }
+
+    /// Colors, rows and columns of the image.
+    pub fn dims(&self) -> [usize; 3] {
+        self.ends.dims()
     }
 
     /// The number of a place in raster order.
     pub fn number(&self, c: usize, y: usize, x: usize) -> usize {
-        (y * self.dims[2] + x) * self.dims[0] + c
+        (y * self.ends.width + x) * self.ends.colours + c
     }
 
     /// What every output reads.
     pub fn reads(&self) -> Result<BitRows, CausalityError> {
-        let total = self.dims.iter().product();
+        let total = self.dims().iter().product();
         let mut table = BitRows::new(total, total);
         let mut start = 0;
         while start < total {
             let end = total.min(start + WINDOW);
             let all = self.run(start..end, false)?;
-            let sets = all[self.logits.index()].as_ref().ok_or(CausalityError::Shape)?;
+            let sets = all[self.ends.output.index()].as_ref();
+            let sets = sets.ok_or(CausalityError::Form("nothing computes its output"))?;
             self.collect(sets, start, &mut table);
             start = end;
         }
@@ -69,7 +60,7 @@ impl<'a> Analysis<'a> {
 
     fn collect(&self, sets: &Sets, start: usize, table: &mut BitRows) {
         let Some(rows) = &sets.rows else { return };
-        let [colours, height, width] = self.dims;
+        let [colours, height, width] = self.dims();
         for c in 0..colours {
             for y in 0..height {
                 for x in 0..width {
@@ -85,18 +76,19 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The logits of one place, as a part of the output.
+    /// The parameters of the value at one place, as a part of the output.
     pub fn output_cell(&self, c: usize, y: usize, x: usize) -> Vec<Range<usize>> {
-        let shape = self.graph.ty(self.logits).extents(1);
-        match shape[..] {
-            [_, _, levels, _, _] => vec![0..1, c..c + 1, 0..levels, y..y + 1, x..x + 1],
-            _ => vec![0..1, c..c + 1, y..y + 1, x..x + 1],
+        let distribution = self.ends.distribution;
+        let mut cell = vec![0..1, c..c + 1, y..y + 1, x..x + 1];
+        if distribution.has_axis() {
+            cell.insert(2, 0..distribution.parameters());
         }
+        cell
     }
 
-    /// The value that holds the logits.
-    pub fn logits(&self) -> Value {
-        self.logits
+    /// The value that holds the parameters of the distribution.
+    pub fn output(&self) -> Value {
+        self.ends.output
     }
 
     /// The sets of every value, over the image values in `window`; values that are read no more
@@ -111,7 +103,7 @@ impl<'a> Analysis<'a> {
         let mut all: Vec<Option<Sets>> = vec![None; graph.value_count()];
         for input in graph.inputs() {
             let ty = graph.ty(input.value);
-            let sets = if input.value == self.image {
+            let sets = if input.value == self.ends.image {
                 self.image_sets(ty, &window)
             } else {
                 Sets { grid: Rc::new(Grid::whole(ty)), rows: None }
@@ -121,18 +113,23 @@ impl<'a> Analysis<'a> {
         for (id, node) in graph.nodes() {
             let inputs: Vec<&Sets> =
                 node.inputs.iter().filter_map(|v| all[v.index()].as_ref()).collect();
-            if inputs.len() != node.inputs.len() || node.outputs.len() != 1 {
-                return Err(CausalityError::Shape);
+            let &[result] = &node.outputs[..] else {
+                let (node, span) = (node.name.clone(), graph.site(id).span);
+                return Err(CausalityError::Results { node, span });
+            };
+            if inputs.len() != node.inputs.len() {
+                return Err(CausalityError::Form("a node reads what is not computed yet"));
             }
             let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
             let constants = constants(graph, &node.inputs);
-            let mixes = apply(&node.op, &inputs, &types, &constants, window.len());
-            let (sets, mixes) = mixes;
+            let result_type = graph.ty(result);
+            let (sets, mixes) =
+                apply(&node.op, &inputs, &types, result_type, &constants, window.len());
             if mixes && sets.rows.is_some() {
-                let (node, span) = (node.name.clone(), graph.span(id));
+                let (node, span) = (node.name.clone(), graph.site(id).span);
                 return Err(CausalityError::MixesBatch { node, span });
             }
-            all[node.outputs[0].index()] = Some(sets);
+            all[result.index()] = Some(sets);
             for v in &node.inputs {
                 uses[v.index()] -= 1;
                 if uses[v.index()] == 0 && !keep {
@@ -146,7 +143,7 @@ impl<'a> Analysis<'a> {
     fn image_sets(&self, ty: &Type, window: &Range<usize>) -> Sets {
         let grid = Grid::unit(ty);
         let mut rows = BitRows::new(grid.cells(), window.len());
-        let [colours, height, width] = self.dims;
+        let [colours, height, width] = self.dims();
         for c in 0..colours {
             for y in 0..height {
                 for x in 0..width {
@@ -175,11 +172,12 @@ fn apply(
     op: &Op,
     inputs: &[&Sets],
     types: &[&Type],
+    result: &Type,
     constants: &[Option<&Array>],
     columns: usize,
 ) -> (Sets, bool) {
     let grids: Vec<&Grid> = inputs.iter().map(|s| &*s.grid).collect();
-    let reading = Reading { types, grids: &grids, constants };
+    let reading = Reading { types, result, grids: &grids, constants };
     let Footprint { grid, reads, same_place, mixes_batch } = op.footprint(&reading);
     let reading_any: Vec<&Sets> = inputs.iter().copied().filter(|s| s.rows.is_some()).collect();
     if reading_any.is_empty() {

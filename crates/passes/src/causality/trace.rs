@@ -2,23 +2,20 @@
 
 use std::ops::Range;
 
-use pixelrnn_graph::{Dim, Origin, Type};
+use pixelrnn_graph::{Dim, Operation, Origin, Type};
 use pixelrnn_ops::{Footprint, Grid, PixelGraph, Reading};
 
 use super::sets::{Analysis, Sets, constants, for_overlaps};
 use super::{CausalityError, Hop, Witness};
 
 /// Follows the witness's input through the graph once more, alone, and then walks back.
-pub(super) fn path(
-    graph: &PixelGraph,
-    dims: &[usize; 3],
-    witness: &Witness,
-) -> Result<Vec<Hop>, CausalityError> {
-    let analysis = Analysis::new(graph, *dims)?;
+pub(super) fn path(graph: &PixelGraph, witness: &Witness) -> Result<Vec<Hop>, CausalityError> {
+    let analysis = Analysis::new(graph)?;
+    let [colours, height, width] = analysis.dims();
     let Witness { output, input, .. } = witness;
     let number = analysis.number(input.colour, input.y, input.x);
     let all = analysis.run(number..number + 1, true)?;
-    let mut value = analysis.logits();
+    let mut value = analysis.output();
     let mut cell = analysis.output_cell(output.colour, output.y, output.x);
     let mut hops: Vec<Hop> = Vec::new();
     while let Origin::Node(id, _) = graph.origin(value) {
@@ -27,7 +24,12 @@ pub(super) fn path(
         let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
         let grids: Vec<&Grid> = sets.iter().map(|s| &*s.grid).collect();
         let constants = constants(graph, &node.inputs);
-        let reading = Reading { types: &types, grids: &grids, constants: &constants };
+        let reading = Reading {
+            types: &types,
+            result: graph.ty(value),
+            grids: &grids,
+            constants: &constants,
+        };
         let Footprint { grid, reads, .. } = node.op.footprint(&reading);
         // A cell of the result, inside the part that was asked for, and what it reads that has
         // seen the input.
@@ -52,18 +54,22 @@ pub(super) fn path(
             });
         });
         let Some((input, read, own)) = found else { break };
-        let layer = node.name.split('/').next().unwrap_or(&node.name).to_string();
-        let place = match (&graph.ty(value).shape[..], &own[..]) {
-            ([Dim::Batch(_), _, _, _], [_, _, y, x]) => Some((y.start, x.start)),
-            ([Dim::Batch(_), _, _, _, _], [_, _, _, y, x]) => Some((y.start, x.start)),
-            _ => None,
-        };
-        let features = graph.ty(value).extents(1).get(1).copied().unwrap_or(1);
-        let group = own.get(1).map_or(0, |f| f.start * dims[0] / features.max(1));
-        // Nodes of one layer are one hop; its result's place is what counts.
-        if layer != "image" && hops.last().is_none_or(|h| h.layer != layer) {
-            let (mnemonic, span) = (pixelrnn_graph::Operation::mnemonic(&node.op), graph.span(id));
-            hops.push(Hop { layer, mnemonic, span, place, group });
+        // Nodes of one layer are one hop (a node without a layer is its own); its result's place is what counts.
+        let layer = graph.layer_of(id).unwrap_or(&node.name);
+        if hops.last().is_none_or(|h| h.layer != layer) {
+            let ty = graph.ty(value);
+            let place = match (&ty.shape[..], &own[..]) {
+                ([Dim::Batch(_), .., h, w], [_, .., y, x])
+                    if [*h, *w] == [Dim::Fixed(height), Dim::Fixed(width)] =>
+                {
+                    Some((y.start, x.start))
+                }
+                _ => None,
+            };
+            let features = ty.extents(1).get(1).copied().unwrap_or(1);
+            let group = own.get(1).map_or(0, |f| f.start * colours / features.max(1));
+            let (mnemonic, span) = (node.op.mnemonic(), graph.site(id).span);
+            hops.push(Hop { layer: layer.to_string(), mnemonic, span, place, group });
         }
         value = node.inputs[input];
         cell = read;

@@ -1,6 +1,7 @@
 //! `stream`: from a declaration to graphs that make an image pixel by pixel, at the cost of one pass.
 //!
-//! **What is derived.** Two nested loops, over rows and over the pixels of a row. What each operator
+//! **What is derived.** What depends on conditions alone is computed before the first pixel, by its
+//! ordinary operator. The rest is two nested loops, over rows and over the pixels of a row. What each operator
 //! does in which of them is its own rule ([`pixelrnn_ops::rules::stream`]); this pass asks the rules in
 //! order, colour group by colour group, and closes the loops. The result is ordinary IR: nested
 //! [`Scan`](pixelrnn_ops::Scan)s, run by the interpreter and lowered like any other.
@@ -41,23 +42,26 @@
 //!
 //! All demand a [`CausalProof`](crate::CausalProof): without one, a pixel might need what is not drawn yet.
 
-mod apart;
-mod close;
+mod open_loop;
 mod sample;
+mod scan_loops;
 mod walk;
 
-pub use apart::{row, step};
+pub use open_loop::{row, step};
 pub use sample::{SampleOptions, replay, sample};
 
 use pixelrnn_graph::BuildError;
 use pixelrnn_ops::StreamError;
+
+/// What a model of several scales cannot be.
+pub(crate) const SCALES: StreamError = StreamError::Whole("a model of several scales");
 
 /// Why there is no streamed graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SampleError {
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error("the temperature must be from about 3e-39 to 7e44, not {0}")]
+    #[error("invalid temperature {0}: expected a number from about 3e-39 to 7e44")]
     Temperature(f64),
 }
 

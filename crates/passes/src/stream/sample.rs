@@ -1,12 +1,17 @@
 //! The loops closed: `sample` and `replay`.
 
-use pixelrnn_graph::{Dim, Graph, Role, Type, Value};
-use pixelrnn_ops::{Draw, Op, Pixel, PixelGraph, Row, Select, StreamError, Streaming, Transpose};
+use pixelrnn_graph::{Dim, Graph, OutputRole, Role, Site, Type, Value};
+use pixelrnn_ops::{
+    Distribution, Draw, Op, PixelGraph, PixelValue, RowValue, Select, StreamError, Streaming,
+    Transpose,
+};
 
 use super::SampleError;
-use super::close;
-use super::walk::{Ends, Walk};
-use crate::CausalProof;
+use super::scan_loops;
+use super::walk::Walk;
+use crate::causality::ProvedScale;
+use crate::cse_dce::{cse_dce, unread_parameters};
+use crate::endpoints::GraphEndpoints;
 
 /// How images are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,37 +49,33 @@ impl SampleOptions {
 
 /// What one pixel of the image is made of.
 pub(super) struct Drawing {
-    pub uniform: Pixel,
+    pub uniform: PixelValue,
     /// What is given, and above one half where that is kept.
-    pub fixed: Option<[Pixel; 2]>,
+    pub fixed: Option<[PixelValue; 2]>,
     pub options: SampleOptions,
+    pub distribution: Distribution,
 }
 
 impl Drawing {
-    /// Draws all colours of a pixel, `[N, C]`.
-    pub fn pixel(
-        &self,
-        walk: &mut Walk,
-        ends: &Ends,
-        cx: &mut Streaming,
-    ) -> Result<Pixel, StreamError> {
+    /// Draws all colors of a pixel, `[N, C]`.
+    pub fn pixel(&self, walk: &mut Walk, cx: &mut Streaming) -> Result<PixelValue, StreamError> {
         let mut levels = Vec::new();
-        for g in 0..ends.colours {
-            let logits = walk.colour(ends, g, cx)?;
-            cx.visit("draw", None, &[]);
+        for g in 0..cx.colours {
+            let parameters = walk.colour(g, cx)?;
+            cx.visit("draw", Site::NONE, &[]);
             let u = cx.pixel_slice(self.uniform, g, 1, "u")?;
-            let draw = Draw { factor: self.options.factor() };
-            let mut level = cx.pixel(draw, &[logits, u], "level")?;
+            let draw = Draw { distribution: self.distribution, factor: self.options.factor() };
+            let mut level = cx.pixel(draw, &[parameters, u], "level")?;
             if let Some([given, mask]) = self.fixed {
                 let given = cx.pixel_slice(given, g, 1, "given")?;
                 let mask = cx.pixel_slice(mask, g, 1, "mask")?;
                 level = cx.pixel(Select, &[mask, given, level], "kept_or_drawn")?;
             }
             levels.push(level);
-            walk.drawn(ends, g, level, cx)?;
+            walk.drawn(g, level, cx)?;
         }
         walk.end_pixel(cx)?;
-        cx.visit("draw", None, &[]);
+        cx.visit("draw", Site::NONE, &[]);
         cx.pixel_concat(&levels, "pixel")
     }
 }
@@ -85,7 +86,7 @@ const BATCH_FIRST: [usize; 4] = [2, 0, 1, 3];
 
 struct Loops {
     cx: Streaming,
-    scanned: Vec<(Value, Row)>,
+    scanned: Vec<(Value, RowValue)>,
 }
 
 impl Loops {
@@ -95,37 +96,43 @@ impl Loops {
         inputs: &[Value],
         name: &str,
     ) -> Result<Value, StreamError> {
-        Ok(self.cx.once.push(op.into(), inputs, name, None)?[0])
+        Ok(self.cx.prelude.push(op.into(), inputs, name, Site::NONE)?[0])
     }
 
     /// What a pixel sees of a value `[H, W, N, C]`.
-    fn scan(&mut self, v: Value, name: &str) -> Pixel {
-        let ty = self.cx.once.ty(v);
+    fn scan(&mut self, v: Value, name: &str) -> PixelValue {
+        let ty = self.cx.prelude.ty(v);
         let ty = Type::real(ty.shape[1..].iter().copied());
-        let row = Row(self.cx.row.input(name, ty, Role::Data));
+        let row = RowValue(self.cx.row.input(name, ty, Role::Local));
         self.scanned.push((v, row));
-        self.cx.visit(name, None, &[]);
+        self.cx.visit(name, Site::NONE, &[]);
         self.cx.scan(row, "pixel")
     }
+}
+
+/// The three graphs of a proved scale, still empty.
+pub(super) fn streaming(proved: &ProvedScale) -> Result<(Streaming, GraphEndpoints), StreamError> {
+    let graph = proved.graph();
+    let ends = GraphEndpoints::of(graph).map_err(StreamError::Form)?;
+    let mut cx = Streaming::new(&graph.name, ends.dims(), graph.layers());
+    cx.prelude.doc.clone_from(&graph.doc);
+    Ok((cx, ends))
 }
 
 /// The graph that draws images; see the module's page.
 ///
 /// # Errors
 /// A layer has no rule; its error names it. Or a temperature that does not suit.
-pub fn sample(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
+pub fn sample(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
     options.check()?;
-    let graph = proof.graph();
-    let ends = Ends::of(graph)?;
-    let mut cx = Streaming::new(&graph.name, ends.colours, ends.width);
-    cx.once.doc.clone_from(&graph.doc);
+    let (mut cx, ends) = streaming(proved)?;
     let shape = [Dim::N, Dim::Fixed(ends.height), Dim::Fixed(ends.width), Dim::Fixed(ends.colours)];
-    let mut input = |name: &str| cx.once.input(name, Type::real(shape), Role::Data);
-    let uniform = input("uniform");
-    let fixed = options.complete.then(|| [input("given"), input("mask")]);
-    let mut walk = Walk::begin(graph, &ends, &mut cx)?;
+    let mut input = |name: &str, role: Role| cx.prelude.input(name, Type::real(shape), role);
+    let uniform = input("uniform", Role::Uniform);
+    let fixed = options.complete.then(|| [input("given", Role::Given), input("mask", Role::Kept)]);
+    let mut walk = Walk::begin(proved.graph(), &ends, &mut cx)?;
     let mut loops = Loops { cx, scanned: Vec::new() };
-    let mut scanned = |input: Value, name: &str| -> Result<Pixel, StreamError> {
+    let mut scanned = |input: Value, name: &str| -> Result<PixelValue, StreamError> {
         let turn = Transpose { perm: ROWS_FIRST.to_vec() };
         let rows = loops.push(turn, &[input], &format!("{name}/rows"))?;
         Ok(loops.scan(rows, name))
@@ -135,33 +142,34 @@ pub fn sample(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph
         None => None,
         Some([given, mask]) => Some([scanned(given, "given")?, scanned(mask, "mask")?]),
     };
-    let drawing = Drawing { uniform, fixed, options: *options };
-    let image = drawing.pixel(&mut walk, &ends, &mut loops.cx)?;
+    let distribution = ends.distribution;
+    let drawing = Drawing { uniform, fixed, options: *options, distribution };
+    let image = drawing.pixel(&mut walk, &mut loops.cx)?;
     let image = finish(&mut loops, &mut walk, image)?;
     let image = loops.push(Transpose { perm: BATCH_FIRST.to_vec() }, &[image], "image")?;
-    loops.cx.once.output("image", image);
-    Ok(crate::tidy::tidy(&loops.cx.once)?)
+    loops.cx.prelude.output_as("image", image, OutputRole::Image);
+    Ok(loops.cx.prelude)
 }
 
 /// Closes both loops around what a pixel gives; the stacked result.
-fn finish(loops: &mut Loops, walk: &mut Walk, result: Pixel) -> Result<Value, StreamError> {
+fn finish(loops: &mut Loops, walk: &mut Walk, result: PixelValue) -> Result<Value, StreamError> {
     let cx = &mut loops.cx;
     cx.stack(result);
-    close::pixels(cx)?;
+    scan_loops::pixels(cx)?;
     walk.end_row(cx)?;
     let row = cx.complete(result)?;
-    Ok(close::rows(cx, &loops.scanned, &[row])?[0])
+    Ok(scan_loops::rows(cx, &loops.scanned, &[row])?[0])
 }
 
-/// The graph that computes the logits of a given image as sampling would; see the module's page.
+/// The graph that computes the parameters of the distributions of a given image as sampling would; see
+/// the module's page.
 ///
 /// # Errors
 /// A layer has no rule; its error names it.
-pub fn replay(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
-    let graph = proof.graph();
-    let ends = Ends::of(graph)?;
-    let mut cx = Streaming::new(&graph.name, ends.colours, ends.width);
-    let image = cx.once.input("image", graph.ty(ends.image).clone(), Role::Data);
+pub fn replay(proved: &ProvedScale) -> Result<PixelGraph, SampleError> {
+    let graph = proved.graph();
+    let (mut cx, ends) = streaming(proved)?;
+    let image = cx.prelude.input("image", graph.ty(ends.image).clone(), Role::Image);
     let mut walk = Walk::begin(graph, &ends, &mut cx)?;
     let mut loops = Loops { cx, scanned: Vec::new() };
     let turn = Transpose { perm: vec![2, 3, 0, 1] };
@@ -169,22 +177,23 @@ pub fn replay(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
     let image = loops.scan(image, "image");
     let mut all = Vec::new();
     for g in 0..ends.colours {
-        all.push(walk.colour(&ends, g, &mut loops.cx)?);
-        loops.cx.visit("image", None, &[]);
+        all.push(walk.colour(g, &mut loops.cx)?);
+        loops.cx.visit("image", Site::NONE, &[]);
         let level = loops.cx.pixel_slice(image, g, 1, "level")?;
-        walk.drawn(&ends, g, level, &mut loops.cx)?;
+        walk.drawn(g, level, &mut loops.cx)?;
     }
     walk.end_pixel(&mut loops.cx)?;
-    loops.cx.visit("logits", None, &[]);
-    let logits = loops.cx.pixel_concat(&all, "colours")?;
-    // [H, W, N, C L] to [N, C L, H, W].
-    let logits = finish(&mut loops, &mut walk, logits)?;
-    let mut logits = loops.push(Transpose { perm: vec![2, 3, 0, 1] }, &[logits], "logits/maps")?;
-    if ends.categorical {
+    loops.cx.visit("output", Site::NONE, &[]);
+    let all = loops.cx.pixel_concat(&all, "colours")?;
+    // [H, W, N, C P] to [N, C P, H, W].
+    let all = finish(&mut loops, &mut walk, all)?;
+    let mut all = loops.push(Transpose { perm: vec![2, 3, 0, 1] }, &[all], "output/maps")?;
+    if ends.distribution.has_axis() {
         let split = pixelrnn_ops::SplitAxis { axis: 1, parts: ends.colours };
-        logits = loops.push(split, &[logits], "logits/levels")?;
+        all = loops.push(split, &[all], "output/parameters")?;
     }
-    let mut once: PixelGraph = std::mem::replace(&mut loops.cx.once, Graph::new(""));
-    once.output("logits", logits);
-    Ok(crate::tidy::tidy(&once)?)
+    let mut prelude: PixelGraph = std::mem::replace(&mut loops.cx.prelude, Graph::new(""));
+    let role = OutputRole::Parameters(ends.distribution);
+    prelude.output_as("logits", all, role);
+    Ok(unread_parameters(&cse_dce(&prelude)?)?)
 }

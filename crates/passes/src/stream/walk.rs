@@ -2,127 +2,153 @@
 
 use std::collections::BTreeSet;
 
-use pixelrnn_graph::{NodeId, Role, Value};
-use pixelrnn_ops::{Op, Pixel, PixelGraph, Stream, StreamError, StreamRule, Streaming};
+use pixelrnn_graph::{NodeId, Operation, Role, Value};
+use pixelrnn_ops::{
+    Begun, Op, Phase, PixelGraph, PixelValue, PreludeValue, Slice, Stream, StreamError, StreamRule,
+    Streaming,
+};
 
-/// The extents of the image and the two ends of a declaration's graph.
-pub(super) struct Ends {
-    pub image: Value,
-    pub logits: Value,
-    pub colours: usize,
-    pub height: usize,
-    pub width: usize,
-    /// Whether `logits` have an axis of levels.
-    pub categorical: bool,
-}
-
-impl Ends {
-    pub fn of(graph: &PixelGraph) -> Result<Ends, StreamError> {
-        let form = StreamError::Form;
-        let image = graph.inputs().iter().find(|i| i.name == "image" && i.role == Role::Data);
-        let image = image.ok_or(form("it has no input `image`"))?.value;
-        let logits = graph.outputs().iter().find(|o| o.name == "logits");
-        let logits = logits.ok_or(form("it has no output `logits`"))?.value;
-        let &[_, colours, height, width] = &graph.ty(image).extents(1)[..] else {
-            return Err(form("`image` is not [N, C, H, W]"));
-        };
-        let categorical = match graph.ty(logits).extents(1)[..] {
-            [_, c, h, w] if [c, h, w] == [colours, height, width] => false,
-            [_, c, _, h, w] if [c, h, w] == [colours, height, width] => true,
-            _ => return Err(form("`logits` have another size than `image`")),
-        };
-        Ok(Ends { image, logits, colours, height, width, categorical })
-    }
-}
+use crate::endpoints::GraphEndpoints;
 
 enum Rule {
-    Pointwise,
+    Pointwise { gates: usize },
+    Features { start: usize, length: usize, gates: usize },
     Parts,
     Cached(Box<dyn StreamRule>),
 }
 
-/// The rules of all nodes, in order.
+/// The rules of all nodes that depend on the image, in order.
 pub(super) struct Walk<'a> {
     graph: &'a PixelGraph,
+    ends: GraphEndpoints,
     rules: Vec<(NodeId, Rule)>,
     /// Maps of the pixel itself, whose groups are known only once they are drawn.
     late: BTreeSet<Value>,
+    /// Results that are known when the row begins: nothing is asked at a pixel.
+    early: BTreeSet<Value>,
 }
 
 impl<'a> Walk<'a> {
-    /// Finds the rules and begins each.
+    /// Declares conditions and parameters, finds the rules and begins each.
     pub fn begin(
         graph: &'a PixelGraph,
-        ends: &Ends,
+        ends: &GraphEndpoints,
         cx: &mut Streaming,
     ) -> Result<Walk<'a>, StreamError> {
-        for (input, init) in graph.parameters() {
+        for input in graph.inputs().iter().filter(|i| i.role != Role::Image) {
             let ty = graph.ty(input.value).clone();
-            let value = cx.once.input(input.name.clone(), ty, Role::Parameter(init));
-            cx.set_parameter(input.value, pixelrnn_ops::Once(value));
+            let value = cx.prelude.input_like(input, ty.clone());
+            cx.set_given(input.value, ty, PreludeValue(value));
         }
-        let mut walk = Walk { graph, rules: Vec::new(), late: BTreeSet::from([ends.image]) };
-        cx.set_map(ends.image, ends.colours);
+        cx.set_map(ends.image, graph.ty(ends.image).clone(), 1);
+        let mut walk = Walk {
+            graph,
+            ends: *ends,
+            rules: Vec::new(),
+            late: BTreeSet::from([ends.image]),
+            early: BTreeSet::new(),
+        };
         for (id, node) in graph.nodes() {
-            cx.visit(&node.name, graph.span(id), &node.inputs);
-            let result = node.outputs[0];
-            let mut rule = match node.op.stream() {
-                Stream::Pointwise => Rule::Pointwise,
-                Stream::Parts(parts) if parts == ends.colours => Rule::Parts,
-                Stream::Parts(_) => return Err(cx.misshapen()),
-                Stream::Cached(rule) => Rule::Cached(rule),
-                Stream::Expanded => {
-                    use pixelrnn_graph::Operation;
-                    let (node, mnemonic) = (node.name.clone(), node.op.mnemonic());
-                    return Err(StreamError::NoRule { node, mnemonic, span: graph.span(id) });
-                }
-            };
-            match &mut rule {
-                Rule::Cached(rule) => rule.begin(cx)?,
-                Rule::Pointwise => {
-                    let ty = graph.ty(result);
-                    if node.inputs.iter().any(|v| graph.ty(*v) != ty) {
-                        return Err(cx.misshapen());
-                    }
-                }
-                Rule::Parts => {}
+            cx.visit(&node.name, graph.site(id), &node.inputs);
+            let mut last = Phase::Given;
+            for input in 0..cx.arity() {
+                last = last.max(cx.phase(input)?);
             }
-            if !matches!(rule, Rule::Cached(_)) && node.inputs.iter().any(|v| walk.late.contains(v))
-            {
-                walk.late.insert(result);
+            match last {
+                Phase::Given => walk.given(id, cx)?,
+                _ => walk.add(id, last, cx)?,
             }
-            let features = match graph.ty(result).extents(1)[..] {
-                [_, f, _, _] => f,
-                [_, c, l, _, _] => c * l,
-                _ => return Err(cx.misshapen()),
-            };
-            cx.set_map(result, features);
-            walk.rules.push((id, rule));
         }
         Ok(walk)
     }
 
-    /// The maps of one colour group that do not need the value itself; then its logits.
-    pub fn colour(
-        &mut self,
-        ends: &Ends,
-        group: usize,
-        cx: &mut Streaming,
-    ) -> Result<Pixel, StreamError> {
-        self.run(group, cx, false)?;
-        cx.visit("logits", None, &[ends.logits]);
-        cx.group(0, group)?.ok_or(StreamError::Form("a colour has no logits"))
+    /// What depends on conditions and parameters alone: the operator itself, before the loops.
+    fn given(&self, id: NodeId, cx: &mut Streaming) -> Result<(), StreamError> {
+        let node = self.graph.node(id);
+        let inputs: Vec<Value> =
+            (0..cx.arity()).map(|input| cx.given(input).map(|v| v.0)).collect::<Result<_, _>>()?;
+        let results = cx.prelude.push(node.op.clone(), &inputs, &node.name, self.graph.site(id))?;
+        for (&value, result) in node.outputs.iter().zip(results) {
+            cx.set_given(value, self.graph.ty(value).clone(), PreludeValue(result));
+        }
+        Ok(())
     }
 
-    /// Gives the value of a colour group, and what can be computed of it at once.
+    /// What depends on the image: its rule, begun.
+    fn add(&mut self, id: NodeId, last: Phase, cx: &mut Streaming) -> Result<(), StreamError> {
+        let node = self.graph.node(id);
+        let no_rule = || {
+            let (node, mnemonic) = (node.name.clone(), node.op.mnemonic());
+            StreamError::NoRule { node, mnemonic, span: self.graph.site(id).span }
+        };
+        let &[result] = &node.outputs[..] else { return Err(no_rule()) };
+        let stream = node.op.stream();
+        if matches!(stream, Stream::Expanded) {
+            return Err(no_rule());
+        }
+        let ty = self.graph.ty(result).clone();
+        self.is_map(&ty.extents(1), cx)?;
+        let mut rule = match stream {
+            Stream::Pointwise => Rule::Pointwise { gates: pixel_gates(cx)? },
+            Stream::Features { start, length } => features(cx, start, length)?,
+            Stream::Parts(parts) if parts == cx.colours => Rule::Parts,
+            Stream::Parts(_) => return Err(cx.misshapen()),
+            Stream::Cached(rule) => Rule::Cached(rule),
+            Stream::Expanded => return Err(no_rule()),
+        };
+        let begun = match &mut rule {
+            Rule::Cached(rule) => rule.begin(cx)?,
+            _ if last == Phase::Row => Begun::Row(whole_row(cx, &node.op, &rule)?),
+            Rule::Pointwise { gates } => Begun::Pixel { gates: *gates },
+            Rule::Features { length, gates, .. } => {
+                let kept = *length * *gates / cx.features(0)?.max(1);
+                Begun::Pixel { gates: kept.max(1) }
+            }
+            Rule::Parts => Begun::Pixel { gates: 1 },
+        };
+        match begun {
+            Begun::Row(row) => {
+                cx.set_row(result, ty, row);
+                self.early.insert(result);
+            }
+            Begun::Pixel { gates } => {
+                cx.set_map(result, ty, gates);
+                let of_pixel = !matches!(rule, Rule::Cached(_));
+                if of_pixel && node.inputs.iter().any(|v| self.late.contains(v)) {
+                    self.late.insert(result);
+                }
+            }
+        }
+        self.rules.push((id, rule));
+        Ok(())
+    }
+
+    /// Checks that a result is as large as the image.
+    fn is_map(&self, extents: &[usize], cx: &Streaming) -> Result<(), StreamError> {
+        match extents {
+            [_, _, h, w] | [_, _, _, h, w] if [*h, *w] == [self.ends.height, self.ends.width] => {
+                Ok(())
+            }
+            _ => Err(cx.misshapen()),
+        }
+    }
+
+    /// The maps of one color group that do not need the value itself; then the parameters of its
+    /// distribution.
+    pub fn colour(&mut self, group: usize, cx: &mut Streaming) -> Result<PixelValue, StreamError> {
+        self.run(group, cx, false)?;
+        cx.visit("output", pixelrnn_graph::Site::NONE, &[self.ends.output]);
+        cx.group(0, group)?.ok_or(StreamError::Form("a color has no distribution"))
+    }
+
+    /// Gives the value of a color group, and what can be computed of it at once.
     pub fn drawn(
         &mut self,
-        ends: &Ends,
         group: usize,
-        level: Pixel,
+        level: PixelValue,
         cx: &mut Streaming,
     ) -> Result<(), StreamError> {
-        cx.set_group(ends.image, Some(level));
+        cx.set_group(self.ends.image, Some(level));
         self.run(group, cx, true)
     }
 
@@ -130,14 +156,17 @@ impl<'a> Walk<'a> {
         for (id, rule) in &mut self.rules {
             let node = self.graph.node(*id);
             let result = node.outputs[0];
-            if self.late.contains(&result) != late {
+            if self.early.contains(&result) || self.late.contains(&result) != late {
                 continue;
             }
-            cx.visit(&node.name, self.graph.span(*id), &node.inputs);
+            cx.visit(&node.name, self.graph.site(*id), &node.inputs);
             let value = match rule {
                 Rule::Cached(rule) => rule.colour(cx, group)?,
                 Rule::Parts => cx.group(0, group)?,
-                Rule::Pointwise => pointwise(cx, &node.op, node.inputs.len(), group)?,
+                Rule::Pointwise { gates } => pointwise(cx, &node.op, *gates, group)?,
+                Rule::Features { start, length, gates } => {
+                    select(cx, [*start, *length], *gates, group)?
+                }
             };
             cx.set_group(result, value);
         }
@@ -162,7 +191,7 @@ impl<'a> Walk<'a> {
     ) -> Result<(), StreamError> {
         for (id, rule) in &mut self.rules {
             let node = self.graph.node(*id);
-            cx.visit(&node.name, self.graph.span(*id), &node.inputs);
+            cx.visit(&node.name, self.graph.site(*id), &node.inputs);
             if let Rule::Cached(rule) = rule {
                 run(rule.as_mut(), cx)?;
             }
@@ -171,18 +200,76 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The gates of the maps that a pointwise operator reads at its pixel; all must have the same.
+fn pixel_gates(cx: &Streaming) -> Result<usize, StreamError> {
+    let mut gates = None;
+    for input in 0..cx.arity() {
+        if cx.phase(input)? == Phase::Pixel {
+            let own = cx.gates(input)?;
+            if *gates.get_or_insert(own) != own && cx.colours > 1 {
+                return Err(cx.misshapen());
+            }
+        }
+    }
+    Ok(gates.unwrap_or(1))
+}
+
+/// The rule that selects features: whole gates, where there are groups.
+fn features(cx: &Streaming, start: usize, length: usize) -> Result<Rule, StreamError> {
+    let gates = if cx.colours == 1 { 1 } else { cx.gates(0)? };
+    let grouped = cx.colours > 1 && cx.phase(0)? == Phase::Pixel;
+    let gate = cx.features(0)? / gates.max(1);
+    if grouped && !(start.is_multiple_of(gate) && length.is_multiple_of(gate)) {
+        return Err(cx.misshapen());
+    }
+    Ok(Rule::Features { start, length, gates })
+}
+
+/// An operator on whole rows, whose last axis is that of features.
+fn whole_row(
+    cx: &mut Streaming,
+    op: &Op,
+    rule: &Rule,
+) -> Result<pixelrnn_ops::RowValue, StreamError> {
+    let rows = (0..cx.arity()).map(|input| cx.row_of(input)).collect::<Result<Vec<_>, _>>()?;
+    match rule {
+        Rule::Features { start, length, .. } => {
+            cx.row(Slice { axis: 2, start: *start, length: *length }, &rows, "row")
+        }
+        // The parts of the features are told apart when they are read.
+        Rule::Parts => Ok(rows[0]),
+        _ => cx.row(op.clone(), &rows, "row"),
+    }
+}
+
 fn pointwise(
     cx: &mut Streaming,
     op: &Op,
-    inputs: usize,
+    gates: usize,
     group: usize,
-) -> Result<Option<Pixel>, StreamError> {
+) -> Result<Option<PixelValue>, StreamError> {
     let mut values = Vec::new();
-    for input in 0..inputs {
-        match cx.group(input, group)? {
+    for input in 0..cx.arity() {
+        match cx.group_of(input, group, gates)? {
             Some(value) => values.push(value),
             None => return Ok(None),
         }
     }
     cx.pixel(op.clone(), &values, "pixel").map(Some)
+}
+
+/// Some features of a group: of a map of several gates, whole gates.
+fn select(
+    cx: &mut Streaming,
+    [start, length]: [usize; 2],
+    gates: usize,
+    group: usize,
+) -> Result<Option<PixelValue>, StreamError> {
+    let Some(value) = cx.group_of(0, group, gates)? else { return Ok(None) };
+    if cx.colours == 1 {
+        return cx.pixel_slice(value, start, length, "features").map(Some);
+    }
+    let gate = cx.features(0)? / gates;
+    let own = cx.pixel.ty(value.0).shape[1].with_batch(1) / gates;
+    cx.pixel_slice(value, start / gate * own, length / gate * own, "gates").map(Some)
 }

@@ -12,7 +12,7 @@ use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
 use super::session::Loaded;
-use super::stepper::{Bindings, array, values};
+use super::stepper::{Bindings, array, bind_feed};
 use crate::sharded::divide;
 use crate::signature::bind;
 use crate::stepper::NO_STATE;
@@ -25,7 +25,6 @@ pub(super) struct Divided {
     found: Vec<(Tensor, bool)>,
     /// The inputs that are not carried.
     feeds: Vec<Tensor>,
-    divided: String,
     program: String,
 }
 
@@ -48,11 +47,12 @@ impl Part {
         Ok(Part { session, bindings: None, found })
     }
 
-    /// Runs it on images.
-    fn run(&mut self, side: usize, divided: &str, images: &Array) -> ort::Result<()> {
+    /// Runs it on its share of a batch.
+    fn run(&mut self, side: usize, share: &[(&Tensor, Array)]) -> ort::Result<()> {
         let Some(bindings) = &mut self.bindings else { return Err(ort::Error::new(NO_STATE)) };
-        let images = OrtTensor::from_array((images.shape().to_vec(), values(images)))?;
-        bindings[side].bind_input(divided, &images)?;
+        for (tensor, array) in share {
+            bind_feed(&mut bindings[side], &tensor.name, tensor.elements, array)?;
+        }
         self.session.run_binding(&bindings[side]).map(drop)
     }
 }
@@ -72,7 +72,6 @@ impl Divided {
     pub(super) fn new(
         whole: Bindings,
         parts: Vec<Loaded>,
-        divided: &str,
         program: &str,
     ) -> Option<ort::Result<Divided>> {
         use crate::Session;
@@ -82,7 +81,7 @@ impl Divided {
         let found: Vec<(Tensor, bool)> =
             first.outputs().iter().map(|t| (t.clone(), reads(&t.name))).collect();
         let (mut feeds, carried): (Vec<Tensor>, Vec<Tensor>) =
-            first.inputs().iter().cloned().partition(|t| t.name == divided);
+            first.inputs().iter().cloned().partition(Tensor::is_batch);
         let suits = carried.iter().all(|t| of(&whole.split().state, &t.name))
             && found.iter().all(|(t, _)| fixed(t).is_some());
         if !suits || feeds.is_empty() {
@@ -92,8 +91,8 @@ impl Divided {
         feeds.extend(whole.split().feeds.iter().filter(given).cloned());
         let part = |part: Loaded| Part::new(part.into_session(), &found);
         let parts = parts.into_iter().map(part).collect::<ort::Result<_>>();
-        let (divided, program) = (divided.to_owned(), program.to_owned());
-        Some(parts.map(|parts| Divided { whole, parts, found, feeds, divided, program }))
+        let program = program.to_owned();
+        Some(parts.map(|parts| Divided { whole, parts, found, feeds, program }))
     }
 
     /// Binds the parts to the buffers of the state, and the update to those of the first part.
@@ -131,14 +130,14 @@ impl Divided {
     }
 }
 
-/// Every part on its share of the images, then the average over all images, in the first part's
+/// Every part on its share of the batch, then the average over all images, in the first part's
 /// buffers. The order of the sum is that of the parts.
-fn find(parts: &mut [Part], side: usize, divided: &str, images: &Array) -> ort::Result<()> {
-    let batches = divide(images, parts.len());
+fn find(parts: &mut [Part], side: usize, batch: &[(&Tensor, &Array)]) -> ort::Result<()> {
+    let shares = divide(batch, parts.len());
     thread::scope(|scope| {
-        let mut work = parts.iter_mut().zip(&batches);
+        let mut work = parts.iter_mut().zip(&shares);
         let first = work.next();
-        let run = |(part, batch): (&mut Part, &Array)| part.run(side, divided, batch);
+        let run = |(part, share): (&mut Part, &Vec<(&Tensor, Array)>)| part.run(side, share);
         let beside: Vec<_> = work.map(|pair| scope.spawn(move || run(pair))).collect();
         let mut done = first.map_or(Ok(()), run);
         for thread in beside {
@@ -147,14 +146,15 @@ fn find(parts: &mut [Part], side: usize, divided: &str, images: &Array) -> ort::
         }
         done
     })?;
-    let count: usize = batches.iter().map(|b| b.shape()[0]).sum();
-    let share = |batch: &Array| batch.shape()[0] as f32 / count as f32;
+    let size = |share: &Vec<(&Tensor, Array)>| share.first().map_or(0, |(_, a)| a.shape()[0]);
+    let count: usize = shares.iter().map(size).sum();
+    let share = |i: usize| size(&shares[i]) as f32 / count as f32;
     let Some((first, others)) = parts.split_first_mut() else { return Ok(()) };
     for (i, sum) in first.found.iter_mut().enumerate() {
         let sum = sum.extract_tensor_mut().1;
-        sum.iter_mut().for_each(|sum| *sum *= share(&batches[0]));
-        for (part, batch) in others.iter().zip(&batches[1..]) {
-            let share = share(batch);
+        sum.iter_mut().for_each(|sum| *sum *= share(0));
+        for (k, part) in others.iter().enumerate().take(shares.len() - 1) {
+            let share = share(k + 1);
             let more = part.found[i].extract_tensor().1;
             sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += share * more);
         }
@@ -172,11 +172,10 @@ impl Stepper for Divided {
         let bound = bind(&self.feeds, feeds)
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
         let given = self.feeds.iter().zip(bound.arrays);
-        let (images, rest): (Vec<_>, Vec<_>) = given.partition(|(t, _)| t.name == self.divided);
-        let Some(&(_, images)) = images.first() else { return Err(self.whole.fail(NO_STATE)) };
+        let (batch, rest): (Vec<_>, Vec<_>) = given.partition(|(t, _)| t.is_batch());
         let rest: Vec<(&str, &Array)> = rest.iter().map(|(t, a)| (t.name.as_str(), *a)).collect();
         let Some((_, side)) = self.whole.sides() else { return Err(self.whole.fail(NO_STATE)) };
-        let updated = match find(&mut self.parts, side, &self.divided, images) {
+        let updated = match find(&mut self.parts, side, &batch) {
             Ok(()) => self.whole.update(&rest)?,
             Err(error) => return Err(self.whole.fail(error)),
         };

@@ -188,7 +188,7 @@ impl Engine for OrtEngine {
         let parts: Vec<session::Loaded> = parts.collect::<Result<_, _>>()?;
         // Many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;
-        let divided = divided::Divided::new(whole, parts, step.divided, step.part.name);
+        let divided = divided::Divided::new(whole, parts, step.part.name);
         let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;
         Ok(divided.map(|divided| Box::new(divided) as Box<dyn Stepper>))
     }

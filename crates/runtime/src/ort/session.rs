@@ -1,13 +1,11 @@
 //! A program that ONNX Runtime has loaded.
 
-use std::borrow::Cow;
-
 use ndarray::IxDyn;
-use ort::session::Session as OrtSession;
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType};
 
 use crate::signature::bind;
-use crate::{Array, EngineError, Extent, Session, Tensor};
+use crate::{Array, Elements, EngineError, Extent, Session, Tensor};
 
 pub(super) struct Loaded {
     engine: &'static str,
@@ -23,11 +21,11 @@ impl Loaded {
         program: &str,
         session: OrtSession,
     ) -> Result<Loaded, EngineError> {
-        let signature = |outlets: &[Outlet]| -> Result<Vec<Tensor>, EngineError> {
+        let signature = |outlets: &[Outlet], whole: bool| -> Result<Vec<Tensor>, EngineError> {
             outlets
                 .iter()
                 .map(|outlet| {
-                    describe(outlet).map_err(|found| EngineError::Elements {
+                    describe(outlet, whole).map_err(|found| EngineError::Elements {
                         engine,
                         program: program.to_owned(),
                         value: outlet.name().to_owned(),
@@ -36,7 +34,8 @@ impl Loaded {
                 })
                 .collect()
         };
-        let (inputs, outputs) = (signature(session.inputs())?, signature(session.outputs())?);
+        let (inputs, outputs) =
+            (signature(session.inputs(), true)?, signature(session.outputs(), false)?);
         Ok(Loaded { engine, program: program.to_owned(), inputs, outputs, session })
     }
 
@@ -60,19 +59,10 @@ impl Session for Loaded {
         let (engine, program) = (self.engine, self.program.as_str());
         let fail = |reason| EngineError::Run { engine, program: program.to_owned(), reason };
 
-        // Borrowed where it can be; an array that was sliced or transposed is copied.
-        let data: Vec<Cow<'_, [f32]>> = bound
-            .arrays
-            .iter()
-            .map(|array| match array.as_slice() {
-                Some(slice) => Cow::Borrowed(slice),
-                None => Cow::Owned(array.iter().copied().collect()),
-            })
-            .collect();
-        let mut values = Vec::with_capacity(data.len());
-        for ((tensor, array), data) in self.inputs.iter().zip(&bound.arrays).zip(&data) {
-            let value = TensorRef::from_array_view((array.shape().to_vec(), &**data))
-                .map_err(|e| fail(format!("input `{}`: {e}", tensor.name)))?;
+        let mut values: Vec<(&str, SessionInputValue)> = Vec::with_capacity(bound.arrays.len());
+        for (tensor, array) in self.inputs.iter().zip(&bound.arrays) {
+            let value = input(tensor, array);
+            let value = value.map_err(|e| fail(format!("input `{}`: {e}", tensor.name)))?;
             values.push((tensor.name.as_str(), value));
         }
         let results = self.session.run(values).map_err(|e| fail(e.to_string()))?;
@@ -90,20 +80,41 @@ impl Session for Loaded {
     }
 }
 
+/// An input, borrowed where it can be; an array that was sliced or transposed is copied.
+fn input<'a>(tensor: &Tensor, array: &'a Array) -> ort::Result<SessionInputValue<'a>> {
+    let shape = array.shape().to_vec();
+    Ok(match (tensor.elements, array.as_slice()) {
+        (Elements::Whole, _) => whole(array)?.into(),
+        (Elements::Real, Some(slice)) => TensorRef::from_array_view((shape, slice))?.into(),
+        (Elements::Real, None) => {
+            let copy: Vec<f32> = array.iter().copied().collect();
+            OrtTensor::from_array((shape, copy))?.into()
+        }
+    })
+}
+
+/// Whole numbers as ONNX Runtime takes them.
+pub(super) fn whole(array: &Array) -> ort::Result<OrtTensor<i64>> {
+    let data: Vec<i64> = array.iter().map(|&x| x as i64).collect();
+    OrtTensor::from_array((array.shape().to_vec(), data))
+}
+
 fn dimensions(shape: &[i64]) -> IxDyn {
     // ONNX Runtime gives no negative extent for a value; were it to, the length would not match.
     let extents: Vec<usize> = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     IxDyn(&extents)
 }
 
-/// An input or output as declared, or what it is instead of an f32 tensor.
-fn describe(outlet: &Outlet) -> Result<Tensor, String> {
+/// An input or output as declared, or what it is instead of a tensor of f32 or, if `whole`, i64.
+fn describe(outlet: &Outlet, whole: bool) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
         return Err(format!("{:?}", outlet.dtype()));
     };
-    if *ty != TensorElementType::Float32 {
-        return Err(format!("a tensor of {ty}"));
-    }
+    let elements = match ty {
+        TensorElementType::Float32 => Elements::Real,
+        TensorElementType::Int64 if whole => Elements::Whole,
+        ty => return Err(format!("a tensor of {ty}")),
+    };
     let extents = shape.iter().enumerate().map(|(axis, &n)| match usize::try_from(n) {
         Ok(n) => Extent::Fixed(n),
         Err(_) => match dimension_symbols.get(axis).filter(|name| !name.is_empty()) {
@@ -111,5 +122,5 @@ fn describe(outlet: &Outlet) -> Result<Tensor, String> {
             None => Extent::Unknown,
         },
     });
-    Ok(Tensor { name: outlet.name().to_owned(), shape: Some(extents.collect()) })
+    Ok(Tensor { name: outlet.name().to_owned(), elements, shape: Some(extents.collect()) })
 }

@@ -9,9 +9,10 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
+use super::session::whole;
 use crate::signature::bind;
 use crate::stepper::{NO_STATE, Split};
-use crate::{Array, EngineError, Stepper};
+use crate::{Array, Elements, EngineError, Stepper};
 
 pub(super) struct Bindings {
     engine: &'static str,
@@ -43,8 +44,9 @@ impl Side {
         away: bool,
     ) -> ort::Result<Vec<(String, Array)>> {
         for (name, array) in feeds {
-            let value = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
-            self.binding.bind_input(*name, &value)?;
+            let declared = split.feeds.iter().find(|tensor| tensor.name == *name);
+            let elements = declared.map_or(Elements::Real, |tensor| tensor.elements);
+            bind_feed(&mut self.binding, name, elements, array)?;
         }
         if away {
             self.binding.synchronize_inputs()?;
@@ -213,6 +215,22 @@ impl Stepper for Bindings {
             self.now = 1 - self.now;
         }
         undone
+    }
+}
+
+/// Binds an input to a copy of an array.
+pub(super) fn bind_feed(
+    binding: &mut IoBinding,
+    name: &str,
+    elements: Elements,
+    array: &Array,
+) -> ort::Result<()> {
+    match elements {
+        Elements::Whole => binding.bind_input(name, &whole(array)?),
+        Elements::Real => {
+            let value = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
+            binding.bind_input(name, &value)
+        }
     }
 }
 

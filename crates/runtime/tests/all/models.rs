@@ -10,6 +10,7 @@ use pixelrnn_onnx::proto::{
 use prost::Message;
 
 pub const FLOAT: i32 = 1;
+pub const INT32: i32 = 6;
 pub const INT64: i32 = 7;
 
 /// A value; extents are numbers or names.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Diagnostic, Span};
 
+use super::build::Flow;
+use super::scope::{Scope, Thing};
 use crate::ast::{Arg, ArgValue, Call, Expr};
 use crate::evaluate::{evaluate, with_values};
-use crate::layers::{Kind, Layer, Parameter};
+use crate::layers::{Default, Kind, Layer, Parameter};
 use crate::suggest::closest;
 
 /// Extents of kernels beyond this are a slip of the pen.
@@ -14,64 +16,99 @@ const MAX_KERNEL: usize = 255;
 /// Features beyond this are a slip of the pen.
 const MAX_NUMBER: usize = 1 << 16;
 
-/// What the user gave, by parameter: two numbers for a kernel, one for the rest.
+/// What the user gave, by parameter.
 pub struct Arguments {
-    values: BTreeMap<&'static str, ([usize; 2], Span)>,
+    values: BTreeMap<&'static str, (Argument, Span)>,
+}
+
+/// The value of an argument.
+enum Argument {
+    Kernel([usize; 2]),
+    Number(usize),
+    /// The position of a word among those of its parameter.
+    Word(usize),
+    Map(Flow),
 }
 
 impl Arguments {
     /// A kernel's height and width.
+    ///
+    /// # Panics
+    /// The layer has no such parameter: a fault of its file, which its first test meets.
     pub fn kernel(&self, name: &str) -> [usize; 2] {
-        self.values.get(name).map_or([1, 1], |(v, _)| *v)
+        match self.values.get(name) {
+            Some((Argument::Kernel(kernel), _)) => *kernel,
+            _ => unreachable!("the layer's table has a kernel `{name}`"),
+        }
     }
 
     /// A number.
+    ///
+    /// # Panics
+    /// As [`Arguments::kernel`].
     pub fn number(&self, name: &str) -> usize {
-        self.kernel(name)[0]
+        match self.values.get(name) {
+            Some((Argument::Number(number), _)) => *number,
+            _ => unreachable!("the layer's table has a number `{name}`"),
+        }
     }
 
     /// The position of a word among those of its parameter.
+    ///
+    /// # Panics
+    /// As [`Arguments::kernel`].
     pub fn word(&self, name: &str) -> usize {
-        self.kernel(name)[0]
+        match self.values.get(name) {
+            Some((Argument::Word(at), _)) => *at,
+            _ => unreachable!("the layer's table has the words of `{name}`"),
+        }
     }
 
-    /// Where the user gave it.
+    /// A map, if one is given.
+    pub fn map(&self, name: &str) -> Option<&Flow> {
+        match self.values.get(name) {
+            Some((Argument::Map(flow), _)) => Some(flow),
+            _ => None,
+        }
+    }
+
+    /// Where the user gave it; the whole call for a default.
     pub fn span(&self, name: &str) -> Span {
         self.values.get(name).map_or(Span::new(0, 0), |(_, s)| *s)
     }
 
-    /// Matches a call with its layer; `None` if anything was wrong.
+    /// Matches a call with its layer; `None` if anything was wrong. `maps` holds the arguments that are
+    /// maps, by parameter; nothing for one that was wrong.
     pub(super) fn read(
         layer: &'static Layer,
         call: &Call,
-        scope: &[(&str, usize)],
+        scope: &Scope,
+        mut maps: BTreeMap<&'static str, Option<Flow>>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Arguments> {
         let before = diagnostics.len();
-        let mut given: BTreeMap<&'static str, &Arg> = BTreeMap::new();
-        let positional: Vec<&'static Parameter> = layer.parameters.iter().collect();
-        for (i, arg) in call.args.iter().enumerate() {
-            let parameter = match &arg.name {
-                None => positional.get(i).copied(),
-                Some(name) => layer.parameters.iter().find(|p| p.name == name.text),
-            };
-            let Some(parameter) = parameter else {
-                diagnostics.push(surplus(layer, call, arg));
-                continue;
-            };
-            if let Some(first) = given.insert(parameter.name, arg) {
-                let twice = format!("`{}` is given twice", parameter.name);
-                let twice = Diagnostic::error(arg.span(), twice).also(first.span(), "first here");
-                diagnostics.push(twice.help("remove one of them"));
-            }
-        }
+        let given = match_parameters(layer, call, diagnostics);
         let mut values = BTreeMap::new();
+        let mut failed = false;
         for parameter in layer.parameters {
             let value = match (given.get(parameter.name), parameter.default) {
+                (Some(arg), _) if parameter.is_map() => match maps.remove(parameter.name) {
+                    Some(Some(flow)) => Some((Argument::Map(flow), arg.value.span())),
+                    Some(None) => {
+                        failed = true;
+                        None
+                    }
+                    None => {
+                        diagnostics.push(misfit(layer, parameter, &arg.value));
+                        None
+                    }
+                },
                 (Some(arg), _) => value(layer, parameter, &arg.value, scope, diagnostics)
                     .map(|v| (v, arg.value.span())),
-                (None, Some(default)) => Some(([default, default], call.span)),
-                (None, None) => {
+                (None, Default::Number(n)) => Some((Argument::Number(n), call.span)),
+                (None, Default::Word(at)) => Some((Argument::Word(at), call.span)),
+                (None, Default::Nothing) => None,
+                (None, Default::Required) => {
                     if diagnostics.len() == before {
                         let missing = format!("`{}` lacks its `{}`", layer.name, parameter.name);
                         diagnostics.push(
@@ -86,8 +123,35 @@ impl Arguments {
                 values.insert(parameter.name, value);
             }
         }
-        (diagnostics.len() == before).then_some(Arguments { values })
+        (diagnostics.len() == before && !failed).then_some(Arguments { values })
     }
+}
+
+/// The parameter that each argument is for.
+fn match_parameters<'c>(
+    layer: &'static Layer,
+    call: &'c Call,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'static str, &'c Arg> {
+    let mut given: BTreeMap<&'static str, &Arg> = BTreeMap::new();
+    // Maps are given by name.
+    let positional: Vec<&Parameter> = layer.parameters.iter().filter(|p| !p.is_map()).collect();
+    for (i, arg) in call.args.iter().enumerate() {
+        let parameter = match &arg.name {
+            None => positional.get(i).copied(),
+            Some(name) => layer.parameters.iter().find(|p| p.name == name.text),
+        };
+        let Some(parameter) = parameter else {
+            diagnostics.push(surplus(layer, call, arg));
+            continue;
+        };
+        if let Some(first) = given.insert(parameter.name, arg) {
+            let twice = format!("`{}` is given twice", parameter.name);
+            let twice = Diagnostic::error(arg.span(), twice).also(first.span(), "first here");
+            diagnostics.push(twice.help("remove one of them"));
+        }
+    }
+    given
 }
 
 fn surplus(layer: &Layer, call: &Call, arg: &Arg) -> Diagnostic {
@@ -116,28 +180,44 @@ fn value(
     layer: &Layer,
     parameter: &Parameter,
     given: &ArgValue,
-    scope: &[(&str, usize)],
+    scope: &Scope,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<[usize; 2]> {
+) -> Option<Argument> {
+    let numbers = scope.numbers();
     let mut number = |expr: &Expr, most: usize, odd: bool| {
-        let result = number(parameter.name, expr, most, odd, scope);
+        let result = number(parameter.name, expr, most, odd, &numbers);
         result.map_err(|diagnostic| diagnostics.push(diagnostic)).ok()
     };
-    match (parameter.kind, given) {
-        (Kind::Kernel, ArgValue::Kernel { height, width }) => {
-            let height = number(height, MAX_KERNEL, true);
-            let width = number(width, MAX_KERNEL, true);
-            return Some([height?, width?]);
+    let known = match given {
+        ArgValue::Expr(Expr::Name(name)) => scope.find(&name.text),
+        _ => None,
+    };
+    match (parameter.kind, given, known) {
+        (Kind::Kernel { odd }, ArgValue::Kernel { height, width }, _) => {
+            let height = number(height, MAX_KERNEL, odd);
+            let width = number(width, MAX_KERNEL, odd);
+            return Some(Argument::Kernel([height?, width?]));
         }
-        (Kind::Number, ArgValue::Expr(expr)) => {
-            return number(expr, MAX_NUMBER, false).map(|n| [n, n]);
+        (Kind::Kernel { odd }, _, Some(Thing::Kernel([height, width]))) => {
+            let span = given.span();
+            let whole = |value: usize| Expr::Int { value, span };
+            let height = number(&whole(*height), MAX_KERNEL, odd);
+            let width = number(&whole(*width), MAX_KERNEL, odd);
+            return Some(Argument::Kernel([height?, width?]));
         }
-        (Kind::Odd, ArgValue::Expr(expr)) => {
-            return number(expr, MAX_KERNEL, true).map(|n| [n, n]);
+        (Kind::Number, ArgValue::Expr(expr), _) => {
+            return number(expr, MAX_NUMBER, false).map(Argument::Number);
         }
-        (Kind::Word(words), ArgValue::Expr(Expr::Name(word))) => {
-            if let Some(i) = words.iter().position(|w| *w == word.text) {
-                return Some([i, i]);
+        (Kind::Odd, ArgValue::Expr(expr), _) => {
+            return number(expr, MAX_KERNEL, true).map(Argument::Number);
+        }
+        (Kind::Word(words), ArgValue::Expr(Expr::Name(word)), known) => {
+            let word = match known {
+                Some(Thing::Word(word)) => word,
+                _ => &word.text,
+            };
+            if let Some(at) = words.iter().position(|w| w == word) {
+                return Some(Argument::Word(at));
             }
         }
         _ => {}
@@ -170,7 +250,8 @@ fn number(
 /// An argument of the wrong kind.
 fn misfit(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
     let expected = match parameter.kind {
-        Kind::Kernel => "height x width".to_string(),
+        Kind::Kernel { .. } => "height x width".to_string(),
+        Kind::Map => "a map".to_string(),
         Kind::Number | Kind::Odd => "one number".to_string(),
         Kind::Word(words) => words.join(" or "),
     };
@@ -179,10 +260,11 @@ fn misfit(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic 
         ArgValue::Expr(Expr::Name(name)) => format!("`{}`", name.text),
         ArgValue::Expr(Expr::Int { value, .. }) => value.to_string(),
         ArgValue::Expr(Expr::Binary { .. }) => "a number".to_string(),
+        ArgValue::Expr(Expr::Call(_) | Expr::Method { .. }) => "a map".to_string(),
     };
     let message = format!("`{}` is {expected}, not {found}", parameter.name);
     let near = match (parameter.kind, given) {
-        (Kind::Kernel, ArgValue::Expr(Expr::Int { value, .. })) => {
+        (Kind::Kernel { .. }, ArgValue::Expr(Expr::Int { value, .. })) => {
             Some(format!("write `{value} x {value}`"))
         }
         (Kind::Word(words), ArgValue::Expr(Expr::Name(word))) => {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{Diagnostic, Dim, Init, Role, Span, Type, Value};
-use pixelrnn_ops::{Op, PixelGraph, Scale};
+use pixelrnn_graph::{
+    Condition, Diagnostic, Dim, Elem, Init, LayerId, OutputRole, Role, Site, Span, Type, Value,
+};
+use pixelrnn_ops::{Distribution, OneHot, Op, PixelGraph, Scale as Multiply};
+use pixelrnn_passes::Scale;
 
 use super::Image;
 
@@ -11,13 +14,17 @@ use super::Image;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refused;
 
-/// The map that runs through the model.
+/// A map: a value of the model.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// The value, `[N, features, H, W]`.
     pub value: Value,
+    /// Its features.
     pub features: usize,
     /// Whether this is still the image itself, which only mask A may read.
     pub raw: bool,
+    /// The graph that the value belongs to.
+    pub(crate) graph: usize,
 }
 
 /// Weights beyond this many elements are a slip of the pen.
@@ -30,9 +37,17 @@ pub struct Build {
     pub(crate) path: Vec<String>,
     /// Names taken in each open block.
     pub(crate) labels: Vec<BTreeMap<String, Span>>,
+    /// Scales that are done, in order.
+    pub(crate) scales: Vec<Scale>,
+    /// The graph that is built: 0 for that of the whole image, then one for each scale.
+    current: usize,
     collected: Vec<Vec<(Flow, Span)>>,
+    /// The image of the whole model, and of the scale that is built.
+    whole: Image,
     image: Image,
-    span: Span,
+    /// What has been given to the graph that is built: conditions and smaller scales.
+    given: BTreeMap<String, Flow>,
+    spans: Vec<Span>,
 }
 
 impl Build {
@@ -42,34 +57,126 @@ impl Build {
             diagnostics: Vec::new(),
             path: Vec::new(),
             labels: Vec::new(),
+            scales: Vec::new(),
+            current: 0,
             collected: Vec::new(),
+            whole: image,
             image,
-            span: Span::new(0, 0),
+            given: BTreeMap::new(),
+            spans: Vec::new(),
         }
     }
 
     /// The input `image`, scaled to 0 to 1.
     pub(super) fn start(&mut self) -> Flow {
-        let Image { height, width, colours, levels } = self.image;
-        let shape = [Dim::N, Dim::Fixed(colours), Dim::Fixed(height), Dim::Fixed(width)];
-        let image = self.graph.input("image", Type::real(shape), Role::Data);
-        let scale = Scale { factor: 1.0 / (levels - 1) as f64 };
-        let scaled = match levels {
-            2 => None,
-            _ => self.graph.push(scale.into(), &[image], "image/scaled", None).ok(),
-        };
-        let value = scaled.map_or(image, |v| v[0]);
-        Flow { value, features: colours, raw: true }
+        self.picture("image", Role::Image, self.image, true)
     }
 
-    /// The image of the model.
+    /// An input of levels, scaled to 0 to 1; the same each time.
+    fn picture(&mut self, name: &str, role: Role, size: Image, raw: bool) -> Flow {
+        if let Some(known) = self.given.get(name) {
+            return known.clone();
+        }
+        let Image { height, width, colours, levels } = size;
+        let shape = [Dim::N, Dim::Fixed(colours), Dim::Fixed(height), Dim::Fixed(width)];
+        let image = self.graph.input(name, Type::real(shape), role);
+        let factor = 1.0 / (levels - 1) as f64;
+        let scaled = match levels {
+            2 => None,
+            _ => {
+                let name = format!("{name}/scaled");
+                self.graph.push(Multiply { factor }.into(), &[image], &name, Site::NONE).ok()
+            }
+        };
+        let value = scaled.map_or(image, |v| v[0]);
+        let flow = Flow { value, features: colours, raw, graph: self.current };
+        self.given.insert(name.to_string(), flow.clone());
+        flow
+    }
+
+    /// A class label as a map of one pixel: one at the class, zero elsewhere.
+    pub(super) fn label(&mut self, name: &str, classes: usize) -> Result<Flow, Refused> {
+        if let Some(known) = self.given.get(name) {
+            return Ok(known.clone());
+        }
+        let role = Role::Condition(Condition::Label { classes });
+        let ty = Type { elem: Elem::Int, shape: vec![Dim::N] };
+        let label = self.graph.input(name, ty, role);
+        let name_of_node = format!("{name}/one_hot");
+        let site = Site::NONE;
+        let flow = match self.graph.push(OneHot { classes }.into(), &[label], &name_of_node, site) {
+            Ok(values) => {
+                Flow { value: values[0], features: classes, raw: false, graph: self.current }
+            }
+            Err(error) => {
+                let here = self.here();
+                return Err(self.refuse(Diagnostic::error(here, error.to_string())));
+            }
+        };
+        self.given.insert(name.to_string(), flow.clone());
+        Ok(flow)
+    }
+
+    /// A smaller scale that is done, as a map; `None` if there is none of this name.
+    pub(super) fn smaller(&mut self, name: &str) -> Option<Flow> {
+        let factor = self.scales.iter().find(|scale| scale.name == name)?.factor;
+        let Image { height, width, colours, levels } = self.whole;
+        let size = Image { height: height / factor, width: width / factor, colours, levels };
+        Some(self.picture(name, Role::Condition(Condition::Scale { factor }), size, false))
+    }
+
+    /// Begins the graph of a smaller scale; gives what [`Build::end_scale`] wants back.
+    pub(super) fn begin_scale(&mut self, factor: usize) -> (PixelGraph, BTreeMap<String, Flow>) {
+        let fresh = PixelGraph::new(self.graph.name.clone());
+        let graph = std::mem::replace(&mut self.graph, fresh);
+        self.graph.share_layers(graph.layers());
+        let Image { height, width, colours, levels } = self.whole;
+        self.image = Image { height: height / factor, width: width / factor, colours, levels };
+        self.current = self.scales.len() + 1;
+        (graph, std::mem::take(&mut self.given))
+    }
+
+    /// Ends the graph of a smaller scale, and goes on with the one before.
+    pub(super) fn end_scale(
+        &mut self,
+        name: &str,
+        factor: usize,
+        (before, given): (PixelGraph, BTreeMap<String, Flow>),
+    ) {
+        let graph = std::mem::replace(&mut self.graph, before);
+        self.graph.share_layers(graph.layers());
+        self.image = self.whole;
+        self.given = given;
+        self.current = 0;
+        self.scales.push(Scale { name: name.to_string(), factor, graph });
+    }
+
+    /// The image of the model, or of the scale that is built.
     pub fn image(&self) -> Image {
         self.image
     }
 
+    /// The image of the whole model.
+    pub(super) fn whole(&self) -> Image {
+        self.whole
+    }
+
+    /// Whether a map belongs to the graph that is built.
+    pub(super) fn owns(&self, flow: &Flow) -> bool {
+        flow.graph == self.current
+    }
+
+    /// The height and width of a map.
+    pub fn size(&self, flow: &Flow) -> [usize; 2] {
+        match self.graph.ty(flow.value).extents(1)[..] {
+            [_, _, height, width] => [height, width],
+            _ => [1, 1],
+        }
+    }
+
     /// The place of the layer that is built.
     pub fn here(&self) -> Span {
-        self.span
+        self.spans.last().copied().unwrap_or(Span::new(0, 0))
     }
 
     /// Records a diagnostic.
@@ -86,7 +193,7 @@ impl Build {
         if !flow.raw {
             return Ok(());
         }
-        let wrong = Diagnostic::error(self.span, "the first layer must have mask A")
+        let wrong = Diagnostic::error(self.here(), "the first layer must have mask A")
             .remark("this layer reads the pixel that is to be predicted")
             .help("begin with `masked_conv(7 x 7, A, features)`");
         Err(self.refuse(wrong))
@@ -104,7 +211,7 @@ impl Build {
     }
 
     fn too_large(&mut self, why: &str) -> Refused {
-        let span = self.span;
+        let span = self.here();
         self.refuse(
             Diagnostic::error(span, "this layer is too large")
                 .remark(why)
@@ -117,13 +224,24 @@ impl Build {
         self.path.join(".")
     }
 
-    pub(super) fn enter(&mut self, label: &str, span: Span) {
-        self.path.push(label.to_string());
-        self.span = span;
+    /// The layer that is built, in the graph's table.
+    fn layer(&mut self) -> LayerId {
+        let name = self.name();
+        self.graph.layer(&name)
     }
 
-    pub(super) fn leave(&mut self) {
-        self.path.pop();
+    /// Begins a layer; without a label it takes the path as it is.
+    pub(super) fn enter(&mut self, label: Option<&str>, span: Span) {
+        self.path.extend(label.map(str::to_string));
+        self.spans.push(span);
+    }
+
+    /// Ends what [`Build::enter`] began with the same label.
+    pub(super) fn leave(&mut self, label: Option<&str>) {
+        if label.is_some() {
+            self.path.pop();
+        }
+        self.spans.pop();
     }
 
     fn parameter(&mut self, part: &str, shape: &[usize], init: Init) -> Result<Value, Refused> {
@@ -133,7 +251,8 @@ impl Build {
             return Err(self.too_large(&format!("its `{part}` would be {}", shape.join(" x "))));
         }
         let name = format!("{}.{part}", self.name());
-        Ok(self.graph.input(name, Type::real(shape.iter().copied()), Role::Parameter(init)))
+        let layer = Some(self.layer());
+        Ok(self.graph.parameter(name, Type::real(shape.iter().copied()), init, layer))
     }
 
     /// A weight of the layer; one output reads `fan_in` values.
@@ -176,26 +295,41 @@ impl Build {
         inputs: &[Value],
         features: usize,
     ) -> Result<Flow, Refused> {
+        let value = self.node(part, op, inputs)?;
+        Ok(Flow { value, features, raw: false, graph: self.current })
+    }
+
+    /// Adds a node of the layer, `/part` of it, that is no map by itself.
+    ///
+    /// # Errors
+    /// The operator refuses its inputs.
+    pub fn node(
+        &mut self,
+        part: &str,
+        op: impl Into<Op>,
+        inputs: &[Value],
+    ) -> Result<Value, Refused> {
         let name = self.name() + part;
-        match self.graph.push(op.into(), inputs, &name, Some(self.span)) {
-            Ok(results) => Ok(Flow { value: results[0], features, raw: false }),
+        let site = Site::of(self.layer(), self.here());
+        match self.graph.push(op.into(), inputs, &name, site) {
+            Ok(results) => Ok(results[0]),
             Err(error) => {
-                let span = self.span;
+                let span = self.here();
                 Err(self.refuse(Diagnostic::error(span, error.to_string())))
             }
         }
     }
 
-    /// Names the model's output.
+    /// Names the model's output: the parameters of a distribution.
     ///
     /// # Errors
     /// There is one already.
-    pub fn finish(&mut self, logits: Value) -> Result<(), Refused> {
+    pub fn finish(&mut self, name: &str, value: Value, of: Distribution) -> Result<(), Refused> {
         if !self.graph.outputs().is_empty() {
-            let span = self.span;
+            let span = self.here();
             return Err(self.refuse(Diagnostic::error(span, "the model has an output already")));
         }
-        self.graph.output("logits", logits);
+        self.graph.output_as(name, value, OutputRole::Parameters(of));
         Ok(())
     }
 

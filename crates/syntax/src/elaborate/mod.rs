@@ -2,15 +2,18 @@
 
 mod arguments;
 mod build;
+mod scope;
+mod values;
+mod walk;
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{Diagnostic, Span};
-use pixelrnn_ops::{Add, PixelGraph};
+use pixelrnn_graph::Diagnostic;
+use pixelrnn_passes::Scale;
 
-use crate::ast::{Block, BlockKind, Call, Expr, Kind, Model, Statement};
+use crate::ast::{Expr, Ident, Model};
 use crate::evaluate::{defaults, evaluate, with_values};
-use crate::layers::{LAYERS, layer};
+use crate::layers::layer;
 use crate::suggest::closest;
 
 pub use arguments::Arguments;
@@ -43,22 +46,41 @@ pub struct Declared {
     /// Hyper-parameters in the order of the declaration, then the image's, as they are used.
     pub settings: Vec<(String, usize)>,
     pub image: Image,
-    /// Input `image [N, C, H, W]` of levels, the parameters, output `logits`.
-    pub graph: PixelGraph,
+    /// The label that the model is conditioned on: its name and the number of classes.
+    pub label: Option<(String, usize)>,
+    /// A graph for each scale, the image itself last. Inputs: `image [N, C, H, W]` of levels, the
+    /// conditions, the parameters; output: the parameters of the image's distribution.
+    pub scales: Vec<Scale>,
 }
 
 /// The settings beside hyper-parameters: they change what the line `image` says.
 pub const IMAGE_SETTINGS: [&str; 4] = ["height", "width", "colours", "levels"];
 
+/// Names that a hyper-parameter may not have: settings of the image, and keys that exported files
+/// use for something else.
+const RESERVED: [&str; 10] = [
+    "height",
+    "width",
+    "colours",
+    "colors",
+    "levels",
+    "image",
+    "model",
+    "graph",
+    "temperature",
+    "complete",
+];
+
 const MAX_SIDE: usize = 4096;
 const MAX_LEVELS: usize = 1 << 16;
+const MAX_CLASSES: usize = 1 << 16;
 pub(crate) const MAX_REPEAT: usize = 4096;
 /// Nodes of a declaration; more is a slip of the pen, and would only cost the user's memory.
 const MAX_NODES: usize = 20_000;
 
 /// Why a model cannot be built with these settings.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Trouble {
+pub enum ElaborateError {
     /// A setting that the model does not have, or that does not suit; there is no place in the text.
     Setting { name: String, message: String },
     /// Something in the text.
@@ -69,7 +91,7 @@ pub enum Trouble {
 ///
 /// # Errors
 /// A setting that the model does not have, or all that is wrong in the text.
-pub fn elaborate(model: &Model, overrides: &[(String, usize)]) -> Result<Declared, Trouble> {
+pub fn elaborate(model: &Model, overrides: &[(String, usize)]) -> Result<Declared, ElaborateError> {
     elaborate_shortened(model, overrides, MAX_REPEAT)
 }
 
@@ -78,38 +100,105 @@ pub(crate) fn elaborate_shortened(
     model: &Model,
     overrides: &[(String, usize)],
     most: usize,
-) -> Result<Declared, Trouble> {
+) -> Result<Declared, ElaborateError> {
     let overrides: BTreeMap<&str, usize> =
-        overrides.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        overrides.iter().map(|(n, v)| (american(n), *v)).collect();
     check_overrides(model, &overrides)?;
     let (values, mut diagnostics) = defaults(model);
     // Defaults may name earlier fields, whose values may have been changed.
-    let mut scope: Vec<(&str, usize)> = Vec::new();
+    let mut hyper: Vec<(&str, usize)> = Vec::new();
     for (field, default) in model.fields.iter().zip(values) {
         let name = field.name.text.as_str();
-        let fresh = evaluate(&field.default, &scope).unwrap_or(default);
-        scope.push((name, overrides.get(name).copied().unwrap_or(fresh)));
+        let fresh = evaluate(&field.default, &hyper).unwrap_or(default);
+        hyper.push((name, overrides.get(name).copied().unwrap_or(fresh)));
     }
-    let image = image(model, &scope, &overrides, &mut diagnostics);
-    let Some(image) = image else { return Err(Trouble::Text(diagnostics)) };
-    let build = Build::new(&model.name.text, image);
-    let mut walk = Walk { build, scope, most, diagnostics, halted: false, misplaced: false };
-    walk.model(model);
-    let Walk { mut build, scope, mut diagnostics, .. } = walk;
-    diagnostics.append(&mut build.diagnostics);
+    names(model, &mut diagnostics);
+    let image = image(model, &hyper, &overrides, &mut diagnostics);
+    let conditions = conditions(model, &hyper, &mut diagnostics);
+    let Some(image) = image else { return Err(ElaborateError::Text(diagnostics)) };
+    let label = conditions.first().map(|&(name, classes)| (name.to_string(), classes));
+    let mut walk = walk::Walk::new(model, image, hyper, conditions, most, diagnostics);
+    walk.model();
+    let (build, hyper, diagnostics) = walk.finish();
     if !diagnostics.is_empty() {
-        return Err(Trouble::Text(diagnostics));
+        return Err(ElaborateError::Text(diagnostics));
     }
     let mut settings: Vec<(String, usize)> =
-        scope.into_iter().map(|(n, v)| (n.to_string(), v)).collect();
+        hyper.into_iter().map(|(n, v)| (n.to_string(), v)).collect();
     let Image { height, width, colours, levels } = image;
     for (name, value) in IMAGE_SETTINGS.iter().zip([height, width, colours, levels]) {
         settings.push(((*name).to_string(), value));
     }
     let doc = doc_text(&model.docs);
-    let mut graph = build.graph;
-    graph.doc.clone_from(&doc);
-    Ok(Declared { name: model.name.text.clone(), doc, settings, image, graph })
+    let mut scales = build.scales;
+    scales.push(Scale::whole(build.graph));
+    let layers = scales.last().map(|scale| scale.graph.layers()).unwrap_or_default();
+    for scale in &mut scales {
+        scale.graph.doc.clone_from(&doc);
+        scale.graph.share_layers(std::sync::Arc::clone(&layers));
+    }
+    Ok(Declared { name: model.name.text.clone(), doc, settings, image, label, scales })
+}
+
+/// The setting that either spelling means.
+fn american(name: &str) -> &str {
+    if name == "colors" { "colours" } else { name }
+}
+
+/// Checks the names that stand beside the layers.
+fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
+    for field in &model.fields {
+        if RESERVED.contains(&field.name.text.as_str()) {
+            let wrong = format!("`{}` cannot name a hyper-parameter", field.name.text);
+            let remark = "it is a setting that every model has";
+            let wrong = Diagnostic::error(field.name.span, wrong).remark(remark);
+            diagnostics.push(wrong.help("take another name"));
+        }
+    }
+    let own = model.definitions.iter().map(|definition| (&definition.name, "a block"));
+    let conditions = model.conditions.iter().map(|condition| (&condition.name, "a condition"));
+    for (name, what) in conditions.chain(own) {
+        let text = name.text.as_str();
+        let field = model.fields.iter().find(|field| field.name.text == text);
+        let taken = layer(text).is_some() || text == "image";
+        if let Some(field) = field {
+            let wrong = format!("`{text}` is a hyper-parameter already");
+            let wrong = Diagnostic::error(name.span, wrong).also(field.name.span, "declared here");
+            diagnostics.push(wrong.help(format!("give {what} another name")));
+        } else if taken {
+            let wrong = format!("`{text}` has a meaning in every model");
+            let wrong = Diagnostic::error(name.span, wrong);
+            diagnostics.push(wrong.help(format!("give {what} another name")));
+        }
+    }
+}
+
+/// The conditions and their numbers of classes.
+fn conditions<'m>(
+    model: &'m Model,
+    hyper: &[(&str, usize)],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(&'m str, usize)> {
+    let mut all = Vec::new();
+    for condition in &model.conditions {
+        match evaluate(&condition.classes, hyper) {
+            Ok(classes @ 1..=MAX_CLASSES) => all.push((condition.name.text.as_str(), classes)),
+            Ok(classes) => {
+                let wrong = format!("`classes` cannot be {classes}");
+                let wrong = Diagnostic::error(condition.classes.span(), wrong);
+                let wrong = wrong.help(format!("it is 1 to {MAX_CLASSES}"));
+                diagnostics.push(with_values(wrong, &condition.classes, hyper));
+            }
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    let name = |condition: &crate::ast::Condition| -> Ident { condition.name.clone() };
+    if let [first, second, ..] = &model.conditions[..] {
+        let wrong = Diagnostic::error(name(second).span, "a model has one label")
+            .also(name(first).span, "declared here");
+        diagnostics.push(wrong.help("remove one of them"));
+    }
+    all
 }
 
 /// Doc lines as text: the space behind `///` goes.
@@ -118,7 +207,7 @@ pub fn doc_text(lines: &[String]) -> String {
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn check_overrides(model: &Model, overrides: &BTreeMap<&str, usize>) -> Result<(), Trouble> {
+fn check_overrides(model: &Model, overrides: &BTreeMap<&str, usize>) -> Result<(), ElaborateError> {
     let fields: Vec<&str> = model.fields.iter().map(|f| f.name.text.as_str()).collect();
     for &name in overrides.keys() {
         if !fields.contains(&name) && !IMAGE_SETTINGS.contains(&name) {
@@ -129,7 +218,7 @@ fn check_overrides(model: &Model, overrides: &BTreeMap<&str, usize>) -> Result<(
                 None => format!("there are: {}", known.join(", ")),
             };
             let message = format!("{} has no setting `{name}`; {hint}", model.name.text);
-            return Err(Trouble::Setting { name: name.to_string(), message });
+            return Err(ElaborateError::Setting { name: name.to_string(), message });
         }
     }
     Ok(())
@@ -165,253 +254,4 @@ fn image(
     let colours = number("colours", &model.image.colours, 1, 4);
     let levels = number("levels", &model.image.levels, 2, MAX_LEVELS);
     Some(Image { height: height?, width: width?, colours: colours?, levels: levels? })
-}
-
-struct Walk<'m> {
-    build: Build,
-    scope: Vec<(&'m str, usize)>,
-    /// Repeats beyond this are left out.
-    most: usize,
-    diagnostics: Vec<Diagnostic>,
-    /// Set once the graph grew too large: nothing more is built or said.
-    halted: bool,
-    /// Whether `logits` stood in a block: then it is not missing, too.
-    misplaced: bool,
-}
-
-impl<'m> Walk<'m> {
-    fn model(&mut self, model: &'m Model) {
-        let start = self.build.start();
-        let mut flow = Some(start);
-        let last = model.body.len().wrapping_sub(1);
-        self.build.labels.push(BTreeMap::new());
-        for (i, statement) in model.body.iter().enumerate() {
-            if self.halted {
-                return;
-            }
-            if let Kind::Layer(call) = &statement.kind
-                && call.name.text == "logits"
-                && i != last
-            {
-                let next = model.body[i + 1].span();
-                self.diagnostics.push(
-                    Diagnostic::error(next, "nothing may follow `logits`")
-                        .also(call.name.span, "the model ends here")
-                        .help("move `logits;` to the end"),
-                );
-                self.statement(statement, flow);
-                return;
-            }
-            flow = self.statement(statement, flow);
-        }
-        let ends = matches!(
-            model.body.last().map(|s| &s.kind),
-            Some(Kind::Layer(c)) if c.name.text == "logits"
-        );
-        if !ends && !self.misplaced {
-            self.diagnostics.push(
-                Diagnostic::error(model.name.span, format!("`{}` has no output", model.name.text))
-                    .help("end the declaration with `logits;`"),
-            );
-        }
-    }
-
-    /// One statement. Without a flow (something before it was wrong) it is checked, not built.
-    fn statement(&mut self, statement: &'m Statement, flow: Option<Flow>) -> Option<Flow> {
-        match &statement.kind {
-            Kind::Layer(call) => self.call(statement, call, flow),
-            Kind::Block(block) => self.block(statement, block, flow),
-        }
-    }
-
-    fn statements(&mut self, body: &'m [Statement], mut flow: Option<Flow>) -> Option<Flow> {
-        for statement in body {
-            if let Kind::Layer(call) = &statement.kind
-                && call.name.text == "logits"
-            {
-                self.diagnostics.push(
-                    Diagnostic::error(call.name.span, "`logits` may not stand inside a block")
-                        .help("it is the last line of the whole declaration"),
-                );
-                self.misplaced = true;
-                continue;
-            }
-            if self.halted {
-                return None;
-            }
-            flow = self.statement(statement, flow);
-        }
-        flow
-    }
-
-    fn call(&mut self, statement: &Statement, call: &Call, flow: Option<Flow>) -> Option<Flow> {
-        let Some(layer) = layer(&call.name.text) else {
-            self.unknown_layer(call);
-            return None;
-        };
-        let label = statement.label.as_ref().unwrap_or(&call.name);
-        // Layers without weights need no name of their own.
-        if layer.has_weights || statement.label.is_some() {
-            self.claim(&label.text, label.span, statement.label.is_none());
-        }
-        let arguments = Arguments::read(layer, call, &self.scope, &mut self.diagnostics);
-        let (arguments, flow) = (arguments?, flow?);
-        self.build.enter(&label.text, call.span);
-        let result = (layer.build)(&mut self.build, &arguments, flow);
-        self.build.leave();
-        if self.build.graph.nodes().len() > MAX_NODES && !self.halted {
-            self.halted = true;
-            self.diagnostics.push(
-                Diagnostic::error(call.span, format!("the model has more than {MAX_NODES} layers"))
-                    .help("repeat less"),
-            );
-        }
-        result.ok()
-    }
-
-    fn unknown_layer(&mut self, call: &Call) {
-        let name = &call.name.text;
-        let unknown = Diagnostic::error(call.name.span, format!("there is no layer `{name}`"));
-        let names = LAYERS.iter().map(|l| l.name);
-        self.diagnostics.push(match closest(name, names.clone()) {
-            Some(near) => unknown.help(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))),
-        });
-    }
-
-    /// Takes a name in the current block.
-    fn claim(&mut self, name: &str, span: Span, by_default: bool) {
-        let Some(labels) = self.build.labels.last_mut() else { return };
-        if let Some(&first) = labels.get(name) {
-            let twice = Diagnostic::error(span, format!("`{name}` is already used in this block"))
-                .also(first, "first used here");
-            self.diagnostics.push(match by_default {
-                true => twice.help("give each its own label, such as `second: ...`"),
-                false => twice.help("choose another label"),
-            });
-            return;
-        }
-        labels.insert(name.to_string(), span);
-    }
-
-    fn block(
-        &mut self,
-        statement: &'m Statement,
-        block: &'m Block,
-        flow: Option<Flow>,
-    ) -> Option<Flow> {
-        if let Some(label) = &statement.label {
-            self.claim(&label.text, label.span, false);
-            self.build.path.push(label.text.clone());
-            self.build.labels.push(BTreeMap::new());
-        }
-        if block.body.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::error(block.span, "this block is empty").help("put a layer into it"),
-            );
-        }
-        let result = match block.kind {
-            BlockKind::Plain => self.statements(&block.body, flow),
-            BlockKind::Repeat => self.repeat(block, flow),
-            BlockKind::Residual => self.residual(block, flow),
-            BlockKind::Collect => self.collect(block, flow),
-        };
-        if statement.label.is_some() {
-            self.build.path.pop();
-            self.build.labels.pop();
-        }
-        result
-    }
-
-    fn repeat(&mut self, block: &'m Block, mut flow: Option<Flow>) -> Option<Flow> {
-        let expr = block.count.as_ref()?;
-        let count = match evaluate(expr, &self.scope) {
-            Ok(count @ 1..=MAX_REPEAT) => count,
-            Ok(count) => {
-                let wrong = format!("a block cannot be repeated {count} times");
-                let wrong = Diagnostic::error(expr.span(), wrong)
-                    .help(format!("it is repeated 1 to {MAX_REPEAT} times"));
-                self.diagnostics.push(with_values(wrong, expr, &self.scope));
-                1
-            }
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                1
-            }
-        };
-        let before = self.complaints();
-        for i in 0..count.min(self.most) {
-            self.build.path.push(i.to_string());
-            self.build.labels.push(BTreeMap::new());
-            flow = self.statements(&block.body, flow);
-            self.build.labels.pop();
-            self.build.path.pop();
-            // What is wrong once is wrong each time; say it once. Without a flow nothing grows, and
-            // no limit would end repeats of repeats.
-            if flow.is_none() || self.complaints() > before || self.halted {
-                return None;
-            }
-        }
-        flow
-    }
-
-    /// How much has been found wrong so far.
-    fn complaints(&self) -> usize {
-        self.diagnostics.len() + self.build.diagnostics.len()
-    }
-
-    fn residual(&mut self, block: &'m Block, flow: Option<Flow>) -> Option<Flow> {
-        let inner = self.statements(&block.body, flow.clone());
-        let (flow, inner) = (flow?, inner?);
-        if flow.raw {
-            let wrong = Diagnostic::error(block.keyword.span, "a residual block may not be first")
-                .remark("it would add the image itself, which is to be predicted")
-                .help("begin with `masked_conv(7 x 7, A, features)`");
-            self.diagnostics.push(wrong);
-            return None;
-        }
-        if flow.features != inner.features {
-            let (enter, end) = (flow.features, inner.features);
-            let last = block.body.last().map_or(block.span, Statement::span);
-            self.diagnostics.push(
-                Diagnostic::error(last, format!("this branch ends with {end} features"))
-                    .also(block.keyword.span, format!("{enter} features enter the block"))
-                    .help(format!("end it with `masked_conv(1 x 1, B, {enter})`")),
-            );
-            return None;
-        }
-        self.build.enter("sum", block.keyword.span);
-        let sum = self.build.push(Add, &[flow.value, inner.value], flow.features);
-        self.build.leave();
-        sum.ok()
-    }
-
-    fn collect(&mut self, block: &'m Block, flow: Option<Flow>) -> Option<Flow> {
-        self.build.open_collect();
-        let mut end = self.statements(&block.body, flow);
-        let taps = self.build.close_collect();
-        if taps.is_empty() && end.is_some() {
-            self.diagnostics.push(
-                Diagnostic::error(block.keyword.span, "nothing is collected in this block")
-                    .help("put `skip(features);` behind the blocks inside it"),
-            );
-            return None;
-        }
-        for (tap, span) in taps {
-            let flow = end?;
-            if tap.features != flow.features {
-                let (have, want) = (tap.features, flow.features);
-                self.diagnostics.push(
-                    Diagnostic::error(span, format!("this skip connection has {have} features"))
-                        .also(block.keyword.span, format!("the block ends with {want} features"))
-                        .help(format!("write `skip({want})`")),
-                );
-                return None;
-            }
-            self.build.enter("skip_sum", span);
-            end = self.build.push(Add, &[flow.value, tap.value], flow.features).ok();
-            self.build.leave();
-        }
-        end
-    }
 }

@@ -9,7 +9,7 @@ const fn activation(
     name: &'static str,
     build: fn(&mut Build, &crate::elaborate::Arguments, Flow) -> Result<Flow, Refused>,
 ) -> Layer {
-    Layer { name, usage: name, parameters: &[], has_weights: false, build }
+    Layer { name, usage: name, parameters: &[], has_weights: false, terminal: false, build }
 }
 
 pub(super) const RELU: Layer = activation("relu", |cx, _, flow| apply(cx, Relu.into(), flow));

@@ -1,4 +1,4 @@
-//! `conv(height x width, features)`: a convolution without a mask. On a map that holds pixels still
+//! `conv(height x width, features, bias = learned)`: a convolution without a mask. On a map that holds pixels still
 //! to be predicted it leaks, and the causality check says so; it is there for maps that do not.
 
 use pixelrnn_ops::{Mask, MaskKind};
@@ -8,17 +8,19 @@ use crate::elaborate::{Arguments, Build, Flow, Refused};
 
 pub(super) const LAYER: Layer = Layer {
     name: "conv",
-    usage: "conv(height x width, features)",
+    usage: "conv(height x width, features, bias = learned or none)",
     parameters: &[
-        Parameter::required("kernel", Kind::Kernel),
+        Parameter::required("kernel", Kind::Kernel { odd: true }),
         Parameter::required("features", Kind::Number),
+        Parameter::word("bias", &["learned", "none"], 0),
     ],
     has_weights: true,
+    terminal: false,
     build,
 };
 
 fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
     let colours = cx.image().colours;
     let mask = Mask { kind: MaskKind::Open, kernel: args.kernel("kernel"), colours, gates: 1 };
-    masked_conv::conv(cx, mask, args.number("features"), flow)
+    masked_conv::conv_with(cx, mask, args.number("features"), flow, args.word("bias") == 0)
 }

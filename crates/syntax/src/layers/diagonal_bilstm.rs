@@ -2,17 +2,20 @@
 
 use pixelrnn_ops::{DiagonalBilstm, Mask, MaskKind};
 
+use super::row_lstm::bias;
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
 pub(super) const LAYER: Layer = Layer {
     name: "diagonal_bilstm",
-    usage: "diagonal_bilstm(features, initial = zero or learned)",
+    usage: "diagonal_bilstm(features, initial = zero or learned, bias = map)",
     parameters: &[
         Parameter::required("features", Kind::Number),
-        Parameter::optional("initial", Kind::Word(&["zero", "learned"]), 0),
+        Parameter::word("initial", &["zero", "learned"], 0),
+        Parameter::map("bias"),
     ],
     has_weights: true,
+    terminal: false,
     build,
 };
 
@@ -36,5 +39,6 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
             inputs.push(cx.zeros(&name("initial_cell"), &[h])?);
         }
     }
-    cx.push(DiagonalBilstm { colours, learned }, &inputs, h)
+    let biased = bias(cx, args, gates, &mut inputs)?;
+    cx.push(DiagonalBilstm { colours, learned, biased }, &inputs, h)
 }

@@ -1,20 +1,23 @@
-//! `masked_conv(height x width, A|B, features)`: section 3.4.
+//! `masked_conv(height x width, A|B, features, gates = 1)`: section 3.4. With several gates each has its
+//! own color groups, as the four of an LSTM and the two of a gated layer have.
 
 use pixelrnn_graph::Diagnostic;
-use pixelrnn_ops::{Mask, MaskKind, MaskedConv};
+use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
 
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
 pub(super) const LAYER: Layer = Layer {
     name: "masked_conv",
-    usage: "masked_conv(height x width, A or B, features)",
+    usage: "masked_conv(height x width, A or B, features, gates = 1)",
     parameters: &[
-        Parameter::required("kernel", Kind::Kernel),
+        Parameter::required("kernel", Kind::Kernel { odd: true }),
         Parameter::required("mask", Kind::Word(&["A", "B"])),
         Parameter::required("features", Kind::Number),
+        Parameter::number("gates", Kind::Number, 1),
     ],
     has_weights: true,
+    terminal: false,
     build,
 };
 
@@ -36,7 +39,13 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
                 .help("use a larger kernel, such as `7 x 7`"),
         ));
     }
-    conv(cx, Mask { kind, kernel, colours, gates: 1 }, args.number("features"), flow)
+    let (features, gates) = (args.number("features"), args.number("gates"));
+    if !features.is_multiple_of(gates) {
+        let wrong = format!("{features} features are not {gates} equal gates");
+        let help = format!("write a multiple of {gates} features");
+        return Err(cx.refuse(Diagnostic::error(args.span("gates"), wrong).help(help)));
+    }
+    conv(cx, Mask { kind, kernel, colours, gates }, features, flow)
 }
 
 /// A convolution with its parameters `weight` and `bias`.
@@ -46,9 +55,26 @@ pub(super) fn conv(
     features: usize,
     flow: Flow,
 ) -> Result<Flow, Refused> {
+    conv_with(cx, mask, features, flow, true)
+}
+
+/// The same, without a bias if that is wished.
+pub(super) fn conv_with(
+    cx: &mut Build,
+    mask: Mask,
+    features: usize,
+    flow: Flow,
+    biased: bool,
+) -> Result<Flow, Refused> {
     let [kh, kw] = mask.kernel;
     let fan_in = mask.fan_in(features, flow.features);
     let weight = cx.weight("weight", &[features, flow.features, kh, kw], fan_in)?;
-    let bias = cx.zeros("bias", &[features])?;
+    let bias = match biased {
+        true => cx.zeros("bias", &[features])?,
+        false => {
+            let value = pixelrnn_graph::Array::zeros(vec![features]);
+            cx.node("/no_bias", Constant { value }, &[])?
+        }
+    };
     cx.push(MaskedConv::on_maps(mask), &[flow.value, weight, bias], features)
 }

@@ -1,12 +1,16 @@
 //! The table of layers: what a declaration may name. A layer is a file here and a line in
 //! [`LAYERS`]; neither the parser nor the elaborator knows any by name.
 
+mod above;
 mod activation;
 mod conv;
+mod deconv;
 mod diagonal_bilstm;
+mod gate;
 mod logits;
 mod masked_conv;
 mod row_lstm;
+mod shift_down;
 mod skip;
 
 use crate::elaborate::{Arguments, Build, Flow, Refused};
@@ -14,14 +18,29 @@ use crate::elaborate::{Arguments, Build, Flow, Refused};
 /// What an argument may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// `height x width`, both odd.
-    Kernel,
+    /// `height x width`, both odd if that is said.
+    Kernel { odd: bool },
     /// A number, at least one.
     Number,
     /// An odd number.
     Odd,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A map, given by name.
+    Map,
+}
+
+/// What stands for an argument that is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Default {
+    /// It must be given, and may be given by position.
+    Required,
+    /// A number.
+    Number(usize),
+    /// The position of a word.
+    Word(usize),
+    /// There is none.
+    Nothing,
 }
 
 /// A parameter of a layer.
@@ -29,18 +48,30 @@ pub enum Kind {
 pub struct Parameter {
     pub name: &'static str,
     pub kind: Kind,
-    /// What stands for it when it is left out: a number, or the position of a word. Without a
-    /// default it must be given, and may be given by position.
-    pub default: Option<usize>,
+    /// What stands for it when it is left out.
+    pub default: Default,
 }
 
 impl Parameter {
     const fn required(name: &'static str, kind: Kind) -> Parameter {
-        Parameter { name, kind, default: None }
+        Parameter { name, kind, default: Default::Required }
     }
 
-    const fn optional(name: &'static str, kind: Kind, default: usize) -> Parameter {
-        Parameter { name, kind, default: Some(default) }
+    const fn number(name: &'static str, kind: Kind, default: usize) -> Parameter {
+        Parameter { name, kind, default: Default::Number(default) }
+    }
+
+    const fn word(name: &'static str, words: &'static [&'static str], default: usize) -> Parameter {
+        Parameter { name, kind: Kind::Word(words), default: Default::Word(default) }
+    }
+
+    const fn map(name: &'static str) -> Parameter {
+        Parameter { name, kind: Kind::Map, default: Default::Nothing }
+    }
+
+    /// Whether it is a map.
+    pub fn is_map(&self) -> bool {
+        self.kind == Kind::Map
     }
 }
 
@@ -52,6 +83,8 @@ pub struct Layer {
     pub parameters: &'static [Parameter],
     /// Whether it has weights, which take the label as their path.
     pub has_weights: bool,
+    /// Whether it ends a model.
+    pub terminal: bool,
     pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, Refused>,
 }
 
@@ -61,12 +94,21 @@ pub const LAYERS: &[Layer] = &[
     row_lstm::LAYER,
     diagonal_bilstm::LAYER,
     conv::LAYER,
+    above::LAYER,
+    shift_down::LAYER,
+    deconv::LAYER,
+    gate::LAYER,
     activation::RELU,
     activation::TANH,
     activation::SIGMOID,
     skip::LAYER,
     logits::LAYER,
 ];
+
+/// The layers that end a model.
+pub fn terminals() -> impl Iterator<Item = &'static Layer> {
+    LAYERS.iter().filter(|layer| layer.terminal)
+}
 
 /// The layer of this name.
 pub fn layer(name: &str) -> Option<&'static Layer> {

@@ -1,5 +1,6 @@
 //! `row_lstm(features)`: section 3.1.
 
+use pixelrnn_graph::{Diagnostic, Value};
 use pixelrnn_ops::{Mask, MaskKind, RowLstm};
 
 use super::{Kind, Layer, Parameter};
@@ -7,13 +8,15 @@ use crate::elaborate::{Arguments, Build, Flow, Refused};
 
 pub(super) const LAYER: Layer = Layer {
     name: "row_lstm",
-    usage: "row_lstm(features, kernel = 3, initial = zero or learned)",
+    usage: "row_lstm(features, kernel = 3, initial = zero or learned, bias = map)",
     parameters: &[
         Parameter::required("features", Kind::Number),
-        Parameter::optional("kernel", Kind::Odd, 3),
-        Parameter::optional("initial", Kind::Word(&["zero", "learned"]), 0),
+        Parameter::number("kernel", Kind::Odd, 3),
+        Parameter::word("initial", &["zero", "learned"], 0),
+        Parameter::map("bias"),
     ],
     has_weights: true,
+    terminal: false,
     build,
 };
 
@@ -33,5 +36,33 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
         inputs.push(cx.zeros("initial_hidden", &[h])?);
         inputs.push(cx.zeros("initial_cell", &[h])?);
     }
-    cx.push(RowLstm { colours, learned }, &inputs, h)
+    let biased = bias(cx, args, gates, &mut inputs)?;
+    cx.push(RowLstm { colours, learned, biased }, &inputs, h)
+}
+
+/// Adds the map `bias`, if one is given, to the inputs of a recurrent layer of so many gates in all.
+pub(super) fn bias(
+    cx: &mut Build,
+    args: &Arguments,
+    gates: usize,
+    inputs: &mut Vec<Value>,
+) -> Result<bool, Refused> {
+    let Some(map) = args.map("bias") else { return Ok(false) };
+    let [height, width] = cx.size(map);
+    let image = cx.image();
+    let fits = [height, width] == [image.height, image.width] || [height, width] == [1, 1];
+    if map.raw {
+        let wrong = "the bias is the image itself, which is to be predicted";
+        let wrong = Diagnostic::error(args.span("bias"), wrong);
+        return Err(cx.refuse(wrong.help("give a map that knows earlier pixels only")));
+    }
+    if map.features != gates || !fits {
+        let found = format!("it has {} features, {height} x {width}", map.features);
+        let wrong = format!("the bias must have {gates} features, one for each gate's feature");
+        let help = format!("bring it there with `conv(1 x 1, {gates})`");
+        let wrong = Diagnostic::error(args.span("bias"), wrong).remark(found);
+        return Err(cx.refuse(wrong.help(help)));
+    }
+    inputs.push(map.value);
+    Ok(true)
 }

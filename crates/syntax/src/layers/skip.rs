@@ -11,6 +11,7 @@ pub(super) const LAYER: Layer = Layer {
     usage: "skip(features)",
     parameters: &[Parameter::required("features", Kind::Number)],
     has_weights: true,
+    terminal: false,
     build,
 };
 

@@ -4,7 +4,10 @@ use pixelrnn_graph::{Diagnostic, Span};
 
 use super::MAX_DEPTH;
 use super::cursor::{Parsed, Parser, Reported};
-use crate::ast::{Arg, ArgValue, Block, BlockKind, Call, Expr, Ident, Image, Kind, Statement};
+use crate::ast::{
+    Arg, ArgValue, Block, BlockKind, Call, Condition, Definition, Expr, Ident, Image, Kind,
+    Statement, Targets,
+};
 use crate::keywords::{BLOCKS, block_kind};
 use crate::lexer::{TokenKind, show};
 use crate::suggest::closest;
@@ -14,6 +17,8 @@ const MAX_HEAD: usize = 64;
 
 const BLOCK_FORMS: &str =
     "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }` and `block { ... }`";
+
+const SCALE: &str = "a scale is written `scale name: every 2 { ... }`";
 
 impl Parser<'_> {
     /// Statements up to the `}` that closes the block they are in, or to the end of the text.
@@ -34,8 +39,14 @@ impl Parser<'_> {
                     self.report(empty.help("remove it"));
                     self.bump();
                 }
-                _ if self.word_at(0) == "image" && !self.is_punct_at(1, ':') => {
+                _ if self.word_at(0) == "image"
+                    && ![':', '.'].iter().any(|c| self.is_punct_at(1, *c)) =>
+                {
                     self.late_image(image);
+                }
+                _ if self.names_item("condition") => self.condition(),
+                _ if self.word_at(0) == "block" && !self.word_at(1).is_empty() => {
+                    self.definition(image);
                 }
                 _ if self.word_at(0) == "pub" && !self.is_punct_at(1, ':') => {
                     let second = Diagnostic::error(self.span(), "a second model begins here");
@@ -79,6 +90,9 @@ impl Parser<'_> {
     }
 
     fn statement(&mut self, image: &mut Option<Image>) -> Parsed<Statement> {
+        if self.names_item("scale") {
+            return self.scale(image);
+        }
         let labelled = self.is_punct_at(1, ':');
         let label = if labelled { self.ident() } else { None };
         if label.is_some() {
@@ -91,14 +105,54 @@ impl Parser<'_> {
             self.bump();
             self.bump();
         }
-        let kind = self.kind_of_statement(label.is_some(), image)?;
-        Ok(Statement { label, kind })
+        let targets = self.targets();
+        let kind = self.kind_of_statement(label.is_some(), targets.is_some(), image)?;
+        Ok(Statement { label, targets, kind })
     }
 
-    fn kind_of_statement(&mut self, labelled: bool, image: &mut Option<Image>) -> Parsed<Kind> {
+    /// `name =` or `(name, ...) =`.
+    fn targets(&mut self) -> Option<Targets> {
+        if self.is_punct_at(1, '=') && !self.word_at(0).is_empty() {
+            let names = self.ident().into_iter().collect();
+            self.bump();
+            return Some(Targets { names, tuple: false });
+        }
+        if !self.is_punct('(') {
+            return None;
+        }
+        // Names and commas up to a parenthesis with `=` behind it.
+        let mut ahead = 1;
+        while !self.word_at(ahead).is_empty() || self.is_punct_at(ahead, ',') {
+            ahead += 1;
+        }
+        if !(self.is_punct_at(ahead, ')') && self.is_punct_at(ahead + 1, '=')) {
+            return None;
+        }
+        let mut names = Vec::new();
+        while ahead > 0 {
+            match self.ident() {
+                Some(name) => names.push(name),
+                None => self.bump(),
+            }
+            ahead -= 1;
+        }
+        self.eat(')');
+        self.bump();
+        Some(Targets { names, tuple: true })
+    }
+
+    fn kind_of_statement(
+        &mut self,
+        labelled: bool,
+        named: bool,
+        image: &mut Option<Image>,
+    ) -> Parsed<Kind> {
         let after = if labelled { " after the label" } else { "" };
         if self.is_punct('{') {
             return Err(self.expected_help(&format!("a layer{after}"), Some(BLOCK_FORMS)));
+        }
+        if self.is_punct('(') {
+            return self.parenthesized();
         }
         let Some(name) = self.ident() else {
             let help = "a layer is written `name;` or `name(arguments);`";
@@ -109,10 +163,223 @@ impl Parser<'_> {
             return Err(reported);
         };
         match block_kind(&name.text) {
-            Some(kind) => self.block(name, kind, image).map(Kind::Block),
-            None if self.block_follows() => self.unknown_block(name, image).map(Kind::Block),
-            None => self.call(name).map(Kind::Layer),
+            Some(BlockKind::Scale) if self.is_punct('{') || !self.word_at(0).is_empty() => {
+                let wrong = Diagnostic::error(name.span, "this scale has no name");
+                self.report(wrong.help(SCALE));
+                return Err(Reported);
+            }
+            Some(kind) if kind != BlockKind::Scale => {
+                return self.block(name, kind, image).map(Kind::Block);
+            }
+            _ if self.block_follows() => return self.unknown_block(name, image).map(Kind::Block),
+            _ => {}
         }
+        self.broken = false;
+        let expr = self.expr_from(name)?;
+        self.end_of_statement(true);
+        Ok(match expr {
+            Expr::Name(name) if !named => {
+                Kind::Layer(Call { span: name.span, name, args: Vec::new() })
+            }
+            Expr::Call(call) if !named => Kind::Layer(call),
+            expr => Kind::Value(expr),
+        })
+    }
+
+    /// `(value, value)`, or a value that begins with a parenthesis.
+    fn parenthesized(&mut self) -> Parsed<Kind> {
+        let (mark, open) = (self.mark(), self.span());
+        self.broken = false;
+        self.bump();
+        let first = self.expr()?;
+        if !self.is_punct(',') {
+            self.rewind(mark);
+            let expr = self.expr()?;
+            self.end_of_statement(true);
+            return Ok(Kind::Value(expr));
+        }
+        let mut values = vec![first];
+        while self.eat(',') {
+            if self.is_punct(')') {
+                break;
+            }
+            values.push(self.expr()?);
+        }
+        self.expect(')')?;
+        let span = open.to(self.last());
+        if !self.is_punct('}') {
+            self.end_of_statement(false);
+        }
+        Ok(Kind::Values(values, span))
+    }
+
+    /// The `;` behind a statement; a value may end a block without one.
+    fn end_of_statement(&mut self, value: bool) {
+        if self.eat(';') || self.broken {
+            return;
+        }
+        if value && self.tail && self.is_punct('}') {
+            return;
+        }
+        // What can begin a statement, or end a block, says that only the `;` was forgotten.
+        let starts = matches!(
+            self.kind(),
+            TokenKind::Word | TokenKind::End | TokenKind::Doc(_) | TokenKind::Punct('}')
+        );
+        let _ = self.missing_after(';');
+        if !starts {
+            self.skip_to(&[]);
+            self.eat(';');
+        }
+    }
+
+    /// Whether an item begins here: `word name :`.
+    fn names_item(&self, word: &str) -> bool {
+        self.word_at(0) == word && !self.word_at(1).is_empty() && self.is_punct_at(2, ':')
+    }
+
+    /// `condition name: classes n;`
+    fn condition(&mut self) {
+        let start = self.span();
+        self.bump();
+        let name = self.ident();
+        self.bump();
+        let form = "write `condition label: classes 10;`";
+        if !self.eat_word("classes") {
+            let _ = self.expected_help("`classes`", Some(form));
+            self.skip_to(&[]);
+            self.eat(';');
+            return;
+        }
+        if let (Some(name), Ok(classes)) = (name, self.expr()) {
+            let span = start.to(self.last());
+            let twice = self.conditions.iter().find(|other| other.name.text == name.text);
+            if let Some(first) = twice {
+                let message = format!("the condition `{}` is declared twice", name.text);
+                let twice =
+                    Diagnostic::error(name.span, message).also(first.name.span, "first here");
+                self.report(twice.help("remove one of them"));
+            } else {
+                self.conditions.push(Condition { name, classes, span });
+            }
+        } else {
+            self.skip_to(&[]);
+        }
+        self.broken = false;
+        self.end_of_statement(false);
+    }
+
+    /// `scale name: every n { ... }`
+    fn scale(&mut self, image: &mut Option<Image>) -> Parsed<Statement> {
+        let Some(keyword) = self.ident() else { return Err(Reported) };
+        let label = self.ident();
+        self.bump();
+        if !self.eat_word("every") {
+            let reported = self.expected_help("`every`", Some(SCALE));
+            return Err(reported);
+        }
+        if self.is_punct('{') {
+            let message = "this scale does not say which pixels it has";
+            return Err(self.report(Diagnostic::error(keyword.span, message).help(SCALE)));
+        }
+        let count = Some(self.expr()?);
+        if !self.is_punct('{') {
+            return Err(self.expected_help("`{`", Some(SCALE)));
+        }
+        let tail = std::mem::replace(&mut self.tail, false);
+        let inside = self.braces(image);
+        self.tail = tail;
+        let (body, close) = inside?;
+        let span = keyword.span.to(close);
+        let kind = BlockKind::Scale;
+        let block = Block { keyword, kind, count, with: Vec::new(), body, span };
+        Ok(Statement { label, targets: None, kind: Kind::Block(block) })
+    }
+
+    /// `block name(parameters) { ... }`
+    fn definition(&mut self, image: &mut Option<Image>) {
+        let start = self.span();
+        if self.depth > 0 {
+            let inside = Diagnostic::error(start, "a block may not be defined inside a block");
+            self.report(inside.help("define it before the layers, right after `image`"));
+        }
+        self.bump();
+        let Some(name) = self.ident() else { return };
+        let parameters = match self.parameters(&name) {
+            Ok(parameters) => parameters,
+            Err(Reported) => {
+                self.recover(image);
+                return;
+            }
+        };
+        if !self.is_punct('{') {
+            let help = "a block is defined as `block name(parameters) { ... }`";
+            let _ = self.expected_help("`{`", Some(help));
+            self.recover(image);
+            return;
+        }
+        let tail = std::mem::replace(&mut self.tail, true);
+        let inside = self.braces(image);
+        self.tail = tail;
+        let Ok((body, close)) = inside else { return };
+        let span = start.to(close);
+        if let Some(first) = self.definitions.iter().find(|other| other.name.text == name.text) {
+            let message = format!("the block `{}` is defined twice", name.text);
+            let twice = Diagnostic::error(name.span, message).also(first.name.span, "first here");
+            self.report(twice.help("give one of them another name"));
+            return;
+        }
+        self.definitions.push(Definition { name, parameters, body, span });
+    }
+
+    /// `(name, ...)`
+    fn parameters(&mut self, block: &Ident) -> Parsed<Vec<Ident>> {
+        if !self.is_punct('(') {
+            let help = format!("write `block {}(x, features) {{ ... }}`", block.text);
+            return Err(self.expected_help("`(` and the block's parameters", Some(&help)));
+        }
+        self.bump();
+        let mut names: Vec<Ident> = Vec::new();
+        while !self.eat(')') {
+            let Some(name) = self.ident() else {
+                let help = "a parameter is a name: it may stand for a map, a number or a word";
+                return Err(self.expected_help("a parameter or `)`", Some(help)));
+            };
+            if let Some(first) = names.iter().find(|other| other.text == name.text) {
+                let message = format!("the parameter `{}` stands twice", name.text);
+                let twice = Diagnostic::error(name.span, message).also(first.span, "first here");
+                self.report(twice.help("give one of them another name"));
+            }
+            names.push(name);
+            if !self.eat(',') && !self.is_punct(')') {
+                return Err(self.expected("`,` or `)`"));
+            }
+        }
+        Ok(names)
+    }
+
+    /// `with (name, ...)` behind the count of a repeat.
+    fn with(&mut self) -> Vec<Ident> {
+        if self.word_at(0) != "with" {
+            return Vec::new();
+        }
+        self.bump();
+        let mut names = Vec::new();
+        if !self.eat('(') {
+            let help = "write `repeat n with (v, x) { ...; (v, x) }`";
+            let _ = self.expected_help("`(`", Some(help));
+            return names;
+        }
+        while let Some(name) = self.ident() {
+            names.push(name);
+            self.eat(',');
+        }
+        if !self.eat(')') {
+            let _ = self.expected("a name or `)`");
+            self.skip_to(&[')']);
+            self.eat(')');
+        }
+        names
     }
 
     /// Whether what comes next, up to a `{`, looks like the rest of a block's head.
@@ -156,6 +423,7 @@ impl Parser<'_> {
         image: &mut Option<Image>,
     ) -> Parsed<Block> {
         let count = (kind == BlockKind::Repeat).then(|| self.count(&keyword));
+        let with = if count.is_some() { self.with() } else { Vec::new() };
         if !self.is_punct('{') && !matches!(count, Some(None)) {
             let after = if count.is_some() { "the count" } else { &show(&keyword.text) };
             let _ = self.expected_help(&format!("`{{` after {after}"), Some(BLOCK_FORMS));
@@ -166,10 +434,13 @@ impl Parser<'_> {
                 return Err(Reported);
             }
         }
-        let (body, close) = self.braces(image)?;
+        let tail = std::mem::replace(&mut self.tail, !with.is_empty());
+        let inside = self.braces(image);
+        self.tail = tail;
+        let (body, close) = inside?;
         let span = keyword.span.to(close);
         let count = count.map(|count| count.unwrap_or(Expr::Int { value: 1, span: keyword.span }));
-        Ok(Block { keyword, kind, count, body, span })
+        Ok(Block { keyword, kind, count, with, body, span })
     }
 
     /// How often to repeat; `None` if that has been reported to be missing.
@@ -204,34 +475,8 @@ impl Parser<'_> {
         Ok((body, self.last()))
     }
 
-    /// The rest of a layer. Once its name is read it is a layer, so that an editor can complete it.
-    fn call(&mut self, name: Ident) -> Parsed<Call> {
-        let mut args = Vec::new();
-        let mut span = name.span;
-        let mut closed = true;
-        if self.is_punct('(') {
-            let open = self.span();
-            self.bump();
-            closed = self.args(open, &mut args);
-            span = span.to(self.last());
-        }
-        if !self.eat(';') && closed {
-            // What can begin a statement, or end a block, says that only the `;` was forgotten.
-            let starts = matches!(
-                self.kind(),
-                TokenKind::Word | TokenKind::End | TokenKind::Doc(_) | TokenKind::Punct('}')
-            );
-            let _ = self.missing_after(';');
-            if !starts {
-                self.skip_to(&[]);
-                self.eat(';');
-            }
-        }
-        Ok(Call { name, args, span })
-    }
-
     /// `arg, ... )`. Returns whether the `)` was there.
-    fn args(&mut self, open: Span, args: &mut Vec<Arg>) -> bool {
+    pub fn args(&mut self, open: Span, args: &mut Vec<Arg>) -> bool {
         loop {
             if self.eat(')') {
                 return true;

@@ -2,7 +2,7 @@
 
 use pixelrnn_graph::{Diagnostic, Span};
 
-use crate::ast::Ident;
+use crate::ast::{Condition, Definition, Ident};
 use crate::lexer::{Token, TokenKind, show};
 
 /// The mark of a failure that has been reported (or that follows from one that has).
@@ -22,6 +22,15 @@ pub(super) struct Parser<'a> {
     pub depth: usize,
     /// Operators and parentheses that the expression at hand may still have.
     pub budget: usize,
+    /// Calls that are open here, one in the arguments of the other.
+    pub nesting: usize,
+    /// Whether the last call was left unclosed, which has been reported.
+    pub broken: bool,
+    /// Whether the last statement of the block may be a value without `;`.
+    pub tail: bool,
+    /// What stands beside the statements.
+    pub conditions: Vec<Condition>,
+    pub definitions: Vec<Definition>,
     /// Whether an unclosed brace has been reported: the braces around it are unclosed as well.
     pub unclosed: bool,
 }
@@ -29,7 +38,20 @@ pub(super) struct Parser<'a> {
 impl<'a> Parser<'a> {
     pub fn new(text: &'a str, tokens: &'a [Token]) -> Parser<'a> {
         let diagnostics = Vec::new();
-        Parser { text, tokens, at: 0, diagnostics, depth: 0, budget: 0, unclosed: false }
+        Parser {
+            text,
+            tokens,
+            at: 0,
+            diagnostics,
+            depth: 0,
+            budget: 0,
+            nesting: 0,
+            broken: false,
+            tail: false,
+            conditions: Vec::new(),
+            definitions: Vec::new(),
+            unclosed: false,
+        }
     }
 
     /// The kind of the token `ahead` of the next one.

@@ -1,20 +1,35 @@
-//! Arithmetic, and the kernel sizes made of two of them.
+//! Expressions: arithmetic, kernel sizes, and layers of values.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
 use super::cursor::{Parsed, Parser};
-use crate::ast::{ArgValue, BinaryOp, Expr, Ident};
+use crate::ast::{ArgValue, BinaryOp, Call, Expr, Ident};
 use crate::lexer::TokenKind;
 
-/// Operators and parentheses in one expression. It bounds the recursion here and the depth of the
-/// tree, hence every recursion over it.
+/// Operators, calls and parentheses in one expression. With [`MAX_NESTING`] it bounds the recursion
+/// here and the depth of the tree, hence every recursion over it.
 const MAX_PARTS: usize = 64;
+
+/// Calls in the arguments of calls.
+const MAX_NESTING: usize = 8;
 
 impl Parser<'_> {
     /// `a + b * (c - 1)`.
     pub fn expr(&mut self) -> Parsed<Expr> {
+        let outer = std::mem::replace(&mut self.budget, MAX_PARTS);
+        let expr = self.binary(0);
+        self.budget = outer;
+        expr
+    }
+
+    /// The rest of an expression whose first operand is a name that has been read.
+    pub fn expr_from(&mut self, name: Ident) -> Parsed<Expr> {
         self.budget = MAX_PARTS;
-        self.binary(0)
+        let start = name.span;
+        let first = self.named(name)?;
+        let first = self.methods(first)?;
+        let product = self.operators(first, start, 1)?;
+        self.operators(product, start, 0)
     }
 
     /// `expr`, or `expr x expr`: a kernel, height by width.
@@ -43,13 +58,21 @@ impl Parser<'_> {
 
     /// Level 0 is sums, 1 products, 2 their operands.
     fn binary(&mut self, level: usize) -> Parsed<Expr> {
+        if level > 1 {
+            let operand = self.operand()?;
+            return self.methods(operand);
+        }
+        let start = self.span();
+        let left = self.binary(level + 1)?;
+        self.operators(left, start, level)
+    }
+
+    /// Operators of a level and their right operands; the first operand begins at `start`.
+    fn operators(&mut self, mut left: Expr, start: Span, level: usize) -> Parsed<Expr> {
         let operators: &[(char, BinaryOp)] = match level {
             0 => &[('+', BinaryOp::Add), ('-', BinaryOp::Sub)],
-            1 => &[('*', BinaryOp::Mul), ('/', BinaryOp::Div)],
-            _ => return self.operand(),
+            _ => &[('*', BinaryOp::Mul), ('/', BinaryOp::Div)],
         };
-        let start = self.span();
-        let mut left = self.binary(level + 1)?;
         while let Some(&(_, op)) = operators.iter().find(|(c, _)| self.is_punct(*c)) {
             self.spend()?;
             let op_span = self.span();
@@ -63,6 +86,51 @@ impl Parser<'_> {
         Ok(left)
     }
 
+    /// `.name` and `.name(arguments)` behind an operand.
+    fn methods(&mut self, mut receiver: Expr) -> Parsed<Expr> {
+        while self.is_punct('.') {
+            self.spend()?;
+            self.bump();
+            let Some(name) = self.ident() else {
+                let help = "a layer of a value is written `value.name(arguments)`";
+                return Err(self.expected_help("the name of a layer", Some(help)));
+            };
+            let call = self.call(name)?;
+            receiver = Expr::Method { receiver: Box::new(receiver), call };
+        }
+        Ok(receiver)
+    }
+
+    /// A name, or a call of it.
+    fn named(&mut self, name: Ident) -> Parsed<Expr> {
+        match self.is_punct('(') {
+            true => self.call(name).map(Expr::Call),
+            false => Ok(Expr::Name(name)),
+        }
+    }
+
+    /// The arguments of a layer or block, if there are any.
+    pub fn call(&mut self, name: Ident) -> Parsed<Call> {
+        let mut args = Vec::new();
+        let mut span = name.span;
+        if self.is_punct('(') {
+            let open = self.span();
+            if self.nesting == MAX_NESTING {
+                let message = format!("calls nested more than {MAX_NESTING} deep");
+                let help = "give the inner value a name: `name = ...;`";
+                let reported = self.report(Diagnostic::error(open, message).help(help));
+                self.abandon();
+                return Err(reported);
+            }
+            self.nesting += 1;
+            self.bump();
+            self.broken |= !self.args(open, &mut args);
+            self.nesting -= 1;
+            span = span.to(self.last());
+        }
+        Ok(Call { name, args, span })
+    }
+
     fn operand(&mut self) -> Parsed<Expr> {
         let span = self.span();
         match *self.kind() {
@@ -73,7 +141,7 @@ impl Parser<'_> {
             TokenKind::Word => {
                 let text = self.excerpt(span).to_string();
                 self.bump();
-                Ok(Expr::Name(Ident { text, span }))
+                self.named(Ident { text, span })
             }
             TokenKind::Punct('(') => {
                 self.spend()?;

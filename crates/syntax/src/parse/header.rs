@@ -25,7 +25,9 @@ impl Parser<'_> {
         let body = self.statements(&mut image);
         let image = image.unwrap_or_else(|| no_image(self.here()));
         let name = name.ok()?;
-        Some(Model { docs, visibility, name, fields, image, body })
+        let conditions = std::mem::take(&mut self.conditions);
+        let definitions = std::mem::take(&mut self.definitions);
+        Some(Model { docs, visibility, name, fields, image, conditions, definitions, body })
     }
 
     /// The `image` line, if it stands where it should.
@@ -333,7 +335,7 @@ impl Parser<'_> {
         if !self.eat(',') {
             return Err(self.expected_help(&format!("`, {word}`"), Some(IMAGE)));
         }
-        if self.eat_word(word) {
+        if self.eat_word(word) || (word == "colours" && self.eat_word("colors")) {
             return Ok(());
         }
         let near = closest(self.word_at(0), ["colours", "levels"]) == Some(word);

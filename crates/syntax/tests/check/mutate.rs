@@ -91,7 +91,9 @@ fn mutated_models() {
         if found.is_empty() {
             models += 1;
             let declared = elaborate(&model, &[]).expect("nothing was found wrong with it");
-            assert_eq!(verify(&declared.graph), Ok(()), "{text}");
+            for scale in &declared.scales {
+                assert_eq!(verify(&scale.graph), Ok(()), "{text}");
+            }
         }
     }
     // Or the wrong thing is tested.

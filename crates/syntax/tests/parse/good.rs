@@ -1,6 +1,6 @@
 //! Texts that parse, and what they mean: trees are printed with every parenthesis.
 
-use pixelrnn_syntax::ast::{Arg, ArgValue, Expr, Kind, Model, Statement};
+use pixelrnn_syntax::ast::{Arg, ArgValue, Call, Expr, Kind, Model, Statement};
 use pixelrnn_syntax::{defaults, parse};
 
 /// Head of most texts.
@@ -19,7 +19,14 @@ fn expr(e: &Expr) -> String {
         Expr::Binary { op, left, right, .. } => {
             format!("({} {} {})", expr(left), op.symbol(), expr(right))
         }
+        Expr::Call(call) => self::call(call),
+        Expr::Method { receiver, call } => format!("{}.{}", expr(receiver), self::call(call)),
     }
+}
+
+fn call(call: &Call) -> String {
+    let args: Vec<String> = call.args.iter().map(arg).collect();
+    format!("{}({})", call.name.text, args.join(", "))
 }
 
 fn arg(arg: &Arg) -> String {
@@ -36,15 +43,25 @@ fn body(statements: &[Statement]) -> String {
 
 fn statement(statement: &Statement) -> String {
     let kind = match &statement.kind {
-        Kind::Layer(call) => {
-            let args: Vec<String> = call.args.iter().map(arg).collect();
-            format!("{}({})", call.name.text, args.join(", "))
+        Kind::Layer(layer) => call(layer),
+        Kind::Value(value) => expr(value),
+        Kind::Values(values, _) => {
+            format!("({})", values.iter().map(expr).collect::<Vec<_>>().join(", "))
         }
         Kind::Block(block) => {
             let count = block.count.as_ref().map_or(String::new(), |count| expr(count) + " ");
-            format!("{:?} {count}{{ {} }}", block.kind, body(&block.body))
+            let with: Vec<&str> = block.with.iter().map(|name| name.text.as_str()).collect();
+            let with = if with.is_empty() { String::new() } else { format!("{with:?} ") };
+            format!("{:?} {count}{with}{{ {} }}", block.kind, body(&block.body))
         }
     };
+    let kind = statement.targets.as_ref().map_or(kind.clone(), |targets| {
+        let names: Vec<&str> = targets.names.iter().map(|name| name.text.as_str()).collect();
+        match targets.tuple {
+            true => format!("({}) = {kind}", names.join(", ")),
+            false => format!("{} = {kind}", names.join(", ")),
+        }
+    });
     statement.label.as_ref().map_or(kind.clone(), |label| format!("{}: {kind}", label.text))
 }
 
@@ -75,12 +92,42 @@ fn bodies() {
         ),
         ("image: relu; repeat: relu; x: x;", "image: relu() repeat: relu() x: x()"),
         ("// a comment\nrelu; /* and /* another */ ; */ logits; // the end", "relu() logits()"),
+        ("y = x.f(3 x 3).g + h(2) * z;", "y = (x.f(3x3).g() + (h(2) * z))"),
+        ("up: v.above(k x k, A, 2 * p);", "up: v.above(kxk, A, (2 * p))"),
+        ("(v, x) = gated(image, image, 7, A);", "(v, x) = gated(image, image, 7, A)"),
+        ("first: (v, x) = gated(v, x,);", "first: (v, x) = gated(v, x)"),
+        ("(a + b).relu(); x.relu;", "(a + b).relu() x.relu()"),
+        ("f(x, bias = m.conv(1 x 1, 4 * h) + n);", "f(x, bias=(m.conv(1x1, (4 * h)) + n))"),
+        (
+            "repeat h with (v, x) { (v, y) = g(v, x); (v, x + y) }",
+            "Repeat h [\"v\", \"x\"] { (v, y) = g(v, x) (v, (x + y)) }",
+        ),
+        ("repeat 2 with (x) { x.relu() } relu;", "Repeat 2 [\"x\"] { x.relu() } relu()"),
+        ("scale small: every 2 { relu; } relu;", "small: Scale 2 { relu() } relu()"),
+        (
+            "scale: relu; condition: relu; block: f(2);",
+            "scale: relu() condition: relu() block: f(2)",
+        ),
         ("//// four slashes are a plain comment\nrelu; /*** so are stars ***/ /**/", "relu()"),
     ];
     for (text, expected) in cases {
         let text = format!("{HEAD} {text}");
         assert_eq!(body(&model(&text).body), expected, "{text}");
     }
+}
+
+#[test]
+fn conditions_and_blocks() {
+    let model = model(&format!(
+        "{HEAD} condition label: classes h; block b(v, k) {{ up = v.f(k x k); (up, v) }} relu;"
+    ));
+    let condition = &model.conditions[0];
+    assert_eq!((condition.name.text.as_str(), expr(&condition.classes)), ("label", "h".into()));
+    let block = &model.definitions[0];
+    let names: Vec<&str> = block.parameters.iter().map(|name| name.text.as_str()).collect();
+    assert_eq!((block.name.text.as_str(), names), ("b", vec!["v", "k"]));
+    assert_eq!(body(&block.body), "up = v.f(kxk) (up, v)");
+    assert_eq!(body(&model.body), "relu()");
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{
-    Optimiser, Rule, Weights, differentiate, initialise, optimise, update, with_loss,
-};
+use pixelrnn_passes::{GraphKind, Job, Optimiser, Rule, Weights, initialise, make};
 use pixelrnn_runtime::{Precision, Program, ReferenceEngine, Sharded};
 use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Step, Task, TrainError, load, train};
 use serde_json::json;
@@ -32,12 +30,18 @@ pub struct Model {
 pub fn model(optimiser: &Optimiser) -> Model {
     let (model, diagnostics) = pixelrnn_syntax::parse(MODEL);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let graph = pixelrnn_syntax::elaborate(&model.unwrap(), &[]).unwrap().graph;
-    let nll = with_loss(&graph).unwrap();
-    let gradient = differentiate(&nll).unwrap();
-    let step = optimise(&gradient, optimiser).unwrap();
-    let update = update(&gradient, optimiser).unwrap();
-    Model { nll, step, gradient, update, weights: initialise(&graph, 0) }
+    let scales = pixelrnn_syntax::elaborate(&model.unwrap(), &[]).unwrap().scales;
+    let graph = |kind| {
+        let job = Job { optimiser: *optimiser, ..Job::new(&scales, kind) };
+        make(&job, &mut |_, _| {}).unwrap()
+    };
+    Model {
+        nll: graph(GraphKind::Nll),
+        step: graph(GraphKind::Train),
+        gradient: graph(GraphKind::Grad),
+        update: graph(GraphKind::Update),
+        weights: initialise(&scales[0].graph, 0),
+    }
 }
 
 /// 47 images to train on, in batches of 4: the last one has 3. They are drawn anew for each epoch.
@@ -78,7 +82,6 @@ pub fn go(
             shards => Step::Sharded(Sharded {
                 part: program(&model.gradient),
                 whole: program(&model.update),
-                divided: "image",
                 shards,
             }),
         },

@@ -3,7 +3,7 @@
 use pixelrnn_data::{Spec, Split};
 use pixelrnn_passes::{Optimiser, Weights};
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
-use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, fingerprint, load};
+use pixelrnn_train::{BatchInputs, Budget, Recipe, Schedule, evaluate, fingerprint, load};
 
 use super::common::{data, finish, model, recipe};
 
@@ -15,8 +15,10 @@ fn every_image_weighs_the_same() {
     let mut session = engine.load(&program).unwrap();
     let data = data();
     let count = data.images(Split::Train).unwrap().count();
+    let inputs = BatchInputs::of(&model.nll).unwrap();
     let mut figures = |batch| {
-        evaluate(&mut *session, &model.weights, &data, Split::Train, batch, &mut |_| {}).unwrap()
+        evaluate(&mut *session, &inputs, &model.weights, &data, Split::Train, batch, &mut |_| {})
+            .unwrap()
     };
     let one = figures(1);
     // The last batch has fewer images than the others; a mean of means would differ.
@@ -46,7 +48,9 @@ fn averages_are_judged() {
     let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
     let engine = ReferenceEngine { precision: Precision::Single };
     let mut session = engine.load(&program).unwrap();
-    let figures = evaluate(&mut *session, &best, &data(), Split::Valid, 3, &mut |_| {}).unwrap();
+    let inputs = BatchInputs::of(&model.nll).unwrap();
+    let figures =
+        evaluate(&mut *session, &inputs, &best, &data(), Split::Valid, 3, &mut |_| {}).unwrap();
     let nats = outcome.validation.unwrap().nats;
     assert!((figures.nats_per_image - nats).abs() < 1e-5);
 }
@@ -59,7 +63,9 @@ fn an_untrained_model_of_digits_knows_next_to_nothing() {
     let zero: Weights = model.weights.iter().map(|(n, a)| (n.clone(), a.mapv(|_| 0.0))).collect();
     let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
     let mut session = ReferenceEngine::default().load(&program).unwrap();
-    let figures = evaluate(&mut *session, &zero, &data, Split::Test, 64, &mut |_| {}).unwrap();
+    let inputs = BatchInputs::of(&model.nll).unwrap();
+    let figures =
+        evaluate(&mut *session, &inputs, &zero, &data, Split::Test, 64, &mut |_| {}).unwrap();
     assert!((figures.bits_per_dim - 1.0).abs() < 1e-6, "{figures:?}");
     assert_eq!(figures.images, 297);
 }

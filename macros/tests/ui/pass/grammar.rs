@@ -65,9 +65,9 @@ pub mod forms {
 
     pixelrnn::model! {
         /** A block comment; names that mean something elsewhere. */
-        pub Words { x: usize = 3, image: usize = 1, repeat: usize = 1, colours: usize = 1 }
-        image x x x, colours colours, levels 2;
-        image: masked_conv(x x x, A, image); repeat: repeat repeat { x: relu; } logits;
+        pub Words { x: usize = 3, repeat: usize = 1, residual: usize = 1 }
+        image x x x, colours residual, levels 2;
+        residual: masked_conv(x x x, A, residual); repeat: repeat repeat { x: relu; } logits;
     }
 
     /// All of them are used.

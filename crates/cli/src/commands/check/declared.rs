@@ -1,26 +1,35 @@
 //! The report on a declaration.
 
-use pixelrnn::internal::passes::{CausalityError, verify_causality};
-use pixelrnn::{Declaration, Error};
+use pixelrnn::internal::graph::Role;
+use pixelrnn::{Causality, Declaration, Error};
 
 use super::Report;
 use crate::exit::Failure;
 use crate::model;
 use crate::out::Out;
 
-/// Proves a model, or tells why not.
+/// Proves a model, or tells why not. Of a multi-scale model the report is that of the first scale that
+/// leaks, else of the image itself; the others are told in a line each.
 pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Failure> {
+    let mut all = model.causality()?;
+    let told = all.iter().position(|c| !c.causal()).unwrap_or(all.len() - 1);
+    let mut facts = facts(model);
+    let mut scales = Vec::new();
+    if all.len() > 1 {
+        for (scale, causality) in model.scales().iter().zip(&all) {
+            let label = if scale.name.is_empty() { "image" } else { &scale.name };
+            facts.push(("scale", scale_text(label, causality)));
+            scales.push((label.to_string(), causality.clone()));
+        }
+    }
     let mut report = Report {
         name: name.to_string(),
-        facts: facts(model),
+        facts,
         parameters: model.parameters(),
         path: Vec::new(),
         diagnostic: None,
-        causality: match verify_causality(model.graph()) {
-            Ok(proof) => proof.causality().clone(),
-            Err(CausalityError::Leak(causality)) => *causality,
-            Err(other) => return Err(Error::Causality(other).into()),
-        },
+        causality: all.swap_remove(told),
+        scales,
     };
     if let Some(witness) = &report.causality.witness {
         report.path = witness
@@ -32,16 +41,20 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
             })
             .collect();
         let input = format!("image {}", witness.input);
-        // The scaling of the levels bears the image's name, too.
-        if report.path.last() != Some(&input) {
-            report.path.push(input);
-        }
+        report.path.push(input);
         // The proof knows the place in the text; an answer here, not an error.
         if let Err(Error::Model { text, diagnostics }) = model.prove() {
             report.diagnostic = Some(pixelrnn::render(&text, &diagnostics, out.colour()));
         }
     }
     Ok(report)
+}
+
+fn scale_text(name: &str, causality: &Causality) -> String {
+    let verdict = if causality.causal() { "causal" } else { "NOT CAUSAL" };
+    let blind = 100.0 * causality.blind_share;
+    let (height, width) = (causality.height, causality.width);
+    format!("{name}, {height} x {width}: {verdict}, blind spot {blind:.2} %")
 }
 
 fn facts(model: &Declaration) -> Vec<(&'static str, String)> {
@@ -56,8 +69,11 @@ fn facts(model: &Declaration) -> Vec<(&'static str, String)> {
     if !settings.is_empty() {
         facts.push(("settings", settings.join(", ")));
     }
-    if let (Some(input), Some(output)) = (graph.inputs().first(), graph.outputs().first()) {
+    let given = graph.inputs_as(|role| matches!(role, Role::Image | Role::Condition(_)));
+    for input in given {
         facts.push(("input", format!("{} [{}]", input.name, shape(input.value))));
+    }
+    if let Some(output) = graph.outputs().first() {
         facts.push(("output", format!("{} [{}]", output.name, shape(output.value))));
     }
     facts

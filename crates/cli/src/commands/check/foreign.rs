@@ -102,6 +102,7 @@ impl ForeignArguments {
             parameters: found.parameters,
             path: way,
             diagnostic: None,
+            scales: Vec::new(),
         })
     }
 }

@@ -53,6 +53,8 @@ pub struct Report {
     /// Lines of a name and a value each.
     pub facts: Vec<(&'static str, String)>,
     pub causality: Causality,
+    /// Of a multi-scale model, each scale by name.
+    pub scales: Vec<(String, Causality)>,
     pub parameters: usize,
     /// From the first leaking output back to the input, if any.
     pub path: Vec<String>,
@@ -217,12 +219,22 @@ fn json(report: &Report) -> Value {
     let witness = causality.witness.as_ref().map(
         |w| json!({ "output": place(w.output), "input": place(w.input), "path": report.path }),
     );
-    json!({
+    let mut object = json!({
         "causal": causality.causal(),
         "outputs": causality.outputs(),
         "leaking_outputs": causality.leaking_outputs,
         "witness": witness,
         "blind_share": causality.blind_share,
         "parameters": report.parameters,
-    })
+    });
+    if !report.scales.is_empty() {
+        let scale = |(name, c): &(String, Causality)| {
+            json!({
+                "name": name, "causal": c.causal(), "outputs": c.outputs(),
+                "leaking_outputs": c.leaking_outputs, "blind_share": c.blind_share,
+            })
+        };
+        object["scales"] = report.scales.iter().map(scale).collect();
+    }
+    object
 }

@@ -45,6 +45,7 @@ fn maps<R: Real>(
         return Err(EvalError::Array("not contiguous".into()));
     };
     let plane = height * width;
+    let [cy, cx] = op.mask.centre();
     for o in 0..g {
         for i in 0..n {
             out[(i * g + o) * plane..][..plane].fill(b[[o].as_slice()]);
@@ -59,14 +60,12 @@ fn maps<R: Real>(
                     let x = &x[(i * f + k) * plane..][..plane];
                     let y = &mut out[(i * g + o) * plane..][..plane];
                     // Row and column that output (row, column) reads, where inside the image.
-                    for row in
-                        (kh / 2).saturating_sub(r)..height.min((height + kh / 2).saturating_sub(r))
-                    {
-                        let from = (row + r - kh / 2) * width;
-                        for column in (kw / 2).saturating_sub(c)
-                            ..width.min((width + kw / 2).saturating_sub(c))
+                    for row in cy.saturating_sub(r)..height.min((height + cy).saturating_sub(r)) {
+                        let from = (row + r - cy) * width;
+                        for column in
+                            cx.saturating_sub(c)..width.min((width + cx).saturating_sub(c))
                         {
-                            y[row * width + column] += weight * x[from + column + c - kw / 2];
+                            y[row * width + column] += weight * x[from + column + c - cx];
                         }
                     }
                 }

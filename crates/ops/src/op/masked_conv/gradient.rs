@@ -31,7 +31,7 @@ fn for_taps(
     mut visit: impl FnMut([usize; 4], [usize; 4], [usize; 4]),
 ) {
     let &[n, f, height, width] = x else { return };
-    let [cy, cx] = op.mask.kernel.map(|k| k / 2);
+    let [cy, cx] = op.mask.centre();
     for [r, c] in op.mask.taps() {
         for o in 0..outputs {
             for i in (0..f).filter(|&i| op.mask.allows(o, outputs, i, f, [r, c])) {
@@ -101,7 +101,7 @@ pub(in crate::op) fn lower_input(
 ) -> Result<Vec<Value>, LowerError> {
     let lead = op.directions_of_rank(cx.ty(inputs[1]).rank());
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
-    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    let [cy, cx_] = op.mask.centre();
     if op.layout == Layout::Maps {
         // A convolution with the kernel turned by half a turn, which engines do faster than the
         // transposed one.
@@ -231,7 +231,7 @@ fn maps_taps(
     features: usize,
 ) -> Result<Value, LowerError> {
     let live = op.mask.taps();
-    let centre = op.mask.kernel.map(|k| k / 2);
+    let centre = op.mask.centre();
     let reach = |axis: usize| {
         let back = live.iter().map(|tap| centre[axis].saturating_sub(tap[axis])).max();
         let on = live.iter().map(|tap| tap[axis].saturating_sub(centre[axis])).max();

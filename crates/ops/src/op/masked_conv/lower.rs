@@ -37,7 +37,7 @@ pub(super) fn crop(
     let extents = cx.ty(weight).extents(1);
     let [outputs, inputs] = [extents[lead], extents[lead + 1]];
     let mut w = weight;
-    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    let [cy, cx_] = op.mask.centre();
     let rows = op.mask.live_rows().max(cy + 1);
     let live = |&c: &usize| (0..rows).any(|r| op.mask.live(r, c));
     let columns = (0..op.mask.kernel[1]).rev().find(live).map_or(1, |c| c + 1).max(cx_ + 1);
@@ -60,7 +60,7 @@ pub(super) fn on_maps(
     inputs: &[Value],
 ) -> Result<Vec<Value>, LowerError> {
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], 0)?;
-    let [cy, cx_] = op.mask.kernel.map(|k| k / 2);
+    let [cy, cx_] = op.mask.centre();
     let pads = [cy, cx_, rows - 1 - cy, columns - 1 - cx_];
     // Not named like the layer alone: tract calls a part of its own `<node>.bias`.
     cx.push_many(OnnxOp::Conv { pads }, &[inputs[0], weight, inputs[2]], "conv")
@@ -124,8 +124,8 @@ pub(super) fn taps_side_by_side(
     let mut shifted = Vec::new();
     for tap in taps {
         let mut x = x;
-        for (axis, (&at, &extent)) in tap.iter().zip(&op.mask.kernel).enumerate() {
-            x = shift(cx, x, axis, at, extent / 2)?;
+        for (axis, (&at, centre)) in tap.iter().zip(op.mask.centre()).enumerate() {
+            x = shift(cx, x, axis, at, centre)?;
         }
         shifted.push(x);
     }

@@ -115,7 +115,8 @@ impl Rules for MaskedConv {
         let features = shape::fixed(inputs, 0, feature_axis)?;
         shape::extent(inputs, 1, lead + 1, features)?;
         for (i, &extent) in self.mask.kernel.iter().enumerate() {
-            if extent % 2 == 0 {
+            let free = self.mask.kind == MaskKind::Above && i == 0;
+            if extent % 2 == 0 && !free {
                 return Err(Misfit::attribute("kernel", "must be odd, to have a centre"));
             }
             shape::extent(inputs, 1, lead + 2 + i, extent)?;
@@ -151,7 +152,7 @@ impl Rules for MaskedConv {
         let (height, width) = (extents[spatial], extents[spatial + 1]);
         let features = extents[feature_axis];
         let outputs = reading.types[1].extents(1)[lead];
-        let grouped = self.mask.kind != MaskKind::Open && self.mask.colours > 1;
+        let grouped = !self.mask.is_open() && self.mask.colours > 1;
         let bounds = if grouped { self.mask.output_bounds(outputs) } else { vec![0, outputs] };
         let mut grid = reading.grids[0].clone().with(feature_axis, bounds);
         grid.axes[spatial] = every(height);
@@ -160,7 +161,7 @@ impl Rules for MaskedConv {
             grid.axes.insert(0, every(reading.types[1].extents(1)[0]));
         }
         let taps = self.mask.taps();
-        let [cy, cx] = self.mask.kernel.map(|k| k / 2);
+        let [cy, cx] = self.mask.centre();
         let colours = self.mask.colours;
         let groups: Vec<usize> = (0..features).map(|i| group(i, features, colours)).collect();
         Footprint::new(grid, move |cell, visit| {
@@ -224,6 +225,20 @@ impl Rules for MaskedConv {
         }
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        match (self.layout, self.mask.kernel) {
+            (Layout::Maps, [1, 1]) => {
+                let conv = MaskedConv { mask: self.mask.clone(), layout: Layout::PixelMajor };
+                Some((1, conv.into()))
+            }
+            _ => None,
+        }
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let case = |kind, kernel: [usize; 2], colours, gates, f: usize, g: usize| {
             let mask = Mask { kind, kernel, colours, gates };
@@ -246,6 +261,9 @@ impl Rules for MaskedConv {
         all.extend(case(MaskKind::B, [1, 1], 3, 4, 5, 8));
         all.extend(case(MaskKind::B, [1, 3], 2, 4, 4, 8));
         all.extend(case(MaskKind::Open, [3, 3], 3, 1, 2, 3));
+        all.extend(case(MaskKind::Above, [2, 3], 3, 1, 3, 4));
+        all.extend(case(MaskKind::Above, [3, 3], 1, 1, 2, 3));
+        all.extend(case(MaskKind::Above, [1, 1], 1, 1, 2, 3));
         let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours: 3, gates: 4 };
         let x = Type::real([Dim::Fixed(3), Dim::Fixed(2), Dim::N, Dim::Fixed(5)]);
         let inputs = [x, Type::real([2usize, 8, 5, 1, 1]), Type::real([2usize, 8])];

@@ -21,46 +21,24 @@ pub(in crate::op) struct Product {
     inputs: usize,
     outputs: usize,
     /// What is added, `[N, G]` or `[1, G]`.
-    base: Pixel,
+    base: PixelValue,
     /// Values of earlier pixels, and their matrices `[.., G]`.
-    known: Vec<(Pixel, Once)>,
+    known: Vec<(PixelValue, PreludeValue)>,
     /// The matrix of the centre, `[F, G]`, not masked.
-    centre: Option<Once>,
-    window: Option<(usize, Row)>,
-    register: Option<(usize, Pixel)>,
+    centre: Option<PreludeValue>,
+    window: Option<(usize, RowValue)>,
+    register: Option<(usize, PixelValue)>,
     /// `base` and the products of what is known, if colours share them.
-    ready: Option<Pixel>,
+    ready: Option<PixelValue>,
 }
 
 /// What else is added to a convolution.
 #[derive(Default)]
 pub(in crate::op) struct More {
     /// For the whole row, `[W, N, G]`.
-    pub row: Option<Row>,
+    pub row: Option<RowValue>,
     /// Values of earlier pixels, and their matrices.
-    pub known: Vec<(Pixel, Once)>,
-}
-
-/// Orders the output features of a weight by group.
-pub(in crate::op) fn by_group(
-    cx: &mut Streaming,
-    v: Once,
-    axis: usize,
-    gates: usize,
-    part: &str,
-) -> Result<Once, StreamError> {
-    if cx.colours == 1 || gates == 1 {
-        return Ok(v);
-    }
-    let gate = cx.extents(v)[axis] / gates;
-    let mut parts = Vec::new();
-    for bounds in cx.bounds(gate).windows(2).filter(|b| b[0] < b[1]) {
-        for k in 0..gates {
-            let start = k * gate + bounds[0];
-            parts.push(cx.once_slice(v, axis, start, bounds[1] - bounds[0], part)?);
-        }
-    }
-    cx.once_concat(&parts, axis, part)
+    pub known: Vec<(PixelValue, PreludeValue)>,
 }
 
 impl Product {
@@ -68,21 +46,24 @@ impl Product {
     pub fn begin(
         cx: &mut Streaming,
         mask: &Mask,
-        [weight, bias]: [Once; 2],
+        [weight, bias]: [PreludeValue; 2],
         more: More,
     ) -> Result<Product, StreamError> {
         let &[outputs, inputs, ..] = &cx.extents(weight)[..] else {
             return Err(cx.misshapen());
         };
-        let [height, width] = mask.kernel;
+        let [cy, left] = mask.centre();
         // An open kernel reads what is still to be drawn, unless there is nothing but the centre.
-        if mask.kind == MaskKind::Open && (height * width > 1 || mask.colours > 1) {
+        let late = cx.phase(0)? == Phase::Pixel;
+        if late && mask.is_open() && (mask.kernel != [1, 1] || mask.colours > 1) {
             return Err(cx.ahead());
         }
-        let [cy, left] = mask.kernel.map(|k| k / 2);
-        let weight = by_group(cx, weight, 0, mask.gates, "weight")?;
-        let bias = by_group(cx, bias, 0, mask.gates, "bias")?;
-        let bias = cx.once_lead(bias, "bias_row")?;
+        if cx.gates(0)? > 1 && mask.colours > 1 {
+            return Err(cx.misshapen());
+        }
+        let weight = cx.by_group(weight, 0, mask.gates, "weight")?;
+        let bias = cx.by_group(bias, 0, mask.gates, "bias")?;
+        let bias = cx.prelude_lead(bias, "bias_row")?;
         let mut row = more.row;
         let mut window = None;
         if cy > 0 {
@@ -92,9 +73,9 @@ impl Product {
             let value = cx.caches[cache].value;
             window = Some((cache, value));
             // Features of the rows side by side, the oldest first.
-            let above = cx.once_slice(weight, 2, 0, cy, "above")?;
-            let above = cx.once(Transpose { perm: vec![0, 2, 1, 3] }, &[above], "above_t")?;
-            let above = cx.once(MergeAxes { axis: 1 }, &[above], "above_rows")?;
+            let above = cx.prelude_slice(weight, 2, 0, cy, "above")?;
+            let above = cx.prelude(Transpose { perm: vec![0, 2, 1, 3] }, &[above], "above_t")?;
+            let above = cx.prelude(MergeAxes { axis: 1 }, &[above], "above_rows")?;
             let sum = along(cx, value, above, left, "above")?;
             row = Some(match row {
                 Some(other) => cx.row(Add, &[other, sum], "row_sum")?,
@@ -103,7 +84,7 @@ impl Product {
         }
         let base = match row {
             Some(row) => {
-                let bias = cx.once_lead(bias, "bias_row")?;
+                let bias = cx.prelude_lead(bias, "bias_row")?;
                 let bias = cx.in_row(bias, "bias_row");
                 let row = cx.row(Add, &[row, bias], "row")?;
                 cx.scan(row, "row")
@@ -111,21 +92,21 @@ impl Product {
             None => cx.in_pixel(bias, "bias_row"),
         };
 
-        let own = cx.once_slice(weight, 2, cy, 1, "own_row")?;
+        let own = cx.prelude_slice(weight, 2, cy, 1, "own_row")?;
         let mut known = more.known;
         let mut register = None;
         if left > 0 {
             let (state, value) = cx.state(None, left * inputs, "register")?;
             register = Some((state, value));
-            let taps = cx.once_slice(own, 3, 0, left, "left")?;
-            let taps = cx.once(Transpose { perm: vec![3, 2, 1, 0] }, &[taps], "left_t")?;
-            let taps = cx.once(MergeAxes { axis: 0 }, &[taps], "left_taps")?;
-            let matrix = cx.once(MergeAxes { axis: 0 }, &[taps], "left_matrix")?;
+            let taps = cx.prelude_slice(own, 3, 0, left, "left")?;
+            let taps = cx.prelude(Transpose { perm: vec![3, 2, 1, 0] }, &[taps], "left_t")?;
+            let taps = cx.prelude(MergeAxes { axis: 0 }, &[taps], "left_taps")?;
+            let matrix = cx.prelude(MergeAxes { axis: 0 }, &[taps], "left_matrix")?;
             known.push((value, matrix));
         }
         let centre = match mask.live(cy, left) {
             true => {
-                let tap = cx.once_slice(own, 3, left, 1, "centre")?;
+                let tap = cx.prelude_slice(own, 3, left, 1, "centre")?;
                 Some(matrix(cx, tap, "centre")?)
             }
             false => None,
@@ -146,7 +127,7 @@ impl Product {
         &mut self,
         cx: &mut Streaming,
         group: usize,
-    ) -> Result<Option<Pixel>, StreamError> {
+    ) -> Result<Option<PixelValue>, StreamError> {
         if cx.colours == 1 {
             let mut known = self.known.clone();
             if let Some(centre) = self.centre {
@@ -170,8 +151,8 @@ impl Product {
             return sum(cx, &[], base).map(Some);
         };
         let rows = cx.bounds(self.inputs)[count];
-        let centre = cx.once_slice(centre, 0, 0, rows, "centre_rows")?;
-        let centre = cx.once_slice(centre, 1, start, length, "centre_group")?;
+        let centre = cx.prelude_slice(centre, 0, 0, rows, "centre_rows")?;
+        let centre = cx.prelude_slice(centre, 1, start, length, "centre_group")?;
         sum(cx, &[(x, centre)], base).map(Some)
     }
 
@@ -182,7 +163,7 @@ impl Product {
         }
         let x = cx.whole(0)?;
         if let Some((state, value)) = self.register {
-            let kept = (self.mask.kernel[1] / 2 - 1) * self.inputs;
+            let kept = (self.mask.centre()[1] - 1) * self.inputs;
             let next = match kept {
                 0 => x,
                 _ => {
@@ -193,7 +174,7 @@ impl Product {
             cx.set_state(state, next)?;
         }
         if self.window.is_some() {
-            cx.stack(x);
+            cx.keep_row(0)?;
         }
         Ok(())
     }
@@ -201,18 +182,7 @@ impl Product {
     /// Moves the window down.
     pub fn end_row(&self, cx: &mut Streaming) -> Result<(), StreamError> {
         let Some((cache, value)) = self.window else { return Ok(()) };
-        let x = cx.whole(0)?;
-        let row = cx.complete(x)?;
-        let kept = (self.mask.kernel[0] / 2 - 1) * self.inputs;
-        cx.caches[cache].next = Some(match kept {
-            0 => row,
-            _ => {
-                let slice = Slice { axis: 2, start: self.inputs, length: kept };
-                let kept = cx.row(slice, &[value], "window_kept")?;
-                cx.row(Concat { axis: 2 }, &[kept, row], "window_next")?
-            }
-        });
-        Ok(())
+        move_down(cx, cache, value, self.inputs)
     }
 
     /// The gates of a complete row `[W, N, F]` from the centre tap alone, each direction with its own
@@ -220,9 +190,9 @@ impl Product {
     pub fn complete_row(
         cx: &mut Streaming,
         mask: &Mask,
-        [weight, bias]: [Once; 2],
-        row: Row,
-    ) -> Result<Row, StreamError> {
+        [weight, bias]: [PreludeValue; 2],
+        row: RowValue,
+    ) -> Result<RowValue, StreamError> {
         let extents = cx.extents(weight);
         let mut matrix = matrix(cx, weight, "right_centre")?;
         if mask.colours > 1 {
@@ -231,12 +201,12 @@ impl Product {
                 if mask.allows(i[1], outputs, i[0], inputs, [0, 0]) { 1.0 } else { 0.0 }
             };
             let value = ndarray::ArrayD::from_shape_fn(vec![inputs, outputs], on);
-            let mask = cx.once(Constant { value }, &[], "right_mask")?;
-            matrix = cx.once(Mul, &[matrix, mask], "right_masked")?;
+            let mask = cx.prelude(Constant { value }, &[], "right_mask")?;
+            matrix = cx.prelude(Mul, &[matrix, mask], "right_masked")?;
         }
         let matrix = cx.in_row(matrix, "right_centre");
-        let bias = cx.once_lead(bias, "right_bias")?;
-        let bias = cx.once_lead(bias, "right_bias")?;
+        let bias = cx.prelude_lead(bias, "right_bias")?;
+        let bias = cx.prelude_lead(bias, "right_bias")?;
         let bias = cx.in_row(bias, "right_bias");
         let gates = cx.row(MatMul, &[row, matrix], "right_input")?;
         cx.row(Add, &[gates, bias], "right_biased")
@@ -244,21 +214,21 @@ impl Product {
 }
 
 /// `[G, F, 1, 1]` as a matrix `[F, G]`.
-fn matrix(cx: &mut Streaming, tap: Once, part: &str) -> Result<Once, StreamError> {
-    let tap = cx.once(Transpose { perm: vec![1, 0, 2, 3] }, &[tap], part)?;
-    let tap = cx.once(MergeAxes { axis: 1 }, &[tap], part)?;
-    cx.once(MergeAxes { axis: 1 }, &[tap], part)
+fn matrix(cx: &mut Streaming, tap: PreludeValue, part: &str) -> Result<PreludeValue, StreamError> {
+    let tap = cx.prelude(Transpose { perm: vec![1, 0, 2, 3] }, &[tap], part)?;
+    let tap = cx.prelude(MergeAxes { axis: 1 }, &[tap], part)?;
+    cx.prelude(MergeAxes { axis: 1 }, &[tap], part)
 }
 
 /// A convolution along a row `[W, N, F]` with a weight `[G, F, K]`: `[W, N, G]`.
 pub(in crate::op) fn along(
     cx: &mut Streaming,
-    row: Row,
-    weight: Once,
+    row: RowValue,
+    weight: PreludeValue,
     before: usize,
     part: &str,
-) -> Result<Row, StreamError> {
-    let weight = cx.once_lead(weight, &format!("{part}_weight"))?;
+) -> Result<RowValue, StreamError> {
+    let weight = cx.prelude_lead(weight, &format!("{part}_weight"))?;
     let weight = cx.in_row(weight, &format!("{part}_weight"));
     let line = cx.row_lead(row, &format!("{part}_line"))?;
     let sum = cx.row(StateConv { before }, &[line, weight], part)?;
@@ -266,8 +236,12 @@ pub(in crate::op) fn along(
 }
 
 /// `base` and all products, as one matrix product.
-fn sum(cx: &mut Streaming, parts: &[(Pixel, Once)], base: Pixel) -> Result<Pixel, StreamError> {
-    let (values, matrices): (Vec<Pixel>, Vec<Once>) = parts.iter().copied().unzip();
+fn sum(
+    cx: &mut Streaming,
+    parts: &[(PixelValue, PreludeValue)],
+    base: PixelValue,
+) -> Result<PixelValue, StreamError> {
+    let (values, matrices): (Vec<PixelValue>, Vec<PreludeValue>) = parts.iter().copied().unzip();
     if values.is_empty() {
         let mut shape = cx.pixel.ty(base.0).shape.clone();
         shape[0] = Dim::N;
@@ -277,35 +251,123 @@ fn sum(cx: &mut Streaming, parts: &[(Pixel, Once)], base: Pixel) -> Result<Pixel
         return cx.pixel(Broadcast { to: shape }, &[base], "spread");
     }
     let x = cx.pixel_concat(&values, "taps")?;
-    let matrix = cx.once_concat(&matrices, 0, "taps_matrix")?;
+    let matrix = cx.prelude_concat(&matrices, 0, "taps_matrix")?;
     let product = cx.pixel_product(x, matrix, "product")?;
     cx.pixel(Add, &[product, base], "sum")
+}
+
+/// Moves a window of rows `[W, N, rows F]`, the oldest first, down to the complete row of the input.
+fn move_down(
+    cx: &mut Streaming,
+    cache: usize,
+    value: RowValue,
+    inputs: usize,
+) -> Result<(), StreamError> {
+    let row = cx.complete_row(0)?;
+    let kept = cx.row.ty(value.0).shape[2].with_batch(1) - inputs;
+    cx.caches[cache].next = Some(match kept {
+        0 => row,
+        _ => {
+            let slice = Slice { axis: 2, start: inputs, length: kept };
+            let kept = cx.row(slice, &[value], "window_kept")?;
+            cx.row(Concat { axis: 2 }, &[kept, row], "window_next")?
+        }
+    });
+    Ok(())
+}
+
+/// A convolution of a map that is known when the row begins: the rows above are in a cache, and the
+/// result is one convolution along all of them.
+struct WholeRow {
+    result: RowValue,
+    window: Option<(usize, RowValue)>,
+    inputs: usize,
+}
+
+impl WholeRow {
+    fn begin(
+        cx: &mut Streaming,
+        mask: &Mask,
+        [weight, bias]: [PreludeValue; 2],
+    ) -> Result<WholeRow, StreamError> {
+        let &[outputs, inputs, height, width] = &cx.extents(weight)[..] else {
+            return Err(cx.misshapen());
+        };
+        let [cy, left] = mask.centre();
+        // Rows below are known to nobody yet.
+        if (cy + 1..height).any(|r| (0..width).any(|c| mask.live(r, c))) {
+            return Err(cx.ahead());
+        }
+        let on = |i: ndarray::IxDyn| {
+            if mask.allows(i[0], outputs, i[1], inputs, [i[2], i[3]]) { 1.0 } else { 0.0 }
+        };
+        let taps = cx.prelude_slice(weight, 2, 0, cy + 1, "live_rows")?;
+        let masked = Array::from_shape_fn(vec![outputs, inputs, cy + 1, width], on);
+        let taps = match masked.iter().all(|&m| m == 1.0) {
+            true => taps,
+            false => {
+                let mask = cx.prelude(Constant { value: masked }, &[], "mask")?;
+                cx.prelude(Mul, &[taps, mask], "masked")?
+            }
+        };
+        // Features of the rows side by side, the oldest first and the own one last.
+        let taps = cx.prelude(Transpose { perm: vec![0, 2, 1, 3] }, &[taps], "rows_t")?;
+        let taps = cx.prelude(MergeAxes { axis: 1 }, &[taps], "rows")?;
+        let mut row = cx.complete_row(0)?;
+        let mut window = None;
+        if cy > 0 {
+            let shape = cx.row_shape(cy * inputs);
+            let initial = cx.initial(None, &shape, "window_initial")?;
+            let cache = cx.cache(initial, "window");
+            let value = cx.caches[cache].value;
+            window = Some((cache, value));
+            row = cx.row(Concat { axis: 2 }, &[value, row], "window_and_row")?;
+        }
+        let sum = along(cx, row, taps, left, "rows")?;
+        let bias = cx.prelude_lead(bias, "bias_row")?;
+        let bias = cx.prelude_lead(bias, "bias_row")?;
+        let bias = cx.in_row(bias, "bias_row");
+        let result = cx.row(Add, &[sum, bias], "row")?;
+        Ok(WholeRow { result, window, inputs })
+    }
+
+    fn end_row(&self, cx: &mut Streaming) -> Result<(), StreamError> {
+        self.window.map_or(Ok(()), |(cache, value)| move_down(cx, cache, value, self.inputs))
+    }
 }
 
 /// The rule of a layer that is a convolution.
 pub(super) struct ConvRule {
     conv: MaskedConv,
     product: Option<Product>,
+    whole: Option<WholeRow>,
 }
 
 impl ConvRule {
     pub fn new(conv: &MaskedConv) -> ConvRule {
-        ConvRule { conv: conv.clone(), product: None }
+        ConvRule { conv: conv.clone(), product: None, whole: None }
     }
 }
 
 impl StreamRule for ConvRule {
-    fn begin(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
-        if self.conv.mask.gates > 1 {
-            // Groups would not be contiguous; no declaration has such a layer.
-            return Err(cx.misshapen());
+    fn begin(&mut self, cx: &mut Streaming) -> Result<Begun, StreamError> {
+        let weights = [cx.given(1)?, cx.given(2)?];
+        let mask = &self.conv.mask;
+        if cx.phase(0)? != Phase::Pixel {
+            let whole = WholeRow::begin(cx, mask, weights)?;
+            let result = whole.result;
+            self.whole = Some(whole);
+            return Ok(Begun::Row(result));
         }
-        let weights = [cx.parameter(1)?, cx.parameter(2)?];
-        self.product = Some(Product::begin(cx, &self.conv.mask, weights, More::default())?);
-        Ok(())
+        self.product = Some(Product::begin(cx, mask, weights, More::default())?);
+        Ok(Begun::Pixel { gates: mask.gates })
     }
 
-    fn colour(&mut self, cx: &mut Streaming, group: usize) -> Result<Option<Pixel>, StreamError> {
+    fn colour(
+        &mut self,
+        cx: &mut Streaming,
+        group: usize,
+    ) -> Result<Option<PixelValue>, StreamError> {
         match &mut self.product {
             Some(product) => product.colour(cx, group),
             None => Ok(None),
@@ -317,6 +379,9 @@ impl StreamRule for ConvRule {
     }
 
     fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
-        self.product.as_ref().map_or(Ok(()), |product| product.end_row(cx))
+        match &self.whole {
+            Some(whole) => whole.end_row(cx),
+            None => self.product.as_ref().map_or(Ok(()), |product| product.end_row(cx)),
+        }
     }
 }

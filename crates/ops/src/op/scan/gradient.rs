@@ -36,9 +36,12 @@ impl Scan {
                 Op::Scan(scan) => scan.saving()?.into(),
                 other => other.clone(),
             };
-            let inputs: Vec<Value> =
-                node.inputs.iter().filter_map(|v| map.get(v).copied()).collect();
-            let results = body.push(op, &inputs, &node.name, self.body.span(id))?;
+            let inputs: Vec<Value> = node
+                .inputs
+                .iter()
+                .map(|v| find(&map, *v, || BuildError::unmapped(&self.body, Some(id), *v)))
+                .collect::<Result<_, _>>()?;
+            let results = body.push(op, &inputs, &node.name, self.body.site(id))?;
             if !matches!(node.op, Op::Constant(_)) {
                 saved.extend(&results);
             }
@@ -46,15 +49,24 @@ impl Scan {
             map.extend(node.outputs.iter().copied().zip(results));
         }
         for out in self.body.outputs() {
-            if let Some(&value) = map.get(&out.value) {
-                body.output(out.name.clone(), value);
-            }
+            let value =
+                find(&map, out.value, || BuildError::unmapped(&self.body, None, out.value))?;
+            body.output(out.name.clone(), value);
         }
         for value in saved {
             body.output(format!("saved_{}", value.index()), value);
         }
         Ok(Scan { body: Box::new(body), ..self.clone() })
     }
+}
+
+/// What a map has for a value.
+fn find(
+    map: &BTreeMap<Value, Value>,
+    v: Value,
+    missing: impl Fn() -> BuildError,
+) -> Result<Value, BuildError> {
+    map.get(&v).copied().ok_or_else(missing)
 }
 
 /// What the reverse loop is made of, while it is cut out of the copy of the body.
@@ -93,7 +105,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     let mut state_seeds = Vec::new();
     for (i, &formal) in formals[..scan.states].iter().enumerate() {
         let ty = work.ty(formal).clone();
-        let seed = work.input(format!("d_state_{i}"), ty, Role::Data);
+        let seed = work.input(format!("d_state_{i}"), ty, Role::Local);
         state_seeds.push(seed);
         seeds.push((results[i], seed));
     }
@@ -101,7 +113,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     for (i, &result) in results.iter().enumerate().skip(scan.states) {
         if let Some(outer) = cx.cotangents[i] {
             let ty = work.ty(result).clone();
-            let seed = work.input(format!("d_stack_{i}"), ty, Role::Data);
+            let seed = work.input(format!("d_stack_{i}"), ty, Role::Local);
             stack_seeds.push((seed, outer));
             seeds.push((result, seed));
         }
@@ -126,7 +138,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     // States of the reverse loop: cotangents of the states, then sums for invariants.
     for (i, &seed) in state_seeds.iter().enumerate() {
         let ty = reverse.work.ty(seed).clone();
-        let value = reverse.body.input(format!("d_state_{i}"), ty, Role::Data);
+        let value = reverse.body.input(format!("d_state_{i}"), ty, Role::Local);
         reverse.map.insert(seed, value);
     }
     let mut sums = Vec::new();
@@ -139,7 +151,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
             Some((op, operands)) => contractions.push((i, op, operands)),
             None => {
                 let ty = reverse.work.ty(*formal).clone();
-                let sum = reverse.body.input(format!("d_sum_{i}"), ty, Role::Data);
+                let sum = reverse.body.input(format!("d_sum_{i}"), ty, Role::Local);
                 sums.push((i, sum, cotangent));
             }
         }
@@ -155,16 +167,16 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     let mut state_out = Vec::new();
     for (i, &seed) in state_seeds.iter().enumerate() {
         state_out.push(match cotangents.get(&formals[i]) {
-            Some(v) => reverse.get(*v),
+            Some(v) => reverse.get(*v)?,
             None => {
                 let zero = Scale { factor: 0.0 };
-                let seed = reverse.get(seed);
+                let seed = reverse.get(seed)?;
                 reverse.push(zero, &[seed], "unread", cx)?
             }
         });
     }
     for &(_, sum, cotangent) in &sums {
-        let cotangent = reverse.get(cotangent);
+        let cotangent = reverse.get(cotangent)?;
         state_out.push(reverse.push(Add, &[sum, cotangent], "sum", cx)?);
     }
     for (i, &v) in state_out.iter().enumerate() {
@@ -174,7 +186,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     let mut operand_stacks: BTreeMap<Value, usize> = BTreeMap::new();
     for (i, formal) in formals.iter().enumerate().skip(carried) {
         if let Some(v) = cotangents.get(formal).filter(|_| cx.wanted[i]) {
-            let inner = reverse.get(*v);
+            let inner = reverse.get(*v)?;
             operand_stacks.insert(*v, reverse.body.outputs().len());
             reverse.body.output(format!("d_scanned_{i}"), inner);
             stacked.push(i);
@@ -183,7 +195,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     for (_, _, operands) in &contractions {
         for v in operands {
             if !reverse.stacks.contains_key(v) && !operand_stacks.contains_key(v) {
-                let inner = reverse.get(*v);
+                let inner = reverse.get(*v)?;
                 let at = reverse.body.outputs().len();
                 reverse.body.output(format!("operand_{at}"), inner);
                 operand_stacks.insert(*v, at);
@@ -223,8 +235,12 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
         result[i] = Some(outer[scan.states + sums.len() + k]);
     }
     for (i, op, operands) in contractions {
-        let find = |v: &Value| stacks.get(v).copied().unwrap_or_else(|| outer[operand_stacks[v]]);
-        let operands: Vec<Value> = operands.iter().map(find).collect();
+        let stack = |v: &Value| {
+            let stacked = operand_stacks.get(v).map(|&at| outer[at]);
+            let stack = stacks.get(v).copied().or(stacked);
+            stack.ok_or_else(|| BuildError::internal(cx.name, "an operand was not stacked"))
+        };
+        let operands: Vec<Value> = operands.iter().map(stack).collect::<Result<_, _>>()?;
         result[i] = Some(cx.push(op, &operands, "contracted")?);
     }
     Ok(result)
@@ -306,7 +322,7 @@ impl Reverse<'_> {
             for (inner, _) in list {
                 let ty = self.work.ty(inner).clone();
                 let name = format!("{kind}_{}", inner.index());
-                let value = self.body.input(name, ty, Role::Data);
+                let value = self.body.input(name, ty, Role::Local);
                 self.map.insert(inner, value);
             }
         }
@@ -324,15 +340,16 @@ impl Reverse<'_> {
                 node.inputs.iter().map(|v| self.map.get(v).copied()).collect();
             // What cannot be had is not read either: `collect` went through all that is.
             let Some(inputs) = inputs else { continue };
-            let span = self.work.span(id).or(cx.span);
-            let results = self.body.push(node.op, &inputs, &node.name, span)?;
+            let site = self.work.site(id).or(cx.site);
+            let results = self.body.push(node.op, &inputs, &node.name, site)?;
             self.map.extend(node.outputs.into_iter().zip(results));
         }
         Ok(())
     }
 
-    fn get(&self, v: Value) -> Value {
-        self.map.get(&v).copied().unwrap_or(v)
+    /// What stands in the reverse body for a value of the copy.
+    fn get(&self, v: Value) -> Result<Value, BuildError> {
+        find(&self.map, v, || BuildError::unmapped(&self.work, None, v))
     }
 
     fn push(
@@ -342,6 +359,6 @@ impl Reverse<'_> {
         part: &str,
         cx: &Adjoint,
     ) -> Result<Value, BuildError> {
-        Ok(self.body.push(op.into(), inputs, part, cx.span)?[0])
+        Ok(self.body.push(op.into(), inputs, part, cx.site)?[0])
     }
 }

@@ -103,8 +103,7 @@ impl Rules for Scan {
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
         // Exact only when unrolled, which is what `verify_causality` does first.
-        let result = self.infer(reading.types).ok().and_then(|r| r.into_iter().next_back());
-        Footprint::everything(reading, &result.unwrap_or(Type::real([1usize])))
+        Footprint::everything(reading)
     }
 
     fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
@@ -155,13 +154,21 @@ impl Rules for Scan {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
         let mut all = Vec::new();
         for reverse in [false, true] {
             // s' = s w + x, and s' s' is stacked: a state, an invariant, a scanned tensor.
             let ty = Type::real([Dim::N, Dim::Fixed(3)]);
             let mut body = PixelGraph::new("body");
-            let role = pixelrnn_graph::Role::Data;
+            let role = pixelrnn_graph::Role::Local;
             let s = body.input("s", ty.clone(), role);
             let w = body.input("w", ty.clone(), role);
             let x = body.input("x", ty.clone(), role);

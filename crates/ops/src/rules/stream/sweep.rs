@@ -5,7 +5,7 @@
 
 use pixelrnn_graph::Value;
 
-use super::{Once, Row, StreamError, Streaming};
+use super::{PreludeValue, RowValue, StreamError, Streaming};
 use crate::op::{Concat, Expansion, Fill, MergeAxes, Pad, Recurrence, Skew, Slice, Unskew, recur};
 
 /// One layer's sweep from right to left.
@@ -15,11 +15,11 @@ pub struct Sweep {
     pub name: String,
     pub features: usize,
     /// What the gates get from the input and from the row above, `[W, N, 4 h]`.
-    pub gates: Row,
+    pub gates: RowValue,
     /// State to state, `[4 h, h, 1]`.
-    pub weight: Once,
+    pub weight: PreludeValue,
     /// h and c at the right edge, `[h]`; zero if not given.
-    pub initial: Option<[Once; 2]>,
+    pub initial: Option<[PreludeValue; 2]>,
     /// The cache that gets h, `[W, N, h]`.
     pub cache: usize,
 }
@@ -49,32 +49,32 @@ impl Streaming {
             [] => return Ok(()),
         };
         let features = sweeps[0].features;
-        self.visit(&name, self.span(), &[]);
+        self.visit(&name, self.site(), &[]);
         let mut gates = Vec::new();
         let mut weights = Vec::new();
-        let mut initial: [Vec<Once>; 2] = [Vec::new(), Vec::new()];
+        let mut initial: [Vec<PreludeValue>; 2] = [Vec::new(), Vec::new()];
         for sweep in sweeps {
             let z = self.row_lead(sweep.gates, "right_gates")?;
             gates.push(self.row_lead(z, "right_gates")?);
-            weights.push(self.once_lead(sweep.weight, "right_state_weight")?);
+            weights.push(self.prelude_lead(sweep.weight, "right_state_weight")?);
             for (all, i) in initial.iter_mut().zip([0, 1]) {
                 let mut v = match sweep.initial {
                     Some(given) => given[i],
                     None => {
                         let value = pixelrnn_graph::Array::zeros(vec![features]);
-                        self.once(crate::op::Constant { value }, &[], "zero")?
+                        self.prelude(crate::op::Constant { value }, &[], "zero")?
                     }
                 };
                 for _ in 0..3 {
-                    v = self.once_lead(v, "right_initial")?;
+                    v = self.prelude_lead(v, "right_initial")?;
                 }
                 all.push(v);
             }
         }
-        let weight = self.once_concat(&weights, 0, "right_state_weights")?;
+        let weight = self.prelude_concat(&weights, 0, "right_state_weights")?;
         let [h, c] = &initial;
-        let h = self.once_concat(h, 0, "right_h0")?;
-        let c = self.once_concat(c, 0, "right_c0")?;
+        let h = self.prelude_concat(h, 0, "right_h0")?;
+        let c = self.prelude_concat(c, 0, "right_c0")?;
         let (weight, h, c) = (
             self.in_row(weight, "right_state_weights"),
             self.in_row(h, "right_h0"),
@@ -103,9 +103,9 @@ impl Streaming {
             learned: sweeps[0].initial.is_some(),
             live: Some(live),
         };
-        let span = self.span();
-        let mut cx = Expansion { graph: &mut self.row, name: &name, span };
-        let stacked = Row(recur(&mut cx, recurrence)?);
+        let site = self.site();
+        let mut cx = Expansion { graph: &mut self.row, name: &name, site };
+        let stacked = RowValue(recur(&mut cx, recurrence)?);
         let steps = Slice { axis: 0, start: 0, length: width };
         let stacked = self.row(steps, &[stacked], "right_h")?;
         let unskew = Unskew { mirror, width };

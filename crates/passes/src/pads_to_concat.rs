@@ -1,4 +1,4 @@
-//! `join`: a sum of parts, each padded to the whole, becomes their concatenation; in bodies, too.
+//! `pads_to_concat`: a sum of parts, each padded to the whole, becomes their concatenation; in bodies, too.
 //!
 //! The gradient of slices that cover an axis is such a sum.
 
@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_ops::{Concat, Op, PixelGraph};
 
+use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
-use crate::tidy::Bodies;
 
 /// What a value consists of along an axis; zeros elsewhere.
 #[derive(Clone)]
@@ -39,14 +39,14 @@ impl Parts {
 ///
 /// # Errors
 /// None in practice; the builder's.
-pub fn join(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+pub fn pads_to_concat(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     // By values of the old graph; parts are values of the new one.
     let mut known: BTreeMap<Value, Parts> = BTreeMap::new();
     for (id, node) in graph.nodes() {
         let result = node.outputs[0];
-        let inputs = rewrite.get(&node.inputs);
+        let inputs = rewrite.inputs_of(id)?;
         match &node.op {
             Op::Pad(pad) => {
                 let extent = graph.ty(node.inputs[0]).shape[pad.axis].with_batch(1);
@@ -62,7 +62,7 @@ pub fn join(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
                 if parts.cover(graph.ty(result).shape[parts.axis].fixed()) {
                     let values: Vec<Value> = parts.parts.iter().map(|p| p.2).collect();
                     let op = Concat { axis: parts.axis };
-                    let new = rewrite.new.push(op.into(), &values, &node.name, graph.span(id))?;
+                    let new = rewrite.new.push(op.into(), &values, &node.name, graph.site(id))?;
                     rewrite.set(result, new[0]);
                     continue;
                 }
@@ -70,7 +70,7 @@ pub fn join(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             }
             _ => {}
         }
-        rewrite.node_as(id, node.op.map_bodies(&join)?)?;
+        rewrite.node_as(id, node.op.map_bodies(&pads_to_concat)?)?;
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }

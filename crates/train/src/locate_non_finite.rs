@@ -1,4 +1,4 @@
-//! Where a loss that is no number comes from.
+//! Where a loss that is not finite comes from.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,29 +7,28 @@ use pixelrnn_graph::Array;
 use pixelrnn_ops::{Env, PixelGraph, evaluate};
 use pixelrnn_passes::Weights;
 
-/// The first parameter or layer that holds what is no number. `graph`: from images to the loss;
-/// `state`: what the step was taken from. The search ends when `stop` is set.
-pub(crate) fn culprit(
+/// The first parameter or layer that holds a value that is not finite. `graph`: from the batch to the
+/// likelihoods; `state`: what the step was taken from; `feeds`: the batch. The search ends when `stop` is set.
+pub(crate) fn locate_non_finite(
     graph: &PixelGraph,
     state: &Weights,
-    images: &Array,
+    feeds: &[(&str, Array)],
     stop: &AtomicBool,
 ) -> String {
     let infinite = |a: &Array| a.iter().any(|x| !x.is_finite());
     for (input, _) in graph.parameters() {
         if state.get(&input.name).is_some_and(infinite) {
             return format!(
-                "`{}` is the first parameter that is no number, so its gradient was none in an \
-                 earlier step",
+                "first non-finite parameter: `{}`; its gradient overflowed in an earlier step",
                 input.name
             );
         }
     }
-    layer(graph, state, images, stop).unwrap_or_else(|| {
+    layer(graph, state, feeds, stop).unwrap_or_else(|| {
         match stop.load(Ordering::Relaxed) {
             true => "the search for the layer was stopped",
             false => {
-                "every layer gives numbers in exact arithmetic, so a value is too large for an engine"
+                "every layer is finite in the reference interpreter, so a value is too large for an engine"
             }
         }
         .into()
@@ -37,11 +36,20 @@ pub(crate) fn culprit(
 }
 
 /// The first layer, for the first image that has one.
-fn layer(graph: &PixelGraph, state: &Weights, images: &Array, stop: &AtomicBool) -> Option<String> {
+fn layer(
+    graph: &PixelGraph,
+    state: &Weights,
+    feeds: &[(&str, Array)],
+    stop: &AtomicBool,
+) -> Option<String> {
     let mut graph = graph.clone();
     let results: Vec<_> = graph
         .nodes()
-        .flat_map(|(_, node)| node.outputs.iter().map(|&value| (node.name.clone(), value)))
+        .flat_map(|(id, node)| node.outputs.iter().map(move |&value| (id, value)))
+        .map(|(id, value)| {
+            let layer = graph.layer_of(id).unwrap_or(&graph.node(id).name);
+            (layer.to_string(), value)
+        })
         .collect();
     let before = graph.outputs().len();
     for (name, value) in &results {
@@ -49,17 +57,20 @@ fn layer(graph: &PixelGraph, state: &Weights, images: &Array, stop: &AtomicBool)
     }
     // In single precision, as engines compute.
     let mut given: BTreeMap<String, Array> = state.clone();
-    for image in images.outer_iter() {
+    let images = feeds.first().map_or(0, |(_, array)| array.shape()[0]);
+    for image in 0..images {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
-        given.insert("image".into(), image.insert_axis(ndarray::Axis(0)).to_owned());
+        for (name, array) in feeds {
+            let one = array.slice_axis(ndarray::Axis(0), (image..image + 1).into());
+            given.insert((*name).to_string(), one.to_owned());
+        }
         let values = evaluate(&graph, &Env { batch: 1 }, &given).ok()?;
         let values = values.iter().skip(before);
         let bad = results.iter().zip(values).find(|(_, a)| a.iter().any(|x| !x.is_finite()));
         if let Some(((name, _), _)) = bad {
-            let label = name.split('/').next().unwrap_or(name);
-            return Some(format!("layer `{label}` is the first that gives what is no number"));
+            return Some(format!("layer `{name}` is the first whose result is not finite"));
         }
     }
     None

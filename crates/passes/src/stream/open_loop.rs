@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{Array, BuildError, Dim, Graph, Role, Type, Value};
-use pixelrnn_ops::{Add, Constant, Mul, Once, Pixel, PixelGraph, Row, StreamError, Streaming, Sub};
+use pixelrnn_graph::{Array, BuildError, Dim, Graph, OutputRole, Role, Site, Type, Value};
+use pixelrnn_ops::{
+    Add, Constant, Mul, PixelGraph, PixelValue, PreludeValue, RowValue, StreamError, Streaming, Sub,
+};
 
-use super::close::Body;
-use super::sample::{Drawing, SampleOptions};
-use super::walk::{Ends, Walk};
-use super::{SampleError, close};
-use crate::CausalProof;
+use super::sample::{Drawing, SampleOptions, streaming};
+use super::scan_loops::Body;
+use super::walk::Walk;
+use super::{SampleError, scan_loops};
+use crate::causality::ProvedScale;
 
 /// Everything that a loop is made of, and what its parts are called.
 struct Parts {
@@ -22,30 +24,33 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(proof: &CausalProof, options: &SampleOptions) -> Result<Parts, SampleError> {
+    fn of(proved: &ProvedScale, options: &SampleOptions) -> Result<Parts, SampleError> {
         options.check()?;
-        let graph = proof.graph();
-        let ends = Ends::of(graph)?;
-        let mut cx = Streaming::new(&graph.name, ends.colours, ends.width);
-        cx.once.doc.clone_from(&graph.doc);
-        let mut walk = Walk::begin(graph, &ends, &mut cx)?;
+        let (mut cx, ends) = streaming(proved)?;
+        let mut walk = Walk::begin(proved.graph(), &ends, &mut cx)?;
+        if !cx.row_scanned.is_empty() {
+            return Err(StreamError::Whole("a map to condition on").into());
+        }
         let ty = Type::real([Dim::N, Dim::Fixed(ends.colours)]);
-        let mut input = |name: &str| Pixel(cx.pixel.input(name, ty.clone(), Role::Data));
-        let uniform = input("uniform");
+        let mut input = |name: &str, role| PixelValue(cx.pixel.input(name, ty.clone(), role));
+        let uniform = input("uniform", Role::Uniform);
         let mut data = vec![uniform.0];
-        let fixed = options.complete.then(|| [input("given"), input("mask")]);
+        let fixed =
+            options.complete.then(|| [input("given", Role::Given), input("mask", Role::Kept)]);
         data.extend(fixed.iter().flatten().map(|pixel| pixel.0));
-        let drawing = Drawing { uniform, fixed, options: *options };
-        let image = drawing.pixel(&mut walk, &ends, &mut cx)?;
+        let distribution = ends.distribution;
+        let drawing = Drawing { uniform, fixed, options: *options, distribution };
+        let image = drawing.pixel(&mut walk, &mut cx)?;
         // So that something is stacked, whatever the model.
         cx.stack(image);
-        let step = close::pixel_body(&mut cx, &data, &[("pixel".into(), image.0)])?;
+        let step = scan_loops::pixel_body(&mut cx, &data, &[("pixel".into(), image.0)])?;
         let begins = cx.row.nodes().len();
         // In place of the inner loop: complete rows are given.
         for i in 0..cx.stacked.len() {
             let mut ty = cx.pixel.ty(cx.stacked[i].0.0).clone();
             ty.shape.insert(0, Dim::Fixed(ends.width));
-            cx.stacked[i].1 = Some(Row(cx.row.input(format!("done.{i}"), ty, Role::Data)));
+            let row = cx.row.input(format!("done.{i}"), ty, Role::State);
+            cx.stacked[i].1 = Some(RowValue(row));
         }
         walk.end_row(&mut cx)?;
         Ok(Parts { cx, step, data, begins })
@@ -61,9 +66,11 @@ fn copy(
     prefix: &str,
 ) -> Result<(), BuildError> {
     for (id, node) in from.nodes().take(nodes.end).skip(nodes.start) {
-        let inputs: Vec<Value> = node.inputs.iter().filter_map(|v| map.get(v).copied()).collect();
+        let find =
+            |v: &Value| map.get(v).copied().ok_or_else(|| BuildError::unmapped(from, Some(id), *v));
+        let inputs: Vec<Value> = node.inputs.iter().map(find).collect::<Result<_, _>>()?;
         let name = format!("{prefix}{}", node.name);
-        let results = into.push(node.op.clone(), &inputs, &name, from.span(id))?;
+        let results = into.push(node.op.clone(), &inputs, &name, from.site(id))?;
         map.extend(node.outputs.iter().copied().zip(results));
     }
     Ok(())
@@ -72,17 +79,18 @@ fn copy(
 /// A graph that begins with what is computed before all loops. Its first input is one of data, in
 /// which the batch is seen.
 fn before(cx: &Streaming, source: Value, body: &PixelGraph) -> Result<Began, BuildError> {
-    let mut graph = Graph::new(cx.once.name.clone());
-    graph.doc.clone_from(&cx.once.doc);
+    let mut graph = Graph::new(cx.prelude.name.clone());
+    graph.doc.clone_from(&cx.prelude.doc);
+    graph.share_layers(cx.prelude.layers());
     let mut began = Began { graph, outside: BTreeMap::new(), inside: BTreeMap::new() };
     began.input(body, source);
-    for input in cx.once.inputs() {
-        let ty = cx.once.ty(input.value).clone();
-        let value = began.graph.input(input.name.clone(), ty, input.role);
+    for input in cx.prelude.inputs() {
+        let ty = cx.prelude.ty(input.value).clone();
+        let value = began.graph.input_like(input, ty);
         began.outside.insert(input.value, value);
     }
-    let count = cx.once.nodes().len();
-    copy(&mut began.graph, &cx.once, 0..count, &mut began.outside, "")?;
+    let count = cx.prelude.nodes().len();
+    copy(&mut began.graph, &cx.prelude, 0..count, &mut began.outside, "")?;
     Ok(began)
 }
 
@@ -95,26 +103,32 @@ struct Began {
 }
 
 impl Began {
-    fn once(&self, v: Once) -> Option<Value> {
-        self.outside.get(&v.0).copied()
+    fn once(&self, v: PreludeValue) -> Result<Value, StreamError> {
+        let value = self.outside.get(&v.0).copied();
+        value.ok_or(StreamError::Form("what comes before the loops is incomplete"))
     }
 
     /// An input of a body as one of this graph.
     fn input(&mut self, body: &PixelGraph, inside: Value) {
         if let Some(input) = body.inputs().iter().find(|i| i.value == inside) {
-            self.named(&input.name, body.ty(inside).clone(), inside);
+            let role = match input.role {
+                Role::Local => Role::State,
+                role => role,
+            };
+            self.named(&input.name, body.ty(inside).clone(), inside, role);
         }
     }
 
-    fn named(&mut self, name: &str, ty: Type, inside: Value) {
-        let value = self.graph.input(name, ty, Role::Data);
+    fn named(&mut self, name: &str, ty: Type, inside: Value, role: Role) {
+        let value = self.graph.input(name, ty, role);
         self.inside.insert(inside, value);
     }
 
-    fn output(&mut self, name: String, inside: Value) {
-        if let Some(&value) = self.inside.get(&inside) {
-            self.graph.output(name, value);
-        }
+    fn output(&mut self, name: String, inside: Value) -> Result<(), StreamError> {
+        let value = self.inside.get(&inside).copied();
+        let value = value.ok_or(StreamError::Form("an output of the loop is not computed"))?;
+        self.graph.output_as(name, value, OutputRole::Next);
+        Ok(())
     }
 }
 
@@ -122,8 +136,8 @@ impl Began {
 ///
 /// # Errors
 /// As [`sample`](super::sample()).
-pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
-    let Parts { cx, step, data, .. } = Parts::of(proof, options)?;
+pub fn step(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
+    let Parts { cx, step, data, .. } = Parts::of(proved, options)?;
     let body = step.graph;
     // The body's inputs, in order: states, invariants, what is scanned, data.
     let inputs: Vec<Value> = body.inputs().iter().map(|i| i.value).collect();
@@ -137,77 +151,75 @@ pub fn step(proof: &CausalProof, options: &SampleOptions) -> Result<PixelGraph, 
     states.iter().for_each(|&v| to.input(&body, v));
     let (invariants, scanned) = rest.split_at(cx.pixel_invariants.len());
     for (once, &inside) in cx.pixel_invariants.keys().zip(invariants) {
-        if let Some(value) = to.once(*once) {
-            to.inside.insert(inside, value);
-        }
+        let value = to.once(*once)?;
+        to.inside.insert(inside, value);
     }
     for (i, &inside) in scanned.iter().enumerate() {
-        to.named(&format!("row.{i}"), body.ty(inside).clone(), inside);
+        to.named(&format!("row.{i}"), body.ty(inside).clone(), inside, Role::State);
     }
     copy(&mut to.graph, &body, 0..body.nodes().len(), &mut to.inside, "")?;
     for out in body.outputs() {
-        to.output(out.name.clone(), out.value);
+        to.output(out.name.clone(), out.value)?;
     }
-    Ok(crate::tidy::tidy(&to.graph)?)
+    Ok(to.graph)
 }
 
 /// What happens between rows: the end of one and the beginning of the next; see the module's page.
 ///
 /// # Errors
 /// As [`sample`](super::sample()).
-pub fn row(proof: &CausalProof) -> Result<PixelGraph, SampleError> {
-    let Parts { cx, step, begins, .. } = Parts::of(proof, &SampleOptions::default())?;
+pub fn row(proved: &ProvedScale) -> Result<PixelGraph, SampleError> {
+    let Parts { cx, step, begins, .. } = Parts::of(proved, &SampleOptions::default())?;
     let done: Vec<Value> = cx.stacked.iter().filter_map(|(_, row)| row.map(|v| v.0)).collect();
     let Some((&first, done)) = done.split_first() else {
         return Err(StreamError::Form("nothing is drawn").into());
     };
     let mut to = before(&cx, first, &cx.row)?;
     done.iter().for_each(|&v| to.input(&cx.row, v));
-    let begun = to.graph.input("begun", Type::real([1usize]), Role::Data);
+    let begun = to.graph.input("begun", Type::real([1usize]), Role::State);
     for (&once, &inside) in &cx.row_invariants {
-        if let Some(value) = to.once(once) {
-            to.inside.insert(inside.0, value);
-        }
+        let value = to.once(once)?;
+        to.inside.insert(inside.0, value);
     }
     for cache in &cx.caches {
-        to.named(&cache.name, cx.row.ty(cache.value.0).clone(), cache.value.0);
+        to.named(&cache.name, cx.row.ty(cache.value.0).clone(), cache.value.0, Role::State);
     }
     let count = cx.row.nodes().len();
     copy(&mut to.graph, &cx.row, 0..count, &mut to.inside, "end/")?;
 
     // The next row begins from what this one left, or from the very beginning.
     let one = Constant { value: Array::ones(vec![1]) };
-    let one = to.graph.push(one.into(), &[], "begun/one", None)?[0];
-    let fresh = to.graph.push(Sub.into(), &[one, begun], "begun/not", None)?[0];
+    let one = to.graph.push(one.into(), &[], "begun/one", Site::NONE)?[0];
+    let fresh = to.graph.push(Sub.into(), &[one, begun], "begun/not", Site::NONE)?[0];
     let mut next = BTreeMap::new();
     for cache in &cx.caches {
         let rank = cx.row.ty(cache.value.0).rank();
         let ended = cache.next.and_then(|v| to.inside.get(&v.0).copied());
-        let (Some(ended), Some(initial)) = (ended, to.once(cache.initial)) else { continue };
+        let ended = ended.ok_or(StreamError::Form("a cache has no next value"))?;
+        let initial = to.once(cache.initial)?;
         let mut parts = Vec::new();
         for (value, share) in [(ended, begun), (initial, fresh)] {
             let mut share = share;
             for _ in 1..rank {
                 let lead = pixelrnn_ops::SplitAxis { axis: 0, parts: 1 };
-                share = to.graph.push(lead.into(), &[share], "begun/wide", None)?[0];
+                share = to.graph.push(lead.into(), &[share], "begun/wide", Site::NONE)?[0];
             }
             let name = format!("{}/share", cache.name);
-            parts.push(to.graph.push(Mul.into(), &[value, share], &name, None)?[0]);
+            parts.push(to.graph.push(Mul.into(), &[value, share], &name, Site::NONE)?[0]);
         }
         let name = format!("{}/next", cache.name);
-        let value = to.graph.push(Add.into(), &parts, &name, None)?[0];
-        to.graph.output(format!("{}.next", cache.name), value);
+        let value = to.graph.push(Add.into(), &parts, &name, Site::NONE)?[0];
+        to.graph.output_as(format!("{}.next", cache.name), value, OutputRole::Next);
         next.insert(cache.value.0, value);
     }
     to.inside.extend(next);
     copy(&mut to.graph, &cx.row, 0..begins, &mut to.inside, "begin/")?;
     for (i, (row, _)) in cx.scanned.iter().enumerate() {
-        to.output(format!("row.{i}"), row.0);
+        to.output(format!("row.{i}"), row.0)?;
     }
     for (i, &initial) in step.initial.iter().enumerate() {
-        if let Some(value) = to.once(initial) {
-            to.graph.output(format!("state.{i}"), value);
-        }
+        let value = to.once(initial)?;
+        to.graph.output_as(format!("state.{i}"), value, OutputRole::Next);
     }
-    Ok(crate::tidy::tidy(&to.graph)?)
+    Ok(to.graph)
 }

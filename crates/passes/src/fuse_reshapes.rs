@@ -1,4 +1,4 @@
-//! `views`: a view of a view is a view of the first, and one that changes nothing is none; in bodies,
+//! `fuse_reshapes`: a view of a view is a view of the first, and one that changes nothing is none; in bodies,
 //! too. Each costs an engine as much as a small operator.
 
 use std::collections::BTreeSet;
@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use pixelrnn_graph::{BuildError, Origin, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 
+use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
-use crate::tidy::Bodies;
 
 /// Joins reshapes.
 ///
 /// # Errors
 /// None in practice; the builder's.
-pub fn views(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
+pub fn fuse_reshapes(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let seen: BTreeSet<Value> = graph.outputs().iter().map(|output| output.value).collect();
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
@@ -21,7 +21,7 @@ pub fn views(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut taken: BTreeSet<Value> = BTreeSet::new();
     for (id, node) in graph.nodes() {
         if let OnnxOp::Reshape { .. } = node.op {
-            let mut from = rewrite.get(&node.inputs)[0];
+            let mut from = rewrite.inputs_of(id)?[0];
             while let Some(maker) = rewrite.new.maker(from)
                 && let OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } = maker.op
             {
@@ -40,16 +40,16 @@ pub fn views(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
                 true => from,
                 false => {
                     let op = node.op.clone();
-                    rewrite.new.push(op, &[from], &node.name, graph.span(id))?[0]
+                    rewrite.new.push(op, &[from], &node.name, graph.site(id))?[0]
                 }
             };
             rewrite.set(result, value);
         } else {
-            rewrite.node_as(id, node.op.map_bodies(&views)?)?;
+            rewrite.node_as(id, node.op.map_bodies(&fuse_reshapes)?)?;
         }
         let outputs: Vec<Value> =
             node.outputs.iter().filter(|value| seen.contains(value)).copied().collect();
-        taken.extend(rewrite.get(&outputs));
+        taken.extend(rewrite.get(&outputs)?);
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }

@@ -1,7 +1,9 @@
 //! Closing a loop: a body whose inputs are in any order becomes a scan.
 
-use pixelrnn_graph::{Array, BuildError, Role, Value};
-use pixelrnn_ops::{Constant, Mul, Once, PixelGraph, Row, Scan, StreamError, Streaming};
+use pixelrnn_graph::{Array, BuildError, Role, Site, Value};
+use pixelrnn_ops::{
+    Constant, Mul, PixelGraph, PreludeValue, RowValue, Scan, StreamError, Streaming,
+};
 
 use crate::rewrite::Rewrite;
 
@@ -17,11 +19,9 @@ fn arrange(
             rewrite.input(input);
         }
     }
-    for (id, _) in graph.nodes() {
-        rewrite.node(id)?;
-    }
+    rewrite.nodes()?;
     let values: Vec<Value> = outputs.iter().map(|o| o.1).collect();
-    let values = rewrite.get(&values);
+    let values = rewrite.get(&values)?;
     let mut new = rewrite.new;
     for ((name, _), value) in outputs.iter().zip(values) {
         new.output(name.clone(), value);
@@ -35,7 +35,7 @@ pub(super) struct Body {
     /// `state.*.next`, `done.*`, what else was asked for.
     pub graph: PixelGraph,
     /// What each state is before the first pixel.
-    pub initial: Vec<Once>,
+    pub initial: Vec<PreludeValue>,
 }
 
 /// Closes the body of the loop over pixels.
@@ -47,7 +47,7 @@ pub(super) fn pixel_body(
     inputs: &[Value],
     outputs: &[(String, Value)],
 ) -> Result<Body, StreamError> {
-    cx.visit("state", None, &[]);
+    cx.visit("state", Site::NONE, &[]);
     let mut initial = Vec::new();
     let mut going = None;
     for i in 0..cx.states.len() {
@@ -57,7 +57,7 @@ pub(super) fn pixel_body(
     if !initial.is_empty() {
         let flag = |i: ndarray::IxDyn| if i[0] > 0 { 1.0 } else { 0.0 };
         let value = Array::from_shape_fn(vec![cx.width, 1, 1], flag);
-        let row = cx.once(Constant { value }, &[], "going")?;
+        let row = cx.prelude(Constant { value }, &[], "going")?;
         let row = cx.in_row(row, "going");
         going = Some(cx.scan(row, "going"));
     }
@@ -65,7 +65,7 @@ pub(super) fn pixel_body(
     let mut states = Vec::new();
     for (i, state) in cx.states.iter().enumerate() {
         let ty = cx.pixel.ty(state.value.0).clone();
-        states.push(rewrite.new.input(format!("state.{i}"), ty, Role::Data));
+        states.push(rewrite.new.input(format!("state.{i}"), ty, Role::Local));
     }
     let invariants = cx.pixel_invariants.values().map(|v| v.0);
     let scanned = cx.scanned.iter().map(|(_, v)| v.0);
@@ -76,19 +76,19 @@ pub(super) fn pixel_body(
     }
     for (state, value) in cx.states.iter().zip(states) {
         let mut factors = vec![value];
-        factors.extend(rewrite.get(&going.map(|v| v.0).into_iter().collect::<Vec<_>>()));
-        let inside = rewrite.new.push(Mul.into(), &factors, "state/inside", None)?[0];
+        if let Some(going) = going {
+            factors.push(rewrite.value(going.0)?);
+        }
+        let inside = rewrite.new.push(Mul.into(), &factors, "state/inside", Site::NONE)?[0];
         rewrite.set(state.value.0, inside);
     }
-    for (id, _) in cx.pixel.nodes() {
-        rewrite.node(id)?;
-    }
+    rewrite.nodes()?;
     let next: Option<Vec<Value>> = cx.states.iter().map(|s| s.next.map(|v| v.0)).collect();
-    let next = rewrite.get(&next.ok_or(StreamError::Form("a state has no next value"))?);
+    let next = rewrite.get(&next.ok_or(StreamError::Form("a state has no next value"))?)?;
     let done: Vec<Value> = cx.stacked.iter().map(|(v, _)| v.0).collect();
-    let done = rewrite.get(&done);
+    let done = rewrite.get(&done)?;
     let others: Vec<Value> = outputs.iter().map(|o| o.1).collect();
-    let others = rewrite.get(&others);
+    let others = rewrite.get(&others)?;
     let mut graph = rewrite.new;
     for (i, value) in next.into_iter().enumerate() {
         graph.output(format!("state.{i}.next"), value);
@@ -113,9 +113,9 @@ pub(super) fn pixels(cx: &mut Streaming) -> Result<(), StreamError> {
     }
     inputs.extend(cx.scanned.iter().map(|(row, _)| row.0));
     let scan = Scan { body: Box::new(graph), states, invariants: count, reverse: false };
-    let results = cx.row.push(scan.into(), &inputs, "pixels", None)?;
+    let results = cx.row.push(scan.into(), &inputs, "pixels", Site::NONE)?;
     for ((_, row), value) in cx.stacked.iter_mut().zip(&results[states..]) {
-        *row = Some(Row(*value));
+        *row = Some(RowValue(*value));
     }
     Ok(())
 }
@@ -124,12 +124,13 @@ pub(super) fn pixels(cx: &mut Streaming) -> Result<(), StreamError> {
 /// row sees of them; `stacked` are the rows that make up results.
 pub(super) fn rows(
     cx: &mut Streaming,
-    scanned: &[(Value, Row)],
-    stacked: &[Row],
+    scanned: &[(Value, RowValue)],
+    stacked: &[RowValue],
 ) -> Result<Vec<Value>, StreamError> {
     let mut inputs: Vec<Value> = cx.caches.iter().map(|c| c.value.0).collect();
     inputs.extend(cx.row_invariants.values().map(|v| v.0));
     inputs.extend(scanned.iter().map(|(_, v)| v.0));
+    inputs.extend(cx.row_scanned.iter().map(|(_, v)| v.0));
     let mut outputs = Vec::new();
     for cache in &cx.caches {
         let next = cache.next.ok_or(StreamError::Form("a cache has no next value"))?;
@@ -140,9 +141,10 @@ pub(super) fn rows(
     let mut actual: Vec<Value> = cx.caches.iter().map(|c| c.initial.0).collect();
     actual.extend(cx.row_invariants.keys().map(|v| v.0));
     actual.extend(scanned.iter().map(|(v, _)| *v));
+    actual.extend(cx.row_scanned.iter().map(|(v, _)| v.0));
     let states = cx.caches.len();
     let invariants = cx.row_invariants.len();
     let scan = Scan { body: Box::new(body), states, invariants, reverse: false };
-    let results = cx.once.push(scan.into(), &actual, "rows", None)?;
+    let results = cx.prelude.push(scan.into(), &actual, "rows", Site::NONE)?;
     Ok(results[states..].to_vec())
 }

@@ -1,18 +1,18 @@
-//! `split`: slices that together make up a whole axis become one `Split`; in bodies, too.
+//! `slices_to_split`: slices that together make up a whole axis become one `Split`; in bodies, too.
 
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{BuildError, NodeId, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 
+use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
-use crate::tidy::Bodies;
 
 /// Joins slices of one value into splits.
 ///
 /// # Errors
 /// None in practice; the builder's.
-pub fn split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
+pub fn slices_to_split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut slices: BTreeMap<(Value, usize), Vec<(usize, usize, NodeId)>> = BTreeMap::new();
     for (id, node) in graph.nodes() {
         if let OnnxOp::Slice { axis, start, end } = node.op {
@@ -39,16 +39,16 @@ pub fn split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     for (id, node) in graph.nodes() {
         if let Some((axis, parts)) = complete.get(&id) {
             let sizes = parts.iter().map(|(start, end, _)| end - start).collect();
-            let inputs = rewrite.get(&node.inputs);
+            let inputs = rewrite.inputs_of(id)?;
             let op = OnnxOp::Split { axis: *axis, sizes };
-            let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+            let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
             for ((_, _, part), result) in parts.iter().zip(results) {
                 rewrite.set(graph.node(*part).outputs[0], result);
             }
         } else if !replaced.contains(&id) {
-            let op = node.op.map_bodies(&split)?;
+            let op = node.op.map_bodies(&slices_to_split)?;
             rewrite.node_as(id, op)?;
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }

@@ -1,20 +1,20 @@
-//! `batch_share(x)`: divides by the number of images in the batch; what makes a sum a mean.
+//! `divide_by_batch(x)`: divides by the number of images in the batch; what makes a sum a mean.
 
 use crate::rules::prelude::*;
 
 /// Divides every element by the number of images in the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchShare;
+pub struct DivideByBatch;
 
-impl Rules for BatchShare {
-    const MNEMONIC: &'static str = "batch_share";
+impl Rules for DivideByBatch {
+    const MNEMONIC: &'static str = "divide_by_batch";
 
     fn attributes(&self) -> Attributes {
         Attributes::none()
     }
 
     fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
-        Ok(BatchShare)
+        Ok(DivideByBatch)
     }
 
     fn bodies(&self) -> Vec<&PixelGraph> {
@@ -32,7 +32,7 @@ impl Rules for BatchShare {
 
     fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
         let Some(dy) = cx.cotangents[0] else { return Ok(vec![None]) };
-        Ok(vec![Some(cx.push(BatchShare, &[dy], "x")?)])
+        Ok(vec![Some(cx.push(DivideByBatch, &[dy], "x")?)])
     }
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
@@ -49,7 +49,15 @@ impl Rules for BatchShare {
         Stream::Expanded
     }
 
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        None
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
     fn samples() -> Vec<Sample> {
-        vec![Sample::new(BatchShare, [Type::real([Dim::N, Dim::Fixed(2)])])]
+        vec![Sample::new(DivideByBatch, [Type::real([Dim::N, Dim::Fixed(2)])])]
     }
 }

@@ -1,4 +1,4 @@
-//! `tidy`: one node for equal nodes, none for what no output needs; in bodies, too.
+//! `cse_dce`: common subexpression elimination and dead code elimination; in bodies, too.
 
 use std::collections::BTreeMap;
 
@@ -78,11 +78,9 @@ fn prune<O: Bodies>(op: &O, read: &[bool]) -> Result<Option<(O, Vec<usize>)>, Bu
     let only = |body: &Graph<O>| -> Result<Graph<O>, BuildError> {
         let mut rewrite = Rewrite::new(body);
         rewrite.inputs();
-        for (id, _) in body.nodes() {
-            rewrite.node(id)?;
-        }
+        rewrite.nodes()?;
         let outputs: Vec<Value> = body.outputs().iter().map(|o| o.value).collect();
-        let values = rewrite.get(&outputs);
+        let values = rewrite.get(&outputs)?;
         let mut new = rewrite.new;
         for &i in &kept {
             new.output(body.outputs()[i].name.clone(), values[i]);
@@ -92,16 +90,27 @@ fn prune<O: Bodies>(op: &O, read: &[bool]) -> Result<Option<(O, Vec<usize>)>, Bu
     Ok(Some((op.map_bodies(&only)?, kept)))
 }
 
-/// Drops what is not needed and joins what is equal. Inputs of the graph stay, except parameters
-/// that nobody reads.
+/// `unread_parameters`: a graph without the parameters that nobody reads. A training graph keeps them:
+/// they are weights of the model, with a gradient of zero.
 ///
 /// # Errors
-/// None in practice; the builder's.
-pub fn tidy<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
-    tidy_level(graph, true)
+/// The builder's.
+pub fn unread_parameters<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
+    let counts = graph.use_counts();
+    let unread = |i: &Input| matches!(i.role, Role::Parameter(_)) && counts[i.value.index()] == 0;
+    let mut rewrite = Rewrite::new(graph);
+    for input in graph.inputs().iter().filter(|i| !unread(i)) {
+        rewrite.input(input);
+    }
+    rewrite.nodes()?;
+    rewrite.finish()
 }
 
-fn tidy_level<O: Bodies>(graph: &Graph<O>, top: bool) -> Result<Graph<O>, BuildError> {
+/// Drops what is not needed and joins what is equal. Inputs of the graph stay.
+///
+/// # Errors
+/// The builder's.
+pub fn cse_dce<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
     let live = graph.live_nodes();
     let mut read = vec![false; graph.value_count()];
     for (id, node) in graph.nodes() {
@@ -111,23 +120,20 @@ fn tidy_level<O: Bodies>(graph: &Graph<O>, top: bool) -> Result<Graph<O>, BuildE
     }
     graph.outputs().iter().for_each(|o| read[o.value.index()] = true);
     let mut rewrite = Rewrite::new(graph);
-    let unread = |i: &Input| top && matches!(i.role, Role::Parameter(_)) && !read[i.value.index()];
-    for input in graph.inputs().iter().filter(|i| !unread(i)) {
-        rewrite.input(input);
-    }
+    rewrite.inputs();
     let mut seen: BTreeMap<(&'static str, Vec<Value>), Vec<NodeId>> = BTreeMap::new();
     for (id, node) in graph.nodes().filter(|(id, _)| live[id.index()]) {
-        let inputs = rewrite.get(&node.inputs);
+        let inputs = rewrite.inputs_of(id)?;
         let flags: Vec<bool> = node.outputs.iter().map(|v| read[v.index()]).collect();
         if let Some((op, kept)) = prune(&node.op, &flags)? {
-            let op = op.map_bodies(&|body| tidy_level(body, false))?;
-            let results = rewrite.new.push(op, &inputs, &node.name, graph.span(id))?;
+            let op = op.map_bodies(&|body| cse_dce(body))?;
+            let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
             for (&old, new) in kept.iter().map(|&i| &node.outputs[i]).zip(results) {
                 rewrite.set(old, new);
             }
             continue;
         }
-        let op = node.op.map_bodies(&|body| tidy_level(body, false))?;
+        let op = node.op.map_bodies(&|body| cse_dce(body))?;
         let alike = seen.entry((op.mnemonic(), inputs)).or_default();
         match alike.iter().find(|&&twin| rewrite.new.node(twin).op == op) {
             Some(&twin) => {
@@ -144,5 +150,5 @@ fn tidy_level<O: Bodies>(graph: &Graph<O>, top: bool) -> Result<Graph<O>, BuildE
             }
         }
     }
-    Ok(rewrite.finish())
+    rewrite.finish()
 }

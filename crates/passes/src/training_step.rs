@@ -1,8 +1,8 @@
-//! `optimise`: from a gradient graph to one training step: batch, parameters, optimiser state and
+//! `training_step`: from a gradient graph to one training step: batch, parameters, optimiser state and
 //! learning rate in; loss, new parameters and new state out. Stateless, so any engine that infers
 //! can train.
 
-use pixelrnn_graph::{Array, BuildError, Role, Type, Value};
+use pixelrnn_graph::{Array, BuildError, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
     Add, Constant, Div, MergeAxes, Mul, Op, PixelGraph, Relu, Scale, SplitAxis, Sqrt, Sub, Sum,
 };
@@ -104,7 +104,7 @@ impl Step {
         part: &str,
     ) -> Result<Value, BuildError> {
         let name = format!("{}/update.{part}", self.name);
-        Ok(self.graph.push(op.into(), inputs, &name, None)?[0])
+        Ok(self.graph.push(op.into(), inputs, &name, Site::NONE)?[0])
     }
 
     /// A number with so many axes of extent one.
@@ -131,11 +131,11 @@ impl Step {
 
     /// Adds a state as an input.
     fn state(&mut self, parameter: &str, slot: &str, ty: &Type) -> Value {
-        self.graph.input(state_name(parameter, slot), ty.clone(), Role::Data)
+        self.graph.input(state_name(parameter, slot), ty.clone(), Role::State)
     }
 
     fn result(&mut self, input: &str, value: Value) {
-        self.graph.output(next_name(input), value);
+        self.graph.output_as(next_name(input), value, OutputRole::Next);
     }
 
     /// The factor that brings all gradients to at most this norm, `[1]`: `min(1, clip / norm)`.
@@ -190,7 +190,7 @@ impl Step {
         let mut counters = Vec::new();
         let mut forget = None;
         if let Some(decay) = optimiser.ema {
-            let steps = self.graph.input(AVERAGED, Type::real([1usize]), Role::Data);
+            let steps = self.graph.input(AVERAGED, Type::real([1usize]), Role::State);
             let one = self.number(1.0, 1)?;
             let next = self.push(Add, &[steps, one], AVERAGED)?;
             self.result(AVERAGED, next);
@@ -198,13 +198,13 @@ impl Step {
         }
         if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
             for (slot, beta) in [("beta1_power", beta1), ("beta2_power", beta2)] {
-                let power = self.graph.input(slot, Type::real([1usize]), Role::Data);
+                let power = self.graph.input(slot, Type::real([1usize]), Role::State);
                 let next = self.push(Scale { factor: beta }, &[power], slot)?;
                 let one = self.number(1.0, 1)?;
                 counters.push((slot, next, self.push(Sub, &[one, next], "correction")?));
             }
         }
-        let rate = self.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Data);
+        let rate = self.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Rate);
         for &(ref name, w, g) in list {
             self.name.clone_from(name);
             let ty = self.graph.ty(w).clone();
@@ -265,56 +265,57 @@ impl Step {
 
 /// From what [`differentiate`](crate::differentiate()) gives to a training step.
 ///
-/// Inputs: those of the gradient graph, the optimiser's states (`p.slot` for each parameter `p`,
+/// Inputs: those of the gradient graph, the optimizer's states (`p.slot` for each parameter `p`,
 /// then counters), `learning_rate [1]`. Outputs: `loss [1]`, then `p.next` for each parameter and
 /// `s.next` for each state.
 ///
 /// # Errors
-/// None for a graph that `differentiate` made; the builder's otherwise.
-pub fn optimise(gradient: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+/// A graph that has not one gradient for each parameter.
+pub fn training_step(
+    gradient: &PixelGraph,
+    optimiser: &Optimiser,
+) -> Result<PixelGraph, BuildError> {
+    let internal = || BuildError::internal(&gradient.name, "it has not one gradient a parameter");
     let mut rewrite = Rewrite::new(gradient);
     rewrite.inputs();
-    for (id, _) in gradient.nodes() {
-        rewrite.node(id)?;
-    }
-    let find = |name: &str| gradient.outputs().iter().find(|o| o.name == name).map(|o| o.value);
-    let loss = rewrite.get(&find("loss").into_iter().collect::<Vec<_>>());
+    rewrite.nodes()?;
+    let outputs = gradient.outputs();
+    let of = |role: OutputRole<_>| outputs.iter().filter(move |o| o.role == role);
+    let loss = of(OutputRole::Loss).next().ok_or_else(internal)?;
+    let loss_value = rewrite.value(loss.value)?;
     let mut list: Vec<(String, Value, Value)> = Vec::new();
+    let mut gradients = of(OutputRole::Gradient);
     for (input, _) in gradient.parameters() {
-        let pair: Vec<Value> =
-            [Some(input.value), find(&gradient_name(&input.name))].into_iter().flatten().collect();
-        if let [w, g] = rewrite.get(&pair)[..] {
-            list.push((input.name.clone(), w, g));
-        }
+        let g = gradients.next().ok_or_else(internal)?;
+        list.push((input.name.clone(), rewrite.value(input.value)?, rewrite.value(g.value)?));
     }
     let mut step = Step { graph: rewrite.new, name: "step".into() };
-    for value in loss {
-        step.graph.output("loss", value);
-    }
+    step.graph.output_as(loss.name.clone(), loss_value, OutputRole::Loss);
     step.descend(&list, optimiser)?;
     Ok(step.graph)
 }
 
 /// The part of a training step behind the gradient, for gradients that come from elsewhere: an
-/// average over parts of a batch.
+/// average over parts of a batch. Of `model` only the parameters are read.
 ///
-/// Inputs: the parameters, `p.grad` for each, the optimiser's states and `learning_rate`. Outputs:
-/// as [`optimise`], without the loss.
+/// Inputs: the parameters, `p.grad` for each, the optimizer's states and `learning_rate`. Outputs:
+/// as [`training_step`], without the loss.
 ///
 /// # Errors
-/// As [`optimise`].
-pub fn update(gradient: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
-    let mut graph = PixelGraph::new(gradient.name.clone());
-    graph.doc.clone_from(&gradient.doc);
+/// [`BuildError`] of an operator that refuses a parameter, which none does.
+pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+    let mut graph = PixelGraph::new(model.name.clone());
+    graph.doc.clone_from(&model.doc);
+    graph.share_layers(model.layers());
     let mut list = Vec::new();
-    for (input, _) in gradient.parameters() {
-        let ty = gradient.ty(input.value).clone();
-        list.push((input.name.clone(), graph.input(input.name.clone(), ty, input.role)));
+    for (input, _) in model.parameters() {
+        let ty = model.ty(input.value).clone();
+        list.push((input.name.clone(), graph.input_like(input, ty)));
     }
     let mut all = Vec::new();
     for (name, w) in list {
         let ty = graph.ty(w).clone();
-        let g = graph.input(gradient_name(&name), ty, Role::Data);
+        let g = graph.input(gradient_name(&name), ty, Role::Gradient);
         all.push((name, w, g));
     }
     let mut step = Step { graph, name: "step".into() };

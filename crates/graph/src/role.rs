@@ -1,0 +1,169 @@
+//! What the inputs and outputs of a graph are for. Passes and engines go by these roles, never by a
+//! name or a rank.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a fresh parameter is drawn. See `pixelrnn-passes`' `init` module for the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// All zeros.
+    Zero,
+    /// Uniform in `±1/sqrt(fan_in)`, where `fan_in` counts the live taps that one output reads.
+    Uniform {
+        /// Values that one output reads.
+        fan_in: usize,
+    },
+}
+
+/// What a model reads and does not predict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The class of each image, `[N]`, whole numbers from 0 to `classes - 1`.
+    Label {
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Every `factor`-th pixel of every `factor`-th row of the image, `[N, C, H, W]` levels.
+    Scale {
+        /// The distance of two pixels that are kept.
+        factor: usize,
+    },
+}
+
+/// What an input is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An input of a loop body, or of a graph that is no model.
+    Local,
+    /// The images whose values are predicted: levels, `[N, C, H, W]`.
+    Image,
+    /// What is given beside the image.
+    Condition(Condition),
+    /// Uniform random numbers, at least 0 and below 1.
+    Uniform,
+    /// Levels to keep where the input of role [`Role::Kept`] says so.
+    Given,
+    /// 1 where a level is kept, 0 where one is drawn.
+    Kept,
+    /// A weight, named by its dotted path.
+    Parameter(Init),
+    /// What one call hands to the next: of an optimizer, or of a sampling loop outside the graph.
+    State,
+    /// The learning rate.
+    Rate,
+    /// The gradient of a parameter.
+    Gradient,
+}
+
+/// What an output is. `D` is the type of distributions, which this floor does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputRole<D> {
+    /// An output of a loop body, or of a graph that is no model.
+    Local,
+    /// The parameters of the distribution of every value of the image.
+    Parameters(D),
+    /// The negative log-likelihood of each image, in nats.
+    Likelihood,
+    /// The mean of the likelihoods over the batch.
+    Loss,
+    /// The gradient of the loss in a parameter.
+    Gradient,
+    /// What replaces an input in the next call.
+    Next,
+    /// Images, as levels.
+    Image,
+}
+
+/// The distribution of graphs that have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDistribution {}
+
+impl fmt::Display for NoDistribution {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl FromStr for NoDistribution {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Err(format!("no distribution is called `{text}` here"))
+    }
+}
+
+/// Words of the text form for the roles that have no parts.
+const ROLES: [(&str, Role); 8] = [
+    ("input", Role::Local),
+    ("image", Role::Image),
+    ("uniform", Role::Uniform),
+    ("given", Role::Given),
+    ("kept", Role::Kept),
+    ("state", Role::State),
+    ("rate", Role::Rate),
+    ("gradient", Role::Gradient),
+];
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Role::Condition(Condition::Label { classes }) => write!(f, "label({classes})"),
+            Role::Condition(Condition::Scale { factor }) => write!(f, "scale({factor})"),
+            Role::Parameter(_) => f.write_str("param"),
+            plain => {
+                let word = ROLES.iter().find(|(_, role)| role == plain).map(|(word, _)| *word);
+                f.write_str(word.unwrap_or("input"))
+            }
+        }
+    }
+}
+
+impl Role {
+    /// The role without parts that a word of the text form names.
+    pub(crate) fn from_word(word: &str) -> Option<Role> {
+        ROLES.iter().find(|(known, _)| *known == word).map(|&(_, role)| role)
+    }
+}
+
+impl<D: fmt::Display> fmt::Display for OutputRole<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutputRole::Local => f.write_str("output"),
+            OutputRole::Parameters(distribution) => write!(f, "parameters({distribution})"),
+            OutputRole::Likelihood => f.write_str("likelihood"),
+            OutputRole::Loss => f.write_str("loss"),
+            OutputRole::Gradient => f.write_str("gradient_of"),
+            OutputRole::Next => f.write_str("next"),
+            OutputRole::Image => f.write_str("drawn"),
+        }
+    }
+}
+
+impl<D> OutputRole<D> {
+    /// The role without parts that a word of the text form names.
+    pub(crate) fn from_word(word: &str) -> Option<OutputRole<D>> {
+        Some(match word {
+            "output" => OutputRole::Local,
+            "likelihood" => OutputRole::Likelihood,
+            "loss" => OutputRole::Loss,
+            "gradient_of" => OutputRole::Gradient,
+            "next" => OutputRole::Next,
+            "drawn" => OutputRole::Image,
+            _ => return None,
+        })
+    }
+
+    /// The same role in a graph whose operators have other distributions; parameters of one become
+    /// an ordinary output.
+    pub fn without_distribution<E>(self) -> OutputRole<E> {
+        match self {
+            OutputRole::Local | OutputRole::Parameters(_) => OutputRole::Local,
+            OutputRole::Likelihood => OutputRole::Likelihood,
+            OutputRole::Loss => OutputRole::Loss,
+            OutputRole::Gradient => OutputRole::Gradient,
+            OutputRole::Next => OutputRole::Next,
+            OutputRole::Image => OutputRole::Image,
+        }
+    }
+}

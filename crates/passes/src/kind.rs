@@ -1,0 +1,108 @@
+//! Which graph of a model is compiled.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which graph of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraphKind {
+    /// `image` to the parameters of the distribution of every value, `logits`.
+    Forward,
+    /// `image` to `nll`, in nats per image.
+    Nll,
+    /// `image` and parameters to `loss`, the mean over the batch, and for each parameter `p` its
+    /// gradient `p.grad`.
+    Grad,
+    /// One step of an optimizer: `image`, parameters, the optimizer's states and `learning_rate` to
+    /// `loss`, new parameters and new states.
+    Train,
+    /// What [`GraphKind::Train`] does after [`GraphKind::Grad`]: gradients, parameters, the
+    /// optimizer's states and `learning_rate` to new parameters and new states. For gradients that
+    /// are averages over several machines, cores or batches.
+    Update,
+    /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to `image`, levels
+    /// of the same shape. For completion also `given` and `mask`, 1 where the level given is kept.
+    Sample,
+    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs; the page of
+    /// [`stream`](crate::stream) tells how a loop outside uses it.
+    Step,
+    /// What happens between two rows of [`GraphKind::Sample`], for the same loop.
+    Row,
+}
+
+impl GraphKind {
+    /// All kinds.
+    pub const ALL: [GraphKind; 8] = [
+        GraphKind::Forward,
+        GraphKind::Nll,
+        GraphKind::Grad,
+        GraphKind::Train,
+        GraphKind::Update,
+        GraphKind::Sample,
+        GraphKind::Step,
+        GraphKind::Row,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            GraphKind::Forward => "forward",
+            GraphKind::Nll => "nll",
+            GraphKind::Grad => "grad",
+            GraphKind::Train => "train",
+            GraphKind::Update => "update",
+            GraphKind::Sample => "sample",
+            GraphKind::Step => "step",
+            GraphKind::Row => "row",
+        }
+    }
+
+    /// Whether it takes parameters that change from call to call.
+    pub fn trains(self) -> bool {
+        matches!(self, GraphKind::Grad | GraphKind::Train | GraphKind::Update)
+    }
+
+    /// Whether it computes a gradient.
+    pub fn differentiates(self) -> bool {
+        matches!(self, GraphKind::Grad | GraphKind::Train)
+    }
+
+    /// Whether it computes a likelihood.
+    pub fn has_likelihood(self) -> bool {
+        matches!(self, GraphKind::Nll | GraphKind::Grad | GraphKind::Train)
+    }
+
+    /// Whether it takes images.
+    pub fn reads_images(self) -> bool {
+        !self.samples() && self != GraphKind::Update
+    }
+
+    /// Whether levels are drawn in it.
+    pub fn draws(self) -> bool {
+        matches!(self, GraphKind::Sample | GraphKind::Step)
+    }
+
+    /// Whether it makes images, pixel by pixel.
+    pub fn samples(self) -> bool {
+        matches!(self, GraphKind::Sample | GraphKind::Step | GraphKind::Row)
+    }
+}
+
+impl fmt::Display for GraphKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for GraphKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
+        known.ok_or_else(|| {
+            let names = GraphKind::ALL.map(GraphKind::name).join(", ");
+            format!("`{text}` is not a kind of graph: expected one of {names}")
+        })
+    }
+}

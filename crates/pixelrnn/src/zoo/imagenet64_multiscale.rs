@@ -1,0 +1,38 @@
+//! `imagenet64-multiscale`: a Multi-Scale PixelRNN for ImageNet at 64 x 64, from 8 x 8.
+//!
+//! Two models in one (section 3.6 of the paper): `scale small` is a model of every eighth pixel of every
+//! eighth row; the rest is a model of the whole image that is given the small one. A transposed
+//! convolution brings the small image to full size, and every recurrent layer adds a 1 x 1 convolution of
+//! it to its gates, as its `bias`. What is reported is the sum of both negative log-likelihoods. The
+//! second model predicts every pixel anew, those of the small image too, so the sum is an upper bound of
+//! the negative log-likelihood of the image, and a drawn image need not contain the small one exactly.
+
+crate::model! {
+    /// Multi-Scale PixelRNN on ImageNet: 8 x 8, then 64 x 64.
+    pub Imagenet64Multiscale {
+        /// Features of a layer; maps between layers have twice as many.
+        h: usize = 128,
+        /// Blocks of each body.
+        layers: usize = 4,
+    }
+
+    image 64 x 64, colors 3, levels 256;
+
+    scale small: every 8 {
+        stem: masked_conv(7 x 7, A, 2 * h);
+        body: repeat layers {
+            residual { lstm: row_lstm(h); up: masked_conv(1 x 1, B, 2 * h); }
+        }
+        head: relu; hidden: masked_conv(1 x 1, B, 1024); relu; logits;
+    }
+
+    maps: small.deconv(8 x 8, 64).relu();
+    stem: image.masked_conv(7 x 7, A, 2 * h);
+    body: repeat layers {
+        residual {
+            lstm: row_lstm(h, bias = maps.conv(1 x 1, 4 * h, bias = none));
+            up: masked_conv(1 x 1, B, 2 * h);
+        }
+    }
+    head: relu; hidden: masked_conv(1 x 1, B, 1024); relu; logits;
+}

@@ -1,0 +1,582 @@
+//! Statements: what flows through a model from line to line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pixelrnn_graph::{Diagnostic, Span};
+use pixelrnn_ops::Add;
+
+use super::build::{Build, Flow};
+use super::scope::{Scope, Thing};
+use super::values::Naming;
+use super::{Image, MAX_NODES, MAX_REPEAT};
+use crate::ast::{Block, BlockKind, Call, Expr, Ident, Kind, Model, Statement, Targets};
+use crate::evaluate::{evaluate, with_values};
+use crate::layers::{layer, terminals};
+
+/// What a block or an expression gives.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    /// The value that goes on.
+    pub flow: Flow,
+    /// The values of a block of the user's own, if it ends with several.
+    pub tuple: Option<Vec<Flow>>,
+}
+
+impl Outcome {
+    pub fn one(flow: Flow) -> Outcome {
+        Outcome { flow, tuple: None }
+    }
+
+    /// All values.
+    fn all(self) -> Vec<Flow> {
+        self.tuple.unwrap_or_else(|| vec![self.flow])
+    }
+}
+
+pub(super) struct Walk<'m> {
+    pub(super) model: &'m Model,
+    pub(super) build: Build,
+    pub(super) scope: Scope<'m>,
+    /// The names of conditions and their numbers of classes.
+    pub(super) conditions: Vec<(&'m str, usize)>,
+    /// The conditions that were read.
+    pub(super) used: BTreeSet<String>,
+    /// Repeats beyond this are left out.
+    most: usize,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Set once the graph grew too large: nothing more is built or said.
+    pub(super) halted: bool,
+    /// Whether a layer that ends a model stood in a block: then it is not missing, too.
+    misplaced: bool,
+    /// Whether the next layer may end the model.
+    pub(super) ending: bool,
+    /// Blocks of the user's own that are open here.
+    pub(super) calls: usize,
+    /// What a repeat hands to the block around it.
+    carried: Option<(&'m [Ident], Vec<Flow>)>,
+}
+
+/// The layer at the end of a statement, if it ends a model.
+fn ends(statement: &Statement) -> Option<&Call> {
+    let call = match &statement.kind {
+        Kind::Layer(call) | Kind::Value(Expr::Call(call) | Expr::Method { call, .. }) => call,
+        _ => return None,
+    };
+    layer(&call.name.text).filter(|layer| layer.terminal).map(|_| call)
+}
+
+impl<'m> Walk<'m> {
+    pub fn new(
+        model: &'m Model,
+        image: Image,
+        hyper: Vec<(&'m str, usize)>,
+        conditions: Vec<(&'m str, usize)>,
+        most: usize,
+        diagnostics: Vec<Diagnostic>,
+    ) -> Walk<'m> {
+        Walk {
+            model,
+            build: Build::new(&model.name.text, image),
+            scope: Scope::new(hyper),
+            conditions,
+            used: BTreeSet::new(),
+            most,
+            diagnostics,
+            halted: false,
+            misplaced: false,
+            ending: false,
+            calls: 0,
+            carried: None,
+        }
+    }
+
+    /// What was built, the hyper-parameters, and all that is wrong.
+    pub fn finish(mut self) -> (Build, Vec<(&'m str, usize)>, Vec<Diagnostic>) {
+        self.diagnostics.append(&mut self.build.diagnostics);
+        (self.build, self.scope.hyper().to_vec(), self.diagnostics)
+    }
+
+    /// The whole model.
+    pub fn model(&mut self) {
+        let model = self.model;
+        let start = self.build.start();
+        self.build.labels.push(BTreeMap::new());
+        self.scale_body(&model.body, start, model.name.span, &model.name.text);
+        if self.halted || !self.diagnostics.is_empty() || !self.build.diagnostics.is_empty() {
+            return;
+        }
+        for condition in &model.conditions {
+            if !self.used.contains(&condition.name.text) {
+                let name = &condition.name.text;
+                let unread = format!("no layer reads the condition `{name}`");
+                let help = format!("add it to a map: `x + {name}.conv(1 x 1, features)`");
+                self.diagnostics.push(Diagnostic::error(condition.name.span, unread).help(help));
+            }
+        }
+    }
+
+    /// The body of a model or of a scale, which a layer with a distribution ends.
+    fn scale_body(&mut self, body: &'m [Statement], start: Flow, name: Span, what: &str) {
+        let mut flow = Some(start);
+        let last = body.len().wrapping_sub(1);
+        for (i, statement) in body.iter().enumerate() {
+            if self.halted {
+                return;
+            }
+            let end = ends(statement);
+            if let (Some(call), Some(next)) = (end, body.get(i + 1)) {
+                let text = &call.name.text;
+                self.diagnostics.push(
+                    Diagnostic::error(next.span(), format!("nothing may follow `{text}`"))
+                        .also(call.name.span, "the model ends here")
+                        .help(format!("move `{text};` to the end")),
+                );
+                self.ending = true;
+                self.statement(statement, flow);
+                return;
+            }
+            self.ending = end.is_some() && i == last;
+            flow = self.statement(statement, flow).map(|outcome| outcome.flow);
+            self.ending = false;
+        }
+        if body.last().and_then(ends).is_none() && !self.misplaced {
+            let known: Vec<String> =
+                terminals().map(|layer| format!("`{};`", layer.usage)).collect();
+            self.diagnostics.push(
+                Diagnostic::error(name, format!("`{what}` has no output"))
+                    .help(format!("end the declaration with {}", known.join(" or "))),
+            );
+        }
+    }
+
+    /// A layer that ends a model, where it may not stand.
+    pub(super) fn misplaced_end(&mut self, call: &Call) {
+        let text = &call.name.text;
+        self.diagnostics.push(
+            Diagnostic::error(call.name.span, format!("`{text}` may not stand inside a block"))
+                .help("it is the last line of the whole declaration"),
+        );
+        self.misplaced = true;
+    }
+
+    /// One statement. Without a flow (something before it was wrong) it is checked, not built.
+    fn statement(&mut self, statement: &'m Statement, flow: Option<Flow>) -> Option<Outcome> {
+        let outcome = match &statement.kind {
+            Kind::Layer(call) => self.plain(statement, call, flow),
+            Kind::Value(expr) => self.value(statement, expr, flow),
+            Kind::Block(block) => self.block(statement, block, flow),
+            Kind::Values(_, span) => {
+                let wrong = "only the last line of a block may give several values";
+                let help = "end a block of your own, or of `repeat n with (a, b)`, with them";
+                self.diagnostics.push(Diagnostic::error(*span, wrong).help(help));
+                None
+            }
+        };
+        // A scale's name stands for its image, not for what goes on.
+        let scale = matches!(&statement.kind, Kind::Block(b) if b.kind == BlockKind::Scale);
+        if let Some(targets) = &statement.targets {
+            self.bind(targets, statement.kind_span(), outcome.clone());
+        } else if let (Some(label), Some(outcome), false) = (&statement.label, &outcome, scale) {
+            self.scope.bind(&label.text, Thing::Map(outcome.flow.clone()));
+        }
+        outcome
+    }
+
+    /// Gives values their names.
+    fn bind(&mut self, targets: &Targets, span: Span, outcome: Option<Outcome>) {
+        for name in &targets.names {
+            let text = name.text.as_str();
+            if layer(text).is_some() || text == "image" {
+                let wrong = format!("`{text}` has a meaning in every model");
+                let wrong = Diagnostic::error(name.span, wrong);
+                self.diagnostics.push(wrong.help("give the value another name"));
+            }
+        }
+        let Some(outcome) = outcome else { return };
+        let values = outcome.all();
+        if values.len() != targets.names.len() {
+            let (have, want) = (values.len(), targets.names.len());
+            let wrong = Diagnostic::error(span, format!("{have} values for {want} names"));
+            let first = targets.names.first().map_or(span, |name| name.span);
+            self.diagnostics.push(wrong.also(first, "the names").help("give each value a name"));
+            return;
+        }
+        for (name, value) in targets.names.iter().zip(values) {
+            self.scope.bind(&name.text, Thing::Map(value));
+        }
+    }
+
+    /// Statements of a block in order; with `tuple` the last may give several values.
+    pub(super) fn statements(
+        &mut self,
+        body: &'m [Statement],
+        flow: Option<Flow>,
+        tuple: bool,
+    ) -> Option<Outcome> {
+        let mut outcome = flow.map(Outcome::one);
+        let last = body.len().wrapping_sub(1);
+        for (i, statement) in body.iter().enumerate() {
+            if let Some(call) = ends(statement) {
+                self.misplaced_end(call);
+                continue;
+            }
+            if self.halted {
+                return None;
+            }
+            let flow = outcome.as_ref().map(|outcome| outcome.flow.clone());
+            outcome = match &statement.kind {
+                Kind::Values(values, _) if tuple && i == last => self.tuple(values, flow),
+                _ => self.statement(statement, flow),
+            };
+        }
+        // What a block's last statement is told apart from what flows through it.
+        match body.last().map(|statement| (&statement.kind, &statement.targets)) {
+            Some((Kind::Values(..), _)) | Some((Kind::Value(_), None)) if tuple => outcome,
+            _ => outcome.map(|outcome| Outcome::one(outcome.flow)),
+        }
+    }
+
+    /// `(value, value)` at the end of a block.
+    fn tuple(&mut self, values: &'m [Expr], flow: Option<Flow>) -> Option<Outcome> {
+        let maps: Vec<Option<Flow>> =
+            values.iter().map(|value| self.map(value, flow.as_ref(), Naming::Layer)).collect();
+        let maps = maps.into_iter().collect::<Option<Vec<Flow>>>()?;
+        let flow = maps.last().cloned()?;
+        Some(Outcome { flow, tuple: Some(maps) })
+    }
+
+    /// A layer or block of the value before it, or the name of a value.
+    fn plain(
+        &mut self,
+        statement: &'m Statement,
+        call: &'m Call,
+        flow: Option<Flow>,
+    ) -> Option<Outcome> {
+        let text = call.name.text.as_str();
+        let Some(layer) = layer(text) else {
+            if self.definition(text).is_some() {
+                return self.labelled(statement, Naming::Layer, |walk, naming| {
+                    walk.apply(call, flow, naming)
+                });
+            }
+            return self.apply_or_name(call, flow);
+        };
+        let label = statement.label.as_ref().unwrap_or(&call.name);
+        // Layers without weights need no name of their own.
+        if layer.has_weights || statement.label.is_some() {
+            self.claim(&label.text, label.span, statement.label.is_none());
+        }
+        if layer.terminal && !std::mem::take(&mut self.ending) {
+            self.misplaced_end(call);
+            return None;
+        }
+        self.layer(layer, Some(&label.text), call, flow).map(Outcome::one)
+    }
+
+    /// A word that is no layer: a value, or nothing.
+    fn apply_or_name(&mut self, call: &'m Call, flow: Option<Flow>) -> Option<Outcome> {
+        let name = &call.name;
+        let value = self.is_value(name);
+        if !value || !call.args.is_empty() {
+            return self.apply(call, flow, Naming::Layer);
+        }
+        self.name(name).map(Outcome::one)
+    }
+
+    /// An expression, under the statement's label or the name that its value gets.
+    fn value(
+        &mut self,
+        statement: &'m Statement,
+        expr: &'m Expr,
+        flow: Option<Flow>,
+    ) -> Option<Outcome> {
+        let naming = match &statement.label {
+            Some(_) if self.weighted(expr) == 1 => Naming::Path,
+            _ => Naming::Layer,
+        };
+        self.labelled(statement, naming, |walk, naming| walk.values(expr, flow.as_ref(), naming))
+    }
+
+    /// Runs something under the statement's label, or under the one name that its value gets.
+    fn labelled(
+        &mut self,
+        statement: &'m Statement,
+        naming: Naming,
+        run: impl FnOnce(&mut Self, Naming) -> Option<Outcome>,
+    ) -> Option<Outcome> {
+        let target = match &statement.targets {
+            Some(Targets { names, tuple: false }) => names.first(),
+            _ => None,
+        };
+        // A block under a label is that label's path.
+        let naming = match (&statement.label, &statement.kind) {
+            (Some(_), Kind::Layer(_)) => Naming::Path,
+            _ => naming,
+        };
+        let Some(label) = statement.label.as_ref().or(target) else { return run(self, naming) };
+        let weights = match &statement.kind {
+            Kind::Value(expr) => self.weighted(expr) > 0,
+            _ => true,
+        };
+        if weights || statement.label.is_some() {
+            self.claim(&label.text, label.span, false);
+        }
+        self.build.enter(Some(&label.text), label.span);
+        self.build.labels.push(BTreeMap::new());
+        let result = run(self, naming);
+        self.build.labels.pop();
+        self.build.leave(Some(&label.text));
+        result
+    }
+
+    /// Takes a name in the current block.
+    pub(super) fn claim(&mut self, name: &str, span: Span, by_default: bool) {
+        let Some(labels) = self.build.labels.last_mut() else { return };
+        if let Some(&first) = labels.get(name) {
+            let twice = Diagnostic::error(span, format!("`{name}` is already used in this block"))
+                .also(first, "first used here");
+            self.diagnostics.push(match by_default {
+                true => twice.help("give each its own label, such as `second: ...`"),
+                false => twice.help("choose another label"),
+            });
+            return;
+        }
+        labels.insert(name.to_string(), span);
+    }
+
+    /// Stops once the graph is too large.
+    pub(super) fn too_many(&mut self, span: Span) {
+        if self.build.graph.nodes().len() > MAX_NODES && !self.halted {
+            self.halted = true;
+            self.diagnostics.push(
+                Diagnostic::error(span, format!("the model has more than {MAX_NODES} layers"))
+                    .help("repeat less"),
+            );
+        }
+    }
+
+    fn block(
+        &mut self,
+        statement: &'m Statement,
+        block: &'m Block,
+        flow: Option<Flow>,
+    ) -> Option<Outcome> {
+        if let Some(label) = &statement.label {
+            self.claim(&label.text, label.span, false);
+            self.build.path.push(label.text.clone());
+            self.build.labels.push(BTreeMap::new());
+        }
+        if block.body.is_empty() {
+            self.diagnostics.push(
+                Diagnostic::error(block.span, "this block is empty").help("put a layer into it"),
+            );
+        }
+        self.scope.open(false);
+        let result = match block.kind {
+            BlockKind::Plain => self.statements(&block.body, flow, false).map(|o| o.flow),
+            BlockKind::Repeat => self.repeat(block, flow),
+            BlockKind::Residual => self.residual(block, flow),
+            BlockKind::Collect => self.collect(block, flow),
+            BlockKind::Scale => self.scale(statement.label.as_ref(), block, flow),
+        };
+        self.scope.close();
+        if statement.label.is_some() {
+            self.build.path.pop();
+            self.build.labels.pop();
+        }
+        // Outside of the block, where the values that it carries live.
+        if let Some((names, values)) = self.carried.take() {
+            for (name, value) in names.iter().zip(values) {
+                self.scope.bind(&name.text, Thing::Map(value));
+            }
+        }
+        result.map(Outcome::one)
+    }
+
+    fn repeat(&mut self, block: &'m Block, mut flow: Option<Flow>) -> Option<Flow> {
+        let expr = block.count.as_ref()?;
+        let numbers = self.scope.numbers();
+        let count = match evaluate(expr, &numbers) {
+            Ok(count @ 1..=MAX_REPEAT) => count,
+            Ok(count) => {
+                let wrong = format!("a block cannot be repeated {count} times");
+                let wrong = Diagnostic::error(expr.span(), wrong)
+                    .help(format!("it is repeated 1 to {MAX_REPEAT} times"));
+                self.diagnostics.push(with_values(wrong, expr, &numbers));
+                1
+            }
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                1
+            }
+        };
+        let mut values: Vec<Flow> = Vec::new();
+        for name in &block.with {
+            values.push(self.name(name)?);
+        }
+        if let Some(last) = values.last() {
+            flow = Some(last.clone());
+        }
+        let before = self.complaints();
+        for i in 0..count.min(self.most) {
+            self.build.path.push(i.to_string());
+            self.build.labels.push(BTreeMap::new());
+            self.scope.open(false);
+            for (name, value) in block.with.iter().zip(&values) {
+                self.scope.bind(&name.text, Thing::Map(value.clone()));
+            }
+            let outcome = self.statements(&block.body, flow, !block.with.is_empty());
+            self.scope.close();
+            self.build.labels.pop();
+            self.build.path.pop();
+            // What is wrong once is wrong each time; say it once. Without a flow nothing grows, and
+            // no limit would end repeats of repeats.
+            let outcome = outcome.filter(|_| self.complaints() == before && !self.halted)?;
+            flow = Some(outcome.flow.clone());
+            if !block.with.is_empty() {
+                values = self.next_values(block, outcome)?;
+            }
+        }
+        if !block.with.is_empty() {
+            self.carried = Some((&block.with, values));
+        }
+        flow
+    }
+
+    /// The values of one repeat for the next.
+    fn next_values(&mut self, block: &'m Block, outcome: Outcome) -> Option<Vec<Flow>> {
+        let values = outcome.all();
+        if values.len() == block.with.len() {
+            return Some(values);
+        }
+        let (have, want) = (values.len(), block.with.len());
+        let span = block.body.last().map_or(block.span, Statement::span);
+        let names: Vec<&str> = block.with.iter().map(|name| name.text.as_str()).collect();
+        let wrong = format!("this block ends with {have} values, but {want} go on");
+        let help = format!("end it with `({})`, the values for the next repeat", names.join(", "));
+        let wrong = Diagnostic::error(span, wrong).also(block.keyword.span, "repeated here");
+        self.diagnostics.push(wrong.help(help));
+        None
+    }
+
+    /// How much has been found wrong so far.
+    fn complaints(&self) -> usize {
+        self.diagnostics.len() + self.build.diagnostics.len()
+    }
+
+    fn residual(&mut self, block: &'m Block, flow: Option<Flow>) -> Option<Flow> {
+        let inner = self.statements(&block.body, flow.clone(), false).map(|o| o.flow);
+        let (flow, inner) = (flow?, inner?);
+        if flow.raw {
+            let wrong = Diagnostic::error(block.keyword.span, "a residual block may not be first")
+                .remark("it would add the image itself, which is to be predicted")
+                .help("begin with `masked_conv(7 x 7, A, features)`");
+            self.diagnostics.push(wrong);
+            return None;
+        }
+        if flow.features != inner.features {
+            let (enter, end) = (flow.features, inner.features);
+            let last = block.body.last().map_or(block.span, Statement::span);
+            self.diagnostics.push(
+                Diagnostic::error(last, format!("this branch ends with {end} features"))
+                    .also(block.keyword.span, format!("{enter} features enter the block"))
+                    .help(format!("end it with `masked_conv(1 x 1, B, {enter})`")),
+            );
+            return None;
+        }
+        self.build.enter(Some("sum"), block.keyword.span);
+        let sum = self.build.push(Add, &[flow.value, inner.value], flow.features);
+        self.build.leave(Some("sum"));
+        sum.ok()
+    }
+
+    fn collect(&mut self, block: &'m Block, flow: Option<Flow>) -> Option<Flow> {
+        self.build.open_collect();
+        let mut end = self.statements(&block.body, flow, false).map(|o| o.flow);
+        let taps = self.build.close_collect();
+        if taps.is_empty() && end.is_some() {
+            self.diagnostics.push(
+                Diagnostic::error(block.keyword.span, "nothing is collected in this block")
+                    .help("put `skip(features);` behind the blocks inside it"),
+            );
+            return None;
+        }
+        for (tap, span) in taps {
+            let flow = end?;
+            if tap.features != flow.features {
+                let (have, want) = (tap.features, flow.features);
+                self.diagnostics.push(
+                    Diagnostic::error(span, format!("this skip connection has {have} features"))
+                        .also(block.keyword.span, format!("the block ends with {want} features"))
+                        .help(format!("write `skip({want})`")),
+                );
+                return None;
+            }
+            self.build.enter(Some("skip_sum"), span);
+            end = self.build.push(Add, &[flow.value, tap.value], flow.features).ok();
+            self.build.leave(Some("skip_sum"));
+        }
+        end
+    }
+
+    /// `scale name: every n { ... }`: a model of a smaller image. The value before it goes on.
+    fn scale(
+        &mut self,
+        name: Option<&'m Ident>,
+        block: &'m Block,
+        flow: Option<Flow>,
+    ) -> Option<Flow> {
+        let (name, expr) = (name?, block.count.as_ref()?);
+        if self.build.path.len() > 1 || self.calls > 0 {
+            let wrong = "a scale may not stand inside a block";
+            let help = "put it before the layers of the whole image";
+            self.diagnostics.push(Diagnostic::error(block.keyword.span, wrong).help(help));
+            return None;
+        }
+        if flow.as_ref().is_some_and(|flow| !flow.raw) {
+            let wrong = "a scale stands behind a layer";
+            let help = "put it before the layers of the whole image";
+            self.diagnostics.push(Diagnostic::error(block.keyword.span, wrong).help(help));
+            return None;
+        }
+        let factor = self.factor(expr)?;
+        let before = self.build.begin_scale(factor);
+        let start = self.build.start();
+        self.scope.open(true);
+        self.scale_body(&block.body, start, name.span, &name.text);
+        self.scope.close();
+        self.build.end_scale(&name.text, factor, before);
+        flow
+    }
+
+    /// The distance of two pixels of a scale: less than that of the scale before, and a divisor of the
+    /// image's sides.
+    fn factor(&mut self, expr: &Expr) -> Option<usize> {
+        let numbers = self.scope.numbers();
+        let factor = match evaluate(expr, &numbers) {
+            Ok(factor) => factor,
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                return None;
+            }
+        };
+        let Image { height, width, .. } = self.build.whole();
+        let before = self.build.scales.last().map(|scale| scale.factor);
+        let divides = factor > 0 && height % factor == 0 && width % factor == 0;
+        let wrong = match before {
+            _ if factor < 2 => format!("every {factor} pixels is the whole image"),
+            _ if !divides => format!("{factor} does not divide an image of {height} x {width}"),
+            Some(before) if factor >= before => {
+                format!("a scale of every {factor} pixels comes after one of every {before}")
+            }
+            _ => return Some(factor),
+        };
+        let help = match before {
+            Some(_) if divides && factor >= 2 => "declare the smallest scale first",
+            _ => "write a number from 2 up that divides the image's height and width",
+        };
+        let wrong = Diagnostic::error(expr.span(), wrong).help(help);
+        self.diagnostics.push(with_values(wrong, expr, &numbers));
+        None
+    }
+}

@@ -1,0 +1,47 @@
+//! `above(height x width, A|B, features)`: a convolution over rows above, in all columns and colors. With
+//! mask A it reads the rows above its own, with mask B its own row, too. For maps that hold complete rows
+//! only, such as the vertical stack of a Gated PixelCNN (van den Oord et al. 2016).
+
+use pixelrnn_graph::Diagnostic;
+use pixelrnn_ops::{Mask, MaskKind, ShiftDown};
+
+use super::{Kind, Layer, Parameter, masked_conv};
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "above",
+    usage: "above(height x width, A or B, features)",
+    parameters: &[
+        Parameter::required("kernel", Kind::Kernel { odd: true }),
+        Parameter::required("mask", Kind::Word(&["A", "B"])),
+        Parameter::required("features", Kind::Number),
+    ],
+    has_weights: true,
+    terminal: false,
+    build,
+};
+
+/// The kernel is the upper half of the one that is written: `height / 2` rows above, and with mask B
+/// the own one. With mask A the map is moved down a row first.
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    let [height, width] = args.kernel("kernel");
+    let strict = args.word("mask") == 0;
+    if !strict && flow.raw {
+        let wrong = Diagnostic::error(args.span("mask"), "the first layer must have mask A")
+            .remark("mask B reads the row of the pixel that is to be predicted");
+        return Err(cx.refuse(wrong.help("write `A` here")));
+    }
+    let rows = if strict { height / 2 } else { height / 2 + 1 };
+    if rows == 0 {
+        let wrong = Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
+            .remark("mask A takes away the only row of a kernel of height 1");
+        return Err(cx.refuse(wrong.help("use a larger kernel, such as `3 x 3`")));
+    }
+    let mut map = flow;
+    if strict {
+        map = cx.push_part("/row_above", ShiftDown, &[map.value], map.features)?;
+    }
+    let colours = cx.image().colours;
+    let mask = Mask { kind: MaskKind::Above, kernel: [rows, width], colours, gates: 1 };
+    masked_conv::conv(cx, mask, args.number("features"), map)
+}

@@ -1,0 +1,33 @@
+//! `gate`: the gated activation, tanh of the first half of the features times the sigmoid of the second
+//! (van den Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*).
+
+use pixelrnn_graph::Diagnostic;
+use pixelrnn_ops::{Mul, Sigmoid, Slice, Tanh};
+
+use super::Layer;
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "gate",
+    usage: "gate",
+    parameters: &[],
+    has_weights: false,
+    terminal: false,
+    build,
+};
+
+fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    cx.needs_mask_a(&flow)?;
+    let length = flow.features / 2;
+    if length == 0 || !flow.features.is_multiple_of(2) {
+        let wrong = format!("a map of {} features has no two halves", flow.features);
+        let wrong = Diagnostic::error(cx.here(), wrong);
+        return Err(cx.refuse(wrong.help("give it an even number of features")));
+    }
+    let half = |start: usize| Slice { axis: 1, start, length };
+    let content = cx.push_part("/content", half(0), &[flow.value], length)?;
+    let content = cx.push_part("/tanh", Tanh, &[content.value], length)?;
+    let gate = cx.push_part("/gate", half(length), &[flow.value], length)?;
+    let gate = cx.push_part("/sigmoid", Sigmoid, &[gate.value], length)?;
+    cx.push(Mul, &[content.value, gate.value], length)
+}

@@ -1,0 +1,20 @@
+//! `shift_down`: every row is the one above it, the first is zero. What it gives knows complete rows.
+
+use pixelrnn_ops::ShiftDown;
+
+use super::Layer;
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "shift_down",
+    usage: "shift_down",
+    parameters: &[],
+    has_weights: false,
+    terminal: false,
+    build,
+};
+
+fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    let features = flow.features;
+    cx.push(ShiftDown, &[flow.value], features)
+}
