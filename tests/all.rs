@@ -22,12 +22,16 @@ mod floors;
 mod footprints;
 #[path = "all/gradients.rs"]
 mod gradients;
+#[path = "all/language.rs"]
+mod language;
 #[path = "all/likelihood.rs"]
 mod likelihood;
 #[path = "all/models.rs"]
 mod models;
 #[path = "all/ops.rs"]
 mod ops;
+#[path = "all/pass_files.rs"]
+mod pass_files;
 #[path = "all/sampling.rs"]
 mod sampling;
 #[path = "all/second_reader.rs"]

@@ -1,0 +1,106 @@
+//! One text file for each pass: a small graph, and what the pass makes of it. A pass that does nothing
+//! fails, and so does one whose result changes.
+//!
+//! A file of `tests/passes` begins with a graph of the pixel IR (for `merge_scales` one for each scale).
+//! For a pass on ONNX graphs there follows, after `---- before`, what it is given: that graph lowered by
+//! the passes that come before it. What the pass makes follows `---- after`. `PIXELRNN_BLESS=1` writes
+//! all but the beginning anew.
+
+use std::fs;
+
+use pixelrnn::internal::graph::text::read;
+use pixelrnn::internal::graph::{Operation, verify};
+use pixelrnn::internal::ops::{Op, PixelGraph, lower_graph};
+use pixelrnn::internal::passes::pipeline::{LOWERING, Pass, Step, passes};
+use pixelrnn::internal::passes::{
+    Job, Optimiser, Scale, initialise, merge_scales, verify_causality,
+};
+use pixelrnn::{Batch, GraphKind};
+
+use crate::common::root;
+
+const BEFORE: &str = "---- before\n";
+const AFTER: &str = "---- after\n";
+const SCALE: &str = "---- scale 1\n";
+
+fn graph(text: &str, name: &str) -> PixelGraph {
+    read::<Op>(text).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// A graph as text, after the structural verifier.
+fn shown<O: Operation>(graph: &pixelrnn::internal::graph::Graph<O>, name: &str) -> String {
+    verify(graph).unwrap_or_else(|e| panic!("{name}: {e}"));
+    graph.to_string()
+}
+
+/// What a pass on ONNX graphs is given: the graph lowered, and each pass before it run.
+fn onnx(pass: &Pass, graph: &PixelGraph, name: &str) -> (String, String) {
+    let mut onnx = lower_graph(graph, Batch::Symbolic).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for step in LOWERING {
+        let Step::Onnx(run) = step.step else { continue };
+        let next = run(&onnx).unwrap_or_else(|e| panic!("{name}: {e}"));
+        if step.name == pass.name {
+            return (shown(&onnx, name), shown(&next, name));
+        }
+        onnx = next;
+    }
+    panic!("{name} is no pass on ONNX graphs")
+}
+
+/// The texts before and after a pass; before, for a pass on pixel graphs, is the file's own.
+fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
+    let name = pass.name;
+    let first = graph(texts[0], name);
+    let scales = [Scale::whole(first.clone())];
+    let proof = verify_causality(&first);
+    let weights = initialise(&first, 7);
+    let job = Job {
+        proof: proof.as_ref().ok(),
+        weights: Some(&weights),
+        optimiser: Optimiser { clip: Some(1.0), ema: Some(0.5), ..Optimiser::ADAM },
+        ..Job::new(&scales, GraphKind::Sample)
+    };
+    let after = match pass.step {
+        Step::Scale(run) => run(&first, &job, 0).map(|g| shown(&g, name)),
+        Step::Merge => {
+            let small = Scale { name: "small".into(), factor: 2, graph: first };
+            let both = [small, Scale::whole(graph(texts[1], name))];
+            Ok(shown(&merge_scales(&both).unwrap_or_else(|e| panic!("{name}: {e}")), name))
+        }
+        Step::Pixel(run) => Ok(shown(&run(&first).unwrap_or_else(|e| panic!("{name}: {e}")), name)),
+        Step::Make(run) => run(&first, &job).map(|g| shown(&g, name)),
+        Step::Lower => Ok(shown(&lower_graph(&first, Batch::Symbolic).expect("lowers"), name)),
+        Step::Onnx(_) => return onnx(pass, &first, name),
+    };
+    (first_text(texts), after.unwrap_or_else(|e| panic!("{name}: {e}")))
+}
+
+fn first_text(texts: &[&str]) -> String {
+    texts.concat()
+}
+
+#[test]
+fn every_pass_does_what_its_file_says() {
+    let bless = std::env::var_os("PIXELRNN_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for pass in passes() {
+        let path = root().join(format!("tests/passes/{}.txt", pass.name));
+        let file = fs::read_to_string(&path)
+            .unwrap_or_else(|e| panic!("the pass `{}` needs {}: {e}", pass.name, path.display()));
+        let given = file.split(BEFORE).next().and_then(|text| text.split(AFTER).next());
+        let given = given.expect("a graph");
+        let texts: Vec<&str> = given.split(SCALE).collect();
+        let (before, after) = run(pass, &texts);
+        assert_ne!(before, after, "{} changes nothing in its own file", pass.name);
+        let shown = match pass.step {
+            Step::Onnx(_) => format!("{given}{BEFORE}{before}{AFTER}{after}"),
+            _ => format!("{given}{AFTER}{after}"),
+        };
+        if bless {
+            fs::write(&path, shown).expect("to bless");
+        } else if file != shown {
+            wrong.push(format!("{} now makes:\n{after}", pass.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
