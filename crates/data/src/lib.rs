@@ -23,18 +23,24 @@
 //! C. Kaynak, licensed CC BY 4.0; `src/digits.md` says more.
 
 mod batches;
+mod bytes;
+mod count;
 mod dataset;
 mod error;
 mod load;
 mod random;
 mod read;
+mod select;
 mod shape;
 mod spec;
 mod suggest;
+mod survey;
 mod transform;
 
 pub use batches::{Batch, Position, Sequential, Shuffled};
 pub use dataset::{Dataset, Images, Split};
 pub use error::{Absence, DataError, Place};
+pub use load::MEMORY;
+pub use read::{FORMATS, Format};
 pub use shape::Shape;
-pub use spec::{Binarize, Source, Spec, SpecError};
+pub use spec::{Binarize, Fit, OPTIONS, Shuffle, Source, Spec, SpecError, SpecOption, help};

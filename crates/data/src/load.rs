@@ -1,17 +1,27 @@
 //! From a source to a data set: the order in which options apply.
 
-use crate::dataset::{Dataset, Held, Split};
-use crate::error::{Absence, DataError};
-use crate::random::{Purpose, stream};
-use crate::read::{Part, Raw, read};
+use std::sync::Arc;
+
+use crate::bytes::{Bytes, Spool};
+use crate::dataset::{Dataset, Entry, Split, Store, View};
+use crate::error::{DataError, Place};
+use crate::read::{Part, Picture, REACH, Raw, Request};
+use crate::select::Plan;
 use crate::shape::Shape;
-use crate::spec::{Binarize, Spec};
-use crate::transform::{draw, requantise, shrink, threshold};
+use crate::spec::{Binarize, Fit, Spec};
+use crate::survey::Survey;
+use crate::transform::{Geometry, table};
+
+/// Images that take more bytes than this lie in a file: in their own, if they lie there as they are
+/// used, or in a temporary one.
+pub const MEMORY: u64 = 1 << 29;
 
 impl Spec {
-    /// Reads the data: splits, then `limit`, `size`, `levels` and `binarize`, in this order.
+    /// Reads the data: splits, then the options in the order of [`OPTIONS`](crate::OPTIONS).
     ///
-    /// `seed` decides all that is random: orders and draws, now and in every epoch.
+    /// `seed` decides all that is random but which images are used: orders and draws, now and in
+    /// every epoch. All images are read and checked once, one after the other. At most 512 MiB of
+    /// them stay in memory.
     ///
     /// Arrays of NumPy do not say how many levels their values have, unless an array `levels` lies
     /// beside them. Otherwise it is 2 if no value is above 1; N if `levels=N` is given and all
@@ -21,35 +31,56 @@ impl Spec {
     /// If a file is missing, damaged or of the wrong kind, sizes of images differ, or an option
     /// asks for what cannot be.
     pub fn load(&self, seed: u64) -> Result<Dataset, DataError> {
-        let (mut raw, from) = read(self)?;
+        if self.fit.is_some() && self.size.is_none() {
+            return Err(DataError::FitWithoutSize);
+        }
+        let path = self.source.location();
+        let raw = (self.source.format.read)(&Request { path: &path, spec: self })?;
+        let mut plan = Plan::new(self, &raw);
+        let mut loader = Loader::new(self, &raw);
+        let (mut stores, mut highest) = (None, 0);
+        // Twice if colored images follow gray ones.
+        while stores.is_none() {
+            stores = loader.stores(&raw, &plan)?;
+        }
+        let [train, valid, test] = stores.unwrap_or_default();
+        for (store, name) in [(&train, "training"), (&valid, "validation"), (&test, "test")] {
+            let Some((_, survey)) = store else { continue };
+            highest = highest.max(survey.highest());
+            let oddity = survey.oddity().map(|oddity| format!("the {name} images {oddity}"));
+            loader.warnings.extend(oddity);
+        }
+        let from = match raw.levels {
+            Some(levels) => levels,
+            None => levels(highest.max(self.peek(&raw)?), self.levels),
+        };
         let to = self.levels.unwrap_or(from);
         // What has two levels already stays as it is.
         let binarize = self.binarize.filter(|_| to != 2);
-        if let Some(size) = self.size {
-            for (_, part) in raw.parts() {
-                part.as_mut().map_or(Ok(()), |part| shrink(part, size))?;
-            }
-        }
-        let shape = agree(&raw)?;
-        let tail = raw.tail;
-        for (split, part) in raw.parts() {
-            let Ok(part) = part else { continue };
-            requantise(&mut part.pixels, from, to);
-            match binarize {
-                None => {}
-                Some(Binarize::Threshold) => threshold(&mut part.pixels, to),
-                Some(Binarize::Resample) if split == Split::Train => {}
-                Some(_) => match (split, tail) {
-                    // The same image is the same in both splits.
-                    (Split::Valid, Some(first)) => sample(part, to, seed, (Split::Train, first)),
-                    _ => sample(part, to, seed, (split, 0)),
-                },
-            }
-        }
-        let classes = classes(&mut raw);
-        let held = |part: Result<Part, Absence>| {
-            part.map(|part| Held { pixels: part.pixels, labels: part.labels })
+        let shape = loader.first.map_or(Shape { height: 1, width: 1, colours: 1 }, |first| first.1);
+        let names = &raw.class_names;
+        let parts = raw.parts();
+        let labels = |part: usize| parts[part].as_ref().ok().and_then(|p| p.labels.as_deref());
+        let view = |store: &Option<(Arc<Store>, Survey)>, part: usize, indices: &[usize]| {
+            let (store, _) = store.as_ref()?;
+            Some(View::new(store.clone(), indices, labels(part)))
         };
+        let held = plan.holds_out;
+        let indices = plan.valid.as_ref().map_or(&[][..], |valid| valid);
+        let valid_view = view(if held { &train } else { &valid }, usize::from(!held), indices);
+        let views = [
+            view(&train, 0, plan.train.as_deref().unwrap_or_default()),
+            valid_view,
+            view(&test, 2, plan.test.as_deref().unwrap_or_default()),
+        ];
+        let classes = classes(&views, names.len());
+        let mut warnings = raw.warnings.clone();
+        warnings.append(&mut plan.warnings);
+        warnings.append(&mut loader.warnings);
+        let [train, valid, test] = views;
+        let absent = |part: usize| parts[part].as_ref().err().cloned();
+        let or = |view: Option<View>, absence| view.ok_or(absence);
+        let none = crate::error::Absence::NoTrain;
         Ok(Dataset {
             name: self.to_string(),
             seed,
@@ -59,58 +90,198 @@ impl Spec {
                 Some(Binarize::Threshold | Binarize::Sample) => 2,
                 Some(Binarize::Resample) | None => to,
             },
-            train: held(raw.train),
-            valid: held(raw.valid),
-            test: held(raw.test),
-            tail,
+            table: table(from, to, binarize == Some(Binarize::Threshold)),
+            draw: binarize.filter(|way| *way != Binarize::Threshold).map(|way| (way, to)),
+            train: or(train, absent(0).unwrap_or(none.clone())),
+            valid: or(valid, plan.valid.err().unwrap_or(none.clone())),
+            test: or(test, absent(2).unwrap_or(none)),
             classes,
             class_names: raw.class_names,
+            warnings,
+            selection: plan.about,
         })
+    }
+
+    /// The highest value among images that a limit leaves out, as far as it matters and as far as
+    /// can be seen in [`REACH`] bytes, so that a limit does not change what the levels are.
+    fn peek(&self, raw: &Raw) -> Result<usize, DataError> {
+        let mut highest = 0;
+        if self.limit.is_none() {
+            return Ok(highest);
+        }
+        let enough = self.levels.unwrap_or(2);
+        for part in raw.parts().into_iter().flatten() {
+            let mut seen = 0;
+            let all: Vec<usize> = (0..part.count).collect();
+            part.pixels.visit(&all, &mut |picture| {
+                seen += picture.pixels.len() as u64;
+                let here = picture.pixels.iter().max().copied().unwrap_or(0);
+                highest = highest.max(usize::from(here));
+                Ok(highest < enough && seen < REACH)
+            })?;
+        }
+        Ok(highest)
     }
 }
 
-impl Raw {
-    fn parts(&mut self) -> [(Split, &mut Result<Part, Absence>); 3] {
-        [
-            (Split::Train, &mut self.train),
-            (Split::Valid, &mut self.valid),
-            (Split::Test, &mut self.test),
-        ]
+/// How many levels unexplained bytes have.
+fn levels(highest: usize, wanted: Option<usize>) -> usize {
+    match (highest, wanted) {
+        (0 | 1, _) => 2,
+        (highest, Some(levels)) if highest < levels => levels,
+        _ => 256,
     }
 }
 
 /// How many classes there are: as many as have names, and at least one more than the highest label.
-fn classes(raw: &mut Raw) -> Option<usize> {
-    let names = raw.class_names.len();
-    let labels = raw.parts().into_iter().filter_map(|(_, part)| part.as_ref().ok());
-    let highest = labels.filter_map(|part| part.labels.as_ref()?.iter().max().copied()).max()?;
+fn classes(views: &[Option<View>], names: usize) -> Option<usize> {
+    let labels = views.iter().flatten().filter_map(|view| view.labels.as_ref());
+    let highest = labels.filter_map(|labels| labels.iter().max().copied()).max()?;
     Some(names.max(highest as usize + 1))
 }
 
-/// Splits must have images of one size.
-fn agree(raw: &Raw) -> Result<Shape, DataError> {
-    let mut parts = [&raw.train, &raw.valid, &raw.test].into_iter().flatten();
-    let Some(first) = parts.next() else {
-        return Ok(Shape { height: 1, width: 1, colours: 1 });
-    };
-    match parts.find(|part| part.shape != first.shape) {
-        Some(other) => Err(DataError::Sizes {
-            place: other.place.clone(),
-            found: other.shape,
-            first: first.place.clone(),
-            expected: first.shape,
-        }),
-        None => Ok(first.shape),
+/// Reads images into stores.
+struct Loader<'a> {
+    geometry: Geometry,
+    spec: &'a Spec,
+    levels: Option<usize>,
+    /// Bytes that may still be held in memory.
+    room: u64,
+    first: Option<(Place, Shape)>,
+    warnings: Vec<String>,
+}
+
+/// A split's images, and what was seen of them.
+type Stored = Option<(Arc<Store>, Survey)>;
+
+impl<'a> Loader<'a> {
+    fn new(spec: &'a Spec, raw: &Raw) -> Loader<'a> {
+        Loader {
+            geometry: Geometry {
+                crop: spec.crop,
+                size: spec.size,
+                fit: spec.fit.unwrap_or(Fit::Squash),
+                colours: spec.colours,
+            },
+            spec,
+            levels: raw.levels,
+            room: MEMORY,
+            first: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Nothing if it must be done again, because gray images turn out to be among colored ones.
+    fn stores(&mut self, raw: &Raw, plan: &Plan) -> Result<Option<[Stored; 3]>, DataError> {
+        (self.room, self.first) = (MEMORY, None);
+        self.warnings.clear();
+        let own = |part: usize| plan.valid.as_ref().ok().filter(|_| part == 0 || !plan.holds_out);
+        let mut train = plan.train.clone();
+        if let (Some(train), Some(valid)) = (&mut train, own(0).filter(|_| plan.holds_out)) {
+            train.extend(valid);
+            train.sort_unstable();
+            train.dedup();
+        }
+        let wanted = [train, own(1).cloned(), plan.test.clone()];
+        let mut stores = [None, None, None];
+        let splits = Split::ALL.into_iter().zip(raw.parts()).zip(wanted).zip(&mut stores);
+        for (((split, part), wanted), store) in splits {
+            let (Ok(part), Some(wanted)) = (part, wanted) else { continue };
+            match self.store(split, part, &wanted)? {
+                Some(made) => *store = Some(made),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(stores))
+    }
+
+    fn store(
+        &mut self,
+        split: Split,
+        part: &Part,
+        wanted: &[usize],
+    ) -> Result<Option<(Arc<Store>, Survey)>, DataError> {
+        if u32::try_from(part.count).is_err() {
+            let what = "it holds more than 4,294,967,295 images".to_string();
+            return Err(DataError::Unsupported { place: part.place.clone(), what });
+        }
+        let direct = match self.geometry.changes_nothing() {
+            true => part.pixels.direct().filter(|bytes| bytes.length() > self.room),
+            false => None,
+        };
+        let io = |error| DataError::Io { place: part.place.clone(), error };
+        let (mut spool, mut survey) = (Spool::new(self.room), Survey::default());
+        let (mut again, mut at) = (false, 0);
+        let copies = direct.is_none();
+        let mut shape = None;
+        part.pixels.visit(wanted, &mut |picture| {
+            self.check(&picture, wanted.get(at).copied().unwrap_or(at))?;
+            at += 1;
+            let picture = self.geometry.apply(picture, &mut self.warnings)?;
+            if !self.agrees(&picture, part.pixels.mixes_colours())? {
+                again = true;
+                return Ok(false);
+            }
+            shape = Some(picture.shape);
+            survey.see(&picture.pixels);
+            if copies {
+                spool.push(&picture.pixels).map_err(io)?;
+            }
+            Ok(true)
+        })?;
+        if again {
+            return Ok(None);
+        }
+        let bytes = match direct {
+            Some(bytes) => bytes,
+            None => spool.finish().map_err(io)?,
+        };
+        if let Bytes::Memory(bytes) = &bytes {
+            self.room = self.room.saturating_sub(bytes.len() as u64);
+        }
+        let values = shape.map_or(1, Shape::values);
+        let held = if copies { Some(wanted.to_vec()) } else { None };
+        let (place, hash) = (part.place.clone(), survey.hash());
+        Ok(Some((Arc::new(Store { place, bytes, values, held, split, hash }), survey)))
+    }
+
+    /// No value may be above what the source itself declares.
+    fn check(&self, picture: &Picture, image: usize) -> Result<(), DataError> {
+        let Some(levels) = self.levels.filter(|&levels| levels < 256) else { return Ok(()) };
+        match picture.pixels.iter().find(|&&value| usize::from(value) >= levels) {
+            Some(&value) => {
+                Err(DataError::Value { place: picture.place.clone(), image, value, levels })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an image has the size of the first one, or must have its colors from now on.
+    fn agrees(&mut self, picture: &Picture, mixes: bool) -> Result<bool, DataError> {
+        let (place, found) = (picture.place.clone(), picture.shape);
+        let (first, expected) = self.first.get_or_insert_with(|| (place.clone(), found));
+        if found == *expected {
+            return Ok(true);
+        }
+        let colored = Shape { colours: found.colours, ..*expected };
+        if mixes && self.spec.colours.is_none() && found == colored {
+            self.geometry.colours = Some(3);
+            return Ok(false);
+        }
+        Err(DataError::Sizes { place, found, first: first.clone(), expected: *expected })
     }
 }
 
-/// Draws every value once. `first`: the split of the first image, and which one it is there.
-fn sample(part: &mut Part, levels: usize, seed: u64, first: (Split, usize)) {
-    let values = part.shape.values();
-    for (image, pixels) in part.pixels.chunks_exact_mut(values).enumerate() {
-        let image = (first.1 + image) as u64;
-        let rng = stream(seed, Purpose::Sample(first.0), 0, image);
-        let drawn: Vec<u8> = draw(pixels, levels, rng).collect();
-        pixels.copy_from_slice(&drawn);
+impl View {
+    fn new(store: Arc<Store>, indices: &[usize], labels: Option<&[u32]>) -> View {
+        let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
+        let labels = labels.map(Iterator::collect);
+        let at = |source: usize| match &store.held {
+            Some(held) => held.binary_search(&source).unwrap_or(0),
+            None => source,
+        };
+        let entry = |&source: &usize| Entry { at: at(source) as u32, source: source as u32 };
+        let entries = indices.iter().map(entry).collect();
+        View { store, entries, labels }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::arguments::Global;
 use crate::canvas::{Canvas, Colour};
+use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
@@ -118,6 +119,7 @@ impl Sample {
                 }
                 // What is completed does not change with what is drawn.
                 let data = spec.load(0).map_err(Failure::data)?;
+                announce(&data, out);
                 suits(&model, &data)?;
                 let split = match (self.split, &data.splits()[..]) {
                     (Some(split), _) => split,

@@ -1,0 +1,61 @@
+//! Parts of messages.
+
+use std::path::Path;
+
+use crate::dataset::Split;
+use crate::shape::Shape;
+
+pub fn remedy(found: &Shape, expected: &Shape) -> &'static str {
+    match found.colours == expected.colours {
+        true => "all images must agree: make them so with `,size=HxW` or `,crop=HxW`",
+        false => {
+            "the colors of all images must agree: make them so with `,colours=1` or `,colours=3`"
+        }
+    }
+}
+
+/// A line of NumPy for a shape that is not one of images.
+pub fn reshape(found: &[u64]) -> String {
+    match *found {
+        [_, _] => "; in NumPy: `a = a.reshape(-1, H, W)`".to_string(),
+        [n, ..] if found.len() > 4 => {
+            format!("; in NumPy: `a = a.squeeze()`, if that leaves {n} images")
+        }
+        _ => String::new(),
+    }
+}
+
+pub fn no_keys(
+    path: &Path,
+    wanted: &Option<String>,
+    found: &[String],
+    example: &Option<String>,
+) -> String {
+    let path = path.display();
+    let missing = match wanted {
+        Some(wanted) => format!("no array `{wanted}`"),
+        None => {
+            "none of the arrays `train`, `valid`, `test`, or of names like `x_train`".to_string()
+        }
+    };
+    let choose = match example {
+        Some(example) => format!("; choose one with `,array={example}`"),
+        None => String::new(),
+    };
+    format!("{path} has {missing}; it has {}{choose}", list(found))
+}
+
+pub fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
+    match names.len() {
+        0 => return "no array at all".to_string(),
+        n if n > SHOWN => shown.push(format!("and {} more", n - SHOWN)),
+        _ => {}
+    }
+    shown.join(", ")
+}
+
+pub fn splits(present: &[Split]) -> String {
+    present.iter().map(|s| format!("`{}`", s.name())).collect::<Vec<_>>().join(", ")
+}
