@@ -98,3 +98,28 @@ impl Spool {
         Ok(Bytes::File { file, start: 0, length: self.length })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_in_memory_goes_to_a_file_and_reads_the_same() -> io::Result<()> {
+        let data: Vec<u8> = (0..=255).collect();
+        for room in [0, 1, 100, 255, 256] {
+            let mut spool = Spool::new(room);
+            data.chunks(7).try_for_each(|piece| spool.push(piece))?;
+            let bytes = spool.finish()?;
+            assert_eq!(matches!(bytes, Bytes::Memory(_)), room == 256);
+            assert_eq!(bytes.length(), 256);
+            for at in [0, 3, 200, 100, 246] {
+                let mut out = [0; 10];
+                bytes.read(at as u64, &mut out)?;
+                assert_eq!(out, data[at..at + 10]);
+            }
+            assert!(bytes.read(250, &mut [0; 10]).is_err());
+            assert!(bytes.read(u64::MAX, &mut [0; 10]).is_err());
+        }
+        Ok(())
+    }
+}

@@ -8,7 +8,7 @@ use crate::error::{DataError, Place};
 use crate::read::{Part, Picture, REACH, Raw, Request};
 use crate::select::Plan;
 use crate::shape::Shape;
-use crate::spec::{Binarize, Fit, Spec};
+use crate::spec::{Binarize, Fit, OPTIONS, Spec};
 use crate::survey::Survey;
 use crate::transform::{Geometry, table};
 
@@ -34,8 +34,13 @@ impl Spec {
         if self.fit.is_some() && self.size.is_none() {
             return Err(DataError::FitWithoutSize);
         }
+        let format = self.source.format;
+        let given = OPTIONS.iter().filter(|o| o.of_readers && (o.show)(self).is_some());
+        if let Some(option) = { given }.find(|o| !format.takes.contains(&o.word)) {
+            return Err(DataError::NotForFormat { option: option.word, format: format.word });
+        }
         let path = self.source.location();
-        let raw = (self.source.format.read)(&Request { path: &path, spec: self })?;
+        let raw = (format.read)(&Request { path: &path, spec: self })?;
         let mut plan = Plan::new(self, &raw);
         let mut loader = Loader::new(self, &raw);
         let (mut stores, mut highest) = (None, 0);
@@ -58,7 +63,6 @@ impl Spec {
         // What has two levels already stays as it is.
         let binarize = self.binarize.filter(|_| to != 2);
         let shape = loader.first.map_or(Shape { height: 1, width: 1, colours: 1 }, |first| first.1);
-        let names = &raw.class_names;
         let parts = raw.parts();
         let labels = |part: usize| parts[part].as_ref().ok().and_then(|p| p.labels.as_deref());
         let view = |store: &Option<(Arc<Store>, Survey)>, part: usize, indices: &[usize]| {
@@ -73,7 +77,7 @@ impl Spec {
             valid_view,
             view(&test, 2, plan.test.as_deref().unwrap_or_default()),
         ];
-        let classes = classes(&views, names.len());
+        let classes = classes(&raw);
         let mut warnings = raw.warnings.clone();
         warnings.append(&mut plan.warnings);
         warnings.append(&mut loader.warnings);
@@ -133,11 +137,12 @@ fn levels(highest: usize, wanted: Option<usize>) -> usize {
     }
 }
 
-/// How many classes there are: as many as have names, and at least one more than the highest label.
-fn classes(views: &[Option<View>], names: usize) -> Option<usize> {
-    let labels = views.iter().flatten().filter_map(|view| view.labels.as_ref());
+/// How many classes there are: as many as the source has names for, and at least one more than the
+/// highest label, whether or not a limit keeps an image of it.
+fn classes(raw: &Raw) -> Option<usize> {
+    let labels = raw.parts().into_iter().flatten().filter_map(|part| part.labels.as_ref());
     let highest = labels.filter_map(|labels| labels.iter().max().copied()).max()?;
-    Some(names.max(highest as usize + 1))
+    Some(raw.class_names.len().max(highest as usize + 1))
 }
 
 /// Reads images into stores.

@@ -61,8 +61,11 @@ pub fn order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
 /// Puts values in a random order.
 pub fn shuffle<T>(values: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..values.len()).rev() {
-        // As likely as each other but for one part in 2^64 / count.
-        let pick = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        values.swap(last, pick as usize);
+        values.swap(last, below(last + 1, rng));
     }
+}
+
+/// A number below `count`, each as likely as the next but for one part in 2^64 / count.
+pub fn below(count: usize, rng: &mut ChaCha8Rng) -> usize {
+    ((u128::from(rng.next_u64()) * count as u128) >> 64) as usize
 }

@@ -1,15 +1,17 @@
 //! Which images of a source are used: those that validate, and those that a limit keeps.
 //!
-//! Both are chosen by a shuffle with a seed of its own, 0 unless `shuffle=N` is given, so that a
-//! data set is the same for every run, whatever the seed of the run. Where there are labels, every
-//! class gives the same share. `shuffle=off` goes by the order of the data.
+//! Both are chosen at random, evenly over the order of the data: of k images, one lies in each of k
+//! equal stretches, so that data in the order of their classes give of each. Where there are labels,
+//! every class gives the same share, and the stretches are those of its images. The seed is one of
+//! its own, 0 unless `shuffle=N` is given: a data set is the same for every run, whatever the seed of
+//! the run. `shuffle=off` goes by the order of the data.
 
 use std::collections::BTreeMap;
 
 use crate::count::grouped;
 use crate::dataset::Split;
 use crate::error::Absence;
-use crate::random::{Purpose, shuffle, stream};
+use crate::random::{Purpose, below, shuffle, stream};
 use crate::read::{Part, Raw};
 use crate::spec::{Shuffle, Spec};
 
@@ -142,9 +144,14 @@ impl Choice<'_> {
         }
         let shares = self.shares(&classes, from.len(), count, seed);
         let mut chosen = Vec::with_capacity(count);
-        for ((label, mut members), share) in classes.into_iter().zip(shares) {
-            shuffle(&mut members, &mut stream(seed, self.purpose, 0, u64::from(label)));
-            chosen.extend(members.into_iter().take(share));
+        for ((label, members), share) in classes.into_iter().zip(shares) {
+            let mut rng = stream(seed, self.purpose, 0, u64::from(label));
+            let edge =
+                |part: usize| (part as u128 * members.len() as u128 / share as u128) as usize;
+            let stretches = (0..share).map(|part| (edge(part), edge(part + 1)));
+            chosen.extend(
+                stretches.map(|(first, end)| members[first + below(end - first, &mut rng)]),
+            );
         }
         chosen.sort_unstable();
         chosen
@@ -177,11 +184,12 @@ impl Choice<'_> {
         match (how, self.labels) {
             (Shuffle::Off, _) => format!("validation: the last {held} of {count} training images"),
             (Shuffle::Seed(seed), None) => format!(
-                "validation: {held} of {count} training images, chosen by a shuffle with seed {seed}"
+                "validation: {held} of {count} training images, chosen at random (seed {seed}), \
+                 evenly over their order"
             ),
             (Shuffle::Seed(seed), Some(_)) => format!(
-                "validation: {held} of {count} training images, chosen by a shuffle with seed \
-                 {seed}, the same share of every class"
+                "validation: {held} of {count} training images, chosen at random (seed {seed}), \
+                 the same share of every class"
             ),
         }
     }

@@ -23,9 +23,8 @@ Prints the images of each split and class, their shape and levels, and warnings.
 grid of images: a row per class where there are labels, otherwise images from the whole split.
 
 {}
-Examples:
-  pixelrnn data idx:mnist --picture mnist.png
-  pixelrnn data images:photos,crop=140x140,size=64x64", data::help()))]
+Example:
+  pixelrnn data images:photos,crop=140x140,size=64x64 --picture photos.png", data::help()))]
 pub struct Data {
     /// The data set
     #[arg(value_name = "SPEC", value_parser = parse::spec)]

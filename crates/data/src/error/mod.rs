@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::Split;
 use crate::shape::Shape;
-use words::{list, no_keys, remedy, reshape, splits};
+use words::{list, no_keys, remedy, reshape, splits, takers};
 
 /// A file, or an array in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,6 +262,14 @@ pub enum DataError {
         line: usize,
         /// What is wrong.
         what: String,
+    },
+    /// An option that the format has no use for.
+    #[error("`{option}` means nothing for `{format}`: leave it out; it is for {}", takers(option))]
+    NotForFormat {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        format: &'static str,
     },
     /// `fit` without `size`.
     #[error("`fit` says how images get a size: add `,size=HxW`, or cut them with `,crop=HxW`")]

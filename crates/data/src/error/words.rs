@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::dataset::Split;
+use crate::read::FORMATS;
 use crate::shape::Shape;
 
 pub fn remedy(found: &Shape, expected: &Shape) -> &'static str {
@@ -43,6 +44,12 @@ pub fn no_keys(
         None => String::new(),
     };
     format!("{path} has {missing}; it has {}{choose}", list(found))
+}
+
+/// The formats that take an option.
+pub fn takers(option: &str) -> String {
+    let takers = FORMATS.iter().filter(|format| format.takes.contains(&option));
+    takers.map(|format| format!("`{}`", format.word)).collect::<Vec<_>>().join(", ")
 }
 
 pub fn list(names: &[String]) -> String {

@@ -112,14 +112,15 @@ fn read(request: &Request, kind: &'static Kind) -> Result<Raw, DataError> {
     Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings: Vec::new() })
 }
 
-/// The names of the classes, if their file is there and names them all.
+/// The names of the classes, if their file is there and names them all; otherwise their numbers.
 fn names(files: &Files, kind: &Kind) -> Result<Vec<String>, DataError> {
-    let Some(entry) = files.find(|base| base == kind.names) else { return Ok(Vec::new()) };
+    let numbers = || (0..kind.classes).map(|class| class.to_string()).collect();
+    let Some(entry) = files.find(|base| base == kind.names) else { return Ok(numbers()) };
     let text = entry.bytes(1 << 16)?;
     let text = String::from_utf8_lossy(&text);
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
-    Ok(if names.len() == usize::from(kind.classes) { names } else { Vec::new() })
+    Ok(if names.len() == usize::from(kind.classes) { names } else { numbers() })
 }
 
 /// The records of a file, and their labels, for which it is read through once.

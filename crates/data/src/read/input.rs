@@ -170,7 +170,8 @@ impl Input {
             let (place, declared) = (self.place.clone(), u128::from(length));
             return Err(DataError::Oversized { place, declared, room: MAX_PIECE });
         }
-        let mut bytes = Vec::new();
+        // Small pieces at once; large ones grow with what arrives.
+        let mut bytes = Vec::with_capacity(length.min(self.room).min(1 << 20) as usize);
         let done = Read::by_ref(self).take(length).read_to_end(&mut bytes);
         done.map_err(|error| self.wrong(error))?;
         Ok(bytes)

@@ -36,6 +36,8 @@ pub struct Format {
     pub about: &'static str,
     /// How names of its files end, in lower case and without `.gz`.
     pub endings: &'static [&'static str],
+    /// The options for readers that it takes.
+    pub takes: &'static [&'static str],
     pub(crate) read: fn(&Request) -> Result<Raw, DataError>,
 }
 
@@ -46,6 +48,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "digits",
         about: "embedded: 1,797 images of 8 x 8, 17 levels, 10 classes",
         endings: &[],
+        takes: &[],
         read: digits::read,
     },
     Format {
@@ -53,6 +56,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "npz:FILE-or-FOLDER",
         about: "NumPy arrays by name: train, x_test, val_images, ...; y_train, train_labels, ... are classes",
         endings: &[".npz"],
+        takes: &["array", "labels", "range"],
         read: arrays::npz,
     },
     Format {
@@ -60,6 +64,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "npy:FILE",
         about: "one NumPy array [N, H, W], [N, H, W, C] or [N, C, H, W], all training images",
         endings: &[".npy"],
+        takes: &["labels", "range"],
         read: arrays::npy,
     },
     Format {
@@ -67,6 +72,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "idx:FILE-or-FOLDER",
         about: "MNIST, Fashion-MNIST, EMNIST: files, their folder, or the .zip or .tar.gz of it",
         endings: &["-ubyte", ".idx"],
+        takes: &["array"],
         read: idx::read,
     },
     Format {
@@ -74,6 +80,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "cifar10:FOLDER-or-ARCHIVE",
         about: "CIFAR-10, binary version: the folder or cifar-10-binary.tar.gz",
         endings: &["cifar-10-binary.tar"],
+        takes: &[],
         read: cifar::ten,
     },
     Format {
@@ -81,6 +88,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "cifar100:FOLDER-or-ARCHIVE",
         about: "CIFAR-100, binary version: the folder or cifar-100-binary.tar.gz",
         endings: &["cifar-100-binary.tar"],
+        takes: &[],
         read: cifar::hundred,
     },
     Format {
@@ -88,6 +96,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "csv:FILE-or-FOLDER",
         about: "a line per image, numbers with commas or blanks between, first a label if there is one more",
         endings: &[".csv"],
+        takes: &["range"],
         read: table::csv,
     },
     Format {
@@ -95,6 +104,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "amat:FILE-or-FOLDER",
         about: "the same as .amat, as binarized MNIST is published: *_train.amat, *_valid.amat, ...",
         endings: &[".amat"],
+        takes: &["range"],
         read: table::amat,
     },
     Format {
@@ -102,6 +112,7 @@ pub static FORMATS: [Format; 9] = [
         usage: "images:FOLDER-or-ARCHIVE",
         about: "PNG, JPEG, WebP, BMP, TIFF, GIF; folders train, val, test are splits, those below are classes",
         endings: &[],
+        takes: &[],
         read: images::read,
     },
 ];

@@ -107,6 +107,21 @@ impl Pixels for Chain {
         }
         Ok(true)
     }
+
+    fn mixes_colours(&self) -> bool {
+        self.0.iter().any(|part| part.pixels.mixes_colours())
+    }
+
+    fn reach(&self) -> Option<usize> {
+        let mut first = 0;
+        for part in &self.0 {
+            if let Some(reach) = part.pixels.reach().filter(|&reach| reach < part.count) {
+                return Some(first + reach);
+            }
+            first += part.count;
+        }
+        None
+    }
 }
 
 /// What a source holds.

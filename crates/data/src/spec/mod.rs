@@ -1,6 +1,7 @@
 //! What `--data` takes: a source, then options.
 
 mod error;
+mod help;
 mod options;
 mod parse;
 mod text;
@@ -9,10 +10,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use error::SpecError;
+pub use help::help;
 pub use options::{OPTIONS, SpecOption};
 use text::quoted;
 
-use crate::read::{FORMATS, Format};
+use crate::read::Format;
 
 /// A data set and what to do with it, as written after `--data`.
 ///
@@ -94,7 +96,8 @@ impl Source {
 /// How validation images and the images of a limit are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shuffle {
-    /// By chance, with this seed, and in equal shares of every class where there are labels.
+    /// At random, with this seed, evenly over the order of the data, and in equal shares of every
+    /// class where there are labels.
     Seed(u64),
     /// In the order of the data: the last ones validate, a limit keeps the first ones.
     Off,
@@ -158,21 +161,4 @@ impl fmt::Display for Spec {
         }
         Ok(())
     }
-}
-
-/// Every source and every option, a line each, for a help text.
-pub fn help() -> String {
-    let mut text =
-        "SPEC is SOURCE[,OPTION=VALUE]..., as in `idx:mnist,binarize=threshold`. A path with a \
-                    comma is\nwritten in quotes; `~` is the home folder.\n\nSources:\n"
-            .to_string();
-    for format in &FORMATS {
-        text.push_str(&format!("  {:<28} {}\n", format.usage, format.about));
-    }
-    text.push_str("\nOptions, in the order in which they apply:\n");
-    for option in &OPTIONS {
-        let usage = format!("{}={}", option.word, option.values);
-        text.push_str(&format!("  {usage:<28} {}\n", option.about));
-    }
-    text
 }

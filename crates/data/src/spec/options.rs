@@ -13,6 +13,8 @@ pub struct SpecOption {
     pub values: &'static str,
     /// One line for a help text.
     pub about: &'static str,
+    /// Whether only some formats take it, which say so.
+    pub of_readers: bool,
     /// What it takes, with an example, for errors.
     pub(super) wanted: &'static str,
     /// Names of its values, if they have names.
@@ -20,7 +22,7 @@ pub struct SpecOption {
     /// Sets it: whether it was not set before; `None` if it does not take the value.
     pub(super) set: fn(&mut Spec, &str) -> Option<bool>,
     /// Its value as it is written.
-    pub(super) show: fn(&Spec) -> Option<String>,
+    pub(crate) show: fn(&Spec) -> Option<String>,
 }
 
 /// Every option, in the order in which they apply.
@@ -30,6 +32,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["key", "set"],
         values: "NAME",
         about: "the array of an .npz, or the set of an EMNIST archive, to train on",
+        of_readers: true,
         wanted: "it takes the name of an array, as in `array=images`",
         names: &[],
         set: |spec, value| Some(spec.array.replace(value.to_string()).is_none()),
@@ -40,6 +43,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &[],
         values: "NAME",
         about: "the array of an .npz, or the .npy file beside an .npy, that holds the classes",
+        of_readers: true,
         wanted: "it takes the name of an array or of a file, as in `labels=y`",
         names: &[],
         set: |spec, value| Some(spec.labels.replace(value.to_string()).is_none()),
@@ -50,6 +54,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["scale"],
         values: "LOW:HIGH",
         about: "map LOW to level 0 and HIGH to level 255: 0:1, -1:1 or 0:65535",
+        of_readers: true,
         wanted: "it takes two different numbers, as in `range=0:1` or `range=-1:1`",
         names: &[],
         set: |spec, value| {
@@ -65,6 +70,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["validation"],
         values: "SHARE",
         about: "share of the training images that validates, if the source has none [default: 0.1]",
+        of_readers: false,
         wanted: "it takes a share from 0 to 0.9, as in `holdout=0.1`",
         names: &[],
         set: |spec, value| {
@@ -77,7 +83,8 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "shuffle",
         also: &[],
         values: "SEED|off",
-        about: "how `holdout` and `limit` choose images; off: the last validate, the first are kept",
+        about: "seed of the choice of `holdout` and `limit` [default: 0]; off: last validate, first are kept",
+        of_readers: false,
         wanted: "it takes the seed of the choice, as in `shuffle=1`, or `off`",
         names: &["off"],
         set: |spec, value| {
@@ -99,6 +106,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["count"],
         values: "N",
         about: "keep N images of each split, in equal shares of every class",
+        of_readers: false,
         wanted: "it takes how many images of each split to keep, 1 or more, as in `limit=1000`",
         names: &[],
         set: |spec, value| Some(spec.limit.replace(number(value, 1, usize::MAX)?).is_none()),
@@ -109,6 +117,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &[],
         values: "HxW",
         about: "cut the middle of this size out of each image",
+        of_readers: false,
         wanted: "it takes height x width, each from 1 to 65535, as in `crop=140x140`",
         names: &[],
         set: |spec, value| Some(spec.crop.replace(extents(value)?).is_none()),
@@ -119,6 +128,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &[],
         values: "crop|pad|squash",
         about: "how images of other proportions get the size: cut, add black, or distort [default: squash]",
+        of_readers: false,
         wanted: "it takes `crop`, `pad` or `squash`, and needs `size`",
         names: &["crop", "pad", "squash"],
         set: |spec, value| {
@@ -132,6 +142,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["resize"],
         values: "HxW",
         about: "make images smaller, each pixel the mean of the area it covers",
+        of_readers: false,
         wanted: "it takes height x width, each from 1 to 65535, as in `size=32x32`",
         names: &[],
         set: |spec, value| Some(spec.size.replace(extents(value)?).is_none()),
@@ -142,6 +153,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["colors", "channels"],
         values: "1|3",
         about: "also `colors`; 1: gray = (299 R + 587 G + 114 B) / 1000, rounded; 3: gray repeated",
+        of_readers: false,
         wanted: "it takes 1 for grayscale or 3 for red, green and blue, as in `colours=1`",
         names: &[],
         set: |spec, value| {
@@ -155,6 +167,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["bins"],
         values: "N",
         about: "requantize: a value v of L levels becomes floor(v N / L)",
+        of_readers: false,
         wanted: "it takes a whole number from 2 to 256, as in `levels=16`",
         names: &[],
         set: |spec, value| Some(spec.levels.replace(number(value, 2, 256)?).is_none()),
@@ -165,6 +178,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         also: &["binarise"],
         values: "threshold|sample|resample",
         about: "two levels: at one half, drawn once, or drawn anew for every epoch",
+        of_readers: false,
         wanted: "it takes `threshold`, `sample` or `resample`",
         names: &["threshold", "sample", "resample"],
         set: |spec, value| {

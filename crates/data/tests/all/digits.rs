@@ -57,7 +57,7 @@ fn validation_images_are_training_images_until_they_are_held_out() {
     }
     // Once is enough.
     assert_eq!(count(&held.hold_out(), Split::Train), 1350);
-    let about = "validation: 150 of 1,500 training images, chosen by a shuffle with seed 0, the same \
+    let about = "validation: 150 of 1,500 training images, chosen at random (seed 0), the same \
                  share of every class";
     assert_eq!(data.selection(), Some(about));
 }
@@ -77,7 +77,7 @@ fn the_choice_does_not_change_with_the_seed_of_the_run_and_does_with_its_own() {
     assert_eq!(first, FIRST);
 }
 
-const FIRST: [usize; 6] = [0, 5, 12, 13, 15, 30];
+const FIRST: [usize; 6] = [1, 17, 26, 32, 49, 53];
 
 #[test]
 fn without_a_shuffle_the_last_validate_and_a_limit_keeps_the_first() {

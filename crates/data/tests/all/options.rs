@@ -43,6 +43,15 @@ fn shrinking_keeps_the_mean() {
 }
 
 #[test]
+fn options_that_mean_nothing_are_refused() {
+    for option in ["array=x", "labels=y", "range=0:1"] {
+        let text = complaint(&format!("digits,{option}"));
+        let word = option.split('=').next().expect("a word");
+        says(&text, &[&format!("`{word}` means nothing for `digits`"), "it is for `npz`"]);
+    }
+}
+
+#[test]
 fn requantising_and_thresholds() {
     let folder = tempfile::tempdir().expect("a folder");
     let all: Vec<u8> = (0..=255).collect();

@@ -1,4 +1,4 @@
-//! JPEG: baseline and progressive, grey or coloured.
+//! JPEG: baseline and progressive, gray or color.
 
 use std::io::Cursor;
 
@@ -23,7 +23,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
         let reason = "it is cut short: nothing marks its end".to_string();
         return Err(DataError::Picture { place, kind: "JPEG", reason });
     }
-    // Otherwise damaged blocks come out grey, without a word.
+    // Otherwise damaged blocks come out gray, without an error.
     let strict = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), strict);
     decoder.decode_headers().map_err(wrong)?;
