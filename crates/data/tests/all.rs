@@ -20,6 +20,9 @@ mod labels;
 mod numpy;
 #[path = "all/options.rs"]
 mod options;
+#[cfg(feature = "parquet")]
+#[path = "all/parquet.rs"]
+mod parquet;
 #[path = "all/photos.rs"]
 mod photos;
 #[path = "all/pictures.rs"]

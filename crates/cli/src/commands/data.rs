@@ -10,7 +10,7 @@ use super::sample::Grid;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::out::Out;
 use crate::parse;
-use crate::table::{Align, Table, grouped, plural};
+use crate::table::{Align, Table, grouped};
 
 /// Rows and columns of the picture.
 const ROWS: usize = 10;
@@ -94,11 +94,11 @@ fn class_counts(data: &Dataset) -> Map<String, Value> {
     for split in data.splits() {
         let Some(labels) = data.images(split).ok().and_then(Images::labels) else { continue };
         let mut counts = vec![0usize; classes];
-        labels.iter().filter_map(|&label| Some(label as usize)).for_each(|label| {
-            if let Some(count) = counts.get_mut(label) {
+        for &label in labels {
+            if let Some(count) = counts.get_mut(label as usize) {
                 *count += 1;
             }
-        });
+        }
         all.insert(split.name().to_string(), json!(counts));
     }
     all
@@ -128,7 +128,10 @@ fn text(data: &Dataset) -> String {
 fn by_class(data: &Dataset, classes: usize) -> String {
     const SHOWN: usize = 20;
     let counts = class_counts(data);
-    let mut text = format!("{}:\n", plural(classes, "class").replace("classs", "classes"));
+    let mut text = format!(
+        "{}:\n",
+        if classes == 1 { "1 class".to_string() } else { format!("{} classes", grouped(classes)) }
+    );
     for class in 0..classes.min(SHOWN) {
         let name = data.class_names().get(class).map(|name| format!(" {name}"));
         let counts: Vec<String> = counts

@@ -117,19 +117,7 @@ impl Train {
             (true, true) => self.resumed(&run)?,
             (false, _) => self.fresh()?,
         };
-        let (data, same) = match begun {
-            false => (spec.load(recipe.seed).map_err(Failure::data)?.hold_out(), None),
-            true => training::data_of(&run, &spec, recipe.seed).map_err(|error| {
-                match self.data.is_none() {
-                    true => Failure::Usage(format!(
-                        "{error}\n{} names these images: resume where the run was begun, or say \
-                         with `--data` where they are",
-                        run.settings_path().display()
-                    )),
-                    false => error.into(),
-                }
-            })?,
-        };
+        let (data, same) = self.load(&run, begun, &spec, recipe.seed)?;
         announce(&data, out);
         training::suits(&model, &data)?;
         let engine = engines::one(&self.engine, global)?;
@@ -185,6 +173,27 @@ impl Train {
         let outcome = watch.train(&task, &run, &stop)?;
         self.answer(&outcome, &run, &data, watch.speed, out)?;
         Ok(ExitCode::Good)
+    }
+
+    /// The images, and whether they are those of a run that goes on.
+    fn load(
+        &self,
+        run: &Run,
+        begun: bool,
+        spec: &Spec,
+        seed: u64,
+    ) -> Result<(Dataset, Option<bool>), Failure> {
+        if !begun {
+            return Ok((spec.load(seed).map_err(Failure::data)?.hold_out(), None));
+        }
+        training::data_of(run, spec, seed).map_err(|error| match self.data {
+            None => Failure::Usage(format!(
+                "{error}\n{} names these images: resume where the run was begun, or say with \
+                 `--data` where they are",
+                run.settings_path().display()
+            )),
+            Some(_) => error.into(),
+        })
     }
 
     /// A run that begins.

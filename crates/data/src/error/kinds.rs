@@ -10,7 +10,7 @@ const KINDS: [(&[u8], &str); 20] = [
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file with `git lfs pull`"),
     (b"\x89HDF", "an HDF5 file (.h5, .mat): save its images as .npy or .npz"),
     (b"MATLAB", "a MATLAB file: save its images with scipy.io.loadmat and numpy.savez"),
-    (b"PAR1", "a Parquet file: save its images as .npz or as files in folders"),
+    (b"PAR1", "a Parquet file: write `parquet:FILE-or-FOLDER`"),
     (b"\x80\x04", "a Python pickle, which can run code and is not read: save arrays as .npz"),
     (b"\x80\x03", "a Python pickle, which can run code and is not read: save arrays as .npz"),
     (b"\x80\x02", "a Python pickle, which can run code and is not read: save arrays as .npz"),

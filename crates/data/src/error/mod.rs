@@ -1,92 +1,16 @@
 //! What can be wrong with data.
 
 mod kinds;
+mod place;
 mod words;
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::dataset::Split;
 use crate::shape::Shape;
+pub use place::{Absence, Place};
 use words::{list, no_keys, remedy, reshape, splits, takers};
-
-/// A file, or an array in one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// What in it: an array of an `.npz`, a file of an archive.
-    pub member: Option<String>,
-}
-
-impl Place {
-    pub(crate) fn file(path: &Path) -> Place {
-        Place { path: path.to_path_buf(), member: None }
-    }
-
-    pub(crate) fn member(path: &Path, member: &str) -> Place {
-        Place { path: path.to_path_buf(), member: Some(member.to_string()) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.member {
-            None => write!(f, "{}", self.path.display()),
-            Some(member) => write!(f, "{} ({member})", self.path.display()),
-        }
-    }
-}
-
-/// Why a source lacks a split.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Absence {
-    /// No file holds it.
-    #[error("{} is missing in {}", wanted, folder.display())]
-    File {
-        /// Where it was looked for.
-        folder: PathBuf,
-        /// Its name or names.
-        wanted: &'static str,
-    },
-    /// The archive has no such array.
-    #[error("there is no array `{key}` in {}", path.display())]
-    Key {
-        /// The archive.
-        path: PathBuf,
-        /// The array.
-        key: &'static str,
-    },
-    /// The source is one file that holds another split.
-    #[error("all of {} is `{}`", path.display(), holds.name())]
-    Single {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it holds.
-        holds: Split,
-    },
-    /// There are no training images that it could be taken from.
-    #[error(
-        "the source has no validation images of its own, and no training images to take them from"
-    )]
-    NoTrain,
-    /// The share of the training images that validates is less than one image.
-    #[error(
-        "it would be {share} of the training images, of which there are only {count}; \
-         give a larger share with `,holdout=SHARE`"
-    )]
-    TooFew {
-        /// How many there are.
-        count: usize,
-        /// The share.
-        share: f64,
-    },
-    /// No training image is to validate.
-    #[error("`holdout=0` keeps all training images for training")]
-    Off,
-}
 
 /// Why data cannot be read, or not be used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +35,7 @@ pub enum DataError {
         found: Vec<u8>,
     },
     /// The file is of the right kind, but its own description of itself makes no sense.
-    #[error("{place} is damaged: {what}")]
+    #[error("{place} is damaged: {what}; get it again, or leave it out")]
     Damaged {
         /// Where.
         place: Place,
@@ -127,7 +51,9 @@ pub enum DataError {
         what: String,
     },
     /// Compressed data do not decompress.
-    #[error("{place} is damaged: its compressed data are cut short or wrong ({error})")]
+    #[error(
+        "{place} is damaged: its compressed data are cut short or wrong ({error}); get it again"
+    )]
     Compressed {
         /// Where.
         place: Place,
@@ -135,7 +61,9 @@ pub enum DataError {
         error: io::Error,
     },
     /// The file ends before what it declares.
-    #[error("{place} is cut short: it declares {expected} bytes here and holds {found}")]
+    #[error(
+        "{place} is cut short: it declares {expected} bytes here and holds {found}; get it again"
+    )]
     Truncated {
         /// Where.
         place: Place,
@@ -145,7 +73,9 @@ pub enum DataError {
         found: u64,
     },
     /// The file goes on after what it declares.
-    #[error("{place} is damaged: it goes on after the {expected} bytes that it declares")]
+    #[error(
+        "{place} is damaged: it goes on after the {expected} bytes that it declares; get it again"
+    )]
     Trailing {
         /// Where.
         place: Place,
@@ -153,7 +83,9 @@ pub enum DataError {
         expected: u64,
     },
     /// The header declares more than a file of this length can hold.
-    #[error("{place} is damaged: it declares {declared} bytes, and can hold {room} at the most")]
+    #[error(
+        "{place} is damaged: it declares {declared} bytes, and can hold {room} at the most; get it again"
+    )]
     Oversized {
         /// Where.
         place: Place,
@@ -245,8 +177,29 @@ pub enum DataError {
         /// What to download.
         archive: &'static str,
     },
+    /// A Parquet file that cannot be read.
+    #[error("{place} cannot be read as Parquet: {reason}")]
+    Parquet {
+        /// Where.
+        place: Place,
+        /// The reader's words.
+        reason: String,
+    },
+    /// A table without a column that is needed.
+    #[error(
+        "{} has no column {wanted}; it has {}; name others with `,array=NAME` and `,labels=NAME`",
+        path.display(), list(found)
+    )]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// What it has.
+        found: Vec<String>,
+    },
     /// What is to be read is no file.
-    #[error("{place} is {found}; expected a file")]
+    #[error("{place} is {found}; expected a file: name one")]
     NotAFile {
         /// Where.
         place: Place,
@@ -343,7 +296,7 @@ pub enum DataError {
         count: usize,
     },
     /// A picture that its decoder refuses.
-    #[error("{place} is a damaged {kind}: {reason}")]
+    #[error("{place} is a damaged {kind}: {reason}; replace it, or leave it out")]
     Picture {
         /// Where.
         place: Place,

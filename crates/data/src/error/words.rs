@@ -15,14 +15,16 @@ pub fn remedy(found: &Shape, expected: &Shape) -> &'static str {
     }
 }
 
-/// A line of NumPy for a shape that is not one of images.
-pub fn reshape(found: &[u64]) -> String {
+/// What mends a shape that is not one of images, in NumPy.
+pub fn reshape(found: &[u64]) -> &'static str {
     match *found {
-        [_, _] => "; in NumPy: `a = a.reshape(-1, H, W)`".to_string(),
-        [n, ..] if found.len() > 4 => {
-            format!("; in NumPy: `a = a.squeeze()`, if that leaves {n} images")
+        _ if found.contains(&0) => ": it is empty, save the images again",
+        [] | [_] | [_, _] => "; in NumPy: `a = a.reshape(-1, H, W)`",
+        [_, channels, height, _] if channels < height => {
+            "; in NumPy, to keep three channels: `a = a[:, :3]`"
         }
-        _ => String::new(),
+        [_, _, _, _] => "; in NumPy, to keep three channels: `a = a[..., :3]`",
+        _ => "; in NumPy, to drop dimensions of one: `a = a.squeeze()`",
     }
 }
 

@@ -156,7 +156,9 @@ fn records(entry: &Entry, transposed: bool) -> Result<Part, DataError> {
                 "it holds labels; the images are in the file with `images` in its name",
             );
         }
-        [0, 0, 9 | 11..=14, _, ..] => return unsupported("its elements are not unsigned bytes"),
+        [0, 0, 9 | 11..=14, _, ..] => {
+            return unsupported("its elements are not unsigned bytes: write them as type 08");
+        }
         _ => {
             let expected = "a file of images in IDX, the format of MNIST";
             return Err(DataError::Magic { place, expected, found: head });

@@ -7,6 +7,12 @@ mod files;
 mod idx;
 mod images;
 mod input;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+mod without_parquet;
+#[cfg(not(feature = "parquet"))]
+use without_parquet as parquet;
 mod part;
 mod table;
 
@@ -42,7 +48,7 @@ pub struct Format {
 }
 
 /// Every format.
-pub static FORMATS: [Format; 9] = [
+pub static FORMATS: [Format; 10] = [
     Format {
         word: "digits",
         usage: "digits",
@@ -106,6 +112,14 @@ pub static FORMATS: [Format; 9] = [
         endings: &[".amat"],
         takes: &["range"],
         read: table::amat,
+    },
+    Format {
+        word: "parquet",
+        usage: "parquet:FILE-or-FOLDER",
+        about: "Hugging Face's image data sets (in builds with the feature `parquet`)",
+        endings: &[".parquet"],
+        takes: &["array", "labels"],
+        read: parquet::read,
     },
     Format {
         word: "images",

@@ -180,13 +180,16 @@ impl Pixels for Pictures {
 
 /// Decodes a file; its first bytes, not its name, say how.
 fn decode(entry: &Entry) -> Result<Picture, DataError> {
-    let place = entry.place();
-    let bytes = entry.bytes(MAX_BYTES)?;
-    match &bytes {
-        b if b.starts_with(b"\x89PNG") => png::decode(place, &bytes),
-        b if b.starts_with(b"\xff\xd8") => jpeg::decode(place, &bytes),
+    decode_bytes(entry.place(), &entry.bytes(MAX_BYTES)?)
+}
+
+/// Decodes a picture.
+pub fn decode_bytes(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
+    match bytes {
+        b if b.starts_with(b"\x89PNG") => png::decode(place, bytes),
+        b if b.starts_with(b"\xff\xd8") => jpeg::decode(place, bytes),
         b => match other::format(b) {
-            Some(format) => other::decode(place, &bytes, format),
+            Some(format) => other::decode(place, bytes, format),
             None => {
                 let found = b.iter().take(16).copied().collect();
                 let expected = "a PNG, JPEG, WebP, BMP, TIFF or GIF picture";
