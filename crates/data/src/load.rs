@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::bytes::{Bytes, Spool};
+use crate::count::grouped;
 use crate::dataset::{Dataset, Entry, Split, Store, View};
-use crate::error::{DataError, Place};
+use crate::error::{Absence, DataError, Place};
 use crate::read::{Part, Picture, REACH, Raw, Request};
 use crate::select::Plan;
 use crate::shape::Shape;
@@ -31,6 +32,14 @@ impl Spec {
     /// If a file is missing, damaged or of the wrong kind, sizes of images differ, or an option
     /// asks for what cannot be.
     pub fn load(&self, seed: u64) -> Result<Dataset, DataError> {
+        self.load_within(seed, MEMORY)
+    }
+
+    /// As [`Self::load`], with at most `memory` bytes of images in memory.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_within(&self, seed: u64, memory: u64) -> Result<Dataset, DataError> {
         if self.fit.is_some() && self.size.is_none() {
             return Err(DataError::FitWithoutSize);
         }
@@ -41,50 +50,32 @@ impl Spec {
         }
         let path = self.source.location();
         let raw = (format.read)(&Request { path: &path, spec: self })?;
-        let mut plan = Plan::new(self, &raw);
-        let mut loader = Loader::new(self, &raw);
-        let (mut stores, mut highest) = (None, 0);
+        let plan = Plan::new(self, &raw);
+        let mut loader = Loader::new(self, &raw, memory);
         // Twice if colored images follow gray ones.
-        while stores.is_none() {
-            stores = loader.stores(&raw, &plan)?;
-        }
-        let [train, valid, test] = stores.unwrap_or_default();
-        for (store, name) in [(&train, "training"), (&valid, "validation"), (&test, "test")] {
+        let stores = loop {
+            if let Some(stores) = loader.stores(&raw, &plan)? {
+                break stores;
+            }
+        };
+        let shape = loader.first.map_or(Shape { height: 1, width: 1, colours: 1 }, |first| first.1);
+        let mut warnings = raw.warnings.clone();
+        warnings.extend(plan.warnings.iter().cloned());
+        warnings.extend(loader.warnings);
+        let mut highest = self.peek(&raw)?;
+        for (store, name) in stores.iter().zip(["training", "validation", "test"]) {
             let Some((_, survey)) = store else { continue };
             highest = highest.max(survey.highest());
             let oddity = survey.oddity().map(|oddity| format!("the {name} images {oddity}"));
-            loader.warnings.extend(oddity);
+            warnings.extend(oddity);
         }
-        let from = match raw.levels {
-            Some(levels) => levels,
-            None => levels(highest.max(self.peek(&raw)?), self.levels),
-        };
+        let (classes, odd_labels) = classes(&raw);
+        warnings.extend(odd_labels);
+        let from = raw.levels.unwrap_or_else(|| levels(highest, self.levels));
         let to = self.levels.unwrap_or(from);
         // What has two levels already stays as it is.
         let binarize = self.binarize.filter(|_| to != 2);
-        let shape = loader.first.map_or(Shape { height: 1, width: 1, colours: 1 }, |first| first.1);
-        let parts = raw.parts();
-        let labels = |part: usize| parts[part].as_ref().ok().and_then(|p| p.labels.as_deref());
-        let view = |store: &Option<(Arc<Store>, Survey)>, part: usize, indices: &[usize]| {
-            let (store, _) = store.as_ref()?;
-            Some(View::new(store.clone(), indices, labels(part)))
-        };
-        let held = plan.holds_out;
-        let indices = plan.valid.as_ref().map_or(&[][..], |valid| valid);
-        let valid_view = view(if held { &train } else { &valid }, usize::from(!held), indices);
-        let views = [
-            view(&train, 0, plan.train.as_deref().unwrap_or_default()),
-            valid_view,
-            view(&test, 2, plan.test.as_deref().unwrap_or_default()),
-        ];
-        let classes = classes(&raw);
-        let mut warnings = raw.warnings.clone();
-        warnings.append(&mut plan.warnings);
-        warnings.append(&mut loader.warnings);
-        let [train, valid, test] = views;
-        let absent = |part: usize| parts[part].as_ref().err().cloned();
-        let or = |view: Option<View>, absence| view.ok_or(absence);
-        let none = crate::error::Absence::NoTrain;
+        let [train, valid, test] = views(&raw, plan.clone(), &stores);
         Ok(Dataset {
             name: self.to_string(),
             seed,
@@ -96,9 +87,9 @@ impl Spec {
             },
             table: table(from, to, binarize == Some(Binarize::Threshold)),
             draw: binarize.filter(|way| *way != Binarize::Threshold).map(|way| (way, to)),
-            train: or(train, absent(0).unwrap_or(none.clone())),
-            valid: or(valid, plan.valid.err().unwrap_or(none.clone())),
-            test: or(test, absent(2).unwrap_or(none)),
+            train,
+            valid,
+            test,
             classes,
             class_names: raw.class_names,
             warnings,
@@ -138,11 +129,41 @@ fn levels(highest: usize, wanted: Option<usize>) -> usize {
 }
 
 /// How many classes there are: as many as the source has names for, and at least one more than the
-/// highest label, whether or not a limit keeps an image of it.
-fn classes(raw: &Raw) -> Option<usize> {
+/// highest label, whether or not a limit keeps an image of it. Also what is odd about the labels.
+fn classes(raw: &Raw) -> (Option<usize>, Option<String>) {
     let labels = raw.parts().into_iter().flatten().filter_map(|part| part.labels.as_ref());
-    let highest = labels.filter_map(|labels| labels.iter().max().copied()).max()?;
-    Some(raw.class_names.len().max(highest as usize + 1))
+    let labels: Vec<u32> = labels.flatten().copied().collect();
+    let Some(&highest) = labels.iter().max() else { return (None, None) };
+    let classes = raw.class_names.len().max(highest as usize + 1);
+    let odd = if raw.class_names.is_empty() && !labels.contains(&0) {
+        Some("no image has the label 0: where labels count from 1, subtract 1".to_string())
+    } else if classes > labels.len() {
+        let (images, highest) = (grouped(labels.len()), grouped(highest as usize));
+        Some(format!("labels go up to {highest} for {images} images: are they classes?"))
+    } else {
+        None
+    };
+    (Some(classes), odd)
+}
+
+/// The splits as they are used, with their labels.
+fn views(raw: &Raw, plan: Plan, stores: &[Stored; 3]) -> [Result<View, Absence>; 3] {
+    let view = |store: usize, part: &Result<Part, Absence>, indices: &[usize]| match part {
+        Ok(part) => match &stores[store] {
+            Some((store, _)) => Ok(View::new(store.clone(), indices, part.labels.as_deref())),
+            None => Err(Absence::NoTrain),
+        },
+        Err(absence) => Err(absence.clone()),
+    };
+    let valid = plan.valid.and_then(|indices| match plan.holds_out {
+        true => view(0, &raw.train, &indices),
+        false => view(1, &raw.valid, &indices),
+    });
+    [
+        view(0, &raw.train, &plan.train.unwrap_or_default()),
+        valid,
+        view(2, &raw.test, &plan.test.unwrap_or_default()),
+    ]
 }
 
 /// Reads images into stores.
@@ -150,7 +171,8 @@ struct Loader<'a> {
     geometry: Geometry,
     spec: &'a Spec,
     levels: Option<usize>,
-    /// Bytes that may still be held in memory.
+    /// Bytes that may be held in memory, and those that still may be.
+    memory: u64,
     room: u64,
     first: Option<(Place, Shape)>,
     warnings: Vec<String>,
@@ -160,7 +182,7 @@ struct Loader<'a> {
 type Stored = Option<(Arc<Store>, Survey)>;
 
 impl<'a> Loader<'a> {
-    fn new(spec: &'a Spec, raw: &Raw) -> Loader<'a> {
+    fn new(spec: &'a Spec, raw: &Raw, memory: u64) -> Loader<'a> {
         Loader {
             geometry: Geometry {
                 crop: spec.crop,
@@ -170,7 +192,8 @@ impl<'a> Loader<'a> {
             },
             spec,
             levels: raw.levels,
-            room: MEMORY,
+            memory,
+            room: memory,
             first: None,
             warnings: Vec::new(),
         }
@@ -178,7 +201,7 @@ impl<'a> Loader<'a> {
 
     /// Nothing if it must be done again, because gray images turn out to be among colored ones.
     fn stores(&mut self, raw: &Raw, plan: &Plan) -> Result<Option<[Stored; 3]>, DataError> {
-        (self.room, self.first) = (MEMORY, None);
+        (self.room, self.first) = (self.memory, None);
         self.warnings.clear();
         let own = |part: usize| plan.valid.as_ref().ok().filter(|_| part == 0 || !plan.holds_out);
         let mut train = plan.train.clone();

@@ -19,6 +19,7 @@ use crate::spec::{Shuffle, Spec};
 const HOLDOUT: f64 = 0.1;
 
 /// The images of each split, by their numbers in the source.
+#[derive(Clone)]
 pub struct Plan {
     /// In rising order, as the others are.
     pub train: Option<Vec<usize>>,
@@ -42,13 +43,16 @@ impl Plan {
             let Some(limit) = spec.limit.filter(|&limit| limit < from.len()) else { return from };
             let (from, reach) = within_reach(part, from);
             if let Some(reach) = reach {
-                warnings.push(format!(
+                let warning = format!(
                     "limit={limit} chooses among the first {} of the {} images of {}: the others \
                      would have to be decompressed; store them uncompressed to choose among all",
                     grouped(reach),
                     grouped(part.count),
                     part.place
-                ));
+                );
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
             }
             Choice { labels: part.labels.as_deref(), purpose: Purpose::Limit(split) }.of(
                 from,

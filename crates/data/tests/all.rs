@@ -16,6 +16,8 @@ mod folders;
 mod geometry;
 #[path = "all/labels.rs"]
 mod labels;
+#[path = "all/memory.rs"]
+mod memory;
 #[path = "all/numpy.rs"]
 mod numpy;
 #[path = "all/options.rs"]
