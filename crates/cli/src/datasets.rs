@@ -10,6 +10,6 @@ pub fn announce(data: &Dataset, out: &Out) {
         out.warn(warning);
     }
     if let Some(selection) = data.selection() {
-        out.progress(selection);
+        out.note(selection);
     }
 }

@@ -1,6 +1,5 @@
 //! A data set whose images can be read in any order.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::batches::{Position, Sequential, Shuffled};
 use crate::bytes::Bytes;
 use crate::error::{Absence, DataError, Place};
+use crate::hex::hex;
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
 use crate::spec::Binarize;
@@ -193,10 +193,7 @@ impl Dataset {
             hash.update((labels.len() as u64).to_le_bytes());
             labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
         }
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&hash.finalize())
     }
 
     /// How many training images are validation images too, because the source has none of its own.
@@ -265,6 +262,21 @@ impl Dataset {
             Split::Test => &self.test,
         };
         part.as_ref()
+    }
+}
+
+impl View {
+    /// Some of the images of a store, by their numbers in the source, with their labels.
+    pub(crate) fn new(store: Arc<Store>, indices: &[usize], labels: Option<&[u32]>) -> View {
+        let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
+        let labels = labels.map(Iterator::collect);
+        let at = |source: usize| match &store.held {
+            Some(held) => held.binary_search(&source).unwrap_or(0),
+            None => source,
+        };
+        let entry = |&source: &usize| Entry { at: at(source) as u32, source: source as u32 };
+        let entries = indices.iter().map(entry).collect();
+        View { store, entries, labels }
     }
 }
 

@@ -16,8 +16,9 @@
 //!   uncompressed array, no option that changes sizes), or goes to a temporary file, which the
 //!   system removes. Labels and an index take 12 bytes per image. A `limit` reads what it keeps; of a
 //!   compressed array it chooses within the first 256 MiB, and a warning says so.
-//! - The fingerprint by which a run knows its data is taken in that one pass, so a run that is
-//!   resumed reads its data once.
+//! - The fingerprint by which a run knows its data is taken in that one pass. Of images that stay in
+//!   their file it is noted, by the file's path, length and time of change, so that a run that is
+//!   resumed begins at once; see `remember.rs`. Other data are read once when a run is resumed.
 //! - What is random depends on the seed given to [`Spec::load`], the epoch and the image alone, so
 //!   any batch can be had without those before it, and on every machine it is the same. Which images
 //!   validate and which a limit keeps depends on a seed of its own; see `select.rs`.
@@ -37,9 +38,12 @@ mod bytes;
 mod count;
 mod dataset;
 mod error;
+mod hex;
 mod load;
+mod loader;
 mod random;
 mod read;
+mod remember;
 mod select;
 mod shape;
 mod spec;

@@ -1,17 +1,15 @@
 //! From a source to a data set: the order in which options apply.
 
-use std::sync::Arc;
-
-use crate::bytes::{Bytes, Spool};
 use crate::count::grouped;
-use crate::dataset::{Dataset, Entry, Split, Store, View};
-use crate::error::{Absence, DataError, Place};
-use crate::read::{Part, Picture, REACH, Raw, Request};
+use crate::dataset::{Dataset, View};
+use crate::error::{Absence, DataError};
+use crate::loader::{Loader, Stored};
+use crate::read::{Part, REACH, Raw, Request};
+use crate::remember::Notes;
 use crate::select::Plan;
 use crate::shape::Shape;
-use crate::spec::{Binarize, Fit, OPTIONS, Spec};
-use crate::survey::Survey;
-use crate::transform::{Geometry, table};
+use crate::spec::{Binarize, OPTIONS, Spec};
+use crate::transform::table;
 
 /// Images that take more bytes than this lie in a file: in their own, if they lie there as they are
 /// used, or in a temporary one.
@@ -32,14 +30,24 @@ impl Spec {
     /// If a file is missing, damaged or of the wrong kind, sizes of images differ, or an option
     /// asks for what cannot be.
     pub fn load(&self, seed: u64) -> Result<Dataset, DataError> {
-        self.load_within(seed, MEMORY)
+        self.load_noting(seed, MEMORY, Notes::of_user())
     }
 
-    /// As [`Self::load`], with at most `memory` bytes of images in memory.
+    /// As [`Self::load`], with at most `memory` bytes of images in memory, and without notes of what
+    /// was seen of large files.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn load_within(&self, seed: u64, memory: u64) -> Result<Dataset, DataError> {
+        self.load_noting(seed, memory, None)
+    }
+
+    fn load_noting(
+        &self,
+        seed: u64,
+        memory: u64,
+        notes: Option<Notes>,
+    ) -> Result<Dataset, DataError> {
         if self.fit.is_some() && self.size.is_none() {
             return Err(DataError::FitWithoutSize);
         }
@@ -51,7 +59,7 @@ impl Spec {
         let path = self.source.location();
         let raw = (format.read)(&Request { path: &path, spec: self })?;
         let plan = Plan::new(self, &raw);
-        let mut loader = Loader::new(self, &raw, memory);
+        let mut loader = Loader::new(self, &raw, memory, notes);
         // Twice if colored images follow gray ones.
         let stores = loop {
             if let Some(stores) = loader.stores(&raw, &plan)? {
@@ -64,10 +72,10 @@ impl Spec {
         warnings.extend(loader.warnings);
         let mut highest = self.peek(&raw)?;
         for (store, name) in stores.iter().zip(["training", "validation", "test"]) {
-            let Some((_, survey)) = store else { continue };
-            highest = highest.max(survey.highest());
-            let oddity = survey.oddity().map(|oddity| format!("the {name} images {oddity}"));
-            warnings.extend(oddity);
+            let Some((_, seen)) = store else { continue };
+            highest = highest.max(seen.highest);
+            let oddity = seen.oddity.as_ref();
+            warnings.extend(oddity.map(|oddity| format!("the {name} images {oddity}")));
         }
         let (classes, odd_labels) = classes(&raw);
         warnings.extend(odd_labels);
@@ -164,152 +172,4 @@ fn views(raw: &Raw, plan: Plan, stores: &[Stored; 3]) -> [Result<View, Absence>;
         valid,
         view(2, &raw.test, &plan.test.unwrap_or_default()),
     ]
-}
-
-/// Reads images into stores.
-struct Loader<'a> {
-    geometry: Geometry,
-    spec: &'a Spec,
-    levels: Option<usize>,
-    /// Bytes that may be held in memory, and those that still may be.
-    memory: u64,
-    room: u64,
-    first: Option<(Place, Shape)>,
-    warnings: Vec<String>,
-}
-
-/// A split's images, and what was seen of them.
-type Stored = Option<(Arc<Store>, Survey)>;
-
-impl<'a> Loader<'a> {
-    fn new(spec: &'a Spec, raw: &Raw, memory: u64) -> Loader<'a> {
-        Loader {
-            geometry: Geometry {
-                crop: spec.crop,
-                size: spec.size,
-                fit: spec.fit.unwrap_or(Fit::Squash),
-                colours: spec.colours,
-            },
-            spec,
-            levels: raw.levels,
-            memory,
-            room: memory,
-            first: None,
-            warnings: Vec::new(),
-        }
-    }
-
-    /// Nothing if it must be done again, because gray images turn out to be among colored ones.
-    fn stores(&mut self, raw: &Raw, plan: &Plan) -> Result<Option<[Stored; 3]>, DataError> {
-        (self.room, self.first) = (self.memory, None);
-        self.warnings.clear();
-        let own = |part: usize| plan.valid.as_ref().ok().filter(|_| part == 0 || !plan.holds_out);
-        let mut train = plan.train.clone();
-        if let (Some(train), Some(valid)) = (&mut train, own(0).filter(|_| plan.holds_out)) {
-            train.extend(valid);
-            train.sort_unstable();
-            train.dedup();
-        }
-        let wanted = [train, own(1).cloned(), plan.test.clone()];
-        let mut stores = [None, None, None];
-        let splits = Split::ALL.into_iter().zip(raw.parts()).zip(wanted).zip(&mut stores);
-        for (((split, part), wanted), store) in splits {
-            let (Ok(part), Some(wanted)) = (part, wanted) else { continue };
-            match self.store(split, part, &wanted)? {
-                Some(made) => *store = Some(made),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(stores))
-    }
-
-    fn store(
-        &mut self,
-        split: Split,
-        part: &Part,
-        wanted: &[usize],
-    ) -> Result<Option<(Arc<Store>, Survey)>, DataError> {
-        if u32::try_from(part.count).is_err() {
-            let what = "it holds more than 4,294,967,295 images".to_string();
-            return Err(DataError::Unsupported { place: part.place.clone(), what });
-        }
-        let direct = match self.geometry.changes_nothing() {
-            true => part.pixels.direct().filter(|bytes| bytes.length() > self.room),
-            false => None,
-        };
-        let io = |error| DataError::Io { place: part.place.clone(), error };
-        let (mut spool, mut survey) = (Spool::new(self.room), Survey::default());
-        let (mut again, mut at) = (false, 0);
-        let copies = direct.is_none();
-        let mut shape = None;
-        part.pixels.visit(wanted, &mut |picture| {
-            self.check(&picture, wanted.get(at).copied().unwrap_or(at))?;
-            at += 1;
-            let picture = self.geometry.apply(picture, &mut self.warnings)?;
-            if !self.agrees(&picture, part.pixels.mixes_colours())? {
-                again = true;
-                return Ok(false);
-            }
-            shape = Some(picture.shape);
-            survey.see(&picture.pixels);
-            if copies {
-                spool.push(&picture.pixels).map_err(io)?;
-            }
-            Ok(true)
-        })?;
-        if again {
-            return Ok(None);
-        }
-        let bytes = match direct {
-            Some(bytes) => bytes,
-            None => spool.finish().map_err(io)?,
-        };
-        if let Bytes::Memory(bytes) = &bytes {
-            self.room = self.room.saturating_sub(bytes.len() as u64);
-        }
-        let values = shape.map_or(1, Shape::values);
-        let held = if copies { Some(wanted.to_vec()) } else { None };
-        let (place, hash) = (part.place.clone(), survey.hash());
-        Ok(Some((Arc::new(Store { place, bytes, values, held, split, hash }), survey)))
-    }
-
-    /// No value may be above what the source itself declares.
-    fn check(&self, picture: &Picture, image: usize) -> Result<(), DataError> {
-        let Some(levels) = self.levels.filter(|&levels| levels < 256) else { return Ok(()) };
-        match picture.pixels.iter().find(|&&value| usize::from(value) >= levels) {
-            Some(&value) => {
-                Err(DataError::Value { place: picture.place.clone(), image, value, levels })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Whether an image has the size of the first one, or must have its colors from now on.
-    fn agrees(&mut self, picture: &Picture, mixes: bool) -> Result<bool, DataError> {
-        let (place, found) = (picture.place.clone(), picture.shape);
-        let (first, expected) = self.first.get_or_insert_with(|| (place.clone(), found));
-        if found == *expected {
-            return Ok(true);
-        }
-        let colored = Shape { colours: found.colours, ..*expected };
-        if mixes && self.spec.colours.is_none() && found == colored {
-            self.geometry.colours = Some(3);
-            return Ok(false);
-        }
-        Err(DataError::Sizes { place, found, first: first.clone(), expected: *expected })
-    }
-}
-
-impl View {
-    fn new(store: Arc<Store>, indices: &[usize], labels: Option<&[u32]>) -> View {
-        let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
-        let labels = labels.map(Iterator::collect);
-        let at = |source: usize| match &store.held {
-            Some(held) => held.binary_search(&source).unwrap_or(0),
-            None => source,
-        };
-        let entry = |&source: &usize| Entry { at: at(source) as u32, source: source as u32 };
-        let entries = indices.iter().map(entry).collect();
-        View { store, entries, labels }
-    }
 }

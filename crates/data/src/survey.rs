@@ -17,6 +17,17 @@ pub struct Survey {
     repeated: usize,
 }
 
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The SHA-256 of all images.
+    pub hash: [u8; 32],
+    /// The highest value.
+    pub highest: usize,
+    /// What is odd, in words that follow "the training images".
+    pub oddity: Option<String>,
+}
+
 impl Default for Survey {
     fn default() -> Survey {
         let hash = Sha256::new();
@@ -38,18 +49,14 @@ impl Survey {
         self.images += 1;
     }
 
-    /// The SHA-256 of all images.
-    pub fn hash(&self) -> [u8; 32] {
-        self.hash.clone().finalize().into()
+    /// What was seen.
+    pub fn seen(self) -> Seen {
+        let highest = self.values.iter().rposition(|&n| n > 0).unwrap_or(0);
+        let oddity = self.oddity();
+        Seen { hash: self.hash.finalize().into(), highest, oddity }
     }
 
-    /// The highest value.
-    pub fn highest(&self) -> usize {
-        self.values.iter().rposition(|&n| n > 0).unwrap_or(0)
-    }
-
-    /// What is odd, in words that follow "the training images".
-    pub fn oddity(&self) -> Option<String> {
+    fn oddity(&self) -> Option<String> {
         let total: u64 = self.values.iter().sum();
         let most = self.values.iter().copied().max().unwrap_or(0);
         let value = self.values.iter().position(|&n| n == most).unwrap_or(0);

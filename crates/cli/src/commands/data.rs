@@ -16,6 +16,9 @@ use crate::table::{Align, Table, grouped};
 const ROWS: usize = 10;
 const COLUMNS: usize = 10;
 
+/// Classes whose images are counted.
+const MOST_CLASSES: usize = 10_000;
+
 /// Show what a data set is understood as
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
@@ -89,7 +92,8 @@ fn count(data: &Dataset, split: Split) -> usize {
 /// For each split with labels, how many images each class has.
 fn class_counts(data: &Dataset) -> Map<String, Value> {
     let data = data.clone().hold_out();
-    let classes = data.classes().unwrap_or(0);
+    // Numbers that are no classes would make a list without end.
+    let classes = data.classes().unwrap_or(0).min(MOST_CLASSES);
     let mut all = Map::new();
     for split in data.splits() {
         let Some(labels) = data.images(split).ok().and_then(Images::labels) else { continue };

@@ -67,3 +67,38 @@ fn an_old_run_goes_on_with_its_images() {
     assert_eq!(object["data"], json!("digits,shuffle=off,limit=90,size=4x4"));
     assert_eq!(object["data_sha256"], json!(loaded.fingerprint()));
 }
+
+/// A large array, most of it a hole in its file, is read once and then known.
+#[test]
+fn large_files_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (count, values) = (540 << 10, 1024);
+    let header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count}, 32, 32), }}");
+    let header = format!("{header:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(header.as_bytes());
+    let file = std::fs::File::create(path.join("a.npy")).unwrap();
+    std::io::Write::write_all(&mut &file, &bytes).unwrap();
+    file.set_len((bytes.len() + count * values) as u64).unwrap();
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    file.set_modified(old).unwrap();
+    let data = || {
+        let ran = run_in(path, &["data", "npy:a.npy", "--json"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    let first = data();
+    assert_eq!(std::fs::read_dir(path.join("pixelrnn/data")).unwrap().count(), 1);
+    assert_eq!(data(), first);
+    // A change that keeps length and time is not noticed: it was not read again.
+    let file = std::fs::File::options().write(true).open(path.join("a.npy")).unwrap();
+    std::io::Seek::seek(&mut &file, std::io::SeekFrom::End(-1)).unwrap();
+    std::io::Write::write_all(&mut &file, &[9]).unwrap();
+    file.set_modified(old).unwrap();
+    assert_eq!(data(), first);
+    file.set_modified(old + std::time::Duration::from_secs(1)).unwrap();
+    assert_ne!(data(), first);
+    assert_eq!(std::fs::read_dir(path.join("pixelrnn/data")).unwrap().count(), 2);
+}
