@@ -154,6 +154,22 @@ fn names_of_arrays() {
     assert_eq!(data.images(Split::Train).expect("train").count(), 15);
 }
 
+/// KMNIST: an archive for the images and one for the labels of each split.
+#[test]
+fn labels_in_archives_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (split, n) in [("train", 12), ("test", 3)] {
+        let images = npz(&[("arr_0", npy(&[n, 2, 2], &noise(n * 4)))], Packing::Deflated);
+        let labels: Vec<u8> = (0..n).map(|i| i as u8 % 3).collect();
+        let labels = npz(&[("arr_0", npy(&[n], &labels))], Packing::Deflated);
+        file(folder.path(), &format!("kmnist-{split}-imgs.npz"), &images);
+        file(folder.path(), &format!("kmnist-{split}-labels.npz"), &labels);
+    }
+    let data = load(&spec("npz", folder.path(), "")).expect("data");
+    assert_eq!((data.classes(), data.splits().len()), (Some(3), 3));
+    assert_eq!(data.images(Split::Test).expect("test").labels(), Some(&[0, 1, 2][..]));
+}
+
 #[test]
 fn data_sorted_by_class_give_all_classes_to_every_split() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -220,3 +220,23 @@ fn a_colored_picture_after_gray_ones_makes_all_colored_in_every_split() {
     assert_eq!(pixels(&gray, Split::Test), [2]);
     assert_eq!(gray.name(), spec("images", folder.path(), ",colours=1"));
 }
+
+/// As in Tiny ImageNet: validation and test pictures in a folder that is no class.
+#[test]
+fn splits_without_the_folders_of_classes_have_no_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in
+        ["train/cat/images/0.png", "train/dog/images/0.png", "val/images/0.png", "test/0.png"]
+    {
+        file(folder.path(), name, &grey((1, 1), &[1]));
+    }
+    let data = load(&spec("images", folder.path(), "")).expect("data");
+    assert_eq!((data.classes(), data.class_names().len()), (Some(2), 2));
+    let labels = Split::ALL.map(|split| data.images(split).expect("a split").labels().is_some());
+    assert_eq!(labels, [true, false, false]);
+    let warnings = data.warnings().join("\n");
+    says(
+        &warnings,
+        &["the valid pictures have no labels", "the test pictures have no labels", "2 classes"],
+    );
+}

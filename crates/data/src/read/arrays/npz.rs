@@ -145,12 +145,18 @@ fn from_zero(arrays: &[Named], part: &mut Part) {
 fn folder(request: &Request) -> Result<Raw, DataError> {
     let files = Files::folder(request.path, 1)?;
     let mut batches: [Vec<(u64, PathBuf)>; 3] = Default::default();
+    let mut labels: [Option<PathBuf>; 3] = Default::default();
     for entry in files.entries() {
         let name = entry.base().to_lowercase();
         let (Some(stem), Some(path)) = (name.strip_suffix(".npz"), entry.path()) else { continue };
         let number = stem.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         let split = split_of(stem).unwrap_or(Split::Train);
-        batches[split as usize].push((number.parse().unwrap_or(0), path.to_path_buf()));
+        match stem.contains("label") {
+            true => labels[split as usize] = Some(path.to_path_buf()),
+            false => {
+                batches[split as usize].push((number.parse().unwrap_or(0), path.to_path_buf()))
+            }
+        }
     }
     let mut warnings = Vec::new();
     let mut levels = None;
@@ -174,7 +180,14 @@ fn folder(request: &Request) -> Result<Raw, DataError> {
         }
         let wanted = ["`*train*.npz`", "`*val*.npz`", "`*test*.npz`"][split as usize];
         let absence = Absence::File { folder: request.path.to_path_buf(), wanted };
-        parts.push(Part::chain(chained).ok_or(absence));
+        let mut part = Part::chain(chained).ok_or(absence);
+        if let (Ok(part), Some(path)) = (&mut part, &labels[split as usize]) {
+            // The only array of a file of its own, as KMNIST has them.
+            if let [(_, labels)] = &arrays(path)?[..] {
+                labels.label(part)?;
+            }
+        }
+        parts.push(part);
     }
     if parts.iter().all(Result::is_err) {
         let folder = request.path.to_path_buf();

@@ -63,21 +63,25 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
     }
     let depth = skip + usize::from(divided);
     let class_names = class_names(&splits, depth);
-    let part = |entries: Vec<Entry>, wanted: &'static str| {
+    let mut part = |entries: Vec<Entry>, split: Split, wanted: &'static str| {
         let Some(first) = entries.first() else {
             return Err(Absence::File { folder: folder.clone(), wanted });
         };
         let (place, count) = (first.place(), entries.len());
-        let label = |entry: &Entry| {
-            let class = entry.folders().get(depth).copied().unwrap_or_default();
-            class_names.binary_search_by(|name| name.as_str().cmp(class)).unwrap_or(0) as u32
-        };
-        let labels = (!class_names.is_empty()).then(|| entries.iter().map(label).collect());
+        let labels = labels(&entries, &class_names, depth);
+        if labels.is_none() && !class_names.is_empty() {
+            warnings.push(format!(
+                "the {} pictures have no labels: they do not lie in the folders of the {} classes",
+                split.name(),
+                class_names.len()
+            ));
+        }
         Ok(Part { place, count, labels, pixels: Box::new(Pictures(entries)) })
     };
     let [train, valid, test] = splits;
-    let (train, valid) = (part(train, "the folder `train`"), part(valid, "the folder `valid`"));
-    let test = part(test, "the folder `test`");
+    let train = part(train, Split::Train, "the folder `train`");
+    let valid = part(valid, Split::Valid, "the folder `valid`");
+    let test = part(test, Split::Test, "the folder `test`");
     Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings })
 }
 
@@ -128,17 +132,28 @@ fn split_folder(name: &str) -> Option<Split> {
     found.map(|(split, _)| *split)
 }
 
-/// The folders that hold pictures of one class each, if all pictures lie in such folders and there
-/// are at least two.
+/// The folders that hold pictures of one class each: those of the first split that there is, if all
+/// its pictures lie in such folders and there are at least two.
 fn class_names(splits: &[Vec<Entry>; 3], depth: usize) -> Vec<String> {
     let mut names = BTreeSet::new();
-    for entry in splits.iter().flatten() {
+    for entry in splits.iter().find(|entries| !entries.is_empty()).into_iter().flatten() {
         match entry.folders().get(depth) {
             Some(name) => names.insert(name.to_string()),
             None => return Vec::new(),
         };
     }
     if names.len() < 2 { Vec::new() } else { names.into_iter().collect() }
+}
+
+/// The class of each picture, if all lie in folders of classes.
+fn labels(entries: &[Entry], class_names: &[String], depth: usize) -> Option<Vec<u32>> {
+    let label = |entry: &Entry| {
+        let folders = entry.folders();
+        let class = folders.get(depth)?;
+        let found = class_names.binary_search_by(|name| name.as_str().cmp(class));
+        found.ok().and_then(|class| u32::try_from(class).ok())
+    };
+    entries.iter().map(label).collect()
 }
 
 /// Pictures that are decoded when they are asked for.
