@@ -1,5 +1,6 @@
 //! `pixelrnn data`: what a data set is understood as.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use pixelrnn::training::data::{self, Dataset, Images, Spec, Split};
@@ -56,9 +57,12 @@ impl Data {
         if let Some(path) = &self.picture {
             let split = self.split.or(data.splits().first().copied()).unwrap_or(Split::Train);
             let images = data.images(split).map_err(Failure::data)?;
-            let shown = shown(&data, images);
+            let (shown, columns) = shown(&data, images);
             let array = array(images, &shown)?;
-            let grid = Grid::square(&array, images.levels());
+            let grid = match columns {
+                Some(columns) => Grid::rows(&array, columns, images.levels()),
+                None => Grid::square(&array, images.levels()),
+            };
             files::write(path, &grid.png(path)?)?;
         }
         let object = json!({
@@ -150,18 +154,21 @@ fn by_class(data: &Dataset, classes: usize) -> String {
     text
 }
 
-/// The images of the grid: of each of the first classes as many as there are columns, or images at
-/// equal distances.
-fn shown(data: &Dataset, images: Images) -> Vec<usize> {
-    let Some((labels, classes)) = images.labels().zip(data.classes().filter(|&n| n > 1)) else {
+/// The images of the grid, and its columns: of each of the first classes as many as the smallest of
+/// them has, or images at equal distances in a square.
+fn shown(data: &Dataset, images: Images) -> (Vec<usize>, Option<usize>) {
+    let Some(labels) = images.labels().filter(|_| data.classes().is_some_and(|n| n > 1)) else {
         let most = (ROWS * COLUMNS).min(images.count());
-        return (0..most).map(|at| at * images.count() / most.max(1)).collect();
+        return ((0..most).map(|at| at * images.count() / most.max(1)).collect(), None);
     };
-    let of = |class: usize| {
-        let members = labels.iter().enumerate().filter(move |(_, label)| **label as usize == class);
-        members.map(|(index, _)| index).take(COLUMNS)
+    let of = |class: u32| -> Vec<usize> {
+        let members = labels.iter().enumerate().filter(move |(_, label)| **label == class);
+        members.map(|(index, _)| index).take(COLUMNS).collect()
     };
-    (0..classes.min(ROWS)).flat_map(of).collect()
+    let classes: BTreeSet<u32> = labels.iter().copied().collect();
+    let rows: Vec<Vec<usize>> = classes.into_iter().take(ROWS).map(of).collect();
+    let columns = rows.iter().map(Vec::len).min().unwrap_or(1);
+    (rows.into_iter().flat_map(|row| row.into_iter().take(columns)).collect(), Some(columns))
 }
 
 fn array(images: Images, shown: &[usize]) -> Result<Array, Failure> {

@@ -236,6 +236,11 @@ impl<'a> Grid<'a> {
         Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
     }
 
+    /// Row after row of so many images.
+    pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
+        Grid { columns: columns.max(1), ..Grid::square(images, levels) }
+    }
+
     /// A row for each image: the original, what is kept, the completions.
     fn completed(
         images: &'a Array,

@@ -22,8 +22,9 @@ struct Kind {
     /// The archive to download, and its names in the version for Python.
     archive: &'static str,
     python: &'static [&'static str],
-    /// The file of the classes' names.
+    /// The file of the classes' names, and the names where it is missing, if they are known.
     names: &'static str,
+    usual: &'static [&'static str],
     /// The split of a file, and its place there.
     batch: fn(&str) -> Option<(Split, u32)>,
     wanted: [&'static str; 2],
@@ -36,6 +37,18 @@ const TEN: Kind = Kind {
     archive: "cifar-10-binary.tar.gz",
     python: &["data_batch_1", "test_batch"],
     names: "batches.meta.txt",
+    usual: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
     batch: |name| match name {
         "test_batch.bin" => Some((Split::Test, 0)),
         name => {
@@ -53,6 +66,7 @@ const HUNDRED: Kind = Kind {
     archive: "cifar-100-binary.tar.gz",
     python: &["train", "test", "meta"],
     names: "fine_label_names.txt",
+    usual: &[],
     batch: |name| match name {
         "train.bin" => Some((Split::Train, 0)),
         "test.bin" => Some((Split::Test, 0)),
@@ -112,9 +126,11 @@ fn read(request: &Request, kind: &'static Kind) -> Result<Raw, DataError> {
     Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings: Vec::new() })
 }
 
-/// The names of the classes, if their file is there and names them all; otherwise their numbers.
+/// The names of the classes, if their file is there and names them all; otherwise what they are usually called, or
+/// their numbers.
 fn names(files: &Files, kind: &Kind) -> Result<Vec<String>, DataError> {
-    let numbers = || (0..kind.classes).map(|class| class.to_string()).collect();
+    let usual = |class: usize| kind.usual.get(class).map_or(class.to_string(), |n| n.to_string());
+    let numbers = || (0..usize::from(kind.classes)).map(usual).collect();
     let Some(entry) = files.find(|base| base == kind.names) else { return Ok(numbers()) };
     let text = entry.bytes(1 << 16)?;
     let text = String::from_utf8_lossy(&text);

@@ -143,6 +143,9 @@ fn cifar_as_it_is_downloaded() {
         ("cifar-100-binary/train.bin", records(2, 10)),
         ("cifar-100-binary/test.bin", records(2, 5)),
     ];
+    let data =
+        load(&spec("cifar10", &file(path, "unnamed.tar", &tar(&files[..3])), "")).expect("data");
+    assert_eq!(data.class_names()[..2], ["airplane", "automobile"]);
     is_cifar("cifar100", &file(path, "cifar-100-binary.tar.gz", &gzip(&tar(&hundred))), 100);
     let python = [("cifar-100-python/train", vec![0x80, 2]), ("cifar-100-python/meta", vec![0x80])];
     let archive = file(path, "cifar-100-python.tar.gz", &gzip(&tar(&python)));
