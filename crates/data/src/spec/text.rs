@@ -2,32 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-/// Splits at commas that do not stand in quotes. A quote opens at the beginning of a value, after
-/// `:` or `=`, and a doubled one inside stands for itself. Returns the parts with their quotes;
-/// `None` if a quote is not closed.
+/// Splits at commas that do not stand in quotes. A quote opens at the beginning of a value, which is
+/// after the first `:` of the source and the first `=` of an option, and a doubled one inside stands
+/// for itself. Returns the parts with their quotes; `None` if a quote is not closed.
 pub fn split(text: &str) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quote = None;
-    let mut before = None;
-    for letter in text.chars() {
+    // Whether a value begins here.
+    let mut begins = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let separator = if parts.len() == 1 { ':' } else { '=' };
+        let part = parts.last_mut()?;
         match quote {
             None if letter == ',' => {
                 parts.push(String::new());
-                before = None;
+                begins = false;
                 continue;
             }
-            None if matches!(letter, '"' | '\'') && matches!(before, Some(':' | '=')) => {
-                quote = Some(letter);
-            }
-            Some(open) if letter == open => quote = None,
-            // The second of two quotes opens again.
-            None if matches!(letter, '"' | '\'') && before == Some(letter) => quote = Some(letter),
+            None if begins && matches!(letter, '"' | '\'') => quote = Some(letter),
+            Some(open) if letter == open => match letters.next_if_eq(&open) {
+                Some(_) => part.push(open),
+                None => quote = None,
+            },
             _ => {}
         }
-        if !letter.is_whitespace() || quote.is_some() {
-            before = Some(letter);
-        }
-        parts.last_mut()?.push(letter);
+        let first = letter == separator && !part.contains(separator);
+        begins = first || (begins && letter.is_whitespace());
+        part.push(letter);
     }
     quote.is_none().then_some(parts)
 }
