@@ -7,7 +7,7 @@ const KINDS: [(&[u8], &str); 20] = [
     (b"<html", "a web page: the download failed, or needs a login; download it again"),
     (b"<HTML", "a web page: the download failed, or needs a login; download it again"),
     (b"<?xml", "an XML document, often an error of a download; download it again"),
-    (b"version https://git-lfs", "a pointer of Git LFS: fetch the file with `git lfs pull`"),
+    (b"version https:", "a pointer of Git LFS: fetch the file with `git lfs pull`"),
     (b"\x89HDF", "an HDF5 file (.h5, .mat): save its images as .npy or .npz"),
     (b"MATLAB", "a MATLAB file: save its images with scipy.io.loadmat and numpy.savez"),
     (b"PAR1", "a Parquet file: write `parquet:FILE-or-FOLDER`"),
