@@ -20,6 +20,7 @@ mod canvas;
 mod commands;
 mod cost;
 mod curve;
+mod datasets;
 mod engines;
 mod exit;
 mod interrupt;

@@ -2,6 +2,8 @@
 
 #[path = "all/check.rs"]
 mod check;
+#[path = "all/data.rs"]
+mod data;
 #[path = "all/export.rs"]
 mod export;
 #[path = "all/program.rs"]

@@ -88,7 +88,8 @@ impl<'a> Reader<'a> {
             let pixels = match self.resample {
                 None => pixels,
                 Some(seed) => {
-                    let rng = stream(seed, Purpose::Resample, position.epoch, *image as u64);
+                    let rng =
+                        stream(seed, Purpose::Resample, position.epoch, self.images.source(*image));
                     draw(&pixels, self.images.levels(), rng).collect()
                 }
             };

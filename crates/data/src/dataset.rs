@@ -1,8 +1,17 @@
-//! A data set in memory.
+//! A data set whose images can be read in any order.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::batches::{Position, Sequential, Shuffled};
-use crate::error::{Absence, DataError};
+use crate::bytes::Bytes;
+use crate::error::{Absence, DataError, Place};
+use crate::hex::hex;
+use crate::random::{Purpose, stream};
 use crate::shape::Shape;
+use crate::spec::Binarize;
+use crate::transform::draw;
 
 /// What images are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,35 +45,63 @@ pub struct Dataset {
     pub(crate) seed: u64,
     pub(crate) shape: Shape,
     pub(crate) levels: usize,
-    /// Levels of the training images in memory: more than `levels` if they are drawn anew for every
-    /// epoch.
+    /// Levels of the training images as they are read: more than `levels` if they are drawn anew
+    /// for every epoch.
     pub(crate) train_levels: usize,
-    pub(crate) train: Result<Held, Absence>,
-    pub(crate) valid: Result<Held, Absence>,
-    pub(crate) test: Result<Held, Absence>,
-    /// Where in the training images the validation images begin, if they are some of them.
-    pub(crate) tail: Option<usize>,
+    /// What each stored value becomes.
+    pub(crate) table: [u8; 256],
+    /// How the values are then drawn, and from how many levels.
+    pub(crate) draw: Option<(Binarize, usize)>,
+    pub(crate) train: Result<View, Absence>,
+    pub(crate) valid: Result<View, Absence>,
+    pub(crate) test: Result<View, Absence>,
     /// How many classes the labels tell apart.
     pub(crate) classes: Option<usize>,
     pub(crate) class_names: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) selection: Option<String>,
 }
 
-/// The images of a split in memory.
+/// The images of one split of the source, as they were read.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) place: Place,
+    /// [N, H, W, C], wherever they lie.
+    pub(crate) bytes: Bytes,
+    /// Values of an image.
+    pub(crate) values: usize,
+    /// Which images of the source these are, in rising order; `None`: all.
+    pub(crate) held: Option<Vec<usize>>,
+    /// Which split of the source.
+    pub(crate) split: Split,
+    /// The SHA-256 of the images that are used.
+    pub(crate) hash: [u8; 32],
+}
+
+/// The images of a split: some of those in a store.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
-    /// [N, H, W, C].
-    pub(crate) pixels: Vec<u8>,
+pub(crate) struct View {
+    pub(crate) store: Arc<Store>,
+    pub(crate) entries: Vec<Entry>,
     /// A class for each image.
     pub(crate) labels: Option<Vec<u32>>,
+}
+
+/// An image of a view.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// Its place in the store.
+    pub(crate) at: u32,
+    /// Its number in the source.
+    pub(crate) source: u32,
 }
 
 /// The images of a split.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
-    pixels: &'a [u8],
-    labels: Option<&'a [u32]>,
-    shape: Shape,
-    levels: usize,
+    data: &'a Dataset,
+    view: &'a View,
+    split: Split,
 }
 
 impl Dataset {
@@ -105,7 +142,7 @@ impl Dataset {
 
     /// The splits that it has.
     pub fn splits(&self) -> Vec<Split> {
-        Split::ALL.into_iter().filter(|split| self.held(*split).is_ok()).collect()
+        Split::ALL.into_iter().filter(|split| self.view(*split).is_ok()).collect()
     }
 
     /// The images of a split. Where training images are drawn anew for every epoch, these are their
@@ -114,14 +151,8 @@ impl Dataset {
     /// # Errors
     /// [`DataError::NoSplit`], with the reason.
     pub fn images(&self, split: Split) -> Result<Images<'_>, DataError> {
-        let levels = if split == Split::Train { self.train_levels } else { self.levels };
-        match self.held(split) {
-            Ok(held) => Ok(Images {
-                pixels: &held.pixels,
-                labels: held.labels.as_deref(),
-                shape: self.shape,
-                levels,
-            }),
+        match self.view(split) {
+            Ok(view) => Ok(Images { data: self, view, split }),
             Err(absence) => Err(DataError::NoSplit {
                 name: self.name.clone(),
                 split,
@@ -131,30 +162,70 @@ impl Dataset {
         }
     }
 
+    /// What the user should know: what was skipped, guessed or squashed, and what is odd.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// How the validation images were chosen, if the source has none of its own.
+    pub fn selection(&self) -> Option<&str> {
+        self.selection.as_deref()
+    }
+
+    /// A SHA-256 of what the data set is: all its images and labels, how their values are made, and
+    /// which of them validate. Known without reading an image again.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let Shape { height, width, colours } = self.shape;
+        let numbers = [height, width, colours, self.levels, self.train_levels, self.shared()];
+        numbers.iter().for_each(|&n| hash.update((n as u64).to_le_bytes()));
+        hash.update(self.table);
+        hash.update(format!("{:?}", self.draw.map(|draw| (draw, self.seed))));
+        for split in Split::ALL {
+            let Ok(view) = self.view(split) else {
+                hash.update(u64::MAX.to_le_bytes());
+                continue;
+            };
+            hash.update((view.entries.len() as u64).to_le_bytes());
+            hash.update(view.store.hash);
+            view.entries.iter().for_each(|entry| hash.update(entry.source.to_le_bytes()));
+            let labels = view.labels.as_deref().unwrap_or_default();
+            hash.update((labels.len() as u64).to_le_bytes());
+            labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+        }
+        hex(&hash.finalize())
+    }
+
     /// How many training images are validation images too, because the source has none of its own.
     /// [`Self::hold_out`] makes it zero.
     pub fn shared(&self) -> usize {
-        match (&self.train, self.tail) {
-            (Ok(train), Some(first)) => {
-                (train.pixels.len() / self.shape.values()).saturating_sub(first)
-            }
-            _ => 0,
-        }
+        let Ok(train) = &self.train else { return 0 };
+        train.entries.iter().filter(|entry| self.validates(train, entry)).count()
+    }
+
+    /// Whether an image of a view is a validation image.
+    fn validates(&self, view: &View, entry: &Entry) -> bool {
+        let valid = self.valid.as_ref().ok().filter(|v| Arc::ptr_eq(&v.store, &view.store));
+        valid.is_some_and(|v| v.entries.binary_search_by_key(&entry.source, |e| e.source).is_ok())
     }
 
     /// Takes the validation images out of the training images.
     ///
-    /// A source with validation images of its own stays as it is. For others [`Split::Valid`] is
-    /// the last tenth of the training images, rounded down, and until this is called
-    /// [`Split::Train`] holds them still: a final model is trained on all, one that is to be judged
-    /// by validation images on those that are left. The order is the source's: where it means
-    /// something, as in patches of one photograph after the other, the tail is not like the rest.
+    /// A source with validation images of its own stays as it is. For others [`Split::Valid`] is a
+    /// part of the training images, see [`Self::selection`], and until this is called
+    /// [`Split::Train`] holds them still: a final model is trained on all, one that is
+    /// to be judged by validation images on those that are left.
     #[must_use]
     pub fn hold_out(mut self) -> Dataset {
-        if let (Ok(train), Some(first)) = (&mut self.train, self.tail.take()) {
-            train.pixels.truncate(first.saturating_mul(self.shape.values()));
+        let Ok(train) = &self.train else { return self };
+        let stays: Vec<bool> =
+            train.entries.iter().map(|entry| !self.validates(train, entry)).collect();
+        if let Ok(train) = &mut self.train {
+            let mut stay = stays.iter().copied();
+            train.entries.retain(|_| stay.next().unwrap_or(true));
+            let mut stay = stays.iter().copied();
             if let Some(labels) = &mut train.labels {
-                labels.truncate(first);
+                labels.retain(|_| stay.next().unwrap_or(true));
             }
         }
         self
@@ -184,7 +255,7 @@ impl Dataset {
         Sequential::new(self, split, size)
     }
 
-    fn held(&self, split: Split) -> Result<&Held, &Absence> {
+    fn view(&self, split: Split) -> Result<&View, &Absence> {
         let part = match split {
             Split::Train => &self.train,
             Split::Valid => &self.valid,
@@ -194,25 +265,40 @@ impl Dataset {
     }
 }
 
+impl View {
+    /// Some of the images of a store, by their numbers in the source, with their labels.
+    pub(crate) fn new(store: Arc<Store>, indices: &[usize], labels: Option<&[u32]>) -> View {
+        let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
+        let labels = labels.map(Iterator::collect);
+        let at = |source: usize| match &store.held {
+            Some(held) => held.binary_search(&source).unwrap_or(0),
+            None => source,
+        };
+        let entry = |&source: &usize| Entry { at: at(source) as u32, source: source as u32 };
+        let entries = indices.iter().map(entry).collect();
+        View { store, entries, labels }
+    }
+}
+
 impl<'a> Images<'a> {
     /// How many.
     pub fn count(self) -> usize {
-        self.pixels.len() / self.shape.values()
+        self.view.entries.len()
     }
 
     /// Their size.
     pub fn shape(self) -> Shape {
-        self.shape
+        self.data.shape
     }
 
     /// How many levels their values have.
     pub fn levels(self) -> usize {
-        self.levels
+        if self.split == Split::Train { self.data.train_levels } else { self.data.levels }
     }
 
     /// The classes of all images, in their order; `None` if the split has no labels.
     pub fn labels(self) -> Option<&'a [u32]> {
-        self.labels
+        self.view.labels.as_deref()
     }
 
     /// The values of an image, [H, W, C].
@@ -220,10 +306,28 @@ impl<'a> Images<'a> {
     /// # Errors
     /// [`DataError::NoImage`], or the file that holds it cannot be read.
     pub fn image(self, index: usize) -> Result<Vec<u8>, DataError> {
-        let (values, count) = (self.shape.values(), self.count());
-        let first = index.saturating_mul(values);
-        let pixels = self.pixels.get(first..first.saturating_add(values));
-        Ok(pixels.ok_or(DataError::NoImage { index, count })?.to_vec())
+        let (Images { data, view, .. }, count) = (self, self.count());
+        let entry = view.entries.get(index).ok_or(DataError::NoImage { index, count })?;
+        let store = &view.store;
+        let mut pixels = vec![0; store.values];
+        let read = store.bytes.read(u64::from(entry.at) * store.values as u64, &mut pixels);
+        read.map_err(|error| DataError::Io { place: store.place.clone(), error })?;
+        pixels.iter_mut().for_each(|value| *value = data.table[usize::from(*value)]);
+        Ok(match data.draw {
+            Some((Binarize::Resample, _)) if self.split == Split::Train => pixels,
+            // The same image is the same in every split that it is in.
+            Some((_, levels)) => {
+                let purpose = Purpose::Sample(store.split);
+                let rng = stream(data.seed, purpose, 0, u64::from(entry.source));
+                draw(&pixels, levels, rng).collect()
+            }
+            None => pixels,
+        })
+    }
+
+    /// The number of an image in its source.
+    pub(crate) fn source(self, index: usize) -> u64 {
+        self.view.entries.get(index).map_or(0, |entry| u64::from(entry.source))
     }
 
     /// All values, [N, H, W, C]: for data that is known to be small.

@@ -1,17 +1,26 @@
 //! From a source to a data set: the order in which options apply.
 
-use crate::dataset::{Dataset, Held, Split};
+use crate::count::grouped;
+use crate::dataset::{Dataset, View};
 use crate::error::{Absence, DataError};
-use crate::random::{Purpose, stream};
-use crate::read::{Part, Raw, read};
+use crate::loader::{Loader, Stored};
+use crate::read::{Part, REACH, Raw, Request};
+use crate::remember::Notes;
+use crate::select::Plan;
 use crate::shape::Shape;
-use crate::spec::{Binarize, Spec};
-use crate::transform::{draw, requantise, shrink, threshold};
+use crate::spec::{Binarize, OPTIONS, Spec};
+use crate::transform::table;
+
+/// Images that take more bytes than this lie in a file: in their own, if they lie there as they are
+/// used, or in a temporary one.
+pub const MEMORY: u64 = 1 << 29;
 
 impl Spec {
-    /// Reads the data: splits, then `limit`, `size`, `levels` and `binarize`, in this order.
+    /// Reads the data: splits, then the options in the order of [`OPTIONS`](crate::OPTIONS).
     ///
-    /// `seed` decides all that is random: orders and draws, now and in every epoch.
+    /// `seed` decides all that is random but which images are used: orders and draws, now and in
+    /// every epoch. All images are read and checked once, one after the other. At most 512 MiB of
+    /// them stay in memory.
     ///
     /// Arrays of NumPy do not say how many levels their values have, unless an array `levels` lies
     /// beside them. Otherwise it is 2 if no value is above 1; N if `levels=N` is given and all
@@ -21,35 +30,60 @@ impl Spec {
     /// If a file is missing, damaged or of the wrong kind, sizes of images differ, or an option
     /// asks for what cannot be.
     pub fn load(&self, seed: u64) -> Result<Dataset, DataError> {
-        let (mut raw, from) = read(self)?;
+        self.load_noting(seed, MEMORY, Notes::of_user())
+    }
+
+    /// As [`Self::load`], with at most `memory` bytes of images in memory, and without notes of what
+    /// was seen of large files.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_within(&self, seed: u64, memory: u64) -> Result<Dataset, DataError> {
+        self.load_noting(seed, memory, None)
+    }
+
+    fn load_noting(
+        &self,
+        seed: u64,
+        memory: u64,
+        notes: Option<Notes>,
+    ) -> Result<Dataset, DataError> {
+        if self.fit.is_some() && self.size.is_none() {
+            return Err(DataError::FitWithoutSize);
+        }
+        let format = self.source.format;
+        let given = OPTIONS.iter().filter(|o| o.of_readers && (o.show)(self).is_some());
+        if let Some(option) = { given }.find(|o| !format.takes.contains(&o.word)) {
+            return Err(DataError::NotForFormat { option: option.word, format: format.word });
+        }
+        let path = self.source.location();
+        let raw = (format.read)(&Request { path: &path, spec: self })?;
+        let plan = Plan::new(self, &raw);
+        let mut loader = Loader::new(self, &raw, memory, notes);
+        // Twice if colored images follow gray ones.
+        let stores = loop {
+            if let Some(stores) = loader.stores(&raw, &plan)? {
+                break stores;
+            }
+        };
+        let shape = loader.first.map_or(Shape { height: 1, width: 1, colours: 1 }, |first| first.1);
+        let mut warnings = raw.warnings.clone();
+        warnings.extend(plan.warnings.iter().cloned());
+        warnings.extend(loader.warnings);
+        let mut highest = self.peek(&raw)?;
+        for (store, name) in stores.iter().zip(["training", "validation", "test"]) {
+            let Some((_, seen)) = store else { continue };
+            highest = highest.max(seen.highest);
+            let oddity = seen.oddity.as_ref();
+            warnings.extend(oddity.map(|oddity| format!("the {name} images {oddity}")));
+        }
+        let (classes, odd_labels) = classes(&raw);
+        warnings.extend(odd_labels);
+        let from = raw.levels.unwrap_or_else(|| levels(highest, self.levels));
         let to = self.levels.unwrap_or(from);
         // What has two levels already stays as it is.
         let binarize = self.binarize.filter(|_| to != 2);
-        if let Some(size) = self.size {
-            for (_, part) in raw.parts() {
-                part.as_mut().map_or(Ok(()), |part| shrink(part, size))?;
-            }
-        }
-        let shape = agree(&raw)?;
-        let tail = raw.tail;
-        for (split, part) in raw.parts() {
-            let Ok(part) = part else { continue };
-            requantise(&mut part.pixels, from, to);
-            match binarize {
-                None => {}
-                Some(Binarize::Threshold) => threshold(&mut part.pixels, to),
-                Some(Binarize::Resample) if split == Split::Train => {}
-                Some(_) => match (split, tail) {
-                    // The same image is the same in both splits.
-                    (Split::Valid, Some(first)) => sample(part, to, seed, (Split::Train, first)),
-                    _ => sample(part, to, seed, (split, 0)),
-                },
-            }
-        }
-        let classes = classes(&mut raw);
-        let held = |part: Result<Part, Absence>| {
-            part.map(|part| Held { pixels: part.pixels, labels: part.labels })
-        };
+        let [train, valid, test] = views(&raw, plan.clone(), &stores);
         Ok(Dataset {
             name: self.to_string(),
             seed,
@@ -59,58 +93,83 @@ impl Spec {
                 Some(Binarize::Threshold | Binarize::Sample) => 2,
                 Some(Binarize::Resample) | None => to,
             },
-            train: held(raw.train),
-            valid: held(raw.valid),
-            test: held(raw.test),
-            tail,
+            table: table(from, to, binarize == Some(Binarize::Threshold)),
+            draw: binarize.filter(|way| *way != Binarize::Threshold).map(|way| (way, to)),
+            train,
+            valid,
+            test,
             classes,
             class_names: raw.class_names,
+            warnings,
+            selection: plan.about,
         })
     }
-}
 
-impl Raw {
-    fn parts(&mut self) -> [(Split, &mut Result<Part, Absence>); 3] {
-        [
-            (Split::Train, &mut self.train),
-            (Split::Valid, &mut self.valid),
-            (Split::Test, &mut self.test),
-        ]
+    /// The highest value among images that a limit leaves out, as far as it matters and as far as
+    /// can be seen in [`REACH`] bytes, so that a limit does not change what the levels are.
+    fn peek(&self, raw: &Raw) -> Result<usize, DataError> {
+        let mut highest = 0;
+        if self.limit.is_none() {
+            return Ok(highest);
+        }
+        let enough = self.levels.unwrap_or(2);
+        for part in raw.parts().into_iter().flatten() {
+            let mut seen = 0;
+            let all: Vec<usize> = (0..part.count).collect();
+            part.pixels.visit(&all, &mut |picture| {
+                seen += picture.pixels.len() as u64;
+                let here = picture.pixels.iter().max().copied().unwrap_or(0);
+                highest = highest.max(usize::from(here));
+                Ok(highest < enough && seen < REACH)
+            })?;
+        }
+        Ok(highest)
     }
 }
 
-/// How many classes there are: as many as have names, and at least one more than the highest label.
-fn classes(raw: &mut Raw) -> Option<usize> {
-    let names = raw.class_names.len();
-    let labels = raw.parts().into_iter().filter_map(|(_, part)| part.as_ref().ok());
-    let highest = labels.filter_map(|part| part.labels.as_ref()?.iter().max().copied()).max()?;
-    Some(names.max(highest as usize + 1))
+/// How many levels unexplained bytes have.
+fn levels(highest: usize, wanted: Option<usize>) -> usize {
+    match (highest, wanted) {
+        (0 | 1, _) => 2,
+        (highest, Some(levels)) if highest < levels => levels,
+        _ => 256,
+    }
 }
 
-/// Splits must have images of one size.
-fn agree(raw: &Raw) -> Result<Shape, DataError> {
-    let mut parts = [&raw.train, &raw.valid, &raw.test].into_iter().flatten();
-    let Some(first) = parts.next() else {
-        return Ok(Shape { height: 1, width: 1, colours: 1 });
+/// How many classes there are: as many as the source has names for, and at least one more than the
+/// highest label, whether or not a limit keeps an image of it. Also what is odd about the labels.
+fn classes(raw: &Raw) -> (Option<usize>, Option<String>) {
+    let labels = raw.parts().into_iter().flatten().filter_map(|part| part.labels.as_ref());
+    let labels: Vec<u32> = labels.flatten().copied().collect();
+    let Some(&highest) = labels.iter().max() else { return (None, None) };
+    let classes = raw.class_names.len().max(highest as usize + 1);
+    let odd = if raw.class_names.is_empty() && !labels.contains(&0) {
+        Some("no image has the label 0: where labels count from 1, subtract 1".to_string())
+    } else if classes > labels.len() {
+        let (images, highest) = (grouped(labels.len()), grouped(highest as usize));
+        Some(format!("labels go up to {highest} for {images} images: are they classes?"))
+    } else {
+        None
     };
-    match parts.find(|part| part.shape != first.shape) {
-        Some(other) => Err(DataError::Sizes {
-            place: other.place.clone(),
-            found: other.shape,
-            first: first.place.clone(),
-            expected: first.shape,
-        }),
-        None => Ok(first.shape),
-    }
+    (Some(classes), odd)
 }
 
-/// Draws every value once. `first`: the split of the first image, and which one it is there.
-fn sample(part: &mut Part, levels: usize, seed: u64, first: (Split, usize)) {
-    let values = part.shape.values();
-    for (image, pixels) in part.pixels.chunks_exact_mut(values).enumerate() {
-        let image = (first.1 + image) as u64;
-        let rng = stream(seed, Purpose::Sample(first.0), 0, image);
-        let drawn: Vec<u8> = draw(pixels, levels, rng).collect();
-        pixels.copy_from_slice(&drawn);
-    }
+/// The splits as they are used, with their labels.
+fn views(raw: &Raw, plan: Plan, stores: &[Stored; 3]) -> [Result<View, Absence>; 3] {
+    let view = |store: usize, part: &Result<Part, Absence>, indices: &[usize]| match part {
+        Ok(part) => match &stores[store] {
+            Some((store, _)) => Ok(View::new(store.clone(), indices, part.labels.as_deref())),
+            None => Err(Absence::NoTrain),
+        },
+        Err(absence) => Err(absence.clone()),
+    };
+    let valid = plan.valid.and_then(|indices| match plan.holds_out {
+        true => view(0, &raw.train, &indices),
+        false => view(1, &raw.valid, &indices),
+    });
+    [
+        view(0, &raw.train, &plan.train.unwrap_or_default()),
+        valid,
+        view(2, &raw.test, &plan.test.unwrap_or_default()),
+    ]
 }

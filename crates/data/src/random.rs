@@ -17,6 +17,10 @@ pub enum Purpose {
     Sample(Split),
     /// The values of the training images, for an epoch.
     Resample,
+    /// Which training images validate.
+    HoldOut,
+    /// Which images of a split a limit keeps.
+    Limit(Split),
 }
 
 impl Purpose {
@@ -27,6 +31,10 @@ impl Purpose {
             Purpose::Sample(Split::Train) => 3,
             Purpose::Sample(Split::Valid) => 4,
             Purpose::Sample(Split::Test) => 5,
+            Purpose::HoldOut => 6,
+            Purpose::Limit(Split::Train) => 7,
+            Purpose::Limit(Split::Valid) => 8,
+            Purpose::Limit(Split::Test) => 9,
         }
     }
 }
@@ -45,12 +53,19 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, image: u64) -> ChaCha8Rng
 
 /// The order of an epoch: every index below `count` once (Fisher and Yates).
 pub fn order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
-    let mut rng = stream(seed, Purpose::Shuffle, epoch, 0);
     let mut order: Vec<usize> = (0..count).collect();
-    for last in (1..count).rev() {
-        // As likely as each other but for one part in 2^64 / count.
-        let pick = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        order.swap(last, pick as usize);
-    }
+    shuffle(&mut order, &mut stream(seed, Purpose::Shuffle, epoch, 0));
     order
+}
+
+/// Puts values in a random order.
+pub fn shuffle<T>(values: &mut [T], rng: &mut ChaCha8Rng) {
+    for last in (1..values.len()).rev() {
+        values.swap(last, below(last + 1, rng));
+    }
+}
+
+/// A number below `count`, each as likely as the next but for one part in 2^64 / count.
+pub fn below(count: usize, rng: &mut ChaCha8Rng) -> usize {
+    ((u128::from(rng.next_u64()) * count as u128) >> 64) as usize
 }

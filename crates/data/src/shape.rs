@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// Height, width and colours of every image of a data set.
+/// Height, width and channels of every image of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Rows.
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Values of a pixel: 1 for grey, 3 for red, green and blue.
+    /// Values of a pixel: 1 for gray, 3 for red, green and blue.
     pub colours: usize,
 }
 

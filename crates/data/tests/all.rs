@@ -1,5 +1,9 @@
 //! The tests of this floor, in one binary. They read files that they write themselves.
 
+#[path = "all/archives.rs"]
+mod archives;
+#[path = "all/arrays.rs"]
+mod arrays;
 #[path = "all/batches.rs"]
 mod batches;
 #[path = "all/damage.rs"]
@@ -8,16 +12,27 @@ mod damage;
 mod digits;
 #[path = "all/folders.rs"]
 mod folders;
+#[path = "all/geometry.rs"]
+mod geometry;
 #[path = "all/labels.rs"]
 mod labels;
+#[path = "all/memory.rs"]
+mod memory;
 #[path = "all/numpy.rs"]
 mod numpy;
 #[path = "all/options.rs"]
 mod options;
+#[cfg(feature = "parquet")]
+#[path = "all/parquet.rs"]
+mod parquet;
+#[path = "all/photos.rs"]
+mod photos;
 #[path = "all/pictures.rs"]
 mod pictures;
 #[path = "all/spec.rs"]
 mod spec;
+#[path = "all/tables.rs"]
+mod tables;
 #[path = "all/write/mod.rs"]
 mod write;
 

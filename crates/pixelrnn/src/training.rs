@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use pixelrnn_data::{Dataset, Split};
+use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
 use pixelrnn_runtime::{Engine, Program, Sharded};
@@ -17,8 +17,7 @@ pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, fingerprint, fingerprint_without_labels, rule_name,
-    usual_rate,
+    Shape, Step, TrainError, bits_per_dim, old_fingerprint, rule_name, usual_rate,
 };
 
 /// Checks that a data set has the images that a model is declared for.
@@ -214,39 +213,50 @@ pub fn evaluate(
     Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
 }
 
-/// What a run's folder says of itself; `named` is the text that named the data.
-///
-/// # Errors
-/// The images cannot be read.
-pub fn settings(
-    model: &Declaration,
-    named: &str,
-    data: &Dataset,
-    recipe: &Recipe,
-) -> Result<Value, Error> {
+/// What a run's folder says of itself.
+pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
     let set: Map<String, Value> =
         model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
-    let sha256 = fingerprint(data).map_err(TrainError::from)?;
-    Ok(json!({
+    json!({
         "pixelrnn": env!("CARGO_PKG_VERSION"),
         "model": { "name": model.name(), "settings": set },
-        "data": named,
-        "data_sha256": sha256,
+        "data": data.name(),
+        "data_sha256": data.fingerprint(),
+        "data_selection": data.selection(),
         "recipe": recipe.json(),
-    }))
+    })
 }
 
-/// Whether these are the images of a run; `None` for runs that do not say. Runs that were begun
-/// before labels were read know their images without them.
+/// Whether these are the images of a run; `None` for runs that do not say.
 ///
 /// # Errors
 /// The settings or the images cannot be read.
 pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
     let settings = run.settings()?;
     let Some(known) = settings["data_sha256"].as_str() else { return Ok(None) };
-    let same = known == fingerprint(data).map_err(TrainError::from)?
-        || known == fingerprint_without_labels(data).map_err(TrainError::from)?;
+    let same =
+        known == data.fingerprint() || known == old_fingerprint(data).map_err(TrainError::from)?;
     Ok(Some(same))
+}
+
+/// Reads the images of a run as it is trained on them, without those that validate; also whether
+/// they are its images, as [`is_data_of`]. Where a run was begun before validation images were
+/// chosen by a shuffle, they are chosen as they were then.
+///
+/// # Errors
+/// The settings or the images cannot be read.
+pub fn data_of(run: &Run, spec: &Spec, seed: u64) -> Result<(Dataset, Option<bool>), Error> {
+    let load = |spec: &Spec| -> Result<(Dataset, Option<bool>), Error> {
+        let data = spec.load(seed).map_err(TrainError::from)?.hold_out();
+        let same = is_data_of(run, &data)?;
+        Ok((data, same))
+    };
+    let loaded = load(spec)?;
+    if loaded.1 == Some(false) && spec.shuffle.is_none() {
+        let ordered = Spec { shuffle: Some(Shuffle::Off), ..spec.clone() };
+        return Ok(load(&ordered).ok().filter(|old| old.1 == Some(true)).unwrap_or(loaded));
+    }
+    Ok(loaded)
 }
 
 /// A run's data and recipe.

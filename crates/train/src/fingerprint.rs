@@ -1,26 +1,17 @@
 //! Which images a run is trained on, whatever they are called.
 
+use std::fmt::Write;
+
 use pixelrnn_data::{DataError, Dataset, Split};
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 over all images of a data set and their labels, split by split, with their sizes: the
-/// same for the same images, wherever they lie.
+/// The fingerprint of a data set as runs noted it that were begun before
+/// [`Dataset::fingerprint`]: a SHA-256 over all images, split by split, with their sizes. It reads
+/// all images.
 ///
 /// # Errors
 /// The images cannot be read.
-pub fn fingerprint(data: &Dataset) -> Result<String, DataError> {
-    hash(data, true)
-}
-
-/// The [`fingerprint`] of runs that were begun before labels were read.
-///
-/// # Errors
-/// The images cannot be read.
-pub fn fingerprint_without_labels(data: &Dataset) -> Result<String, DataError> {
-    hash(data, false)
-}
-
-fn hash(data: &Dataset, with_labels: bool) -> Result<String, DataError> {
+pub fn old_fingerprint(data: &Dataset) -> Result<String, DataError> {
     let mut hash = Sha256::new();
     let shape = data.shape();
     let sizes = [shape.height, shape.width, shape.colours, data.levels(), data.shared()];
@@ -34,9 +25,9 @@ fn hash(data: &Dataset, with_labels: bool) -> Result<String, DataError> {
         for index in 0..images.count() {
             hash.update(images.image(index)?);
         }
-        for label in images.labels().filter(|_| with_labels).unwrap_or_default() {
-            hash.update(label.to_le_bytes());
-        }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }

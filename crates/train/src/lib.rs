@@ -35,7 +35,7 @@ mod train;
 pub use checkpoint::{Progress, Score, is_checkpoint, load, save};
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
-pub use fingerprint::{fingerprint, fingerprint_without_labels};
+pub use fingerprint::old_fingerprint;
 pub use inputs::BatchInputs;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape, rule_name, usual_rate};

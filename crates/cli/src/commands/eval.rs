@@ -5,6 +5,7 @@ use pixelrnn::training::{self, evaluate};
 use serde_json::json;
 
 use crate::arguments::Global;
+use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
@@ -55,18 +56,22 @@ impl Eval {
             (None, None) => return crate::exit::usage("which images? Name them with `--data`"),
         };
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
-        let mut data = spec.load(seed).map_err(Failure::data)?;
-        // A run's own images as it was trained on them.
-        if let Some(run) = self.model.run().filter(|_| self.data.is_none()) {
-            data = data.hold_out();
-            // With another seed, what is drawn of them is another.
-            if self.seed.is_none() && training::is_data_of(&run, &data)? == Some(false) {
-                out.warn(&format!(
-                    "{} holds other images now than the run was trained on",
-                    data.name()
-                ));
+        let data = match self.model.run().filter(|_| self.data.is_none()) {
+            // A run's own images as it was trained on them.
+            Some(run) => {
+                let (data, same) = training::data_of(&run, &spec, seed)?;
+                // With another seed, what is drawn of them is another.
+                if self.seed.is_none() && same == Some(false) {
+                    out.warn(&format!(
+                        "{} holds other images now than the run was trained on",
+                        data.name()
+                    ));
+                }
+                data
             }
-        }
+            None => spec.load(seed).map_err(Failure::data)?,
+        };
+        announce(&data, out);
         let engine = engines::best(self.engine.as_deref(), global, out)?;
         let count = data.images(self.split).map_err(Failure::data)?.count();
         let bar = Bar::counting(out, count as u64, "images");

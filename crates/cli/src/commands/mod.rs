@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod compare;
+mod data;
 mod eval;
 mod export;
 mod inspect;
@@ -31,6 +32,8 @@ pub enum Command {
     Export(export::Export),
     /// Run a model on several engines and compare the numbers
     Compare(compare::Compare),
+    /// Show what a data set is understood as
+    Data(data::Data),
     /// Train a model
     Train(Box<train::Train>),
     /// Measure how well a model predicts images
@@ -53,6 +56,7 @@ pub fn run(arguments: Arguments, out: &Out) -> Result<ExitCode, Failure> {
         Command::Inspect(command) => command.run(out),
         Command::Export(command) => command.run(out),
         Command::Compare(command) => command.run(global, out),
+        Command::Data(command) => command.run(out),
         Command::Train(command) => command.run(global, out),
         Command::Eval(command) => command.run(global, out),
         Command::Sample(command) => command.run(global, out),

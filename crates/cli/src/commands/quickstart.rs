@@ -79,7 +79,7 @@ impl Quickstart {
         recipe.optimiser.ema = Some(0.99);
         recipe.shards = training::shards(&**engine, recipe.batch);
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
-        let settings = training::settings(&model, "digits", &data, &recipe)?;
+        let settings = training::settings(&model, &data, &recipe);
         run.create(&model.text(), &settings)?;
         let mut watch = Watch::new(out, data.shape(), &run);
         let task = Training {

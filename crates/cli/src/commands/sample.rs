@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::arguments::Global;
 use crate::canvas::{Canvas, Colour};
+use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
@@ -147,6 +148,7 @@ impl Sample {
                 }
                 // What is completed does not change with what is drawn.
                 let data = spec.load(0).map_err(Failure::data)?;
+                announce(&data, out);
                 suits(&model, &data)?;
                 let split = match (self.split, &data.splits()[..]) {
                     (Some(split), _) => split,
@@ -300,10 +302,9 @@ impl<'a> Grid<'a> {
         Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
     }
 
-    /// So many in a row.
+    /// Row after row of so many images.
     pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
-        let (count, height) = (images.shape()[0], images.shape()[1]);
-        Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
+        Grid { columns: columns.max(1), ..Grid::square(images, levels) }
     }
 
     /// A row for each image: the original, what is kept, the completions.

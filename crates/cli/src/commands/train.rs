@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn::Declaration;
-use pixelrnn::training::data::{Dataset, Shape, Spec, Split};
+use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
     self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
     rule_name,
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::curve;
+use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::interrupt;
@@ -24,14 +25,14 @@ use crate::table::{grouped, plural};
 
 /// Train a model
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 The folder RUN holds the model, the settings, the last checkpoint, the best weights, the log
 and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on, on the
 same machine and with a budget in steps or epochs to the same numbers as if nothing had happened.
-Images of SPEC: digits, npz:F, npy:F, idx:F-or-DIR, cifar10:DIR, images:DIR.
 
+{}
 Example:
-  pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run")]
+  pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run", data::help()))]
 pub struct Train {
     /// A name of the zoo (see `pixelrnn zoo`) or a model file; not needed with `--resume`
     #[arg(required_unless_present = "resume")]
@@ -116,19 +117,12 @@ impl Train {
             (true, true) => self.resumed(&run)?,
             (false, _) => self.fresh()?,
         };
-        let data = spec.load(recipe.seed).map_err(|error| match begun && self.data.is_none() {
-            true => Failure::Usage(format!(
-                "{error}\n{} names these images: resume where the run was begun, or say with \
-                 `--data` where they are",
-                run.settings_path().display()
-            )),
-            false => Failure::data(error),
-        })?;
-        let data = data.hold_out();
+        let (data, same) = self.load(&run, begun, &spec, recipe.seed)?;
+        announce(&data, out);
         training::suits(&model, &data)?;
         let engine = engines::one(&self.engine, global)?;
         if begun {
-            self.same_data(&run, &data)?;
+            self.same_data(&run, &data, same)?;
         } else {
             let usual = training::shards(&*engine, recipe.batch);
             recipe.shards = self.shards.map_or(usual, usize::from);
@@ -146,7 +140,7 @@ impl Train {
                 data.name()
             ));
         }
-        let settings = training::settings(&model, &spec.to_string(), &data, &recipe)?;
+        let settings = training::settings(&model, &data, &recipe);
         if !begun {
             run.create(&model.text(), &settings)?;
         }
@@ -179,6 +173,27 @@ impl Train {
         let outcome = watch.train(&task, &run, &stop)?;
         self.answer(&outcome, &run, &data, watch.speed, out)?;
         Ok(ExitCode::Good)
+    }
+
+    /// The images, and whether they are those of a run that goes on.
+    fn load(
+        &self,
+        run: &Run,
+        begun: bool,
+        spec: &Spec,
+        seed: u64,
+    ) -> Result<(Dataset, Option<bool>), Failure> {
+        if !begun {
+            return Ok((spec.load(seed).map_err(Failure::data)?.hold_out(), None));
+        }
+        training::data_of(run, spec, seed).map_err(|error| match self.data {
+            None => Failure::Usage(format!(
+                "{error}\n{} names these images: resume where the run was begun, or say with \
+                 `--data` where they are",
+                run.settings_path().display()
+            )),
+            Some(_) => error.into(),
+        })
     }
 
     /// A run that begins.
@@ -251,10 +266,10 @@ impl Train {
     }
 
     /// Whether a run goes on with the images that it began with.
-    fn same_data(&self, run: &Run, data: &Dataset) -> Result<(), Failure> {
+    fn same_data(&self, run: &Run, data: &Dataset, same: Option<bool>) -> Result<(), Failure> {
         let named = training::recipe_of(run)?.0;
         let path = run.settings_path();
-        match training::is_data_of(run, data)? {
+        match same {
             Some(true) => Ok(()),
             Some(false) => usage(format!(
                 "{} holds other images now than those that the run began with, as {} knows: \

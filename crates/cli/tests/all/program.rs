@@ -9,7 +9,7 @@ use crate::run::{bad, command, good, json, names, run, run_in};
 
 #[test]
 fn help_ends_with_an_example() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["quickstart"],
         &["zoo"],
@@ -17,6 +17,7 @@ fn help_ends_with_an_example() {
         &["inspect"],
         &["export"],
         &["compare"],
+        &["data"],
         &["train"],
         &["eval"],
         &["sample"],

@@ -1,85 +1,187 @@
-//! `cifar10:FOLDER`: the binary version of CIFAR-10.
+//! `cifar10` and `cifar100`: the binary versions, in a folder or as they are downloaded.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::input::Input;
-use super::{Part, Raw, entries};
-use crate::error::{Absence, DataError, Place};
+use super::Request;
+use super::arrays::planes_to_pixels;
+use super::files::{Entry, Files};
+use super::part::{Open, Part, Raw, Records};
+use crate::dataset::Split;
+use crate::error::{Absence, DataError};
 use crate::shape::Shape;
 
 const SHAPE: Shape = Shape { height: 32, width: 32, colours: 3 };
-const PLANE: usize = 32 * 32;
-/// A label, then a plane for each colour.
-const RECORD: usize = 1 + 3 * PLANE;
-const NAMES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const PIXELS: u64 = 3 * 32 * 32;
 
-/// Reads the batches of a folder.
-pub fn read(folder: &Path) -> Result<Raw, DataError> {
-    let mut train: Vec<(u32, PathBuf)> = Vec::new();
-    let mut test = Vec::new();
-    for (name, path) in entries(folder)? {
-        let number = name.strip_prefix("data_batch_").and_then(|name| name.strip_suffix(".bin"));
-        match number.and_then(|n| n.parse().ok()) {
-            Some(number) => train.push((number, path)),
-            None if name == "test_batch.bin" => test.push(path),
+/// One of the two data sets.
+struct Kind {
+    name: &'static str,
+    /// Labels before the pixels of a record; the last one is the class.
+    labels: u64,
+    classes: u8,
+    /// The archive to download, and its names in the version for Python.
+    archive: &'static str,
+    python: &'static [&'static str],
+    /// The file of the classes' names, and the names where it is missing, if they are known.
+    names: &'static str,
+    usual: &'static [&'static str],
+    /// The split of a file, and its place there.
+    batch: fn(&str) -> Option<(Split, u32)>,
+    wanted: [&'static str; 2],
+}
+
+const TEN: Kind = Kind {
+    name: "CIFAR-10",
+    labels: 1,
+    classes: 10,
+    archive: "cifar-10-binary.tar.gz",
+    python: &["data_batch_1", "test_batch"],
+    names: "batches.meta.txt",
+    usual: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
+    batch: |name| match name {
+        "test_batch.bin" => Some((Split::Test, 0)),
+        name => {
+            let number = name.strip_prefix("data_batch_")?.strip_suffix(".bin")?;
+            Some((Split::Train, number.parse().ok()?))
+        }
+    },
+    wanted: ["`data_batch_1.bin`", "`test_batch.bin`"],
+};
+
+const HUNDRED: Kind = Kind {
+    name: "CIFAR-100",
+    labels: 2,
+    classes: 100,
+    archive: "cifar-100-binary.tar.gz",
+    python: &["train", "test", "meta"],
+    names: "fine_label_names.txt",
+    usual: &[],
+    batch: |name| match name {
+        "train.bin" => Some((Split::Train, 0)),
+        "test.bin" => Some((Split::Test, 0)),
+        _ => None,
+    },
+    wanted: ["`train.bin`", "`test.bin`"],
+};
+
+/// CIFAR-10: `data_batch_*.bin`, in the order of their numbers, and `test_batch.bin`.
+pub fn ten(request: &Request) -> Result<Raw, DataError> {
+    read(request, &TEN)
+}
+
+/// CIFAR-100: `train.bin` and `test.bin`, with the hundred fine classes.
+pub fn hundred(request: &Request) -> Result<Raw, DataError> {
+    read(request, &HUNDRED)
+}
+
+fn read(request: &Request, kind: &'static Kind) -> Result<Raw, DataError> {
+    let files = Files::open(request.path, 3)?;
+    let folder = request.path.to_path_buf();
+    let (mut train, mut test): (Vec<(u32, &Entry)>, Vec<(u32, &Entry)>) = Default::default();
+    for entry in files.entries() {
+        match (kind.batch)(entry.base()) {
+            Some((Split::Test, number)) => test.push((number, entry)),
+            Some((_, number)) => train.push((number, entry)),
             None => {}
         }
     }
     if train.is_empty() && test.is_empty() {
-        let wanted = "`data_batch_*.bin` or `test_batch.bin`: they come with the binary version of \
-                      CIFAR-10, not with the one for Python";
-        return Err(DataError::NoFiles { folder: folder.to_path_buf(), wanted });
+        let python = files.find(|base| kind.python.contains(&base)).is_some();
+        let (name, archive) = (kind.name, kind.archive);
+        return Err(match python {
+            true => DataError::PythonVersion { folder, name, archive },
+            false => {
+                let [first, second] = kind.wanted;
+                let wanted = format!(
+                    "{first} or {second}, the files of the binary version of {name}: download \
+                     {archive}, which is read as it is"
+                );
+                DataError::NoFiles { folder, wanted }
+            }
+        });
     }
-    train.sort();
-    let train: Vec<PathBuf> = train.into_iter().map(|(_, path)| path).collect();
-    Ok(Raw {
-        levels: Some(256),
-        train: part(folder, &train, "`data_batch_1.bin`")?,
-        valid: Err(Absence::NoTrain),
-        test: part(folder, &test, "`test_batch.bin`")?,
-        tail: None,
-        class_names: NAMES.map(str::to_string).to_vec(),
-    })
-}
-
-fn part(
-    folder: &Path,
-    files: &[PathBuf],
-    wanted: &'static str,
-) -> Result<Result<Part, Absence>, DataError> {
-    let Some(first) = files.first() else {
-        return Ok(Err(Absence::File { folder: folder.to_path_buf(), wanted }));
+    let part = |batches: Vec<(u32, &Entry)>, wanted| -> Result<_, DataError> {
+        let mut batches = batches;
+        batches.sort_by_key(|(number, entry)| (*number, entry.folders().len()));
+        batches.dedup_by_key(|(number, _)| *number);
+        let parts = batches.into_iter().map(|(_, entry)| records(entry, kind));
+        let parts = parts.collect::<Result<Vec<Part>, DataError>>()?;
+        Ok(Part::chain(parts).ok_or(Absence::File { folder: folder.clone(), wanted }))
     };
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for file in files {
-        append(&mut pixels, &mut labels, file)?;
-    }
-    if pixels.is_empty() {
-        let what = "it holds no record";
-        return Err(DataError::Damaged { place: Place::file(first), what });
-    }
-    Ok(Ok(Part { place: Place::file(first), shape: SHAPE, pixels, labels: Some(labels) }))
+    let [first, second] = kind.wanted;
+    let (train, test) = (part(train, first)?, part(test, second)?);
+    let class_names = names(&files, kind)?;
+    let valid = Err(Absence::NoTrain);
+    Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings: Vec::new() })
 }
 
-fn append(pixels: &mut Vec<u8>, labels: &mut Vec<u32>, path: &Path) -> Result<(), DataError> {
-    let mut input = Input::open(path)?;
+/// The names of the classes, if their file is there and names them all; otherwise what they are usually called, or
+/// their numbers.
+fn names(files: &Files, kind: &Kind) -> Result<Vec<String>, DataError> {
+    let usual = |class: usize| kind.usual.get(class).map_or(class.to_string(), |n| n.to_string());
+    let numbers = || (0..usize::from(kind.classes)).map(usual).collect();
+    let Some(entry) = files.find(|base| base == kind.names) else { return Ok(numbers()) };
+    let text = entry.bytes(1 << 16)?;
+    let text = String::from_utf8_lossy(&text);
+    let names: Vec<String> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
+    Ok(if names.len() == usize::from(kind.classes) { names } else { numbers() })
+}
+
+/// The records of a file, and their labels, for which it is read through once.
+fn records(entry: &Entry, kind: &'static Kind) -> Result<Part, DataError> {
+    let (place, stride) = (entry.place(), kind.labels + PIXELS);
+    let damaged = |what| DataError::Damaged { place: place.clone(), what };
+    let mut input = entry.open(false)?;
+    let mut labels = Vec::new();
     loop {
-        let record = input.up_to(RECORD as u64)?;
-        let place = || input.place().clone();
-        let Some((label, planes)) = record.split_first() else { break };
-        if planes.len() != RECORD - 1 {
-            let what = "its length is no multiple of 3,073 bytes, one record of CIFAR-10";
-            return Err(DataError::Damaged { place: place(), what });
+        let head = input.up_to(kind.labels)?;
+        let Some(&label) = head.last() else { break };
+        if label >= kind.classes {
+            return Err(damaged(match kind.classes {
+                10 => "it has a label above 9: CIFAR-10 has ten classes",
+                _ => "it has a label above 99: CIFAR-100 has a hundred classes",
+            }));
         }
-        if usize::from(*label) >= NAMES.len() {
-            let what = "it has a label above 9: CIFAR-10 has ten classes";
-            return Err(DataError::Damaged { place: place(), what });
+        let before = input.room();
+        input.skip(PIXELS)?;
+        let exact = before.checked_sub(input.room()) == Some(PIXELS);
+        if head.len() as u64 != kind.labels || !exact {
+            return Err(damaged(match kind.labels {
+                1 => "its length is no multiple of 3,073 bytes, one record of CIFAR-10",
+                _ => "its length is no multiple of 3,074 bytes, one record of CIFAR-100",
+            }));
         }
-        labels.push(u32::from(*label));
-        for at in 0..PLANE {
-            pixels.extend([planes[at], planes[PLANE + at], planes[2 * PLANE + at]]);
-        }
+        labels.push(u32::from(label));
     }
-    Ok(())
+    if labels.is_empty() {
+        return Err(damaged("it holds no record"));
+    }
+    let way = |checked| -> Open {
+        let entry = entry.clone();
+        Arc::new(move || entry.open(checked))
+    };
+    let skipped = kind.labels as usize;
+    let records = Records {
+        open: way(true),
+        skim: way(false),
+        head: 0,
+        stride,
+        count: labels.len(),
+        shape: SHAPE,
+        decode: Some(Box::new(move |record| Ok(planes_to_pixels(&record[skipped..], SHAPE)))),
+    };
+    let count = labels.len();
+    Ok(Part { place, count, labels: Some(labels), pixels: Box::new(records) })
 }

@@ -1,8 +1,12 @@
 //! `digits`: embedded; `src/digits.md` says where they come from.
 
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Part, Raw};
+use super::Request;
+use super::input::Input;
+use super::part::{Open, Part, Raw, Records};
 use crate::error::{Absence, DataError, Place};
 use crate::shape::Shape;
 
@@ -14,22 +18,27 @@ static PIXELS: &[u8; 1797 * 8 * 8] = include_bytes!("../digits.bin");
 static LABELS: &[u8; 1797] = include_bytes!("../digits-labels.bin");
 
 /// The first 1,500 train, the others test.
-pub fn read() -> Result<Raw, DataError> {
+pub fn read(_: &Request) -> Result<Raw, DataError> {
     let (train, test) = PIXELS.split_at(TRAIN * SHAPE.values());
     let labels = LABELS.split_at(TRAIN);
-    let place = Place::file(Path::new("digits"));
-    let part = |pixels: &[u8], labels: &[u8]| Part {
-        place: place.clone(),
-        shape: SHAPE,
-        pixels: pixels.to_vec(),
-        labels: Some(labels.iter().map(|&l| u32::from(l)).collect()),
-    };
     Ok(Raw {
         levels: Some(LEVELS),
         train: Ok(part(train, labels.0)),
         valid: Err(Absence::NoTrain),
         test: Ok(part(test, labels.1)),
-        tail: None,
         class_names: Vec::new(),
+        warnings: Vec::new(),
     })
+}
+
+fn part(pixels: &'static [u8], labels: &[u8]) -> Part {
+    let place = Place::file(Path::new("digits"));
+    let here = place.clone();
+    let length = pixels.len() as u64;
+    let open: Open =
+        Arc::new(move || Ok(Input::plain(here.clone(), Box::new(Cursor::new(pixels)), length)));
+    let (stride, count) = (SHAPE.values() as u64, labels.len());
+    let (skim, labels) = (open.clone(), labels.iter().map(|&label| u32::from(label)).collect());
+    let records = Records { open, skim, head: 0, stride, count, shape: SHAPE, decode: None };
+    Part { place, count, labels: Some(labels), pixels: Box::new(records) }
 }

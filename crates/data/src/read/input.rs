@@ -1,53 +1,119 @@
-//! Bytes of a file or of a member of an archive, which never take more memory than they can fill.
+//! Bytes of a file or of a member of an archive, front to back, which never take more memory than
+//! they can fill.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::bytes::Bytes;
 use crate::error::{DataError, Place};
 
 /// Deflate makes no more than this of one byte.
 const DEFLATE_RATIO: u64 = 1032;
 
+/// The most bytes that are read in one piece: labels, text, a picture.
+const MAX_PIECE: u64 = 1 << 30;
+
 /// Something to read from.
 pub struct Input {
     place: Place,
-    reader: Box<dyn Read>,
-    /// The most bytes that can come out of it.
+    stream: Stream,
+    /// The most bytes that can still come out of it.
     room: u64,
-    compressed: bool,
+}
+
+enum Stream {
+    /// A part of a file: what is not wanted is skipped without being read.
+    Plain { file: BufReader<File>, at: u64 },
+    /// What must be read to be skipped; `exact` if `room` is what will come.
+    Read { reader: Box<dyn Read>, exact: bool },
+}
+
+/// Opens a file, if it is one.
+///
+/// # Errors
+/// The system refuses; a folder, a pipe, a device.
+pub fn open_file(path: &Path) -> Result<(File, u64), DataError> {
+    let place = Place::file(path);
+    let wrong = |error| DataError::Io { place: place.clone(), error };
+    // Asked before it is opened: opening a pipe waits for somebody to write.
+    let kind = path.metadata().map_err(wrong)?;
+    if !kind.is_file() {
+        let found = if kind.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+        return Err(DataError::NotAFile { place, found });
+    }
+    let file = File::open(path).map_err(wrong)?;
+    let length = file.metadata().map_err(wrong)?.len();
+    Ok((file, length))
 }
 
 impl Input {
     /// Opens a file, gzipped or not; its first bytes tell.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the system refuses, or it is no file.
     pub fn open(path: &Path) -> Result<Input, DataError> {
-        let place = Place::file(path);
+        let (file, length) = open_file(path)?;
+        Input::part(Place::file(path), file, 0, length)
+    }
+
+    /// A part of a file, gzipped or not; a gzipped one is decompressed.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn part(place: Place, file: File, start: u64, length: u64) -> Result<Input, DataError> {
+        let mut file = BufReader::with_capacity(1 << 16, file);
         let wrong = |error| DataError::Io { place: place.clone(), error };
-        let mut file = File::open(path).map_err(wrong)?;
-        let length = file.metadata().map_err(wrong)?.len();
+        file.seek(SeekFrom::Start(start)).map_err(wrong)?;
         let mut head = Vec::new();
-        Read::by_ref(&mut file).take(2).read_to_end(&mut head).map_err(wrong)?;
-        let gzip = head == [0x1f, 0x8b];
-        let whole = Cursor::new(head).chain(BufReader::new(file));
-        Ok(match gzip {
-            true => Input::deflated(place, Box::new(MultiGzDecoder::new(whole)), length),
-            false => Input::plain(place, Box::new(whole), length),
+        Read::by_ref(&mut file).take(length.min(2)).read_to_end(&mut head).map_err(wrong)?;
+        file.seek(SeekFrom::Start(start)).map_err(wrong)?;
+        Ok(match head == [0x1f, 0x8b] {
+            true => {
+                let reader = MultiGzDecoder::new(BufReader::new(file.take(length)));
+                Input::deflated(place, Box::new(reader), length)
+            }
+            false => Input { place, stream: Stream::Plain { file, at: start }, room: length },
         })
+    }
+
+    /// A part of bytes that lie anywhere, gzipped or not.
+    pub fn within(place: Place, bytes: Arc<Bytes>, start: u64, length: u64) -> Input {
+        let reader = BufReader::with_capacity(1 << 16, Within { bytes, at: start, left: length });
+        Input::plain(place, Box::new(reader), length).gunzip()
     }
 
     /// What holds exactly `length` bytes.
     pub fn plain(place: Place, reader: Box<dyn Read>, length: u64) -> Input {
-        Input { place, reader, room: length, compressed: false }
+        Input { place, stream: Stream::Read { reader, exact: true }, room: length }
     }
 
     /// What decompresses from `length` bytes.
     pub fn deflated(place: Place, reader: Box<dyn Read>, length: u64) -> Input {
-        Input { place, reader, room: length.saturating_mul(DEFLATE_RATIO), compressed: true }
+        let room = length.saturating_mul(DEFLATE_RATIO);
+        Input { place, stream: Stream::Read { reader, exact: false }, room }
+    }
+
+    /// The same, decompressed if it begins as a gzip file does. What cannot be read says so later.
+    pub fn gunzip(mut self) -> Input {
+        if let Stream::Plain { .. } = self.stream {
+            return self;
+        }
+        let length = self.room;
+        let head = self.up_to(2).unwrap_or_default();
+        let gzip = head == [0x1f, 0x8b];
+        let exact = !self.is_compressed();
+        let place = self.place.clone();
+        let whole = Box::new(Cursor::new(head).chain(self));
+        match gzip {
+            true => {
+                Input::deflated(place, Box::new(MultiGzDecoder::new(BufReader::new(whole))), length)
+            }
+            false => Input { place, stream: Stream::Read { reader: whole, exact }, room: length },
+        }
     }
 
     /// Where this is.
@@ -55,65 +121,158 @@ impl Input {
         &self.place
     }
 
-    /// The next `length` bytes, or as many as there are. For headers: `length` is small.
+    /// The most bytes that can still come.
+    pub fn room(&self) -> u64 {
+        self.room
+    }
+
+    /// Whether bytes must be decompressed to be skipped.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.stream, Stream::Read { exact: false, .. })
+    }
+
+    /// What is left, to be read at any place without being copied; only of an uncompressed file.
+    pub fn direct(&self) -> Option<Bytes> {
+        let Stream::Plain { at, .. } = &self.stream else { return None };
+        let file = Mutex::new(File::open(&self.place.path).ok()?);
+        Some(Bytes::File { file, start: *at, length: self.room })
+    }
+
+    /// Passes over bytes.
     ///
     /// # Errors
-    /// If it cannot be read or decompressed.
+    /// If they cannot be read. That there are fewer shows when something is read.
+    pub fn skip(&mut self, length: u64) -> Result<(), DataError> {
+        let length = length.min(self.room);
+        let place = self.place.clone();
+        match &mut self.stream {
+            Stream::Plain { file, at } => {
+                let step = i64::try_from(length).unwrap_or(i64::MAX);
+                let wrong = |error| DataError::Io { place, error };
+                file.seek_relative(step).map_err(wrong)?;
+                *at += length;
+                self.room -= length;
+                Ok(())
+            }
+            Stream::Read { .. } => {
+                let skipped = io::copy(&mut Read::by_ref(self).take(length), &mut io::sink());
+                skipped.map(|_| ()).map_err(|error| self.wrong(error))
+            }
+        }
+    }
+
+    /// The next `length` bytes, or as many as there are.
+    ///
+    /// # Errors
+    /// If it cannot be read or decompressed, or that is more than is read in one piece.
     pub fn up_to(&mut self, length: u64) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::new();
-        let done = Read::by_ref(&mut self.reader).take(length).read_to_end(&mut bytes);
+        if length.min(self.room) > MAX_PIECE {
+            let (place, declared) = (self.place.clone(), u128::from(length));
+            return Err(DataError::Oversized { place, declared, room: MAX_PIECE });
+        }
+        // Small pieces at once; large ones grow with what arrives.
+        let mut bytes = Vec::with_capacity(length.min(self.room).min(1 << 20) as usize);
+        let done = Read::by_ref(self).take(length).read_to_end(&mut bytes);
         done.map_err(|error| self.wrong(error))?;
         Ok(bytes)
     }
 
-    /// The next `length` bytes of a header.
+    /// The next `length` bytes.
     ///
     /// # Errors
     /// If it cannot be read or decompressed, or ends before.
     pub fn exactly(&mut self, length: u64) -> Result<Vec<u8>, DataError> {
         let bytes = self.up_to(length)?;
-        self.whole(&bytes, length)?;
-        Ok(bytes)
+        let found = bytes.len() as u64;
+        match found < length {
+            true => {
+                Err(DataError::Truncated { place: self.place.clone(), expected: length, found })
+            }
+            false => Ok(bytes),
+        }
+    }
+
+    /// Compares what is declared to come, the product of `dims`, with what can come.
+    ///
+    /// # Errors
+    /// If there is more or less of it, as far as can be known before it is read.
+    pub fn declare(&self, dims: &[u64]) -> Result<u64, DataError> {
+        let declared = dims.iter().fold(1u128, |all, &n| all.saturating_mul(u128::from(n)));
+        let (place, room) = (self.place.clone(), self.room);
+        let exact = !self.is_compressed();
+        match u64::try_from(declared) {
+            Ok(n) if exact && n > room => {
+                Err(DataError::Truncated { place, expected: n, found: room })
+            }
+            Ok(n) if exact && n < room => Err(DataError::Trailing { place, expected: n }),
+            Ok(n) if n <= room => Ok(n),
+            _ => Err(DataError::Oversized { place, declared, room }),
+        }
     }
 
     /// All that is left: the product of `dims`, not a byte more or less.
     ///
     /// # Errors
-    /// If it cannot be read or decompressed, if there is more or less of it, or if there cannot be
-    /// as much.
+    /// As [`Self::declare`] and [`Self::exactly`].
     pub fn rest(mut self, dims: &[u64]) -> Result<Vec<u8>, DataError> {
-        let declared = dims.iter().fold(1u128, |all, &n| all.saturating_mul(u128::from(n)));
-        let expected = match u64::try_from(declared) {
-            Ok(n) if !self.compressed || n <= self.room => n,
-            _ => {
-                let (place, room) = (self.place, self.room);
-                return Err(DataError::Oversized { place, declared, room });
-            }
-        };
-        // Grows with what arrives, and asks for one byte too many: so it reaches the end, where
-        // checksums are compared.
-        let bytes = self.up_to(expected.saturating_add(1))?;
-        self.whole(&bytes, expected)?;
-        match bytes.len() as u64 > expected {
-            true => Err(DataError::Trailing { place: self.place, expected }),
-            false => Ok(bytes),
+        let expected = self.declare(dims)?;
+        let bytes = self.exactly(expected)?;
+        self.end(expected)?;
+        Ok(bytes)
+    }
+
+    /// Sees that nothing is left after `expected` bytes: so it reaches the end, where checksums are
+    /// compared.
+    ///
+    /// # Errors
+    /// If something is left, or the checksum is wrong.
+    pub fn end(&mut self, expected: u64) -> Result<(), DataError> {
+        match self.up_to(1)?.is_empty() {
+            true => Ok(()),
+            false => Err(DataError::Trailing { place: self.place.clone(), expected }),
         }
     }
 
-    fn whole(&self, bytes: &[u8], expected: u64) -> Result<(), DataError> {
-        let found = bytes.len() as u64;
-        match found < expected {
-            true => Err(DataError::Truncated { place: self.place.clone(), expected, found }),
-            false => Ok(()),
-        }
-    }
-
-    fn wrong(&self, error: io::Error) -> DataError {
+    /// An error while reading.
+    pub fn wrong(&self, error: io::Error) -> DataError {
         let place = self.place.clone();
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         match error.kind() {
             InvalidData | InvalidInput | UnexpectedEof => DataError::Compressed { place, error },
             _ => DataError::Io { place, error },
         }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.stream {
+            Stream::Plain { file, at } => {
+                let most = usize::try_from(self.room).unwrap_or(usize::MAX).min(buffer.len());
+                let n = file.read(&mut buffer[..most])?;
+                *at += n as u64;
+                n
+            }
+            Stream::Read { reader, .. } => reader.read(buffer)?,
+        };
+        self.room = self.room.saturating_sub(n as u64);
+        Ok(n)
+    }
+}
+
+/// A part of bytes as a stream.
+struct Within {
+    bytes: Arc<Bytes>,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Within {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        self.bytes.read(self.at, &mut buffer[..n])?;
+        self.at += n as u64;
+        self.left -= n as u64;
+        Ok(n)
     }
 }

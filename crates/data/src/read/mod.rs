@@ -1,177 +1,151 @@
-//! Sources to raw images: one file per format.
+//! Sources to raw images: one file and one line of [`FORMATS`] per format.
 
+mod arrays;
 mod cifar;
 mod digits;
+mod files;
 mod idx;
 mod images;
 mod input;
-mod npy;
-mod npz;
-mod zip;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+mod without_parquet;
+#[cfg(not(feature = "parquet"))]
+use without_parquet as parquet;
+mod part;
+mod table;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 
-use crate::error::{Absence, DataError, Place};
-use crate::shape::Shape;
-use crate::spec::{Source, Spec};
+pub use part::{Part, Picture, REACH, Raw};
 
-/// The images of a split, as they lie in the source.
-pub struct Part {
-    /// Where they came from.
-    pub place: Place,
-    /// Their size.
-    pub shape: Shape,
-    /// [N, H, W, C].
-    pub pixels: Vec<u8>,
-    /// The class of each image, if the source has classes.
-    pub labels: Option<Vec<u32>>,
+use crate::error::DataError;
+use crate::spec::Spec;
+
+/// What a reader is asked for.
+pub struct Request<'a> {
+    /// Where.
+    pub path: &'a Path,
+    /// The options that concern readers: `array`, `labels`, `range`.
+    pub spec: &'a Spec,
 }
 
-impl Part {
-    pub fn count(&self) -> usize {
-        self.pixels.len() / self.shape.values().max(1)
-    }
-
-    /// Keeps some of the images: from `first`, `count` at the most.
-    pub fn slice(&self, first: usize, count: usize) -> Part {
-        let values = self.shape.values();
-        let first = first.min(self.count());
-        let last = first.saturating_add(count).min(self.count());
-        let pixels = self.pixels[first * values..last * values].to_vec();
-        let labels = self.labels.as_ref().map(|labels| labels[first..last].to_vec());
-        Part { place: self.place.clone(), shape: self.shape, pixels, labels }
-    }
-
-    /// Keeps the first images, `count` at the most.
-    pub fn limit(&mut self, count: usize) {
-        self.pixels.truncate(count.saturating_mul(self.shape.values()));
-        if let Some(labels) = &mut self.labels {
-            labels.truncate(count);
-        }
-    }
-
-    /// Gives every image its class.
-    ///
-    /// # Errors
-    /// [`DataError::LabelCount`] if there are more or fewer labels than images.
-    pub fn label(&mut self, place: Place, labels: Vec<u32>) -> Result<(), DataError> {
-        let (images, found) = (self.count(), labels.len());
-        if images != found {
-            return Err(DataError::LabelCount { place, found, images });
-        }
-        self.labels = Some(labels);
-        Ok(())
-    }
+/// A format of data.
+pub struct Format {
+    /// As it is written before the colon.
+    pub word: &'static str,
+    /// How it is written with its path.
+    pub usage: &'static str,
+    /// One line for a help text.
+    pub about: &'static str,
+    /// How names of its files end, in lower case and without `.gz`.
+    pub endings: &'static [&'static str],
+    /// The options for readers that it takes.
+    pub takes: &'static [&'static str],
+    pub(crate) read: fn(&Request) -> Result<Raw, DataError>,
 }
 
-/// What a source holds, before any option but `limit` applies.
-pub struct Raw {
-    /// How many levels the values have, if the format or the file says so.
-    pub levels: Option<usize>,
-    pub train: Result<Part, Absence>,
-    pub valid: Result<Part, Absence>,
-    pub test: Result<Part, Absence>,
-    /// Where in the training images the validation images begin, if they are some of them.
-    pub tail: Option<usize>,
-    /// What the classes are called, from class 0; empty if they have no names.
-    pub class_names: Vec<String>,
-}
+/// Every format.
+pub static FORMATS: [Format; 10] = [
+    Format {
+        word: "digits",
+        usage: "digits",
+        about: "embedded: 1,797 images of 8 x 8, 17 levels, 10 classes",
+        endings: &[],
+        takes: &[],
+        read: digits::read,
+    },
+    Format {
+        word: "npz",
+        usage: "npz:FILE-or-FOLDER",
+        about: "NumPy arrays by name: train, x_test, val_images, ...; y_train, train_labels, ... are classes",
+        endings: &[".npz"],
+        takes: &["array", "labels", "range"],
+        read: arrays::npz,
+    },
+    Format {
+        word: "npy",
+        usage: "npy:FILE",
+        about: "one NumPy array [N, H, W], [N, H, W, C] or [N, C, H, W], all training images",
+        endings: &[".npy"],
+        takes: &["labels", "range"],
+        read: arrays::npy,
+    },
+    Format {
+        word: "idx",
+        usage: "idx:FILE-or-FOLDER",
+        about: "MNIST, Fashion-MNIST, EMNIST: files, their folder, or the .zip or .tar.gz of it",
+        endings: &["-ubyte", ".idx"],
+        takes: &["array"],
+        read: idx::read,
+    },
+    Format {
+        word: "cifar10",
+        usage: "cifar10:FOLDER-or-ARCHIVE",
+        about: "CIFAR-10, binary version: the folder or cifar-10-binary.tar.gz",
+        endings: &["cifar-10-binary.tar"],
+        takes: &[],
+        read: cifar::ten,
+    },
+    Format {
+        word: "cifar100",
+        usage: "cifar100:FOLDER-or-ARCHIVE",
+        about: "CIFAR-100, binary version: the folder or cifar-100-binary.tar.gz",
+        endings: &["cifar-100-binary.tar"],
+        takes: &[],
+        read: cifar::hundred,
+    },
+    Format {
+        word: "csv",
+        usage: "csv:FILE-or-FOLDER",
+        about: "a line per image, numbers with commas or blanks between, first a label if there is one more",
+        endings: &[".csv"],
+        takes: &["range"],
+        read: table::csv,
+    },
+    Format {
+        word: "amat",
+        usage: "amat:FILE-or-FOLDER",
+        about: "the same as .amat, as binarized MNIST is published: *_train.amat, *_valid.amat, ...",
+        endings: &[".amat"],
+        takes: &["range"],
+        read: table::amat,
+    },
+    Format {
+        word: "parquet",
+        usage: "parquet:FILE-or-FOLDER",
+        about: "Hugging Face's image data sets (in builds with the feature `parquet`)",
+        endings: &[".parquet"],
+        takes: &["array", "labels"],
+        read: parquet::read,
+    },
+    Format {
+        word: "images",
+        usage: "images:FOLDER-or-ARCHIVE",
+        about: "PNG, JPEG, WebP, BMP, TIFF, GIF; folders train, val, test are splits, those below are classes",
+        endings: &[],
+        takes: &[],
+        read: images::read,
+    },
+];
 
-/// Reads a source, and says how many levels its values have.
-///
-/// # Errors
-/// Whatever is wrong with its files.
-pub fn read(spec: &Spec) -> Result<(Raw, usize), DataError> {
-    let mut raw = match &spec.source {
-        Source::Digits => digits::read(),
-        Source::Npz(path) => npz::read(path),
-        Source::Npy(path) => npy::read(path),
-        Source::Idx(path) => idx::read(path),
-        Source::Cifar10(path) => cifar::read(path),
-        Source::Images(path) => images::read(path, spec),
-    }?;
-    check_levels(&raw)?;
-    let levels = raw.levels.unwrap_or_else(|| guess_levels(&raw, spec.levels));
-    raw.take_tail();
-    let limit = spec.limit.unwrap_or(usize::MAX);
-    for part in [&mut raw.train, &mut raw.valid, &mut raw.test].into_iter().flatten() {
-        part.limit(limit);
-    }
-    Ok((raw, levels))
-}
-
-/// Where the last tenth of `count` training images begins.
-pub fn tail(count: usize) -> Result<usize, Absence> {
-    match count / 10 {
-        0 => Err(Absence::TooFew { count }),
-        tenth => Ok(count - tenth),
-    }
-}
-
-impl Raw {
-    /// Gives a source without validation images the last tenth of its training images.
-    fn take_tail(&mut self) {
-        let Err(_) = &self.valid else { return };
-        self.valid = match &self.train {
-            Err(_) => Err(Absence::NoTrain),
-            Ok(train) => tail(train.count()).map(|first| {
-                self.tail = Some(first);
-                train.slice(first, usize::MAX)
-            }),
-        };
-    }
-}
-
-/// No value may be above what the source itself declares.
-fn check_levels(raw: &Raw) -> Result<(), DataError> {
-    let Some(levels) = raw.levels else { return Ok(()) };
-    for part in [&raw.train, &raw.valid, &raw.test].into_iter().flatten() {
-        let wrong = |value: &u8| usize::from(*value) >= levels;
-        if let Some(at) = part.pixels.iter().position(wrong) {
-            return Err(DataError::Value {
-                place: part.place.clone(),
-                image: at / part.shape.values().max(1),
-                value: part.pixels[at],
-                levels,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// How many levels unexplained bytes have; [`Spec::load`] states the rule. All images are looked at,
-/// so that a limit changes nothing.
-fn guess_levels(raw: &Raw, wanted: Option<usize>) -> usize {
-    let parts = [&raw.train, &raw.valid, &raw.test].into_iter().flatten();
-    let highest = parts.filter_map(|part| part.pixels.iter().max()).max();
-    match (highest.map_or(0, |&v| usize::from(v)), wanted) {
-        (0 | 1, _) => 2,
-        (highest, Some(levels)) if highest < levels => levels,
-        _ => 256,
+impl Format {
+    /// Whether it reads files.
+    pub fn has_path(&self) -> bool {
+        self.usage.contains(':')
     }
 }
 
-/// The number of images and their size, from the shape of an array.
-fn extents(place: &Place, dims: &[u64]) -> Result<Shape, DataError> {
-    let wrong = || DataError::Extents { place: place.clone(), found: dims.to_vec() };
-    let (height, width, colours) = match *dims {
-        [n, h, w] if n > 0 => (h, w, 1),
-        [n, h, w, c @ 1..=4] if n > 0 => (h, w, c),
-        _ => return Err(wrong()),
-    };
-    let extent = |n: u64| usize::try_from(n).ok().filter(|n| *n > 0).ok_or_else(wrong);
-    Ok(Shape { height: extent(height)?, width: extent(width)?, colours: extent(colours)? })
+impl PartialEq for Format {
+    fn eq(&self, other: &Format) -> bool {
+        self.word == other.word
+    }
 }
 
-/// The entries of a folder, by name.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let wrong = |error| DataError::Io { place: Place::file(folder), error };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(wrong)? {
-        let entry = entry.map_err(wrong)?;
-        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word)
     }
-    entries.sort();
-    Ok(entries)
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with the text of a data set.
 
-use super::Source;
+use super::OPTIONS;
+use crate::read::FORMATS;
 
 /// Why a text is no data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,17 +26,26 @@ pub enum SpecError {
         /// How it is written.
         usage: &'static str,
     },
-    /// The embedded digits need no path.
-    #[error("`digits` is embedded and takes no path; leave out `:{found}`")]
-    DigitsPath {
+    /// An embedded source needs no path.
+    #[error("`{source_name}` is embedded and takes no path; leave out `:{found}`")]
+    NeedsNoPath {
+        /// The source.
+        source_name: &'static str,
+        /// What was written.
+        found: String,
+    },
+    /// A quote that does not end.
+    #[error("a quote is opened and not closed in {found}; write it again at the end of the path")]
+    OpenQuote {
         /// What was written.
         found: String,
     },
     /// No option has this name.
     #[error(
-        "a data set has no option `{found}`{}; there are binarize=threshold|sample|resample, \
-         levels=N, size=HxW and limit=N (a path cannot hold a comma)",
-        meant(near)
+        "a data set has no option `{found}`{}; there are {}. A path that holds a comma is written in \
+         quotes: `npy:\"a,b.npy\"`",
+        meant(near),
+        options()
     )]
     UnknownOption {
         /// What was written.
@@ -72,9 +82,13 @@ pub enum SpecError {
 }
 
 fn sources() -> String {
-    Source::ALL.map(|(_, usage)| format!("`{usage}`")).join(", ")
+    FORMATS.iter().map(|format| format!("`{}`", format.usage)).collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn meant(near: &Option<String>) -> String {
+fn options() -> String {
+    OPTIONS.iter().map(|o| format!("{}={}", o.word, o.values)).collect::<Vec<_>>().join(", ")
+}
+
+fn meant(near: &Option<String>) -> String {
     near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }

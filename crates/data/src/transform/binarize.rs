@@ -1,12 +1,7 @@
-//! `binarize=...`.
+//! `binarize=sample` and `binarize=resample`.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-
-/// 1 where level / (levels - 1) is at least one half.
-pub fn threshold(pixels: &mut [u8], levels: usize) {
-    pixels.iter_mut().for_each(|v| *v = u8::from(2 * usize::from(*v) + 1 >= levels));
-}
 
 /// 1 with probability level / (levels - 1), exact at both ends; one word of random bits a value.
 pub fn draw<'a>(

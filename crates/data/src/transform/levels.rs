@@ -1,9 +1,13 @@
-//! `levels=N`.
+//! `levels=N` and `binarize=threshold`, as one table.
 
-/// A value v of `from` levels becomes floor(v * to / from). Values are below `from`, and `to` is at
-/// most 256.
-pub fn requantise(pixels: &mut [u8], from: usize, to: usize) {
-    if from != to {
-        pixels.iter_mut().for_each(|v| *v = (usize::from(*v) * to / from.max(1)) as u8);
+/// What each of 256 values becomes: a value v of `from` levels becomes floor(v * to / from); with a
+/// threshold then 1 where level / (to - 1) is at least one half, else 0.
+pub fn table(from: usize, to: usize, threshold: bool) -> [u8; 256] {
+    let mut table = [0; 256];
+    for (value, level) in table.iter_mut().enumerate() {
+        let requantized = value * to / from.max(1);
+        let binary = usize::from(2 * requantized + 1 >= to);
+        *level = if threshold { binary } else { requantized }.min(255) as u8;
     }
+    table
 }

@@ -1,9 +1,10 @@
 //! What the options do to images.
 
 mod binarize;
+mod geometry;
 mod levels;
 mod shrink;
 
-pub use binarize::{draw, threshold};
-pub use levels::requantise;
-pub use shrink::shrink;
+pub use binarize::draw;
+pub use geometry::Geometry;
+pub use levels::table;

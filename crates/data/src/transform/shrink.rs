@@ -4,44 +4,40 @@
 //! in whole numbers, rounded to the nearest level, halves upwards.
 
 use crate::error::DataError;
-use crate::read::Part;
+use crate::read::Picture;
 use crate::shape::Shape;
 
-/// Makes every image `to` (height, width) large.
+/// Makes an image `to` (height, width) large.
 ///
 /// # Errors
 /// If that would enlarge it.
-pub fn shrink(part: &mut Part, to: (usize, usize)) -> Result<(), DataError> {
-    let from = part.shape;
+pub fn shrink(picture: Picture, to: (usize, usize)) -> Result<Picture, DataError> {
+    let Picture { place, shape: from, pixels: image } = picture;
     if to == (from.height, from.width) {
-        return Ok(());
+        return Ok(Picture { place, shape: from, pixels: image });
     }
     if to.0 > from.height || to.1 > from.width {
-        return Err(DataError::Enlarges { place: part.place.clone(), from, to });
+        return Err(DataError::Enlarges { place, from, to });
     }
     let shape = Shape { height: to.0, width: to.1, colours: from.colours };
     let (rows, columns) = (cover(from.height, to.0), cover(from.width, to.1));
     let area = from.height as u64 * from.width as u64;
-    let mut pixels = Vec::with_capacity(part.count().saturating_mul(shape.values()));
-    for image in part.pixels.chunks_exact(from.values()) {
-        for row in &rows {
-            for column in &columns {
-                for colour in 0..from.colours {
-                    let mut sum = 0;
-                    for &(y, high) in row {
-                        let line = &image[y * from.width * from.colours..];
-                        for &(x, wide) in column {
-                            sum += high * wide * u64::from(line[x * from.colours + colour]);
-                        }
+    let mut pixels = Vec::with_capacity(shape.values());
+    for row in &rows {
+        for column in &columns {
+            for colour in 0..from.colours {
+                let mut sum = 0;
+                for &(y, high) in row {
+                    let line = &image[y * from.width * from.colours..];
+                    for &(x, wide) in column {
+                        sum += high * wide * u64::from(line[x * from.colours + colour]);
                     }
-                    pixels.push(((sum + area / 2) / area) as u8);
                 }
+                pixels.push(((sum + area / 2) / area) as u8);
             }
         }
     }
-    part.shape = shape;
-    part.pixels = pixels;
-    Ok(())
+    Ok(Picture { place, shape, pixels })
 }
 
 /// For each of `to` pixels the old ones it covers, and by how much: `from` parts in all.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use pixelrnn_data::{DataError, Dataset, Split};
 
 use crate::write::jpeg::jpeg;
-use crate::write::zip::{Packing, npz};
+use crate::write::tar::tar;
+use crate::write::zip::{Packing, npz, zip};
 use crate::write::{file, grey, gzip, idx, noise, npy, rgb};
 use crate::{load, says, spec};
 
@@ -76,6 +77,42 @@ fn changed_anywhere() {
                     let Ok(images) = data.images(Split::Train) else { continue };
                     let values = images.shape().values() * images.count();
                     assert_eq!(images.pixels().expect("pixels").len(), values);
+                }
+            }
+        }
+    }
+}
+
+/// Archives of files, and tables, whose damage may also leave good data.
+#[test]
+fn archives_and_tables_changed_or_cut_anywhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let picture = grey((2, 2), &noise(4));
+    let pictures = [("train/a/0.png", picture.clone()), ("train/b/1.png", picture)];
+    let images = idx(&[2, 3, 3], &noise(18));
+    let sets =
+        [("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", idx(&[2], &[1, 0]))];
+    let table = "label,a,b,c,d\n1,2,3,4,5\n0,1,2,3,255\n";
+    let table = table.replace(",a,b,c,d", &",p".repeat(64)).replace(",2,3", &",2,3".repeat(31));
+    let files: [(&str, &str, Vec<u8>); 6] = [
+        ("images", "a.zip", zip(&pictures, Packing::Deflated)),
+        ("images", "a.tar", tar(&pictures)),
+        ("idx", "b.zip", zip(&sets, Packing::Stored)),
+        ("idx", "b.tar.gz", gzip(&tar(&sets))),
+        ("csv", "c.csv", table.into_bytes()),
+        ("amat", "c.amat.gz", gzip(b"0 1 1 0\n1 1 0 0\n")),
+    ];
+    for (source, name, good) in files {
+        let path = folder.path().join(name);
+        for length in (0..good.len()).step_by(3) {
+            let _ = attempt(source, &path, &path, &good[..length]);
+        }
+        for at in (0..good.len()).step_by(if good.len() > 2000 { 7 } else { 1 }) {
+            for change in [0x01, 0x80, 0xff, good[at]] {
+                let mut bytes = good.clone();
+                bytes[at] ^= change;
+                if let Err(error) = attempt(source, &path, &path, &bytes) {
+                    says(&error.to_string(), &[name]);
                 }
             }
         }

@@ -69,3 +69,17 @@ fn archives_of_numpy_with_labels() {
     says(&complaint(&archive("<i8", &labels(-1))), &["`train_labels`", "0 to 16,777,215"]);
     says(&complaint(&archive("<f8", &labels(1))), &["`train_labels`", "astype('int64')"]);
 }
+
+#[test]
+fn odd_labels_are_pointed_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let warnings = |labels: &[u8]| {
+        let count = labels.len();
+        let members = [("x", npy(&[count, 2, 2], &noise(count * 4))), ("y", npy(&[count], labels))];
+        let path = file(folder.path(), "a.npz", &npz(&members, Packing::Stored));
+        load(&spec("npz", &path, "")).expect("data").warnings().join("\n")
+    };
+    says(&warnings(&[1, 2, 3, 1]), &["no image has the label 0", "subtract 1"]);
+    says(&warnings(&[0, 200, 3, 1]), &["labels go up to 200 for 4 images"]);
+    assert_eq!(warnings(&[0, 1, 2, 1]), "");
+}

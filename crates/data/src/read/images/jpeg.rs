@@ -1,4 +1,4 @@
-//! JPEG: baseline and progressive, grey or coloured.
+//! JPEG: baseline and progressive, gray or color.
 
 use std::io::Cursor;
 
@@ -8,11 +8,12 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::plausible;
+use super::turn::turned;
 use crate::error::{DataError, Place};
-use crate::read::Part;
+use crate::read::Picture;
 use crate::shape::Shape;
 
-pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
+pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
     let wrong = |error: DecodeErrors| DataError::Picture {
         place: place.clone(),
         kind: "JPEG",
@@ -22,7 +23,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
         let reason = "it is cut short: nothing marks its end".to_string();
         return Err(DataError::Picture { place, kind: "JPEG", reason });
     }
-    // Otherwise damaged blocks come out grey, without a word.
+    // Otherwise damaged blocks come out gray, without an error.
     let strict = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), strict);
     decoder.decode_headers().map_err(wrong)?;
@@ -37,7 +38,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
     let pixels = decoder.decode().map_err(wrong)?;
     let shape = Shape { height: info.height.into(), width: info.width.into(), colours };
     match pixels.len() == shape.values() {
-        true => Ok(Part { place, shape, pixels, labels: None }),
+        true => Ok(turned(Picture { place, shape, pixels }, decoder.exif().map(Vec::as_slice))),
         false => Err(DataError::Damaged { place, what: "it does not decode to its own size" }),
     }
 }

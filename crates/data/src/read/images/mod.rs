@@ -1,16 +1,20 @@
-//! `images:FOLDER`: PNG and JPEG files, in all folders below, in the order of their paths.
+//! `images:FOLDER-or-ARCHIVE`: pictures in all folders below, in the order of their paths.
 
 mod jpeg;
+mod other;
 mod png;
+mod turn;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 
-use super::{Part, Raw, entries, tail};
+use super::Request;
+use super::arrays::SPLITS;
+use super::files::{Entry, Files, MAX_DEPTH};
+use super::part::{Each, Part, Picture, Pixels, Raw};
+use crate::count::grouped;
+use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
-use crate::shape::Shape;
-use crate::spec::Spec;
-use crate::transform::shrink;
 
 /// No format packs more pixels into a byte: deflate makes 1,032 bytes of one, each of at most
 /// eight pixels; a JPEG needs one bit for 64.
@@ -19,145 +23,194 @@ const PIXELS_PER_BYTE: u64 = 8 * 1032;
 /// The largest picture that is decoded.
 const MAX_PIXELS: u64 = 1 << 28;
 
-/// Folders in folders; more is a loop.
-const MAX_DEPTH: usize = 32;
+/// The largest file of a picture.
+const MAX_BYTES: u64 = 1 << 30;
 
-const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+/// Pictures that each thread decodes at a time.
+const PIECE: usize = 4;
 
-/// Reads the pictures of a folder.
-pub fn read(folder: &Path, spec: &Spec) -> Result<Raw, DataError> {
-    let [train, valid, val, test] = ["train", "valid", "val", "test"].map(|name| folder.join(name));
-    let valid = if valid.is_dir() { valid } else { val };
-    let mut files = Files::default();
-    let splits = [(&train, &mut files.train), (&valid, &mut files.valid), (&test, &mut files.test)];
-    let mut divided = false;
-    for (folder, files) in splits.into_iter().filter(|(folder, _)| folder.is_dir()) {
-        *files = files_of(folder)?;
-        divided = true;
+const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "jpe"];
+
+const WANTED: &str = "pictures (.png, .jpg, .webp, .bmp, .tif, .gif)";
+
+/// Reads the pictures of a folder or an archive.
+pub fn read(request: &Request) -> Result<Raw, DataError> {
+    let files = Files::open(request.path, MAX_DEPTH)?;
+    let (pictures, mut warnings) = pictures(&files);
+    let folder = files.root().to_path_buf();
+    let skip = wrapping_folders(&pictures);
+    let mut splits: [Vec<Entry>; 3] = Default::default();
+    let split = |entry: &Entry| entry.folders().get(skip).and_then(|name| split_folder(name));
+    let divided = pictures.iter().any(|entry| split(entry).is_some());
+    let mut outside = 0;
+    for entry in pictures {
+        match (divided, split(&entry)) {
+            (true, Some(split)) => splits[split as usize].push(entry),
+            (true, None) => outside += 1,
+            (false, _) => splits[0].push(entry),
+        }
     }
-    if !divided {
-        files.train = files_of(folder)?;
+    if outside > 0 {
+        warnings.push(format!(
+            "{} pictures outside of the folders of splits are not used",
+            grouped(outside)
+        ));
     }
-    // A tenth of the files, and only what the limit leaves is decoded.
-    let first = if files.valid.is_empty() { tail(files.train.len()).ok() } else { None };
-    if let Some(first) = first {
-        files.valid = files.train[first..].to_vec();
+    if splits.iter().all(Vec::is_empty) {
+        let skipped = warnings.first().map(|skipped| format!("; {skipped}"));
+        let wanted = format!("{WANTED}{}", skipped.unwrap_or_default());
+        return Err(DataError::NoFiles { folder, wanted });
     }
-    if files.train.is_empty() && files.valid.is_empty() && files.test.is_empty() {
-        let wanted = "PNG or JPEG files (.png, .jpg, .jpeg)";
-        return Err(DataError::NoFiles { folder: folder.to_path_buf(), wanted });
-    }
-    let mut decoder = Decoder { spec, first: None, coloured: false };
-    let mut decoded = Vec::new();
-    for files in [&files.train, &files.valid, &files.test] {
-        decoded.push(decoder.split(files)?);
-    }
-    let missing = |wanted| Absence::File { folder: folder.to_path_buf(), wanted };
-    let mut part = |wanted| {
-        let pictures = decoded.remove(0);
-        decoder.join(pictures).ok_or_else(|| missing(wanted))
+    let depth = skip + usize::from(divided);
+    let class_names = class_names(&splits, depth);
+    let mut part = |entries: Vec<Entry>, split: Split, wanted: &'static str| {
+        let Some(first) = entries.first() else {
+            return Err(Absence::File { folder: folder.clone(), wanted });
+        };
+        let (place, count) = (first.place(), entries.len());
+        let labels = labels(&entries, &class_names, depth);
+        if labels.is_none() && !class_names.is_empty() {
+            warnings.push(format!(
+                "the {} pictures have no labels: they do not lie in the folders of the {} classes",
+                split.name(),
+                class_names.len()
+            ));
+        }
+        Ok(Part { place, count, labels, pixels: Box::new(Pictures(entries)) })
     };
-    Ok(Raw {
-        levels: Some(256),
-        train: part("the folder `train`"),
-        valid: part("the folder `valid`"),
-        test: part("the folder `test`"),
-        tail: first,
-        class_names: Vec::new(),
-    })
+    let [train, valid, test] = splits;
+    let train = part(train, Split::Train, "the folder `train`");
+    let valid = part(valid, Split::Valid, "the folder `valid`");
+    let test = part(test, Split::Test, "the folder `test`");
+    Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings })
 }
 
-#[derive(Default)]
-struct Files {
-    train: Vec<PathBuf>,
-    valid: Vec<PathBuf>,
-    test: Vec<PathBuf>,
-}
-
-/// All pictures in a folder and below it.
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut files = Vec::new();
-    walk(folder, 0, &mut files)?;
-    Ok(files)
-}
-
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    if depth > MAX_DEPTH {
-        let what = "folders lie more than 32 deep in each other; is it a loop of links?";
-        return Err(DataError::Unsupported { place: Place::file(folder), what });
-    }
-    for (_, path) in entries(folder)? {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if path.is_dir() {
-            walk(&path, depth + 1, files)?;
-        } else if ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) && path.is_file() {
-            files.push(path);
+/// The pictures among files, and a word about the others.
+fn pictures(files: &Files) -> (Vec<Entry>, Vec<String>) {
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
+    let mut pictures = Vec::new();
+    for entry in files.entries() {
+        let ending = entry.base().rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+        let known = ending.as_deref().is_some_and(|ending| ENDINGS.contains(&ending));
+        if known && entry.path().is_none_or(|path| path.is_file()) {
+            pictures.push(entry.clone());
+        } else {
+            let kind = ending.map_or("no ending".to_string(), |ending| format!(".{ending}"));
+            *skipped.entry(kind).or_default() += 1;
         }
     }
-    Ok(())
+    let count: usize = skipped.values().sum();
+    let kinds: Vec<String> =
+        skipped.iter().take(6).map(|(kind, n)| format!("{n} {kind}")).collect();
+    let warning = format!(
+        "{} skipped because {} not pictures that are read here: {}",
+        if count == 1 { "1 file is".to_string() } else { format!("{} files are", grouped(count)) },
+        if count == 1 { "it is" } else { "they are" },
+        kinds.join(", ")
+    );
+    (pictures, if count > 0 { vec![warning] } else { Vec::new() })
 }
 
-/// Decodes pictures and sees to it that they agree.
-struct Decoder<'a> {
-    spec: &'a Spec,
-    first: Option<(Place, Shape)>,
-    coloured: bool,
-}
-
-impl Decoder<'_> {
-    fn split(&mut self, files: &[PathBuf]) -> Result<Vec<Part>, DataError> {
-        let limit = self.spec.limit.unwrap_or(usize::MAX);
-        files.iter().take(limit).map(|file| self.picture(file)).collect()
-    }
-
-    fn picture(&mut self, path: &Path) -> Result<Part, DataError> {
-        let mut part = decode(path)?;
-        if let Some(to) = self.spec.size {
-            shrink(&mut part, to)?;
+/// How many folders lie around all pictures before one that says something.
+fn wrapping_folders(pictures: &[Entry]) -> usize {
+    let mut skip = 0;
+    let Some(first) = pictures.first().map(Entry::folders) else { return skip };
+    while let Some(name) = first.get(skip) {
+        let all = pictures.iter().all(|entry| entry.folders().get(skip) == Some(name));
+        if !all || split_folder(name).is_some() {
+            break;
         }
-        let (first, expected) = self.first.get_or_insert_with(|| (part.place.clone(), part.shape));
-        if (part.shape.height, part.shape.width) != (expected.height, expected.width) {
-            return Err(DataError::Sizes {
-                place: part.place,
-                found: part.shape,
-                first: first.clone(),
-                expected: *expected,
+        skip += 1;
+    }
+    skip
+}
+
+/// The split that a folder is for: by its whole name, whatever its case.
+fn split_folder(name: &str) -> Option<Split> {
+    let name = name.to_lowercase();
+    let found = SPLITS.iter().find(|(_, words)| words.contains(&name.as_str()));
+    found.map(|(split, _)| *split)
+}
+
+/// The folders that hold pictures of one class each: those of the first split that there is, if all
+/// its pictures lie in such folders and there are at least two.
+fn class_names(splits: &[Vec<Entry>; 3], depth: usize) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for entry in splits.iter().find(|entries| !entries.is_empty()).into_iter().flatten() {
+        match entry.folders().get(depth) {
+            Some(name) => names.insert(name.to_string()),
+            None => return Vec::new(),
+        };
+    }
+    if names.len() < 2 { Vec::new() } else { names.into_iter().collect() }
+}
+
+/// The class of each picture, if all lie in folders of classes.
+fn labels(entries: &[Entry], class_names: &[String], depth: usize) -> Option<Vec<u32>> {
+    let label = |entry: &Entry| {
+        let folders = entry.folders();
+        let class = folders.get(depth)?;
+        let found = class_names.binary_search_by(|name| name.as_str().cmp(class));
+        found.ok().and_then(|class| u32::try_from(class).ok())
+    };
+    entries.iter().map(label).collect()
+}
+
+/// Pictures that are decoded when they are asked for.
+struct Pictures(Vec<Entry>);
+
+impl Pixels for Pictures {
+    fn visit(&self, wanted: &[usize], each: &mut Each) -> Result<bool, DataError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let wanted: Vec<&Entry> = wanted.iter().filter_map(|&index| self.0.get(index)).collect();
+        for group in wanted.chunks(threads * PIECE) {
+            let decode = |piece: &[&Entry]| -> Vec<Result<Picture, DataError>> {
+                piece.iter().map(|entry| decode(entry)).collect()
+            };
+            let pieces = group.chunks(group.len().div_ceil(threads).max(1));
+            let decoded: Vec<Vec<Result<Picture, DataError>>> = thread::scope(|scope| {
+                let work: Vec<_> = pieces.map(|piece| scope.spawn(move || decode(piece))).collect();
+                work.into_iter().map(|work| work.join().unwrap_or_default()).collect()
             });
-        }
-        self.coloured |= part.shape.colours == 3;
-        Ok(part)
-    }
-
-    /// One part of many pictures; grey ones take the colours of the others.
-    fn join(&self, pictures: Vec<Part>) -> Option<Part> {
-        let first = pictures.first()?;
-        let colours = if self.coloured { 3 } else { 1 };
-        let (place, shape) = (first.place.clone(), Shape { colours, ..first.shape });
-        let mut pixels = Vec::new();
-        for picture in pictures {
-            match picture.shape.colours == colours {
-                true => pixels.extend(picture.pixels),
-                false => pixels.extend(picture.pixels.iter().flat_map(|&v| [v, v, v])),
+            let (mut found, expected) = (0, group.len());
+            for picture in decoded.into_iter().flatten() {
+                found += 1;
+                if !each(picture?)? {
+                    return Ok(false);
+                }
+            }
+            if found < expected {
+                let place = group[0].place();
+                let what = "its decoder failed, or that of one of the pictures after it";
+                return Err(DataError::Damaged { place, what });
             }
         }
-        Some(Part { place, shape, pixels, labels: None })
+        Ok(true)
+    }
+
+    fn mixes_colours(&self) -> bool {
+        true
     }
 }
 
 /// Decodes a file; its first bytes, not its name, say how.
-fn decode(path: &Path) -> Result<Part, DataError> {
-    let place = Place::file(path);
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Err(DataError::Io { place, error }),
-    };
-    match &bytes {
-        b if b.starts_with(b"\x89PNG") => png::decode(place, &bytes),
-        b if b.starts_with(b"\xff\xd8") => jpeg::decode(place, &bytes),
-        b => {
-            let found = b.iter().take(4).copied().collect();
-            Err(DataError::Magic { place, expected: "a PNG or JPEG picture", found })
-        }
+fn decode(entry: &Entry) -> Result<Picture, DataError> {
+    decode_bytes(entry.place(), &entry.bytes(MAX_BYTES)?)
+}
+
+/// Decodes a picture.
+pub fn decode_bytes(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
+    match bytes {
+        b if b.starts_with(b"\x89PNG") => png::decode(place, bytes),
+        b if b.starts_with(b"\xff\xd8") => jpeg::decode(place, bytes),
+        b => match other::format(b) {
+            Some(format) => other::decode(place, bytes, format),
+            None => {
+                let found = b.iter().take(16).copied().collect();
+                let expected = "a PNG, JPEG, WebP, BMP, TIFF or GIF picture";
+                Err(DataError::Magic { place, expected, found })
+            }
+        },
     }
 }
 
@@ -172,4 +225,17 @@ fn plausible(place: &Place, size: (u64, u64), length: usize) -> Result<(), DataE
         }
         false => Ok(()),
     }
+}
+
+/// Drops an alpha channel that says nothing.
+fn opaque(place: &Place, pixels: &[u8], colours: usize) -> Result<Vec<u8>, DataError> {
+    let mut kept = Vec::with_capacity(pixels.len());
+    for pixel in pixels.chunks_exact(colours + 1) {
+        if pixel[colours] != u8::MAX {
+            let what = "it has transparent pixels; put it on a background first";
+            return Err(DataError::Unsupported { place: place.clone(), what: what.to_string() });
+        }
+        kept.extend_from_slice(&pixel[..colours]);
+    }
+    Ok(kept)
 }

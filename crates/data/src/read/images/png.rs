@@ -4,12 +4,13 @@ use std::io::Cursor;
 
 use png::{ColorType, Decoder, DecodingError, Transformations};
 
-use super::plausible;
+use super::turn::turned;
+use super::{opaque, plausible};
 use crate::error::{DataError, Place};
-use crate::read::Part;
+use crate::read::Picture;
 use crate::shape::Shape;
 
-pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
+pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
     let wrong = |error: DecodingError| DataError::Picture {
         place: place.clone(),
         kind: "PNG",
@@ -39,18 +40,6 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Part, DataError> {
         pixels = opaque(&place, &pixels, colours)?;
     }
     let shape = Shape { height: frame.height as usize, width: frame.width as usize, colours };
-    Ok(Part { place, shape, pixels, labels: None })
-}
-
-/// Drops an alpha channel that says nothing.
-fn opaque(place: &Place, pixels: &[u8], colours: usize) -> Result<Vec<u8>, DataError> {
-    let mut kept = Vec::with_capacity(pixels.len());
-    for pixel in pixels.chunks_exact(colours + 1) {
-        if pixel[colours] != u8::MAX {
-            let what = "it has transparent pixels; put it on a background first";
-            return Err(DataError::Unsupported { place: place.clone(), what });
-        }
-        kept.extend_from_slice(&pixel[..colours]);
-    }
-    Ok(kept)
+    let exif = reader.info().exif_metadata.as_deref();
+    Ok(turned(Picture { place, shape, pixels }, exif))
 }

@@ -1,6 +1,7 @@
 //! Writers of every format, as plain as can be.
 
 pub mod jpeg;
+pub mod tar;
 pub mod zip;
 
 use std::fs;

@@ -26,9 +26,15 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 
 /// An archive of named arrays.
 pub fn npz(members: &[(&str, Vec<u8>)], packing: Packing) -> Vec<u8> {
+    let names: Vec<String> = members.iter().map(|(name, _)| format!("{name}.npy")).collect();
+    let files = names.iter().zip(members).map(|(name, (_, bytes))| (name.as_str(), bytes.clone()));
+    zip(&files.collect::<Vec<_>>(), packing)
+}
+
+/// An archive of files.
+pub fn zip(members: &[(&str, Vec<u8>)], packing: Packing) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, bytes) in members {
-        let name = format!("{name}.npy");
         let stored = packing == Packing::Stored;
         let packed = if stored { bytes.clone() } else { deflate(bytes) };
         let mut crc = Crc::new();

@@ -1,17 +1,17 @@
 //! The directory of a zip archive and its members: stored or deflated, Zip64 or not.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::input::Input;
+use super::super::input::{Input, open_file};
 use crate::error::{DataError, Place};
 
-/// An archive of arrays has a few; a directory of this many bytes is a slip or an attack.
-const MAX_DIRECTORY: u64 = 1 << 24;
+/// A directory of more bytes, about 300,000 files, is a slip or an attack.
+const MAX_DIRECTORY: u64 = 1 << 25;
 
 /// The record at the end, without its comment, and the longest comment.
 const END: u64 = 22;
@@ -19,7 +19,7 @@ const COMMENT: u64 = 0xffff;
 
 /// An opened archive.
 pub struct Archive {
-    path: PathBuf,
+    pub path: PathBuf,
     length: u64,
     pub members: Vec<Member>,
 }
@@ -51,19 +51,17 @@ impl Record<'_> {
 }
 
 impl Archive {
-    /// Reads the directory of an archive.
+    /// Reads the directory of an archive; `expected` is what errors call it.
     ///
     /// # Errors
     /// If the file cannot be read or is no zip archive, or its directory is damaged.
-    pub fn open(path: &Path) -> Result<Archive, DataError> {
+    pub fn open(path: &Path, expected: &'static str) -> Result<Archive, DataError> {
         let place = Place::file(path);
         let io = |error| DataError::Io { place: place.clone(), error };
         let damaged = |what| DataError::Damaged { place: place.clone(), what };
-        let mut file = File::open(path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
-        let head = bytes(&mut file, 0, length.min(4)).map_err(io)?;
-        if head != b"PK\x03\x04" && head != b"PK\x05\x06" {
-            let expected = "an archive of NumPy (.npz)";
+        let (mut file, length) = open_file(path)?;
+        let head = bytes(&mut file, 0, length.min(16)).map_err(io)?;
+        if !head.starts_with(b"PK\x03\x04") && !head.starts_with(b"PK\x05\x06") {
             return Err(DataError::Magic { place, expected, found: head });
         }
         let reach = length.min(END + COMMENT);
@@ -93,19 +91,23 @@ impl Archive {
         Ok(Archive { path: path.to_path_buf(), length, members })
     }
 
-    /// Opens a member; `key` is what errors call it.
+    /// Opens a member; `key` is what errors call it. With `checked`, its checksum is compared at the
+    /// end; without, a stored one is skipped through without being read.
     ///
     /// # Errors
     /// If it lies outside of the file, or is packed in a way that NumPy does not use.
-    pub fn input(&self, member: &Member, key: &str) -> Result<Input, DataError> {
-        let place = Place { path: self.path.clone(), member: Some(key.to_string()) };
+    pub fn input(&self, at: usize, key: &str, checked: bool) -> Result<Input, DataError> {
+        let place = Place::member(&self.path, key);
         let io = |error| DataError::Io { place: place.clone(), error };
         let damaged = |what| DataError::Damaged { place: place.clone(), what };
+        let member = self.members.get(at).ok_or_else(|| damaged("it is not in the archive"))?;
+        let unsupported = |what: &str| {
+            Err(DataError::Unsupported { place: place.clone(), what: what.to_string() })
+        };
         if member.flags & 1 != 0 {
-            let what = "it is encrypted";
-            return Err(DataError::Unsupported { place, what });
+            return unsupported("it is encrypted: unpack it first");
         }
-        let mut file = File::open(&self.path).map_err(io)?;
+        let (mut file, _) = open_file(&self.path)?;
         let outside = "it lies outside of the file";
         let left = self.length.checked_sub(member.header).ok_or_else(|| damaged(outside))?;
         let header = bytes(&mut file, member.header, left.min(30)).map_err(io)?;
@@ -117,8 +119,11 @@ impl Archive {
         if start.checked_add(member.compressed).is_none_or(|end| end > self.length) {
             return Err(damaged(outside));
         }
+        if member.method == 0 && !checked {
+            return Input::part(place, file, start, member.compressed);
+        }
         file.seek(SeekFrom::Start(start)).map_err(io)?;
-        let packed = file.take(member.compressed);
+        let packed = BufReader::with_capacity(1 << 16, file.take(member.compressed));
         let checked =
             |reader| Box::new(Checked { reader, sum: Crc::new(), member: member.clone() });
         Ok(match member.method {
@@ -128,9 +133,10 @@ impl Archive {
                 Input::deflated(place, reader, member.compressed)
             }
             _ => {
-                let what = "it is compressed in a way that NumPy does not use; save it with \
-                            `numpy.savez_compressed`";
-                return Err(DataError::Unsupported { place, what });
+                return unsupported(
+                    "it is compressed in a way that is not read here; save arrays with \
+                     `numpy.savez_compressed`, pack other files with deflate",
+                );
             }
         })
     }

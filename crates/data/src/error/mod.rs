@@ -1,76 +1,16 @@
 //! What can be wrong with data.
 
-use std::fmt;
+mod kinds;
+mod place;
+mod words;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::dataset::Split;
 use crate::shape::Shape;
-
-/// A file, or an array in one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// The array in it.
-    pub member: Option<String>,
-}
-
-impl Place {
-    pub(crate) fn file(path: &Path) -> Place {
-        Place { path: path.to_path_buf(), member: None }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.member {
-            None => write!(f, "{}", self.path.display()),
-            Some(member) => write!(f, "{} (array `{member}`)", self.path.display()),
-        }
-    }
-}
-
-/// Why a source lacks a split.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Absence {
-    /// No file holds it.
-    #[error("{} is missing in {}", wanted, folder.display())]
-    File {
-        /// Where it was looked for.
-        folder: PathBuf,
-        /// Its name or names.
-        wanted: &'static str,
-    },
-    /// The archive has no such array.
-    #[error("there is no array `{key}` in {}", path.display())]
-    Key {
-        /// The archive.
-        path: PathBuf,
-        /// The array.
-        key: &'static str,
-    },
-    /// The source is one file that holds another split.
-    #[error("all of {} is `{}`", path.display(), holds.name())]
-    Single {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it holds.
-        holds: Split,
-    },
-    /// There are no training images whose last tenth it could be.
-    #[error(
-        "the source has no validation images of its own, and no training images to take them from"
-    )]
-    NoTrain,
-    /// A tenth of the training images is less than one image.
-    #[error("it would be the last tenth of the training images, of which there are only {count}")]
-    TooFew {
-        /// How many there are.
-        count: usize,
-    },
-}
+pub use place::{Absence, Place};
+use words::{list, no_keys, remedy, reshape, splits, takers};
 
 /// Why data cannot be read, or not be used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +25,7 @@ pub enum DataError {
         error: io::Error,
     },
     /// The file is of another kind.
-    #[error("{place} is not {expected}: it begins with the bytes {}", hex(found))]
+    #[error("{place} is not {expected}: {}", kinds::what(found))]
     Magic {
         /// Where.
         place: Place,
@@ -95,7 +35,7 @@ pub enum DataError {
         found: Vec<u8>,
     },
     /// The file is of the right kind, but its own description of itself makes no sense.
-    #[error("{place} is damaged: {what}")]
+    #[error("{place} is damaged: {what}; get it again, or leave it out")]
     Damaged {
         /// Where.
         place: Place,
@@ -108,10 +48,12 @@ pub enum DataError {
         /// Where.
         place: Place,
         /// What, and what to do about it.
-        what: &'static str,
+        what: String,
     },
     /// Compressed data do not decompress.
-    #[error("{place} is damaged: its compressed data are cut short or wrong ({error})")]
+    #[error(
+        "{place} is damaged: its compressed data are cut short or wrong ({error}); get it again"
+    )]
     Compressed {
         /// Where.
         place: Place,
@@ -119,7 +61,9 @@ pub enum DataError {
         error: io::Error,
     },
     /// The file ends before what it declares.
-    #[error("{place} is cut short: it declares {expected} bytes here and holds {found}")]
+    #[error(
+        "{place} is cut short: it declares {expected} bytes here and holds {found}; get it again"
+    )]
     Truncated {
         /// Where.
         place: Place,
@@ -129,7 +73,9 @@ pub enum DataError {
         found: u64,
     },
     /// The file goes on after what it declares.
-    #[error("{place} is damaged: it goes on after the {expected} bytes that it declares")]
+    #[error(
+        "{place} is damaged: it goes on after the {expected} bytes that it declares; get it again"
+    )]
     Trailing {
         /// Where.
         place: Place,
@@ -137,7 +83,9 @@ pub enum DataError {
         expected: u64,
     },
     /// The header declares more than a file of this length can hold.
-    #[error("{place} is damaged: it declares {declared} bytes, and can hold {room} at the most")]
+    #[error(
+        "{place} is damaged: it declares {declared} bytes, and can hold {room} at the most; get it again"
+    )]
     Oversized {
         /// Where.
         place: Place,
@@ -146,21 +94,36 @@ pub enum DataError {
         /// Bytes that a file of its length can decompress to.
         room: u64,
     },
-    /// The elements of an array are not bytes.
-    #[error(
-        "{place} holds elements of type `{found}`; images are whole numbers from 0 in u8: save them \
-         with `.astype('uint8')`"
-    )]
+    /// The elements of an array are not levels.
+    #[error("{place} holds values of type `{found}`, {advice}")]
     Elements {
         /// Where.
         place: Place,
         /// The type as NumPy writes it.
         found: String,
+        /// What the values are, and what mends them.
+        advice: String,
+    },
+    /// A value outside of the range that was given.
+    #[error(
+        "{place} holds the value {value}, which `range={low}:{high}` does not reach; give the range \
+         that the values have"
+    )]
+    OutsideRange {
+        /// Where.
+        place: Place,
+        /// The value.
+        value: f64,
+        /// The least value of the range.
+        low: f64,
+        /// The highest value of the range.
+        high: f64,
     },
     /// An array that is not a list of images.
     #[error(
-        "{place} has the shape {found:?}; images are [N, H, W] or [N, H, W, C] with C from 1 to 4 \
-         and nothing empty"
+        "{place} has the shape {found:?}; images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C \
+         from 1 to 4 and nothing empty{}",
+        reshape(found)
     )]
     Extents {
         /// Where.
@@ -168,15 +131,124 @@ pub enum DataError {
         /// Its shape.
         found: Vec<u64>,
     },
-    /// An archive without any of the three arrays.
-    #[error(
-        "{} has none of the arrays `train`, `valid`, `test`; it has {}", path.display(), list(found)
-    )]
+    /// An archive without an array that can be chosen.
+    #[error("{}", no_keys(path, wanted, found, example))]
     NoKeys {
         /// The archive.
         path: PathBuf,
+        /// The array that was asked for.
+        wanted: Option<String>,
         /// What it has.
         found: Vec<String>,
+        /// One that could be images.
+        example: Option<String>,
+    },
+    /// An archive without the labels that were asked for.
+    #[error("{} has no array `{wanted}` for labels; it has {}", path.display(), list(found))]
+    NoLabels {
+        /// The archive.
+        path: PathBuf,
+        /// The array that was asked for.
+        wanted: String,
+        /// What it has.
+        found: Vec<String>,
+    },
+    /// Several sets of images in one folder.
+    #[error(
+        "{} holds several sets: {}; choose one with `,array={}`",
+        folder.display(), list(found), found.first().map_or("", String::as_str)
+    )]
+    Sets {
+        /// The folder or archive.
+        folder: PathBuf,
+        /// The sets.
+        found: Vec<String>,
+    },
+    /// The version of CIFAR for Python.
+    #[error(
+        "{} is the Python version of {name}, which is pickled: download the binary version, \
+         {archive}, which is read as it is", folder.display()
+    )]
+    PythonVersion {
+        /// The folder or archive.
+        folder: PathBuf,
+        /// The data set.
+        name: &'static str,
+        /// What to download.
+        archive: &'static str,
+    },
+    /// A Parquet file that cannot be read.
+    #[error("{place} cannot be read as Parquet: {reason}")]
+    Parquet {
+        /// Where.
+        place: Place,
+        /// The reader's words.
+        reason: String,
+    },
+    /// A table without a column that is needed.
+    #[error(
+        "{} has no column {wanted}; it has {}; name others with `,array=NAME` and `,labels=NAME`",
+        path.display(), list(found)
+    )]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// What it has.
+        found: Vec<String>,
+    },
+    /// What is to be read is no file.
+    #[error("{place} is {found}; expected a file: name one")]
+    NotAFile {
+        /// Where.
+        place: Place,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A line of a table.
+    #[error("{place}, line {line}: {what}")]
+    Line {
+        /// Where.
+        place: Place,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// An option that the format has no use for.
+    #[error("`{option}` means nothing for `{format}`: leave it out; it is for {}", takers(option))]
+    NotForFormat {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        format: &'static str,
+    },
+    /// `fit` without `size`.
+    #[error("`fit` says how images get a size: add `,size=HxW`, or cut them with `,crop=HxW`")]
+    FitWithoutSize,
+    /// `crop` of more than there is.
+    #[error(
+        "{place} is {from}, and `crop={}x{}` would cut out more than that: crop less",
+        to.0, to.1
+    )]
+    CropsNothing {
+        /// Where.
+        place: Place,
+        /// What it is.
+        from: Shape,
+        /// What was asked for: height, width.
+        to: (usize, usize),
+    },
+    /// Colors that cannot become others.
+    #[error("{place} has {from} channels, which cannot become {to}: only 1 and 3 can")]
+    Colours {
+        /// Where.
+        place: Place,
+        /// Its channels.
+        from: usize,
+        /// What was asked for.
+        to: usize,
     },
     /// A value that the levels do not allow.
     #[error("{place}: image {image} holds the value {value}; {levels} levels are 0 to {}", levels - 1)]
@@ -224,7 +296,7 @@ pub enum DataError {
         count: usize,
     },
     /// A picture that its decoder refuses.
-    #[error("{place} is a damaged {kind}: {reason}")]
+    #[error("{place} is a damaged {kind}: {reason}; replace it, or leave it out")]
     Picture {
         /// Where.
         place: Place,
@@ -239,7 +311,7 @@ pub enum DataError {
         /// The folder.
         folder: PathBuf,
         /// What was looked for.
-        wanted: &'static str,
+        wanted: String,
     },
     /// The source has no such split.
     #[error("{name} has no `{}` images: {absence}; it has {}", split.name(), splits(present))]
@@ -280,31 +352,4 @@ pub enum DataError {
         /// The steps of an epoch.
         steps: usize,
     },
-}
-
-fn remedy(found: &Shape, expected: &Shape) -> &'static str {
-    match found.colours == expected.colours {
-        true => "all images must agree, or be made so with `,size=HxW`",
-        false => "the colours of all images must agree",
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let bytes: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    if bytes.is_empty() { "none at all".to_string() } else { bytes.join(" ") }
-}
-
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
-    match names.len() {
-        0 => return "no array at all".to_string(),
-        n if n > SHOWN => shown.push(format!("and {} more", n - SHOWN)),
-        _ => {}
-    }
-    shown.join(", ")
-}
-
-fn splits(present: &[Split]) -> String {
-    present.iter().map(|s| format!("`{}`", s.name())).collect::<Vec<_>>().join(", ")
 }

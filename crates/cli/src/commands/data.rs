@@ -1,0 +1,183 @@
+//! `pixelrnn data`: what a data set is understood as.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use pixelrnn::training::data::{self, Dataset, Images, Spec, Split};
+use pixelrnn::{Array, files};
+use serde_json::{Map, Value, json};
+
+use super::sample::Grid;
+use crate::exit::{ExitCode, Failure, usage};
+use crate::out::Out;
+use crate::parse;
+use crate::table::{Align, Table, grouped};
+
+/// Rows and columns of the picture.
+const ROWS: usize = 10;
+const COLUMNS: usize = 10;
+
+/// Classes whose images are counted.
+const MOST_CLASSES: usize = 10_000;
+
+/// Show what a data set is understood as
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("\
+Prints the images of each split and class, their shape and levels, and warnings. With `--picture`, a
+grid of images: a row per class where there are labels, otherwise images from the whole split.
+
+{}
+Example:
+  pixelrnn data images:photos,crop=140x140,size=64x64 --picture photos.png", data::help()))]
+pub struct Data {
+    /// The data set
+    #[arg(value_name = "SPEC", value_parser = parse::spec)]
+    spec: Spec,
+    /// Write a grid of images as PNG
+    #[arg(long, value_name = "F.png")]
+    picture: Option<PathBuf>,
+    /// Split of the picture [default: the first one]
+    #[arg(long, value_name = "SPLIT", requires = "picture", value_parser = parse::split())]
+    split: Option<Split>,
+    /// Random seed for what is drawn (`binarize=sample`)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl Data {
+    /// Runs the command.
+    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+        if let Some(path) = &self.picture {
+            if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
+                return usage(format!("{}: the name must end in .png", path.display()));
+            }
+            files::writable(path)?;
+        }
+        let data = self.spec.load(self.seed).map_err(Failure::data)?;
+        if let Some(path) = &self.picture {
+            let split = self.split.or(data.splits().first().copied()).unwrap_or(Split::Train);
+            let images = data.images(split).map_err(Failure::data)?;
+            let (shown, columns) = shown(&data, images);
+            let array = array(images, &shown)?;
+            let grid = match columns {
+                Some(columns) => Grid::rows(&array, columns, images.levels()),
+                None => Grid::square(&array, images.levels()),
+            };
+            files::write(path, &grid.png(path)?)?;
+        }
+        let object = json!({
+            "data": data.name(),
+            "splits": splits(&data),
+            "classes": data.classes(),
+            "class_names": data.class_names(),
+            "class_counts": class_counts(&data),
+            "shape": [data.shape().height, data.shape().width, data.shape().colours],
+            "levels": data.levels(),
+            "selection": data.selection(),
+            "sha256": data.fingerprint(),
+            "warnings": data.warnings(),
+        });
+        out.answer(&text(&data), &object)?;
+        Ok(ExitCode::Good)
+    }
+}
+
+/// Images of each split; training images as a run is trained on them are those that do not validate.
+fn splits(data: &Dataset) -> Map<String, Value> {
+    let present = data.splits().into_iter();
+    present.map(|split| (split.name().to_string(), json!(count(data, split)))).collect()
+}
+
+fn count(data: &Dataset, split: Split) -> usize {
+    let all = data.images(split).map_or(0, Images::count);
+    if split == Split::Train { all - data.shared() } else { all }
+}
+
+/// For each split with labels, how many images each class has.
+fn class_counts(data: &Dataset) -> Map<String, Value> {
+    let data = data.clone().hold_out();
+    // Numbers that are no classes would make a list without end.
+    let classes = data.classes().unwrap_or(0).min(MOST_CLASSES);
+    let mut all = Map::new();
+    for split in data.splits() {
+        let Some(labels) = data.images(split).ok().and_then(Images::labels) else { continue };
+        let mut counts = vec![0usize; classes];
+        for &label in labels {
+            if let Some(count) = counts.get_mut(label as usize) {
+                *count += 1;
+            }
+        }
+        all.insert(split.name().to_string(), json!(counts));
+    }
+    all
+}
+
+fn text(data: &Dataset) -> String {
+    let mut text = format!("{}: {}, {} levels\n", data.name(), data.shape(), data.levels());
+    let mut table = Table::new([("split", Align::Left), ("images", Align::Right)]);
+    for split in data.splits() {
+        table.row([split.name().to_string(), grouped(count(data, split))]);
+    }
+    text.push_str(&format!("{table}"));
+    if let Some(selection) = data.selection() {
+        text.push_str(&format!("{selection}\n"));
+    }
+    match data.classes() {
+        Some(classes) => text.push_str(&by_class(data, classes)),
+        None => text.push_str("no labels\n"),
+    }
+    for warning in data.warnings() {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+/// How many images each class has.
+fn by_class(data: &Dataset, classes: usize) -> String {
+    const SHOWN: usize = 20;
+    let counts = class_counts(data);
+    let mut text = format!(
+        "{}:\n",
+        if classes == 1 { "1 class".to_string() } else { format!("{} classes", grouped(classes)) }
+    );
+    for class in 0..classes.min(SHOWN) {
+        let name = data.class_names().get(class).map(|name| format!(" {name}"));
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(split, counts)| format!("{} {split}", counts[class].as_u64().unwrap_or(0)))
+            .collect();
+        text.push_str(&format!("  {class}{}: {}\n", name.unwrap_or_default(), counts.join(", ")));
+    }
+    if classes > SHOWN {
+        text.push_str(&format!("  and {} more\n", grouped(classes - SHOWN)));
+    }
+    text
+}
+
+/// The images of the grid, and its columns: of each of the first classes as many as the smallest of
+/// them has, or images at equal distances in a square.
+fn shown(data: &Dataset, images: Images) -> (Vec<usize>, Option<usize>) {
+    let Some(labels) = images.labels().filter(|_| data.classes().is_some_and(|n| n > 1)) else {
+        let most = (ROWS * COLUMNS).min(images.count());
+        return ((0..most).map(|at| at * images.count() / most.max(1)).collect(), None);
+    };
+    let of = |class: u32| -> Vec<usize> {
+        let members = labels.iter().enumerate().filter(move |(_, label)| **label == class);
+        members.map(|(index, _)| index).take(COLUMNS).collect()
+    };
+    let classes: BTreeSet<u32> = labels.iter().copied().collect();
+    let rows: Vec<Vec<usize>> = classes.into_iter().take(ROWS).map(of).collect();
+    let columns = rows.iter().map(Vec::len).min().unwrap_or(1);
+    (rows.into_iter().flat_map(|row| row.into_iter().take(columns)).collect(), Some(columns))
+}
+
+fn array(images: Images, shown: &[usize]) -> Result<Array, Failure> {
+    let shape = images.shape();
+    let size = vec![shown.len(), shape.height, shape.width, shape.colours];
+    let mut array = Array::zeros(size);
+    for (mut to, &index) in array.outer_iter_mut().zip(shown) {
+        let pixels = images.image(index).map_err(Failure::data)?;
+        to.iter_mut().zip(pixels).for_each(|(to, level)| *to = f32::from(level));
+    }
+    Ok(array)
+}

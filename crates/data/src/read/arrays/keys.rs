@@ -1,0 +1,50 @@
+//! What the names of arrays say.
+
+use crate::dataset::Split;
+
+/// What an array is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Role {
+    /// The images of a split.
+    Images(Split),
+    /// The labels of a split.
+    Labels(Split),
+    /// Labels of whatever is there.
+    AnyLabels,
+}
+
+/// Words for splits, in names of arrays, files and folders.
+pub const SPLITS: [(Split, &[&str]); 3] = [
+    (Split::Train, &["train", "training", "trn"]),
+    (Split::Valid, &["valid", "val", "validation", "dev"]),
+    (Split::Test, &["test", "testing", "tst"]),
+];
+
+const IMAGES: [&str; 13] = [
+    "", "x", "image", "images", "img", "imgs", "data", "pixels", "input", "inputs", "features",
+    "set", "arr",
+];
+
+const LABELS: [&str; 8] = ["y", "label", "labels", "lbl", "target", "targets", "class", "classes"];
+
+/// What the name of an array says; nothing if it could be anything.
+pub fn role(key: &str) -> Option<Role> {
+    let plain: String =
+        key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    if LABELS.contains(&plain.as_str()) {
+        return Some(Role::AnyLabels);
+    }
+    let words = SPLITS.iter().flat_map(|(split, words)| words.iter().map(|word| (*split, *word)));
+    words
+        .flat_map(|(split, word)| {
+            let rest = [plain.strip_prefix(word), plain.strip_suffix(word)];
+            rest.into_iter().flatten().map(move |rest| (split, rest))
+        })
+        .find_map(|(split, rest)| {
+            if IMAGES.contains(&rest) {
+                Some(Role::Images(split))
+            } else {
+                LABELS.contains(&rest).then_some(Role::Labels(split))
+            }
+        })
+}

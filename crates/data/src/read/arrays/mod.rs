@@ -1,0 +1,13 @@
+//! `npy` and `npz`: arrays of NumPy.
+
+mod advice;
+mod elements;
+mod keys;
+mod layout;
+mod npy;
+mod npz;
+
+pub use keys::SPLITS;
+pub use layout::{Layout, layout, planes_to_pixels};
+pub use npy::read as npy;
+pub use npz::read as npz;

@@ -1,0 +1,300 @@
+//! `npy:FILE`, and the arrays in an `.npz`: NumPy's format, versions 1 to 3.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::advice::Seen;
+use super::elements::Elements;
+use super::{Layout, layout, planes_to_pixels};
+use crate::dataset::Split;
+use crate::error::{Absence, DataError, Place};
+use crate::read::Request;
+use crate::read::input::Input;
+use crate::read::part::{Decode, Open, Part, REACH, Raw, Records};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// NumPy itself refuses longer headers.
+const MAX_HEADER: u64 = 10_000;
+
+/// What stands before the elements.
+#[derive(Clone, Debug)]
+struct Header {
+    elements: String,
+    fortran: bool,
+    dims: Vec<u64>,
+    /// Bytes of the header.
+    length: u64,
+}
+
+/// An array whose header was read.
+#[derive(Clone)]
+pub struct NpyArray {
+    pub place: Place,
+    header: Header,
+    open: Open,
+    skim: Open,
+}
+
+/// Reads a file whose one array is all training images.
+pub fn read(request: &Request) -> Result<Raw, DataError> {
+    let path = request.path;
+    let single = || Err(Absence::Single { path: path.to_path_buf(), holds: Split::Train });
+    let array = NpyArray::file(path)?;
+    let (mut part, note) = array.images(request)?;
+    if let Some(name) = &request.spec.labels {
+        let beside = path.with_file_name(name);
+        let labels = NpyArray::file(&if beside.exists() { beside } else { PathBuf::from(name) })?;
+        labels.label(&mut part)?;
+    }
+    Ok(Raw {
+        levels: request.spec.range.map(|_| 256),
+        train: Ok(part),
+        valid: single(),
+        test: single(),
+        class_names: Vec::new(),
+        warnings: note.into_iter().collect(),
+    })
+}
+
+impl NpyArray {
+    /// The array of a file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no array of NumPy.
+    pub fn file(path: &Path) -> Result<NpyArray, DataError> {
+        let path = path.to_path_buf();
+        let open: Open = Arc::new(move || Input::open(&path));
+        NpyArray::new(open.clone(), open)
+    }
+
+    /// An array behind a way to open it, with and without checks of what is read.
+    ///
+    /// # Errors
+    /// It cannot be read or is no array of NumPy.
+    pub fn new(open: Open, skim: Open) -> Result<NpyArray, DataError> {
+        let mut input = skim()?;
+        let header = header(&mut input)?;
+        Ok(NpyArray { place: input.place().clone(), header, open, skim })
+    }
+
+    /// Shape and type, as in `200 x 28 x 28, |u1`.
+    pub fn about(&self) -> String {
+        let dims: Vec<String> = self.header.dims.iter().map(u64::to_string).collect();
+        format!("{}, {}", dims.join(" x "), self.header.elements)
+    }
+
+    /// Whether its shape is that of images.
+    pub fn may_be_images(&self) -> bool {
+        layout(&self.place, &self.header.dims).is_ok()
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        self.header.dims.first().copied().unwrap_or(0)
+    }
+
+    /// As images, and what was concluded about their layout.
+    ///
+    /// # Errors
+    /// Its type, shape or order is not one of images, or its length is wrong.
+    pub fn images(&self, request: &Request) -> Result<(Part, Option<String>), DataError> {
+        let (place, header) = (self.place.clone(), &self.header);
+        let Some(elements) = Elements::parse(&header.elements) else {
+            let found = header.elements.clone();
+            let advice = "which are not numbers: save the images as u8".to_string();
+            return Err(DataError::Elements { place, found, advice });
+        };
+        let Layout { count, shape, planar, note } = layout(&place, &header.dims)?;
+        // One column or one row is the same in both orders.
+        if header.fortran && header.dims.iter().filter(|&&n| n > 1).count() > 1 {
+            let what = "it is in Fortran's order; save it with `numpy.ascontiguousarray(a)`";
+            return Err(DataError::Unsupported { place, what: what.to_string() });
+        }
+        let mut input = (self.skim)()?;
+        input.skip(header.length)?;
+        let mut dims = header.dims.clone();
+        dims.push(elements.width as u64);
+        input.declare(&dims)?;
+        let range = request.spec.range;
+        let array = self.clone();
+        let plain = elements.are_bytes() && range.is_none();
+        let decode: Option<Decode> = match (plain, planar) {
+            (true, false) => None,
+            (true, true) => Some(Box::new(move |bytes| Ok(planes_to_pixels(bytes, shape)))),
+            (false, _) => Some(Box::new(move |bytes| {
+                let levels = array.levels(elements, range, bytes)?;
+                Ok(if planar { planes_to_pixels(&levels, shape) } else { levels })
+            })),
+        };
+        let records = Records {
+            open: self.open.clone(),
+            skim: self.skim.clone(),
+            head: header.length,
+            stride: shape.values() as u64 * elements.width as u64,
+            count,
+            shape,
+            decode,
+        };
+        Ok((Part { place, count, labels: None, pixels: Box::new(records) }, note))
+    }
+
+    /// Values as levels: as they are if they are whole numbers from 0 to 255, or as the range says.
+    fn levels(
+        &self,
+        elements: Elements,
+        range: Option<(f64, f64)>,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, DataError> {
+        let level = |value: f64| {
+            let level = match range {
+                Some((low, high)) => ((value - low) / (high - low) * 255.0).round(),
+                None => value,
+            };
+            let fits = (0.0..=255.0).contains(&level) && level.fract() == 0.0;
+            fits.then_some(level as u8).ok_or(value)
+        };
+        let levels: Result<Vec<u8>, f64> = elements.numbers(bytes).map(level).collect();
+        levels.map_err(|value| match range {
+            Some((low, high)) => {
+                DataError::OutsideRange { place: self.place.clone(), value, low, high }
+            }
+            None => self.refuse(elements),
+        })
+    }
+
+    /// Says what the values are and what to do about it.
+    fn refuse(&self, elements: Elements) -> DataError {
+        let mut seen = Seen::default();
+        let mut look = || -> Result<(), DataError> {
+            let mut input = (self.skim)()?;
+            input.skip(self.header.length)?;
+            let piece = elements.width as u64 * (1 << 16);
+            for _ in 0..REACH / piece {
+                let bytes = input.up_to(piece)?;
+                if bytes.is_empty() {
+                    break;
+                }
+                seen.see(elements.numbers(&bytes));
+            }
+            Ok(())
+        };
+        match look() {
+            Ok(()) => DataError::Elements {
+                place: self.place.clone(),
+                found: self.header.elements.clone(),
+                advice: seen.advice(),
+            },
+            Err(error) => error,
+        }
+    }
+
+    /// Gives a part the classes that this array holds.
+    ///
+    /// # Errors
+    /// They are not one whole number for each image.
+    pub fn label(&self, part: &mut Part) -> Result<(), DataError> {
+        let place = self.place.clone();
+        let unsupported = |what: &str| {
+            Err(DataError::Unsupported { place: place.clone(), what: what.to_string() })
+        };
+        let dims = &self.header.dims;
+        let elements = match Elements::parse(&self.header.elements) {
+            Some(elements) if elements.are_whole() => elements,
+            _ => {
+                return unsupported(
+                    "labels must be whole numbers; save them with `.astype('int64')`",
+                );
+            }
+        };
+        if dims.iter().filter(|&&n| n != 1).count() > 1 {
+            return unsupported(
+                "labels must be one number per image: save one-hot labels with `.argmax(1)`",
+            );
+        }
+        let found = dims.iter().product::<u64>();
+        if found != part.count as u64 {
+            let (found, images) = (usize::try_from(found).unwrap_or(usize::MAX), part.count);
+            return Err(DataError::LabelCount { place, found, images });
+        }
+        let mut input = (self.open)()?;
+        input.skip(self.header.length)?;
+        let bytes = input.rest(&[found, elements.width as u64])?;
+        let fits = |label: f64| (0.0..16_777_216.0).contains(&label).then_some(label as u32);
+        match elements.numbers(&bytes).map(fits).collect::<Option<Vec<u32>>>() {
+            Some(labels) => part.label(place, labels),
+            None => unsupported("labels must be numbers from 0 to 16,777,215"),
+        }
+    }
+
+    /// As a single whole number.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn number(&self) -> Result<Option<u64>, DataError> {
+        let elements = Elements::parse(&self.header.elements).filter(|e| e.are_whole());
+        let (Some(elements), true) = (elements, self.header.dims.iter().all(|&n| n == 1)) else {
+            return Ok(None);
+        };
+        let mut input = (self.open)()?;
+        input.skip(self.header.length)?;
+        let bytes = input.rest(&[elements.width as u64])?;
+        let number = elements.numbers(&bytes).next().unwrap_or(-1.0);
+        Ok((number >= 0.0).then_some(number as u64))
+    }
+}
+
+fn header(input: &mut Input) -> Result<Header, DataError> {
+    let found = input.up_to(MAGIC.len() as u64)?;
+    if found != MAGIC {
+        let (place, expected) = (input.place().clone(), "an array of NumPy (.npy)");
+        return Err(DataError::Magic { place, expected, found: more(input, found) });
+    }
+    let version = input.exactly(2)?;
+    let wide = match version[0] {
+        1 => 2,
+        2 | 3 => 4,
+        _ => {
+            let what = "its version of NumPy's format is newer than 3";
+            return Err(DataError::Unsupported { place: input.place().clone(), what: what.into() });
+        }
+    };
+    let length = input.exactly(wide)?;
+    let length = length.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte));
+    let damaged = |input: &Input, what| DataError::Damaged { place: input.place().clone(), what };
+    if length > MAX_HEADER {
+        return Err(damaged(input, "its header is longer than any of NumPy's"));
+    }
+    let text = String::from_utf8_lossy(&input.exactly(length)?).into_owned();
+    let header = parse(&text).map(|header| Header { length: 8 + wide + length, ..header });
+    header
+        .ok_or_else(|| damaged(input, "its header does not give `descr`, `fortran_order`, `shape`"))
+}
+
+/// `{'descr': '|u1', 'fortran_order': False, 'shape': (1500, 8, 8), }`.
+fn parse(text: &str) -> Option<Header> {
+    let after = |key: &str| {
+        let (_, rest) = text.split_once(&format!("'{key}'"))?;
+        Some(rest.trim_start().strip_prefix(':')?.trim_start())
+    };
+    let elements = after("descr")?;
+    let elements = match elements.strip_prefix('\'') {
+        Some(rest) => rest.split_once('\'')?.0.to_string(),
+        None => "a record of several fields".to_string(),
+    };
+    let order = after("fortran_order")?;
+    let fortran = order.starts_with("True");
+    if !fortran && !order.starts_with("False") {
+        return None;
+    }
+    let (dims, _) = after("shape")?.strip_prefix('(')?.split_once(')')?;
+    let dims = dims.split(',').map(str::trim).filter(|n| !n.is_empty());
+    let dims = dims.map(|n| n.trim_end_matches('L').parse().ok()).collect::<Option<Vec<u64>>>()?;
+    Some(Header { elements, fortran, dims, length: 0 })
+}
+
+/// What an error shows of a file that is something else: its beginning.
+fn more(input: &mut Input, mut found: Vec<u8>) -> Vec<u8> {
+    found.extend(input.up_to(16).unwrap_or_default());
+    found
+}
