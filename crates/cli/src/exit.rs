@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use pixelrnn::internal::onnx::depend::DependError;
+use pixelrnn_check::DependError;
 
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pixelrnn::Causality;
-use pixelrnn::internal::onnx::depend::{
+use pixelrnn_check::{
     DependError, Hop, Layout, Options, Position, analyse, condense, trace,
 };
 use pixelrnn::internal::passes::Place;

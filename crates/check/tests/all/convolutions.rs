@@ -1,6 +1,6 @@
 //! Masked convolutions, right and wrong.
 
-use pixelrnn_onnx::depend::{Options, Position, condense, trace};
+use pixelrnn_check::{Options, Position, condense, trace};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
 use super::build::{Net, blind, info, ints, leaks, mask, reads, weights};
@@ -128,5 +128,5 @@ fn a_leak_has_a_way_back() {
     assert!(!hops[0].passes && hops[1].passes);
     assert_eq!(condense(&hops, 2).len(), 2);
     let none = trace(&bytes, &Options::default(), p(3, 3), p(20, 20));
-    assert_eq!(none, Err(pixelrnn_onnx::depend::DependError::Independent));
+    assert_eq!(none, Err(pixelrnn_check::DependError::Independent));
 }

@@ -1,6 +1,6 @@
 //! Where colours, rows, columns and levels lie.
 
-use pixelrnn_onnx::depend::{DependError, Layout, Options, analyse};
+use pixelrnn_check::{DependError, Layout, Options, analyse};
 
 use super::build::{Net, ints, reads};
 

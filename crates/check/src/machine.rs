@@ -8,7 +8,7 @@ use super::literal;
 use super::ops;
 use super::store::Store;
 use super::tensor::Tensor;
-use crate::proto::{GraphProto, NodeProto};
+use pixelrnn_onnx::proto::{GraphProto, NodeProto};
 
 /// What running needs besides values.
 pub(super) struct Machine {

@@ -1,6 +1,6 @@
 //! What is refused, and how.
 
-use pixelrnn_onnx::depend::{DependError, Options, Position, Problem, analyse, trace};
+use pixelrnn_check::{DependError, Options, Position, Problem, analyse, trace};
 use pixelrnn_onnx::proto::tensor_proto::DataLocation;
 
 use super::build::{Net, body, int, ints, leaks, mask};

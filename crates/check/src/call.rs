@@ -5,7 +5,7 @@ use super::literal;
 use super::machine::{Machine, Scope};
 use super::store::Store;
 use super::tensor::{Tensor, axis};
-use crate::proto::{AttributeProto, GraphProto, NodeProto};
+use pixelrnn_onnx::proto::{AttributeProto, GraphProto, NodeProto};
 
 /// One application of an operator.
 pub(super) struct Call<'c, 'm> {

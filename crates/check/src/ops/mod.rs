@@ -19,7 +19,7 @@ pub(super) use product::Weights;
 use super::call::Operator;
 use super::error::Unsupported;
 use super::machine::{bodies, label};
-use crate::proto::NodeProto;
+use pixelrnn_onnx::proto::NodeProto;
 
 /// The operator of a node, if it is known.
 pub(super) fn find(node: &NodeProto) -> Option<Operator> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::error::DependError;
 use super::machine::label;
-use crate::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
+use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 
 /// Functions inside functions.
 const MAX_DEPTH: usize = 32;

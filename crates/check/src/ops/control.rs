@@ -72,7 +72,7 @@ fn stacked(
 
 /// An empty stack, shaped as the body's result declares.
 fn nothing(body: &Body, result: usize) -> Result<Tensor, Problem> {
-    use crate::proto::type_proto::Value;
+    use pixelrnn_onnx::proto::type_proto::Value;
     let info = body.graph.output.get(result).and_then(|o| o.r#type.as_ref()?.value.as_ref());
     let Some(Value::TensorType(ty)) = info else {
         return Err(Problem::Form("stacks the results of no step"));

@@ -16,7 +16,7 @@ use super::ops;
 use super::store::{Cell, EMPTY, El, Store};
 use super::tensor::{Data, Tensor, strides};
 use super::{Options, Position};
-use crate::proto::NodeProto;
+use pixelrnn_onnx::proto::NodeProto;
 
 /// Bins of one round.
 const BINS: usize = 256;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pixelrnn_graph::{Init, Role, Type};
-use pixelrnn_onnx::depend::{Options, analyse};
+use pixelrnn_check::{Options, analyse};
 use pixelrnn_onnx::proto::{GraphProto, ModelProto};
 use pixelrnn_onnx::{EncodeOptions, Literal, OnnxGraph, OnnxOp, Scan, encode};
 use prost::Message;

@@ -5,7 +5,7 @@ use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, NodeProto};
 use prost::Message;
 
 use super::build::{Net, body, floats, info, int, ints, model, reads, whole};
-use pixelrnn_onnx::depend::{Options, analyse};
+use pixelrnn_check::{Options, analyse};
 
 /// A model of one colour, 2 x 2, and what its outputs read.
 fn reading(build: impl FnOnce(&mut Net) -> String) -> Vec<Vec<usize>> {

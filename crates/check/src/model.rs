@@ -13,11 +13,11 @@ use super::machine::{Machine, Plan, Scope, constants};
 use super::ops;
 use super::store::{Cell, El, Store};
 use super::tensor::{Data, Tensor, size};
-use crate::proto::tensor_proto::DataType;
-use crate::proto::tensor_shape_proto::Dimension;
-use crate::proto::tensor_shape_proto::dimension::Value as DimValue;
-use crate::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
-use crate::proto::{GraphProto, ModelProto, ValueInfoProto};
+use pixelrnn_onnx::proto::tensor_proto::DataType;
+use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
+use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
+use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
+use pixelrnn_onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 
 /// A decoded model without functions.
 pub(super) struct Model {

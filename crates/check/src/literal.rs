@@ -2,8 +2,8 @@
 
 use super::error::{DependError, Problem};
 use super::tensor::{Kind, Tensor, size};
-use crate::proto::TensorProto;
-use crate::proto::tensor_proto::{DataLocation, DataType};
+use pixelrnn_onnx::proto::TensorProto;
+use pixelrnn_onnx::proto::tensor_proto::{DataLocation, DataType};
 
 /// What elements of an ONNX type are, for this analysis.
 pub(super) fn kind(data_type: i32) -> Kind {

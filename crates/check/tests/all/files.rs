@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use pixelrnn_onnx::depend::{Options, analyse, condense, trace};
+use pixelrnn_check::{Options, analyse, condense, trace};
 
 #[test]
 #[ignore = "reads files named in the environment"]

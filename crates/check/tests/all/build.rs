@@ -1,6 +1,6 @@
 //! Small models, written with the wire types.
 
-use pixelrnn_onnx::depend::{Dependence, Options, analyse};
+use pixelrnn_check::{Dependence, Options, analyse};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 use pixelrnn_onnx::proto::tensor_shape_proto::{Dimension, dimension};
 use pixelrnn_onnx::proto::{
