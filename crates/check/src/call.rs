@@ -1,16 +1,19 @@
 //! What an operator sees when it runs: its node, its inputs, the sets.
 
-use super::error::{DependError, Fail, Problem};
-use super::literal;
-use super::machine::{Machine, Scope};
-use super::store::Store;
-use super::tensor::{Tensor, axis};
 use pixelrnn_onnx::proto::{AttributeProto, GraphProto, NodeProto};
 
+use crate::elem::{EXACT, Elem};
+use crate::error::{CheckError, Fail, Problem};
+use crate::item::Item;
+use crate::literal;
+use crate::machine::{Machine, Scope};
+use crate::store::Store;
+use crate::tensor::{Tensor, axis};
+
 /// One application of an operator.
-pub(super) struct Call<'c, 'm> {
+pub(crate) struct Call<'c, 'm> {
     pub node: &'m NodeProto,
-    pub inputs: Vec<Option<Tensor>>,
+    pub inputs: Vec<Option<Item>>,
     pub machine: &'c mut Machine,
     /// The values that a body may capture.
     pub scope: &'c Scope<'m, 'c>,
@@ -25,31 +28,58 @@ impl<'m> Call<'_, 'm> {
         self.machine.opset
     }
 
-    /// A required input.
-    pub fn input(&self, i: usize) -> Result<Tensor, Problem> {
-        self.optional(i).ok_or(Problem::Missing(i))
+    /// A required input, without thin axes.
+    pub fn input(&mut self, i: usize) -> Result<Tensor, Problem> {
+        self.thin(i)?.dense(&mut self.machine.store)
+    }
+
+    /// A required input as it is.
+    pub fn thin(&self, i: usize) -> Result<Tensor, Problem> {
+        match self.inputs.get(i).and_then(Option::as_ref) {
+            None => Err(Problem::Missing(i)),
+            Some(item) => item.tensor().cloned().ok_or(Problem::Form("expects a tensor")),
+        }
     }
 
     /// An input that may be left out.
-    pub fn optional(&self, i: usize) -> Option<Tensor> {
-        self.inputs.get(i).cloned().flatten()
+    pub fn optional(&mut self, i: usize) -> Result<Option<Tensor>, Problem> {
+        if self.has(i) { self.input(i).map(Some) } else { Ok(None) }
+    }
+
+    pub fn has(&self, i: usize) -> bool {
+        self.inputs.get(i).is_some_and(Option::is_some)
+    }
+
+    pub fn item(&self, i: usize) -> Result<&Item, Problem> {
+        self.inputs.get(i).and_then(Option::as_ref).ok_or(Problem::Missing(i))
     }
 
     /// The numbers of a constant input.
-    pub fn numbers(&self, i: usize) -> Result<Option<Vec<f64>>, Problem> {
-        match self.inputs.get(i).and_then(Option::as_ref) {
+    pub fn numbers(&mut self, i: usize) -> Result<Option<Vec<f64>>, Problem> {
+        match self.optional(i)? {
             None => Ok(None),
             Some(t) => t.values().map(|v| Some(v.to_vec())).ok_or(Problem::NotConstant(i)),
         }
     }
 
-    /// The whole numbers of a constant input.
-    pub fn whole(&self, i: usize) -> Result<Option<Vec<i64>>, Problem> {
-        Ok(self.numbers(i)?.map(|v| v.into_iter().map(|x| x as i64).collect()))
+    /// The whole numbers of a constant input. Large ones, which stand for "all", may be inexact.
+    pub fn whole(&mut self, i: usize) -> Result<Option<Vec<i64>>, Problem> {
+        let Some(t) = self.optional(i)? else { return Ok(None) };
+        let store = &self.machine.store;
+        let one = |k| {
+            let el = t.el(store, k);
+            match el.point() {
+                Some(x) => Ok(x as i64),
+                None if el.v.lo >= EXACT => Ok(i64::MAX),
+                None if el.v.hi <= -EXACT => Ok(i64::MIN),
+                None => Err(Problem::NotConstant(i)),
+            }
+        };
+        (0..t.len()).map(one).collect::<Result<_, _>>().map(Some)
     }
 
     /// The one number of a constant input.
-    pub fn number(&self, i: usize) -> Result<Option<f64>, Problem> {
+    pub fn number(&mut self, i: usize) -> Result<Option<f64>, Problem> {
         Ok(self.numbers(i)?.and_then(|v| v.first().copied()))
     }
 
@@ -59,6 +89,10 @@ impl<'m> Call<'_, 'm> {
 
     pub fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).and_then(|a| a.i).unwrap_or(default)
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.int(name, 0) != 0
     }
 
     pub fn float(&self, name: &str, default: f32) -> f64 {
@@ -74,12 +108,27 @@ impl<'m> Call<'_, 'm> {
         self.attribute(name).and_then(|a| a.s.as_deref()).and_then(|s| std::str::from_utf8(s).ok())
     }
 
+    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let list = &self.attribute(name)?.strings;
+        Some(list.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    /// The element type that an attribute names.
+    pub fn elem(&self, name: &'static str) -> Result<Option<Elem>, Problem> {
+        let Some(n) = self.attribute(name).and_then(|a| a.i).filter(|&n| n != 0) else {
+            return Ok(None);
+        };
+        let found = i32::try_from(n).ok().and_then(Elem::from_proto);
+        found.map(Some).ok_or(Problem::Form("has an element type that is not modeled"))
+    }
+
     /// The tensor of an attribute.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, DependError> {
-        self.attribute(name).and_then(|a| a.t.as_ref()).map(literal::read).transpose()
+    pub fn tensor(&mut self, name: &str) -> Result<Option<Tensor>, CheckError> {
+        let Some(proto) = self.attribute(name).and_then(|a| a.t.as_ref()) else { return Ok(None) };
+        literal::read(&mut self.machine.store, proto, self.machine.folder.as_deref()).map(Some)
     }
 
     /// A body.
@@ -93,7 +142,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Axes that moved from an attribute to an input; `None` when given in neither place.
-    pub fn axes(&self, input: usize, rank: usize) -> Result<Option<Vec<usize>>, Problem> {
+    pub fn axes(&mut self, input: usize, rank: usize) -> Result<Option<Vec<usize>>, Problem> {
         let list = match self.ints("axes") {
             Some(list) => Some(list.to_vec()),
             None => self.whole(input)?,
@@ -102,8 +151,13 @@ impl<'m> Call<'_, 'm> {
     }
 }
 
-/// What an operator gives: a tensor for each result.
-pub(super) type Results = Result<Vec<Tensor>, Fail>;
+/// What an operator gives: an item for each result.
+pub(crate) type Results = Result<Vec<Item>, Fail>;
+
+/// One tensor as a result.
+pub(crate) fn one(t: Tensor) -> Results {
+    Ok(vec![Item::Tensor(t)])
+}
 
 /// An operator's abstract semantics.
-pub(super) type Operator = for<'c, 'm> fn(&mut Call<'c, 'm>) -> Results;
+pub(crate) type Operator = for<'c, 'm> fn(&mut Call<'c, 'm>) -> Results;

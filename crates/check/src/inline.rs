@@ -1,10 +1,11 @@
 //! Model-local functions, replaced by their bodies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::error::DependError;
-use super::machine::label;
 use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
+
+use crate::error::CheckError;
+use crate::machine::{bodies, label};
 
 /// Functions inside functions.
 const MAX_DEPTH: usize = 32;
@@ -15,32 +16,48 @@ const MAX_NODES: usize = 1 << 21;
 ///
 /// # Errors
 /// Functions that call themselves, or grow without bound.
-pub(super) fn inline(
+pub(crate) fn inline(
     graph: &mut GraphProto,
     functions: &[FunctionProto],
-) -> Result<(), DependError> {
+) -> Result<(), CheckError> {
     if functions.is_empty() {
         return Ok(());
     }
     let table = functions.iter().map(|f| ((f.domain(), f.name()), f)).collect();
-    let mut inliner = Inliner { functions: table, calls: 0, nodes: 0 };
+    let mut taken = HashSet::new();
+    collect(graph, &mut taken);
+    let mut inliner = Inliner { functions: table, taken, calls: 0, nodes: 0 };
     graph.node = inliner.list(std::mem::take(&mut graph.node), 0)?;
     Ok(())
 }
 
+/// Every name that a value of a graph has.
+fn collect(graph: &GraphProto, taken: &mut HashSet<String>) {
+    taken.extend(graph.input.iter().map(|i| i.name().to_string()));
+    taken.extend(graph.initializer.iter().map(|t| t.name().to_string()));
+    for node in &graph.node {
+        taken.extend(node.input.iter().chain(&node.output).cloned());
+        for body in bodies(node) {
+            collect(body, taken);
+        }
+    }
+}
+
 struct Inliner<'f> {
     functions: HashMap<(&'f str, &'f str), &'f FunctionProto>,
+    /// Names of values: an inlined one must not meet them.
+    taken: HashSet<String>,
     calls: usize,
     nodes: usize,
 }
 
 impl Inliner<'_> {
-    fn list(&mut self, nodes: Vec<NodeProto>, depth: usize) -> Result<Vec<NodeProto>, DependError> {
+    fn list(&mut self, nodes: Vec<NodeProto>, depth: usize) -> Result<Vec<NodeProto>, CheckError> {
         let mut out = Vec::with_capacity(nodes.len());
         for mut node in nodes {
             self.nodes += 1;
             if depth > MAX_DEPTH || self.nodes > MAX_NODES {
-                return Err(DependError::Recursion(label(&node)));
+                return Err(CheckError::Recursion(label(&node)));
             }
             for body in node.attribute.iter_mut().filter_map(|a| a.g.as_mut()) {
                 body.node = self.list(std::mem::take(&mut body.node), depth)?;
@@ -49,7 +66,7 @@ impl Inliner<'_> {
                 None => out.push(node),
                 Some(function) => {
                     self.calls += 1;
-                    let body = expand(function, &node, self.calls);
+                    let body = expand(function, &node, self.calls, &mut self.taken);
                     out.extend(self.list(body, depth + 1)?);
                 }
             }
@@ -59,7 +76,12 @@ impl Inliner<'_> {
 }
 
 /// The nodes of one call: values renamed, attributes filled in.
-fn expand(function: &FunctionProto, call: &NodeProto, number: usize) -> Vec<NodeProto> {
+fn expand(
+    function: &FunctionProto,
+    call: &NodeProto,
+    number: usize,
+    taken: &mut HashSet<String>,
+) -> Vec<NodeProto> {
     let caller = label(call);
     let mut names: HashMap<String, String> = HashMap::new();
     let actual = |list: &[String], i: usize| list.get(i).cloned().unwrap_or_default();
@@ -88,7 +110,7 @@ fn expand(function: &FunctionProto, call: &NodeProto, number: usize) -> Vec<Node
         let given = call.attribute.iter().find(|a| a.name() == name);
         given.or_else(|| function.attribute_proto.iter().find(|a| a.name() == name))
     };
-    let mut renamer = Renamer { names, prefix: format!("{caller}.{number}/") };
+    let mut renamer = Renamer { names, prefix: format!("{caller}.{number}/"), taken };
     let mut nodes: Vec<NodeProto> = function.node.clone();
     for node in &mut nodes {
         node.name = Some(format!("{caller}/{}", label(node)));
@@ -101,15 +123,22 @@ fn expand(function: &FunctionProto, call: &NodeProto, number: usize) -> Vec<Node
     nodes
 }
 
-struct Renamer {
+struct Renamer<'t> {
     names: HashMap<String, String>,
     prefix: String,
+    taken: &'t mut HashSet<String>,
 }
 
-impl Renamer {
+impl Renamer<'_> {
     fn name(&mut self, name: &mut String) {
         if !name.is_empty() {
-            let fresh = || format!("{}{name}", self.prefix);
+            let fresh = || {
+                let mut fresh = format!("{}{name}", self.prefix);
+                while !self.taken.insert(fresh.clone()) {
+                    fresh.push('+');
+                }
+                fresh
+            };
             *name = self.names.entry(name.clone()).or_insert_with(fresh).clone();
         }
     }

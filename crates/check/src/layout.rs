@@ -92,7 +92,7 @@ impl fmt::Display for Layout {
 
 /// Colours, height, width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
+pub(crate) struct Size {
     pub colours: usize,
     pub height: usize,
     pub width: usize,
@@ -100,12 +100,14 @@ pub(super) struct Size {
 
 /// Where in a tensor a value of the image lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placement {
+pub(crate) struct Placement {
     colour: usize,
     row: usize,
     column: usize,
     level: usize,
     pub levels: usize,
+    /// Whether colors are not told apart: one place for each pixel.
+    pub whole: bool,
 }
 
 impl Placement {
@@ -117,11 +119,11 @@ impl Placement {
 
 impl Layout {
     /// How a shape without its batch axis is an image of a given size.
-    pub(super) fn place(&self, shape: &[usize], size: Size) -> Option<Placement> {
+    pub(crate) fn place(&self, shape: &[usize], size: Size) -> Option<Placement> {
         if shape.len() != self.axes.len() {
             return None;
         }
-        let mut p = Placement { colour: 0, row: 0, column: 0, level: 0, levels: 1 };
+        let mut p = Placement { colour: 0, row: 0, column: 0, level: 0, levels: 1, whole: false };
         let mut colours = 1;
         let mut stride = 1usize;
         for (i, (axis, &extent)) in self.axes.iter().zip(shape).enumerate().rev() {
@@ -158,11 +160,12 @@ impl Layout {
                 return None;
             }
         }
-        (colours == size.colours).then_some(p)
+        p.whole = colours != size.colours;
+        Some(p)
     }
 
     /// The extent of an axis, in an image of a given size with one level.
-    pub(super) fn extent(&self, axis: usize, size: Size) -> Option<usize> {
+    pub(crate) fn extent(&self, axis: usize, size: Size) -> Option<usize> {
         let one = |part: &Part| match part {
             Part::Colour => size.colours,
             Part::Row => size.height,
@@ -173,7 +176,7 @@ impl Layout {
     }
 
     /// The size of the image, if this reads a shape without its batch axis as one.
-    pub(super) fn image(&self, shape: &[usize]) -> Option<(Size, Placement)> {
+    pub(crate) fn image(&self, shape: &[usize]) -> Option<(Size, Placement)> {
         let extent = |part: Part| {
             let at = self.axes.iter().position(|a| a[..] == [part]);
             match at {
@@ -186,9 +189,15 @@ impl Layout {
             height: extent(Part::Row)?,
             width: extent(Part::Column)?,
         };
+        if size.colours == 0 || size.height == 0 || size.width == 0 {
+            return None;
+        }
         Some((size, self.place(shape, size)?))
     }
 }
+
+/// The layouts tried for parameters of whole pixels.
+const WHOLE: [&str; 6] = ["lhw", "hwl", "hw", "(hw)l", "l(hw)", "(hw)"];
 
 /// The layouts tried for logits, when none is given.
 const USUAL: [&str; 11] = [
@@ -197,15 +206,33 @@ const USUAL: [&str; 11] = [
 ];
 
 /// Every usual layout that reads a shape as logits, those that read it alike given once.
-pub(super) fn readings(
+pub(crate) fn readings(
     shape: &[usize],
     size: Size,
     levels: Option<usize>,
+    whole: bool,
+) -> Vec<(Layout, Placement)> {
+    if whole {
+        return fitting(&WHOLE, shape, size, levels, true);
+    }
+    let found = fitting(&USUAL, shape, size, levels, false);
+    if found.is_empty() { fitting(&WHOLE, shape, size, levels, true) } else { found }
+}
+
+fn fitting(
+    texts: &[&str],
+    shape: &[usize],
+    size: Size,
+    levels: Option<usize>,
+    whole: bool,
 ) -> Vec<(Layout, Placement)> {
     let mut found: Vec<(Layout, Placement)> = Vec::new();
-    for text in USUAL {
+    for text in texts {
         let Ok(layout) = text.parse::<Layout>() else { continue };
-        let Some(place) = layout.place(shape, size) else { continue };
+        let Some(place) = layout.place(shape, size).filter(|p| p.whole == whole || size.colours == 1)
+        else {
+            continue;
+        };
         let alike = |other: &Placement| {
             // Strides of axes of extent one do not matter.
             let key = |p: &Placement| {

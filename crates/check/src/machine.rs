@@ -1,25 +1,32 @@
 //! Runs graphs on abstract tensors.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
-use super::call::Call;
-use super::error::{DependError, Fail};
-use super::literal;
-use super::ops;
-use super::store::Store;
-use super::tensor::Tensor;
 use pixelrnn_onnx::proto::{GraphProto, NodeProto};
 
+use crate::call::Call;
+use crate::error::{CheckError, Fail, Problem};
+use crate::item::Item;
+use crate::literal;
+use crate::ops;
+use crate::store::Store;
+use crate::tensor::Tensor;
+
 /// What running needs besides values.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     pub store: Store,
     pub opset: i64,
     pub weights: ops::Weights,
+    /// Where files beside the model lie.
+    pub folder: Option<PathBuf>,
+    /// How often the body at work is about to run.
+    repeats: f64,
 }
 
 /// Named values, and those of the graphs around.
-pub(super) struct Scope<'m, 'p> {
-    pub values: HashMap<&'m str, Tensor>,
+pub(crate) struct Scope<'m, 'p> {
+    pub values: HashMap<&'m str, Item>,
     parent: Option<&'p Scope<'m, 'p>>,
 }
 
@@ -29,7 +36,7 @@ impl<'m, 'p> Scope<'m, 'p> {
         Scope { values: HashMap::new(), parent }
     }
 
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
+    pub fn get(&self, name: &str) -> Option<&Item> {
         match self.values.get(name) {
             None => self.parent.and_then(|p| p.get(name)),
             found => found,
@@ -38,7 +45,7 @@ impl<'m, 'p> Scope<'m, 'p> {
 }
 
 /// Which nodes of a graph to run, and which values are dead after each.
-pub(super) struct Plan<'m> {
+pub(crate) struct Plan<'m> {
     pub nodes: Vec<&'m NodeProto>,
     /// For each node of `nodes`.
     dead: Vec<Vec<&'m str>>,
@@ -74,7 +81,7 @@ impl<'m> Plan<'m> {
 
 /// The values that a node reads, those its bodies may capture included; a body's own names are
 /// among them and do no harm.
-pub(super) fn reads(node: &NodeProto) -> Vec<&str> {
+pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> =
         node.input.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
     for body in bodies(node) {
@@ -87,34 +94,39 @@ pub(super) fn reads(node: &NodeProto) -> Vec<&str> {
 }
 
 /// The graphs inside a node.
-pub(super) fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+pub(crate) fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs))
 }
 
 /// A name for a node, when the file gives none.
-pub(super) fn label(node: &NodeProto) -> String {
+pub(crate) fn label(node: &NodeProto) -> String {
     let unnamed = || node.output.iter().find(|o| !o.is_empty()).cloned().unwrap_or_default();
     Some(node.name()).filter(|n| !n.is_empty()).map_or_else(unnamed, str::to_string)
 }
 
-/// The constants of a graph that a plan reads.
-///
-/// # Errors
-/// One of them cannot be read.
-pub(super) fn constants<'m>(
-    graph: &'m GraphProto,
-    plan: &Plan<'m>,
-    results: &[&'m str],
-) -> Result<HashMap<&'m str, Tensor>, DependError> {
-    let mut read: HashMap<&str, ()> = results.iter().map(|&r| (r, ())).collect();
-    read.extend(plan.nodes.iter().flat_map(|n| reads(n)).map(|n| (n, ())));
-    let used = graph.initializer.iter().filter(|t| read.contains_key(t.name()));
-    used.map(|t| Ok((t.name(), literal::read(t)?))).collect()
-}
-
 impl Machine {
-    pub fn new(store: Store, opset: i64) -> Machine {
-        Machine { store, opset, weights: ops::Weights::default() }
+    pub fn new(store: Store, opset: i64, folder: Option<PathBuf>) -> Machine {
+        Machine { store, opset, folder, weights: ops::Weights::default(), repeats: 1.0 }
+    }
+
+    /// The constants of a graph that a plan reads.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn constants<'m>(
+        &mut self,
+        graph: &'m GraphProto,
+        plan: &Plan<'m>,
+        results: &[&'m str],
+    ) -> Result<HashMap<&'m str, Item>, CheckError> {
+        let mut read: HashMap<&str, ()> = results.iter().map(|&r| (r, ())).collect();
+        read.extend(plan.nodes.iter().flat_map(|n| reads(n)).map(|n| (n, ())));
+        let mut constants = HashMap::new();
+        for proto in graph.initializer.iter().filter(|t| read.contains_key(t.name())) {
+            let t = literal::read(&mut self.store, proto, self.folder.as_deref())?;
+            constants.insert(proto.name(), Item::Tensor(t));
+        }
+        Ok(constants)
     }
 
     /// Runs the nodes of a plan; with `keep`, no value is forgotten.
@@ -126,12 +138,12 @@ impl Machine {
         plan: &Plan<'m>,
         scope: &mut Scope<'m, '_>,
         keep: bool,
-    ) -> Result<(), DependError> {
+    ) -> Result<(), CheckError> {
         for (node, dead) in plan.nodes.iter().zip(&plan.dead) {
             let results = self.node(node, scope)?;
-            for (name, tensor) in node.output.iter().zip(results) {
+            for (name, item) in node.output.iter().zip(results) {
                 if !name.is_empty() {
-                    scope.values.insert(name, tensor);
+                    scope.values.insert(name, item);
                 }
             }
             if !keep {
@@ -151,35 +163,54 @@ impl Machine {
         &mut self,
         node: &'m NodeProto,
         scope: &Scope<'m, '_>,
-    ) -> Result<Vec<Tensor>, DependError> {
+    ) -> Result<Vec<Item>, CheckError> {
         let mut inputs = Vec::with_capacity(node.input.len());
         for name in &node.input {
             let found = scope.get(name).cloned();
             if found.is_none() && !name.is_empty() {
                 let value = name.clone();
-                return Err(DependError::UnknownValue { node: label(node), value });
+                return Err(CheckError::UnknownValue { node: label(node), value });
             }
             inputs.push(found);
         }
         let Some(operator) = ops::find(node) else {
             let nodes = ops::unsupported([node].into_iter());
-            return Err(DependError::Unsupported { nodes });
+            return Err(CheckError::Unsupported { nodes });
         };
+        self.store.node = label(node);
         // Scopes nest by reference; a call may add one more level below.
         let scope: &Scope<'m, '_> = scope;
         let outcome = operator(&mut Call { node, inputs, machine: self, scope });
         let outcome = outcome.and_then(|results| {
-            self.store.spend(1 + results.iter().map(Tensor::len).sum::<usize>())?;
+            let sizes = results.iter().flat_map(Item::tensors).map(|t| t.kept.iter().product::<usize>());
+            self.store.work(1 + sizes.sum::<usize>())?;
             Ok(results)
         });
         outcome.map_err(|fail| match fail {
             Fail::Inside(error) => *error,
-            Fail::Here(problem) => DependError::Node {
+            Fail::Here(problem) => CheckError::Node {
                 node: label(node),
                 op_type: node.op_type().to_string(),
                 problem,
             },
         })
+    }
+
+    /// Counts a loop in: its steps times those of the loops around it must be able to end in time.
+    /// Returns what [`Machine::leave_loop`] is to be given.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn enter_loop(&mut self, steps: f64, body: &GraphProto) -> Result<f64, Problem> {
+        let before = self.repeats;
+        let repeats = before * steps.max(1.0);
+        self.store.budget.check_runs(repeats * body.node.len().max(1) as f64)?;
+        self.repeats = repeats;
+        Ok(before)
+    }
+
+    pub fn leave_loop(&mut self, before: f64) {
+        self.repeats = before;
     }
 
     /// Runs a body once: the graph's constants and plan are given, its inputs in order.
@@ -189,14 +220,14 @@ impl Machine {
     pub fn body<'m>(
         &mut self,
         body: &Body<'m>,
-        inputs: impl IntoIterator<Item = Tensor>,
+        inputs: impl IntoIterator<Item = Item>,
         parent: &Scope<'m, '_>,
-    ) -> Result<Vec<Tensor>, Fail> {
+    ) -> Result<Vec<Item>, Fail> {
         let mut scope = Scope { values: body.constants.clone(), parent: Some(parent) };
         scope.values.extend(body.graph.input.iter().map(|i| i.name()).zip(inputs));
         self.run(&body.plan, &mut scope, false)?;
         let result = |&name: &&str| {
-            scope.get(name).cloned().ok_or_else(|| DependError::UnknownValue {
+            scope.get(name).cloned().ok_or_else(|| CheckError::UnknownValue {
                 node: body.graph.name().to_string(),
                 value: name.to_string(),
             })
@@ -206,11 +237,11 @@ impl Machine {
 }
 
 /// A body, made ready to run many times.
-pub(super) struct Body<'m> {
+pub(crate) struct Body<'m> {
     pub graph: &'m GraphProto,
     pub results: Vec<&'m str>,
     plan: Plan<'m>,
-    constants: HashMap<&'m str, Tensor>,
+    constants: HashMap<&'m str, Item>,
 }
 
 impl<'m> Body<'m> {
@@ -218,10 +249,19 @@ impl<'m> Body<'m> {
     ///
     /// # Errors
     /// A constant cannot be read.
-    pub fn new(graph: &'m GraphProto) -> Result<Body<'m>, DependError> {
+    pub fn new(machine: &mut Machine, graph: &'m GraphProto) -> Result<Body<'m>, CheckError> {
         let results: Vec<&str> = graph.output.iter().map(|o| o.name()).collect();
         let plan = Plan::new(graph, &results);
-        let constants = constants(graph, &plan, &results)?;
+        let constants = machine.constants(graph, &plan, &results)?;
         Ok(Body { graph, results, plan, constants })
     }
+}
+
+/// The tensors of items, if all are tensors.
+pub(crate) fn tensors(items: Vec<Item>) -> Result<Vec<Tensor>, Problem> {
+    let one = |item: Item| match item {
+        Item::Tensor(t) => Ok(t),
+        _ => Err(Problem::Form("expects tensors")),
+    };
+    items.into_iter().map(one).collect()
 }

@@ -1,48 +1,56 @@
 //! A file made ready to run: which input is the image, which output holds the logits.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use prost::Message;
-
-use super::Options;
-use super::error::DependError;
-use super::inline;
-use super::layout::{Layout, Placement, Size, readings};
-use super::literal;
-use super::machine::{Machine, Plan, Scope, constants};
-use super::ops;
-use super::store::{Cell, El, Store};
-use super::tensor::{Data, Tensor, size};
-use pixelrnn_onnx::proto::tensor_proto::DataType;
 use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
 use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
 use pixelrnn_onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
+use prost::Message;
+
+use crate::elem::Elem;
+use crate::error::CheckError;
+use crate::inline;
+use crate::item::Item;
+use crate::layout::{Layout, Placement, Size, readings};
+use crate::literal;
+use crate::machine::{Machine, Plan, Scope};
+use crate::ops;
+use crate::options::{Options, Order};
+use crate::report::{InputRole, Role};
+use crate::sets::EMPTY;
+use crate::store::{El, Store};
+use crate::tensor::{Data, Tensor, size};
+use crate::valid;
+use crate::value::Value;
 
 /// A decoded model without functions.
-pub(super) struct Model {
+pub(crate) struct Model {
     graph: GraphProto,
     opset: i64,
 }
 
 /// What is asked of a model.
-pub(super) struct Task<'m> {
+pub(crate) struct Task<'m> {
     pub graph: &'m GraphProto,
     pub opset: i64,
     pub plan: Plan<'m>,
-    /// All constants and inputs but the image.
-    pub values: HashMap<&'m str, Tensor>,
     pub input: &'m str,
-    input_type: &'m TensorType,
+    elem: Elem,
     pub input_shape: Vec<usize>,
     pub output: &'m str,
     pub size: Size,
     pub input_place: Placement,
-    pub parameters: usize,
+    /// Inputs beside the image.
+    others: Vec<&'m ValueInfoProto>,
+    pub order: Option<Order>,
+    range: (f64, f64),
+    /// All inputs, and what they are.
+    pub roles: Vec<InputRole>,
 }
 
-/// An extent, the batch and whatever else is open taken as one; -1 if it is not stated at all.
-pub(super) fn extent(dim: &Dimension) -> Option<i64> {
+/// An extent, the batch and whatever else is open taken as one.
+pub(crate) fn extent(dim: &Dimension) -> Option<i64> {
     match &dim.value {
         Some(DimValue::DimValue(n)) => Some(*n),
         _ => Some(1),
@@ -61,91 +69,112 @@ fn rank(ty: &TensorType) -> Option<usize> {
 }
 
 impl Model {
-    /// Decodes a model and inlines its functions.
+    /// Decodes a model, validates it and inlines its functions.
     ///
     /// # Errors
-    /// No model, no graph, or functions without end.
-    pub fn decode(bytes: &[u8]) -> Result<Model, DependError> {
-        let mut proto =
-            ModelProto::decode(bytes).map_err(|e| DependError::Decode(e.to_string()))?;
-        let mut graph = proto.graph.take().ok_or(DependError::NoGraph)?;
+    /// No model, no graph, no certain meaning, or functions without end.
+    pub fn decode(bytes: &[u8]) -> Result<Model, CheckError> {
+        let mut proto = ModelProto::decode(bytes).map_err(|e| CheckError::Decode(e.to_string()))?;
+        if proto.graph.is_none() {
+            return Err(CheckError::NoGraph);
+        }
+        let opset = valid::opset(&proto)?;
+        let mut graph = proto.graph.take().ok_or(CheckError::NoGraph)?;
         inline::inline(&mut graph, &proto.functions)?;
-        let standard = proto.opset_import.iter().find(|o| matches!(o.domain(), "" | "ai.onnx"));
-        Ok(Model { graph, opset: standard.map_or(18, |o| o.version()) })
+        Ok(Model { graph, opset })
     }
 
     /// Finds input and output and plans the run.
     ///
     /// # Errors
     /// What the options ask for does not exist, or an operator is not known.
-    pub fn task(&self, options: &Options) -> Result<Task<'_>, DependError> {
+    pub fn task(&self, options: &Options) -> Result<Task<'_>, CheckError> {
         let graph = &self.graph;
-        let constant: HashMap<&str, ()> =
-            graph.initializer.iter().map(|t| (t.name(), ())).collect();
+        let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
         let free: Vec<&ValueInfoProto> =
-            graph.input.iter().filter(|i| !constant.contains_key(i.name())).collect();
+            graph.input.iter().filter(|i| !constant.contains(i.name())).collect();
         let image = image_input(&free, options)?;
-        let (input_type, input_shape, size, input_place) = image_shape(image, options)?;
+        let (ty, input_shape, size, input_place) = image_shape(image, options)?;
+        let elem = Elem::from_proto(ty.elem_type()).ok_or_else(|| CheckError::NoInput {
+            wanted: options.input.clone(),
+            inputs: free.iter().map(|i| i.name().to_string()).collect(),
+        })?;
         let names = || graph.output.iter().map(|o| o.name().to_string()).collect();
         let wanted = |o: &&ValueInfoProto| match &options.output {
             Some(name) => o.name() == name,
             None => true,
         };
-        let output = graph.output.iter().find(wanted).ok_or_else(|| DependError::NoOutput {
+        let output = graph.output.iter().find(wanted).ok_or_else(|| CheckError::NoOutput {
             wanted: options.output.clone(),
             outputs: names(),
         })?;
-        let results = [output.name()];
-        let plan = Plan::new(graph, &results);
+        let plan = Plan::new(graph, &[output.name()]);
         let nodes = ops::unsupported(plan.nodes.iter().copied());
         if !nodes.is_empty() {
-            return Err(DependError::Unsupported { nodes });
+            return Err(CheckError::Unsupported { nodes });
         }
-        let mut values = constants(graph, &plan, &results)?;
-        let mut parameters = values.values().map(parameter_count).sum();
-        for info in free.iter().filter(|i| i.name() != image.name()) {
-            if let Some(t) = opaque(info)? {
-                parameters += t.len();
-                values.insert(info.name(), t);
-            }
-        }
+        let others: Vec<&ValueInfoProto> =
+            free.iter().copied().filter(|i| i.name() != image.name()).collect();
+        let roles = free.iter().map(|i| role(i, image.name(), &plan)).collect();
         Ok(Task {
             graph,
             opset: self.opset,
             plan,
-            values,
             input: image.name(),
-            input_type,
+            elem,
             input_shape,
             output: output.name(),
             size,
             input_place,
-            parameters,
+            others,
+            order: options.order,
+            range: options.bounds(),
+            roles,
         })
     }
 }
 
+/// What an input is: the image, a condition, or weights.
+fn role(info: &ValueInfoProto, image: &str, plan: &Plan) -> InputRole {
+    let name = info.name().to_string();
+    let used = plan.nodes.iter().any(|n| crate::machine::reads(n).contains(&info.name()));
+    let role = match tensor_type(info) {
+        _ if info.name() == image => Role::Image,
+        _ if !used => Role::Unused,
+        // Weights have no batch axis that is left open, and are floats.
+        Some(ty) => {
+            let open = ty.shape.as_ref().is_some_and(|s| {
+                s.dim.iter().any(|d| !matches!(d.value, Some(DimValue::DimValue(_))))
+            });
+            let float = Elem::from_proto(ty.elem_type()).is_some_and(Elem::is_float);
+            let one = ty.shape.as_ref().and_then(|s| s.dim.first()).and_then(stated) == Some(1);
+            if float && !open && !(one && rank(ty) <= Some(2)) { Role::Weights } else { Role::Condition }
+        }
+        None => Role::Condition,
+    };
+    InputRole { name, role }
+}
+
 /// A tensor of weights; neither an index nor a mask of zeros and ones.
 fn parameter_count(t: &Tensor) -> usize {
-    let Some(values) = t.values() else { return 0 };
+    let Data::Known(values) = &t.data else { return 0 };
+    let values = &values.list;
     let mask = values.contains(&0.0)
         && values.contains(&1.0)
         && values.iter().all(|&x| x == 0.0 || x == 1.0);
-    if t.kind == super::tensor::Kind::Float && !mask { t.len() } else { 0 }
+    if t.elem.is_float() && !mask { t.len() } else { 0 }
 }
 
 /// The image among the inputs: four axes of floats, or else whatever comes closest.
 fn image_input<'m>(
     free: &[&'m ValueInfoProto],
     options: &Options,
-) -> Result<&'m ValueInfoProto, DependError> {
+) -> Result<&'m ValueInfoProto, CheckError> {
     let is = |i: &&&ValueInfoProto, wanted: usize, floats: bool| {
         tensor_type(i).is_some_and(|t| {
-            let float = matches!(
-                DataType::try_from(t.elem_type()),
-                Ok(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16)
-            );
-            rank(t) == Some(wanted) && (float || !floats)
+            let elem = Elem::from_proto(t.elem_type());
+            let fits = elem.is_some_and(|e| e.is_float() || !floats);
+            rank(t) == Some(wanted) && fits
         })
     };
     let found = match &options.input {
@@ -154,7 +183,7 @@ fn image_input<'m>(
             .into_iter()
             .find_map(|(rank, floats)| free.iter().find(|i| is(i, rank, floats))),
     };
-    found.copied().ok_or_else(|| DependError::NoInput {
+    found.copied().ok_or_else(|| CheckError::NoInput {
         wanted: options.input.clone(),
         inputs: free.iter().map(|i| i.name().to_string()).collect(),
     })
@@ -162,9 +191,9 @@ fn image_input<'m>(
 
 type Image<'m> = (&'m TensorType, Vec<usize>, Size, Placement);
 
-fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<'m>, DependError> {
+fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<'m>, CheckError> {
     let input = || info.name().to_string();
-    let missing = || DependError::NoInput { wanted: Some(input()), inputs: Vec::new() };
+    let missing = || CheckError::NoInput { wanted: Some(input()), inputs: Vec::new() };
     let ty = tensor_type(info).ok_or_else(missing)?;
     let dims = ty.shape.as_ref().map_or(&[][..], |s| &s.dim);
     let given = options.image.map(|[c, h, w]| Size { colours: c, height: h, width: w });
@@ -181,7 +210,7 @@ fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<
     let layout = layout.ok_or_else(missing)?;
     let mut shape = Vec::with_capacity(dims.len());
     for (axis, dim) in dims.iter().enumerate() {
-        let open = || DependError::OpenExtent { input: input(), axis };
+        let open = || CheckError::OpenExtent { input: input(), axis };
         let extent = match (axis, stated(dim), given) {
             (_, Some(n), _) => usize::try_from(n).map_err(|_| open())?,
             (0, None, _) => 1,
@@ -190,7 +219,7 @@ fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<
         };
         shape.push(extent);
     }
-    let fail = || DependError::InputShape {
+    let fail = || CheckError::InputShape {
         input: input(),
         shape: shape.clone(),
         layout: layout.to_string(),
@@ -201,14 +230,14 @@ fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<
         None => layout.image(pixels).ok_or_else(fail)?,
     };
     let whole = size(&shape).map_err(|_| fail())?;
-    if whole == 0 || place.levels != 1 || whole > MAX_IMAGE {
+    if whole == 0 || place.levels != 1 || place.whole || whole > MAX_IMAGE {
         return Err(fail());
     }
     Ok((ty, shape, found, place))
 }
 
 /// Values of an image, batch included.
-const MAX_IMAGE: usize = 1 << 22;
+const MAX_IMAGE: usize = 1 << 24;
 
 fn stated(dim: &Dimension) -> Option<i64> {
     match &dim.value {
@@ -218,42 +247,68 @@ fn stated(dim: &Dimension) -> Option<i64> {
 }
 
 /// An input that is not the image: unknown, and independent of it.
-fn opaque(info: &ValueInfoProto) -> Result<Option<Tensor>, DependError> {
+fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, CheckError> {
     let Some(ty) = tensor_type(info) else { return Ok(None) };
+    let Some(elem) = Elem::from_proto(ty.elem_type()) else { return Ok(None) };
     let dims: Option<Vec<i64>> = ty.shape.iter().flat_map(|s| &s.dim).map(extent).collect();
     let shape = dims.and_then(|d| literal::extents(&d)).unwrap_or_default();
     let name = info.name().to_string();
     size(&shape)
-        .map_err(|_| DependError::Constant { name, reason: "is an input that is too large" })?;
-    Ok(Some(Tensor::opaque(literal::kind(ty.elem_type()), shape)))
+        .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
+    let v = Value::finite_of(elem);
+    Ok(Some(Tensor::filled(store, elem, shape, El::new(EMPTY, v))))
 }
 
 impl<'m> Task<'m> {
+    /// The place of a value in the order of the image: rows, columns, colors.
+    pub fn bit(&self, [c, y, x]: [usize; 3]) -> usize {
+        let Size { colours, width, .. } = self.size;
+        let c = if self.order == Some(Order::Bgr) { colours - 1 - c } else { c };
+        (y * width + x) * colours + c
+    }
+
+    /// Whether unknown weights are inputs.
+    pub fn weights_are_inputs(&self) -> bool {
+        self.roles.iter().any(|r| r.role == Role::Weights)
+    }
+
     /// The image: to each value of the first image of the batch the set that `set` gives.
+    ///
+    /// # Errors
+    /// It does not fit the budget.
     pub fn image(
         &self,
         store: &mut Store,
         mut set: impl FnMut(&mut Store, usize) -> u32,
-    ) -> Tensor {
+    ) -> Result<Tensor, CheckError> {
         let Size { colours, height, width } = self.size;
-        let mut cells = vec![Cell::OPAQUE; self.input_shape.iter().product()];
+        let n = self.input_shape.iter().product();
+        let over = |p| match p {
+            crate::error::Problem::TooLarge(r) => CheckError::TooLarge(r),
+            _ => CheckError::Independent,
+        };
+        store.spend(n).map_err(over)?;
+        let (lo, hi) = self.range;
+        let v = Value::range(lo.max(self.elem.min()), hi.min(self.elem.max()));
+        let v = if v.lo <= v.hi { v } else { Value::finite_of(self.elem) };
+        let opaque = store.cell(El::new(EMPTY, v));
+        let mut cells = vec![opaque; n];
         for y in 0..height {
             for x in 0..width {
                 for c in 0..colours {
-                    let bit = (y * width + x) * colours + c;
-                    let id = set(store, bit);
-                    let cell = store.cell(El::Set(id));
+                    let id = set(store, self.bit([c, y, x]));
+                    let cell = store.cell(El { a: id, b: EMPTY, v });
                     if let Some(slot) = cells.get_mut(self.input_place.element([c, y, x], 0)) {
                         *slot = cell;
                     }
                 }
             }
         }
-        let kind = literal::kind(self.input_type.elem_type());
-        Tensor { kind, shape: self.input_shape.clone(), data: Data::Cells(cells.into()) }
+        Ok(Tensor::cells(store, self.elem, self.input_shape.clone(), cells))
     }
 
-    /// Runs the graph on an image; the scope then holds the output, and with `keep` all else.
+    /// Runs the graph on an image; the scope then holds the output, and with `keep` all else. Also
+    /// gives how many numbers are weights.
     ///
     /// # Errors
     /// A node that cannot run.
@@ -262,16 +317,32 @@ impl<'m> Task<'m> {
         machine: &mut Machine,
         image: Tensor,
         keep: bool,
-    ) -> Result<(Scope<'m, 'm>, Tensor), DependError> {
+    ) -> Result<(Scope<'m, 'm>, Tensor, usize), CheckError> {
         let mut scope = Scope::inside(None);
-        scope.values = self.values.clone();
-        scope.values.insert(self.input, image);
+        let results = [self.output];
+        let constants = machine.constants(self.graph, &self.plan, &results)?;
+        let counts = constants.values().filter_map(Item::tensor).map(parameter_count);
+        let mut parameters: usize = counts.sum();
+        scope.values = constants;
+        for info in &self.others {
+            if let Some(t) = unknown(&mut machine.store, info)? {
+                parameters += t.len();
+                scope.values.insert(info.name(), t.into());
+            }
+        }
+        scope.values.insert(self.input, image.into());
         machine.run(&self.plan, &mut scope, keep)?;
-        let output = scope.get(self.output).cloned().ok_or_else(|| DependError::UnknownValue {
+        let output = scope.get(self.output).and_then(Item::tensor).cloned();
+        let output = output.ok_or_else(|| CheckError::UnknownValue {
             node: self.graph.name().to_string(),
             value: self.output.to_string(),
         })?;
-        Ok((scope, output))
+        let output = output.dense(&mut machine.store).map_err(|p| CheckError::Node {
+            node: self.output.to_string(),
+            op_type: "output".into(),
+            problem: p,
+        })?;
+        Ok((scope, output, parameters))
     }
 
     /// How the output is laid out.
@@ -282,7 +353,7 @@ impl<'m> Task<'m> {
         &self,
         output: &Tensor,
         options: &Options,
-    ) -> Result<(Layout, Placement), DependError> {
+    ) -> Result<(Layout, Placement), CheckError> {
         let Size { colours, height, width } = self.size;
         let (name, shape) = (self.output.to_string(), output.shape.clone());
         let pixels = output.shape.get(1..).unwrap_or(&[]);
@@ -290,12 +361,39 @@ impl<'m> Task<'m> {
             Some(layout) => {
                 layout.place(pixels, self.size).map(|p| (layout.clone(), p)).into_iter().collect()
             }
-            None => readings(pixels, self.size, options.levels),
+            None => readings(pixels, self.size, options.levels, self.order == Some(Order::Pixel)),
         };
         if found.len() > 1 {
             let layouts = found.iter().map(|(l, _)| l.to_string()).collect();
-            return Err(DependError::Ambiguous { output: name, shape, layouts });
+            return Err(CheckError::Ambiguous { output: name, shape, layouts });
         }
-        found.pop().ok_or(DependError::OutputShape { output: name, shape, colours, height, width })
+        found.pop().ok_or(CheckError::OutputShape { output: name, shape, colours, height, width })
     }
 }
+
+/// What the elements of an output depend on: a set for each position, over all its levels.
+pub(crate) fn output_sets(
+    store: &mut Store,
+    output: &Tensor,
+    place: &Placement,
+    size: Size,
+    order: Option<Order>,
+) -> Vec<u32> {
+    let Size { colours, height, width } = size;
+    let per = if place.whole { 1 } else { colours };
+    let mut sets = Vec::with_capacity(height * width * per);
+    for pixel in 0..height * width {
+        for c in 0..per {
+            let c = if order == Some(Order::Bgr) { per - 1 - c } else { c };
+            store.sets.begin();
+            for level in 0..place.levels {
+                let at = place.element([c, pixel / width, pixel % width], level);
+                let el = output.el(store, at);
+                store.add_el(el);
+            }
+            sets.push(store.sets.end());
+        }
+    }
+    sets
+}
+

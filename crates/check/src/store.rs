@@ -1,243 +1,282 @@
-//! Interned sets of image inputs, and the elements that hold them.
+//! Elements of tensors, and what they share: sets, bounds, the budget, what had to be assumed.
 
 use std::collections::HashMap;
 
-use super::error::{Problem, Resource};
+use crate::budget::Budget;
+use crate::elem::Elem;
+use crate::error::Problem;
+use crate::sets::{EMPTY, Sets};
+use crate::value::{Value, coarse};
 
-/// The empty set.
-pub(super) const EMPTY: u32 = 0;
 /// In patterns: a known zero, through which nothing passes.
-pub(super) const DEAD: u32 = u32::MAX;
-/// The bit of a [`Cell`] that says "known".
-const KNOWN: u32 = 1 << 31;
-/// Steps that one analysis may take.
-const WORK: u64 = 1 << 36;
+pub(crate) const DEAD: u32 = u32::MAX;
 
-/// One element of a tensor, packed: a known number, or the set it depends on.
+/// One element of a tensor, packed. What it depends on is the union of two sets, since products of
+/// all pairs would make a set of each pair that nobody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Cell(u32);
+pub(crate) struct Cell {
+    a: u32,
+    b: u32,
+    v: u32,
+}
 
 impl Cell {
-    /// Unknown, but no function of the image.
-    pub const OPAQUE: Cell = Cell(EMPTY);
-
-    pub fn is_known(self) -> bool {
-        self.0 & KNOWN != 0
-    }
+    /// Anything, but no function of the image.
+    pub const OPAQUE: Cell = Cell { a: EMPTY, b: EMPTY, v: 1 };
+    pub const ZERO: Cell = Cell { a: EMPTY, b: EMPTY, v: 0 };
 }
 
 /// One element of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum El {
-    Known(f64),
-    /// Unknown, a function of the inputs in this set.
-    Set(u32),
+pub(crate) struct El {
+    pub a: u32,
+    pub b: u32,
+    pub v: Value,
 }
 
-/// The sets. Equal sets have equal numbers.
-pub(super) struct Store {
-    /// Words of a set.
-    stride: usize,
-    words: Vec<u64>,
-    /// By content hash, the newest set with it; `chain` leads to the older ones.
-    index: HashMap<u64, u32>,
-    chain: Vec<u32>,
-    pairs: HashMap<u64, u32>,
-    numbers: Vec<f64>,
-    number_index: HashMap<u64, u32>,
-    /// The union being formed: distinct members, and when each set was last a member.
-    members: Vec<u32>,
-    stamps: Vec<u32>,
-    now: u32,
-    scratch: Vec<u64>,
-    max_words: usize,
-    full: bool,
-    work: u64,
+impl El {
+    /// A function of a set. What is known depends on nothing.
+    pub fn new(set: u32, v: Value) -> El {
+        El::pair((set, EMPTY), v)
+    }
+
+    pub fn pair((a, b): (u32, u32), v: Value) -> El {
+        if v.point().is_some() { El { a: EMPTY, b: EMPTY, v } } else { El { a, b, v } }
+    }
+
+    pub fn known(x: f64) -> El {
+        El::new(EMPTY, Value::known(x))
+    }
+
+    pub fn point(self) -> Option<f64> {
+        self.v.point()
+    }
+}
+
+/// What may be taken for granted, one step after the other, when bounds do not suffice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Assume {
+    /// No number overflows, and none is NaN.
+    pub finite: bool,
+    /// What is masked by a large negative number weighs nothing in a softmax.
+    pub masks: bool,
+    /// Operators that are not modeled read nothing: an underestimate.
+    pub clear: bool,
+}
+
+impl Assume {
+    pub const NOTHING: Assume = Assume { finite: false, masks: false, clear: false };
+}
+
+/// Something that was taken for granted, where it was first.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Granted {
+    /// Values stay finite at this node.
+    Finite { node: String },
+    /// Scores of this softmax stay above a number.
+    Above { node: String, bound: f64 },
+    /// Scores of this softmax differ by less than a number.
+    Within { node: String, spread: f64 },
+}
+
+/// What assumptions might change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Noticed {
+    /// Something may not be finite.
+    pub infinite: bool,
+    /// Something may be a mask.
+    pub masks: bool,
+}
+
+pub(crate) struct Store {
+    pub sets: Sets,
+    pub budget: Budget,
+    pub assume: Assume,
+    pub granted: Vec<Granted>,
+    pub noticed: Noticed,
+    /// The node at work.
+    pub node: String,
+    /// Operators that were not modeled, with the first node of each.
+    pub uncertain: Vec<(String, String)>,
+    values: Vec<Value>,
+    value_index: HashMap<(u64, u64, bool), u32>,
+    counter: u64,
 }
 
 impl Store {
-    /// Sets over `bits` inputs that may take `memory` bytes together.
-    pub fn new(bits: usize, memory: usize) -> Store {
-        let stride = bits.div_ceil(64).max(1);
-        Store {
-            stride,
-            words: vec![0; stride],
-            index: HashMap::from([(hash(&vec![0; stride]), EMPTY)]),
-            chain: vec![EMPTY],
-            pairs: HashMap::new(),
-            numbers: Vec::new(),
-            number_index: HashMap::new(),
-            members: Vec::new(),
-            stamps: vec![0],
-            now: 0,
-            scratch: vec![0; stride],
-            max_words: (memory / 8).max(stride),
-            full: false,
-            work: 0,
-        }
+    /// Sets over `bits` values.
+    pub fn new(bits: usize, budget: Budget, assume: Assume) -> Store {
+        let mut store = Store {
+            sets: Sets::new(bits, budget.memory()),
+            budget,
+            assume,
+            granted: Vec::new(),
+            noticed: Noticed::default(),
+            node: String::new(),
+            uncertain: Vec::new(),
+            values: Vec::new(),
+            value_index: HashMap::new(),
+            counter: 0,
+        };
+        store.value_id(Value::ZERO);
+        store.value_id(Value::ANY);
+        store
     }
 
-    /// Counts steps.
-    pub fn spend(&mut self, steps: usize) -> Result<(), Problem> {
-        self.work = self.work.saturating_add(steps as u64);
-        if self.full {
-            return Err(Problem::TooLarge(Resource::Memory));
+    /// A number that nothing else has.
+    pub fn ticket(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// Leaves the first tickets to tensors from another store.
+    pub fn skip_tickets(&mut self) {
+        self.counter += 1 << 40;
+    }
+
+    fn overhead(&self) -> usize {
+        self.sets.bytes() + self.values.capacity() * 24 + self.value_index.capacity() * 30
+    }
+
+    /// Counts steps, each of which makes an element.
+    ///
+    /// # Errors
+    /// Out of memory or time.
+    pub fn spend(&mut self, elements: usize) -> Result<(), Problem> {
+        let work = self.sets.take_work() + elements as u64;
+        let others = self.overhead();
+        self.budget.check(work, elements.saturating_mul(size_of::<Cell>()), others)?;
+        if self.sets.is_full() {
+            let limit = self.budget.memory();
+            return Err(Problem::TooLarge(crate::error::Resource::Memory { needed: limit, limit }));
         }
-        if self.work > WORK { Err(Problem::TooLarge(Resource::Work)) } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Counts steps that need no memory.
+    ///
+    /// # Errors
+    /// Out of memory or time.
+    pub fn work(&mut self, steps: usize) -> Result<(), Problem> {
+        let work = self.sets.take_work() + steps as u64;
+        let others = self.overhead();
+        self.budget.check(work, 0, others)
+    }
+
+    pub fn value_id(&mut self, v: Value) -> u32 {
+        let key = (v.lo.to_bits(), v.hi.to_bits(), v.nan);
+        if let Some(&id) = self.value_index.get(&key) {
+            return id;
+        }
+        let id = self.values.len() as u32;
+        self.values.push(v);
+        self.value_index.insert(key, id);
+        id
+    }
+
+    pub fn value(&self, cell: Cell) -> Value {
+        self.value_of(cell.v)
+    }
+
+    pub fn value_of(&self, id: u32) -> Value {
+        self.values.get(id as usize).copied().unwrap_or(Value::ANY)
     }
 
     /// Unpacks an element.
     pub fn el(&self, cell: Cell) -> El {
-        match cell.0 & KNOWN {
-            0 => El::Set(cell.0),
-            _ => {
-                let number = self.numbers.get((cell.0 & !KNOWN) as usize);
-                El::Known(number.copied().unwrap_or(f64::NAN))
-            }
-        }
+        El { a: cell.a, b: cell.b, v: self.value(cell) }
     }
 
     /// Packs an element.
     pub fn cell(&mut self, el: El) -> Cell {
-        match el {
-            El::Set(id) => Cell(id),
-            El::Known(x) => {
-                // One zero: the sign of it changes no dependence.
-                let x = if x == 0.0 { 0.0 } else { x };
-                let next = self.numbers.len() as u32;
-                if next >= KNOWN {
-                    self.full = true;
-                    return Cell::OPAQUE;
-                }
-                let id = *self.number_index.entry(x.to_bits()).or_insert(next);
-                if id == next {
-                    self.numbers.push(x);
-                }
-                Cell(KNOWN | id)
-            }
+        let v = if el.v.point().is_some() { el.v } else { coarse(el.v) };
+        Cell { a: el.a, b: el.b, v: self.value_id(v) }
+    }
+
+    /// The identity of a cell's bounds.
+    pub fn value_key(cell: Cell) -> u32 {
+        cell.v
+    }
+
+    /// A cell with the sets of two others and bounds by number.
+    pub fn merged(&mut self, x: Cell, y: Cell, v: u32, point: bool) -> Cell {
+        if point {
+            return Cell { a: EMPTY, b: EMPTY, v };
         }
+        if y.a == EMPTY || (x.a == y.a && x.b == y.b) {
+            return Cell { v, ..x };
+        }
+        if x.a == EMPTY {
+            return Cell { v, ..y };
+        }
+        if x.b == EMPTY && y.b == EMPTY {
+            return Cell { a: x.a.min(y.a), b: x.a.max(y.a), v };
+        }
+        self.sets.begin();
+        for id in [x.a, x.b, y.a, y.b] {
+            self.sets.add(id);
+        }
+        let (a, b) = self.sets.end_pair();
+        Cell { a, b, v }
+    }
+
+    /// Adds what an element depends on to the union being formed.
+    pub fn add_el(&mut self, el: El) {
+        self.sets.add(el.a);
+        self.sets.add(el.b);
+    }
+
+    /// The union of what some elements depend on.
+    pub fn join(&mut self, els: &[El]) -> u32 {
+        self.sets.begin();
+        for &el in els {
+            self.add_el(el);
+        }
+        self.sets.end()
+    }
+
+    /// One set for all that an element depends on.
+    pub fn set_of(&mut self, el: El) -> u32 {
+        self.sets.union(el.a, el.b)
     }
 
     /// What a cell is in a pattern: [`DEAD`], or its set.
-    pub fn code(&self, cell: Cell) -> u32 {
-        match self.el(cell) {
-            El::Known(0.0) => DEAD,
-            El::Known(_) => EMPTY,
-            El::Set(id) => id,
+    pub fn code(&mut self, cell: Cell) -> u32 {
+        if cell.a == EMPTY {
+            return if self.value(cell).is_zero() { DEAD } else { EMPTY };
         }
+        if cell.b == EMPTY { cell.a } else { self.sets.union(cell.a, cell.b) }
     }
 
-    /// The set of one input.
-    pub fn single(&mut self, bit: usize) -> u32 {
-        self.scratch.fill(0);
-        if let Some(word) = self.scratch.get_mut(bit / 64) {
-            *word |= 1 << (bit % 64);
+    /// Bounds of a result of float arithmetic, kept finite where that is assumed.
+    pub fn settle(&mut self, elem: Elem, v: Value) -> Value {
+        if v.is_finite() || !elem.is_float() || v.point().is_some() {
+            return v;
         }
-        self.intern()
+        self.noticed.infinite = true;
+        if !self.assume.finite {
+            return v;
+        }
+        let node = self.node.clone();
+        self.grant(Granted::Finite { node });
+        let clamp = |x: f64| x.clamp(elem.min(), elem.max());
+        Value { lo: clamp(v.lo), hi: clamp(v.hi), nan: false }
     }
 
-    /// The words of a set.
-    pub fn words(&self, id: u32) -> &[u64] {
-        let start = id as usize * self.stride;
-        self.words.get(start..start + self.stride).unwrap_or(&[])
-    }
-
-    /// How many sets there are.
-    pub fn distinct(&self) -> usize {
-        self.chain.len()
-    }
-
-    /// Begins a union.
-    pub fn begin(&mut self) {
-        self.members.clear();
-        self.now = match self.now.checked_add(1) {
-            Some(now) => now,
-            None => {
-                self.stamps.fill(0);
-                1
+    /// Notes an assumption, once for each node.
+    pub fn grant(&mut self, granted: Granted) {
+        let same = |g: &Granted| match (g, &granted) {
+            (Granted::Finite { .. }, Granted::Finite { .. }) => true,
+            (Granted::Above { node: a, bound: x }, Granted::Above { node: b, bound: y }) => {
+                a == b && x >= y
             }
+            (Granted::Within { node: a, spread: x }, Granted::Within { node: b, spread: y }) => {
+                a == b && x <= y
+            }
+            _ => false,
         };
-    }
-
-    /// Adds a set to the union. The empty set and [`DEAD`] change nothing.
-    pub fn add(&mut self, id: u32) {
-        if id != EMPTY
-            && let Some(stamp) = self.stamps.get_mut(id as usize)
-            && *stamp != self.now
-        {
-            *stamp = self.now;
-            self.members.push(id);
+        if !self.granted.iter().any(same) {
+            self.granted.push(granted);
         }
     }
-
-    /// Ends a union.
-    pub fn end(&mut self) -> u32 {
-        match self.members[..] {
-            [] => EMPTY,
-            [one] => one,
-            [a, b] => self.union(a, b),
-            _ => {
-                self.scratch.fill(0);
-                for &id in &self.members {
-                    let start = id as usize * self.stride;
-                    if let Some(words) = self.words.get(start..start + self.stride) {
-                        self.scratch.iter_mut().zip(words).for_each(|(s, w)| *s |= w);
-                    }
-                }
-                self.intern()
-            }
-        }
-    }
-
-    /// The union of two sets.
-    pub fn union(&mut self, a: u32, b: u32) -> u32 {
-        if a == b || b == EMPTY {
-            return a;
-        }
-        if a == EMPTY {
-            return b;
-        }
-        let key = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-        if let Some(&id) = self.pairs.get(&key) {
-            return id;
-        }
-        let (i, j) = (a as usize * self.stride, b as usize * self.stride);
-        if let (Some(x), Some(y)) =
-            (self.words.get(i..i + self.stride), self.words.get(j..j + self.stride))
-        {
-            self.scratch.iter_mut().zip(x.iter().zip(y)).for_each(|(s, (x, y))| *s = x | y);
-        }
-        let id = self.intern();
-        self.pairs.insert(key, id);
-        id
-    }
-
-    /// The number of the set in `scratch`.
-    fn intern(&mut self) -> u32 {
-        let key = hash(&self.scratch);
-        let newest = self.index.get(&key).copied();
-        let mut at = newest;
-        while let Some(id) = at {
-            if self.words(id) == self.scratch {
-                return id;
-            }
-            at = self.chain.get(id as usize).copied().filter(|&next| next != id);
-        }
-        let id = self.chain.len() as u32;
-        if self.words.len() + self.stride > self.max_words || id >= KNOWN {
-            self.full = true;
-            return EMPTY;
-        }
-        self.words.extend_from_slice(&self.scratch);
-        self.chain.push(newest.unwrap_or(id));
-        self.stamps.push(0);
-        self.index.insert(key, id);
-        id
-    }
-}
-
-fn hash(words: &[u64]) -> u64 {
-    let mix = |h: u64, w: &u64| (h.rotate_left(5) ^ w).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let h = words.iter().fold(0, mix);
-    h ^ h >> 29
 }

@@ -8,15 +8,21 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::error::DependError;
-use super::layout::Size;
-use super::machine::{Machine, Scope, label, reads};
-use super::model::{Model, Task};
-use super::ops;
-use super::store::{Cell, EMPTY, El, Store};
-use super::tensor::{Data, Tensor, strides};
-use super::{Options, Position};
 use pixelrnn_onnx::proto::NodeProto;
+
+use crate::budget::Budget;
+use crate::error::CheckError;
+use crate::item::Item;
+use crate::layout::Size;
+use crate::machine::{Machine, Scope, label, reads};
+use crate::model::{Model, Task};
+use crate::ops;
+use crate::options::Options;
+use crate::report::{Position, Report};
+use crate::sets::EMPTY;
+use crate::store::{Assume, El, Store};
+use crate::tensor::{Data, Tensor, strides};
+use crate::text::shown;
 
 /// Bins of one round.
 const BINS: usize = 256;
@@ -42,42 +48,50 @@ pub struct Hop {
 
 impl std::fmt::Display for Hop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} `{}` {:?}", self.op_type, self.node, self.element)
+        write!(f, "{} `{}` {:?}", shown(&self.op_type), shown(&self.node), self.element)?;
+        match self.doc.lines().next().unwrap_or("") {
+            "" => Ok(()),
+            doc => write!(f, ", {}", shown(doc)),
+        }
     }
 }
 
 /// The way from an output (any of its levels) back to an input value: the nodes passed, the last
 /// one reads the input itself. Where there are several ways, one that stays at its pixel is taken.
+/// The report is one on the same model and options.
 ///
 /// # Errors
-/// Those of [`analyse`](super::analyse); positions outside the image; no way.
+/// Those of [`check_bytes`](crate::check_bytes); positions outside the image; no way.
 pub fn trace(
     bytes: &[u8],
     options: &Options,
+    report: &Report,
     output: Position,
     input: Position,
-) -> Result<Vec<Hop>, DependError> {
+) -> Result<Vec<Hop>, CheckError> {
     let model = Model::decode(bytes)?;
     let task = model.task(options)?;
     let Size { colours, height, width } = task.size;
     for p in [output, input] {
         if p.colour >= colours || p.row >= height || p.column >= width {
-            return Err(DependError::Position { colours, height, width });
+            return Err(CheckError::Position { colours, height, width });
         }
     }
-    let mut machine = Machine::new(Store::new(1, options.memory), task.opset);
-    let marked = (input.row * width + input.column) * colours + input.colour;
-    let one = machine.store.single(0);
-    let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY });
-    let (scope, result) = task.run(&mut machine, image, true)?;
+    let budget = Budget::new(options.memory, options.time);
+    let store = Store::new(1, budget.clone(), report.granted);
+    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let marked = task.bit([input.colour, input.row, input.column]);
+    let one = machine.store.sets.single(0);
+    let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY })?;
+    let (scope, result, _) = task.run(&mut machine, image, true)?;
     let (_, place) = task.output_place(&result, options)?;
     let store = &machine.store;
     let at = [output.colour, output.row, output.column];
     let start = (0..place.levels)
         .map(|level| place.element(at, level))
-        .find(|&e| matches!(result.el(store, e), El::Set(id) if id != EMPTY))
-        .ok_or(DependError::Independent)?;
-    Walk { task: &task, scope: &scope, store, options }.back(start)
+        .find(|&e| result.el(store, e).a != EMPTY)
+        .ok_or(CheckError::Independent)?;
+    Walk { task: &task, scope: &scope, store, budget, assume: report.granted, options }.back(start)
 }
 
 /// The hops of most interest, at most `limit`: first those that only hand elements on are left out,
@@ -98,6 +112,8 @@ struct Walk<'t, 'm> {
     task: &'t Task<'m>,
     scope: &'t Scope<'m, 'm>,
     store: &'t Store,
+    budget: Budget,
+    assume: Assume,
     options: &'t Options,
 }
 
@@ -105,7 +121,7 @@ struct Walk<'t, 'm> {
 type Element<'m> = (&'m str, usize);
 
 impl<'m> Walk<'_, 'm> {
-    fn back(&self, start: usize) -> Result<Vec<Hop>, DependError> {
+    fn back(&self, start: usize) -> Result<Vec<Hop>, CheckError> {
         let mut hops = Vec::new();
         let outputs = |&n: &&'m NodeProto| n.output.iter().map(move |o| (o.as_str(), n));
         let makers: HashMap<&str, &'m NodeProto> =
@@ -113,31 +129,50 @@ impl<'m> Walk<'_, 'm> {
         let (mut value, mut element) = (self.task.output, start);
         while value != self.task.input {
             let Some(&node) = makers.get(value) else {
-                return Err(DependError::UnknownValue {
+                return Err(CheckError::UnknownValue {
                     node: self.task.graph.name().to_string(),
                     value: value.to_string(),
                 });
             };
-            let shape = self.scope.get(value).map(|t| t.shape.clone()).unwrap_or_default();
+            let shape = self.shape(value);
             hops.push(Hop {
                 node: label(node),
                 op_type: node.op_type().to_string(),
                 doc: node.doc_string().to_string(),
                 value: value.to_string(),
-                element: coordinates(element, &shape),
+                element: coordinates(element, &self.kept(value)),
                 shape,
                 passes: ops::passes(node.op_type()),
             });
             if hops.len() > MAX_HOPS {
-                return Err(DependError::Independent);
+                return Err(CheckError::Independent);
             }
             (value, element) = self.source(node, value, element)?;
         }
         Ok(hops)
     }
 
-    fn is_marked(&self, t: &Tensor, i: usize) -> bool {
-        matches!(t.el(self.store, i), El::Set(id) if id != EMPTY)
+    /// The shape of a named value; of a sequence none.
+    fn shape(&self, name: &str) -> Vec<usize> {
+        self.scope.get(name).and_then(Item::tensor).map(|t| t.shape.clone()).unwrap_or_default()
+    }
+
+    /// The same, with thin axes of extent one: elements are numbered in this.
+    fn kept(&self, name: &str) -> Vec<usize> {
+        self.scope.get(name).and_then(Item::tensor).map(|t| t.kept.clone()).unwrap_or_default()
+    }
+
+    /// The marked elements of a named value, thin axes not repeated. Elements of a sequence are
+    /// numbered through.
+    fn marked(&self, name: &str) -> Vec<usize> {
+        let tensors = self.scope.get(name).map_or(&[][..], Item::tensors);
+        let (mut found, mut base) = (Vec::new(), 0);
+        for t in tensors {
+            let n: usize = t.kept.iter().product();
+            found.extend((0..n).filter(|&i| t.el(self.store, i).a != EMPTY).map(|i| base + i));
+            base += n;
+        }
+        found
     }
 
     /// One marked input element that a marked result element of a node reads.
@@ -146,9 +181,9 @@ impl<'m> Walk<'_, 'm> {
         node: &'m NodeProto,
         value: &str,
         element: usize,
-    ) -> Result<Element<'m>, DependError> {
-        let own = self.scope.get(value).map(|t| t.shape.clone()).unwrap_or_default();
-        let here = coordinates(element, &own);
+    ) -> Result<Element<'m>, CheckError> {
+        let own = self.shape(value);
+        let here = coordinates(element, &self.kept(value));
         let mut names: Vec<&str> = Vec::new();
         for name in reads(node) {
             if !names.contains(&name) && self.scope.get(name).is_some() {
@@ -157,15 +192,12 @@ impl<'m> Walk<'_, 'm> {
         }
         let mut candidates: Vec<Element<'m>> = Vec::new();
         for &name in &names {
-            if let Some(t) = self.scope.get(name) {
-                candidates
-                    .extend((0..t.len()).filter(|&i| self.is_marked(t, i)).map(|i| (name, i)));
-            }
+            candidates.extend(self.marked(name).into_iter().map(|i| (name, i)));
         }
         // Elements at the same place first: a path that stands still is the easier one to read.
         candidates.sort_by_cached_key(|&(name, i)| {
-            let shape = self.scope.get(name).map_or(&[][..], |t| &t.shape);
-            Reverse(likeness(i, shape, &here, &own))
+            let kept = self.scope.get(name).and_then(Item::tensor).map(|t| t.kept.clone());
+            Reverse(likeness(i, &kept.unwrap_or_default(), &here, &own))
         });
         while candidates.len() > 1 {
             let share = candidates.len().div_ceil(BINS);
@@ -173,7 +205,7 @@ impl<'m> Walk<'_, 'm> {
             let end = ((bin + 1) * share).min(candidates.len());
             candidates = candidates.get(bin * share..end).unwrap_or(&[]).to_vec();
         }
-        candidates.pop().ok_or(DependError::Independent)
+        candidates.pop().ok_or(CheckError::Independent)
     }
 
     /// The first bin of candidates that the element reads.
@@ -185,47 +217,71 @@ impl<'m> Walk<'_, 'm> {
         names: &[&'m str],
         candidates: &[Element<'m>],
         share: usize,
-    ) -> Result<usize, DependError> {
-        let store = Store::new(BINS, self.options.memory);
-        let mut machine = Machine::new(store, self.task.opset);
-        let store = &mut machine.store;
+    ) -> Result<usize, CheckError> {
+        let mut store = Store::new(BINS, self.budget.again(), self.assume);
+        store.skip_tickets();
+        let mut machine = Machine::new(store, self.task.opset, self.options.folder.clone());
         let mut scope = Scope::inside(None);
         for &name in names {
-            if let Some(t) = self.scope.get(name) {
-                let mut cells: Vec<Cell> = match &t.data {
-                    Data::Known(_) => {
-                        scope.values.insert(name, t.clone());
-                        continue;
-                    }
-                    Data::Cells(cells) => {
-                        let one = |&c| match self.store.el(c) {
-                            El::Known(x) => store.cell(El::Known(x)),
-                            El::Set(_) => Cell::OPAQUE,
-                        };
-                        cells.iter().map(one).collect()
-                    }
-                };
-                for (k, &(_, i)) in candidates.iter().enumerate().filter(|(_, c)| c.0 == name) {
-                    let id = store.single(k / share);
-                    let cell = store.cell(El::Set(id));
-                    if let Some(slot) = cells.get_mut(i) {
-                        *slot = cell;
-                    }
-                }
-                let t = Tensor::cells(store, t.kind, t.shape.clone(), cells);
-                scope.values.insert(name, t);
-            }
+            let Some(item) = self.scope.get(name) else { continue };
+            let chosen = candidates.iter().enumerate().filter(|(_, c)| c.0 == name);
+            let bins = chosen.map(|(k, &(_, i))| (i, k / share)).collect();
+            scope.values.insert(name, self.binned(&mut machine.store, item, &bins, &mut 0));
         }
         let results = machine.node(node, &scope)?;
         let store = &machine.store;
         let found = node.output.iter().position(|o| o == value);
-        let el = found.and_then(|p| results.get(p)).map(|t| t.el(store, element));
-        let set = match el {
-            Some(El::Set(id)) => store.words(id),
-            _ => &[],
+        let Some(item) = found.and_then(|p| results.get(p)) else {
+            return Err(CheckError::Independent);
         };
-        let first = |(i, w): (usize, &u64)| (*w != 0).then(|| i * 64 + w.trailing_zeros() as usize);
-        set.iter().enumerate().find_map(first).ok_or(DependError::Independent)
+        let mut rest = element;
+        for t in item.tensors() {
+            let n: usize = t.kept.iter().product();
+            if rest < n {
+                let el = t.el(store, rest);
+                let first = |id| store.sets.first_from(id, 0);
+                let bin = [el.a, el.b].into_iter().filter_map(first).min();
+                return bin.ok_or(CheckError::Independent);
+            }
+            rest -= n;
+        }
+        Err(CheckError::Independent)
+    }
+
+    /// The same elements in another store, the chosen ones each in its bin.
+    fn binned(
+        &self,
+        store: &mut Store,
+        item: &Item,
+        bins: &HashMap<usize, usize>,
+        base: &mut usize,
+    ) -> Item {
+        let mut one = |t: &Tensor| {
+            let n: usize = t.kept.iter().product();
+            let start = *base;
+            *base += n;
+            if let Data::Known(_) = &t.data {
+                return t.clone();
+            }
+            let mut cells = Vec::with_capacity(n);
+            for i in 0..n {
+                let v = t.el(self.store, i).v;
+                let id = bins.get(&(start + i)).map_or(EMPTY, |&bin| store.sets.single(bin));
+                cells.push(store.cell(El::new(id, v)));
+            }
+            let new = Tensor::cells(store, t.elem, t.kept.clone(), cells);
+            let new = new.with_shape(t.shape.clone(), t.kept.clone());
+            // What ties tensors together still does.
+            Tensor { ticket: t.ticket, relation: t.relation.clone(), ..new }
+        };
+        match item {
+            Item::Tensor(t) => Item::Tensor(one(t)),
+            Item::Sequence(list) => Item::Sequence(list.iter().map(one).collect()),
+            Item::Optional(None) => Item::Optional(None),
+            Item::Optional(Some(inner)) => {
+                Item::Optional(Some(Box::new(self.binned(store, inner, bins, base))))
+            }
+        }
     }
 }
 

@@ -12,8 +12,6 @@ mod diagonal;
 mod encoded;
 #[path = "all/errors.rs"]
 mod errors;
-#[path = "all/files.rs"]
-mod files;
 #[path = "all/layouts.rs"]
 mod layouts;
 #[path = "all/operators.rs"]

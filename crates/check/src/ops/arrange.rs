@@ -1,30 +1,31 @@
 //! Operators that move elements.
 
-use super::super::call::{Call, Results};
-use super::super::error::Problem;
-use super::super::store::El;
-use super::super::tensor::{FILL, Tensor, around, axis, size, strides, view};
+use crate::call::{Call, Results, one};
+use crate::error::Problem;
+use crate::item::Item;
+use crate::store::{El, Store};
+use crate::tensor::{FILL, Tensor, around, axis, size, strides, view};
 
-pub(super) fn transpose(call: &mut Call) -> Results {
-    let t = call.input(0)?;
+pub(crate) fn transpose(call: &mut Call) -> Results {
+    let t = call.thin(0)?;
     let perm = match call.ints("perm") {
         Some(list) => list.iter().map(|&a| axis(a, t.rank())).collect::<Result<_, _>>()?,
         None => (0..t.rank()).rev().collect::<Vec<_>>(),
     };
-    Ok(vec![t.transposed(call.store(), &perm)?])
+    one(t.transposed(call.store(), &perm)?)
 }
 
-pub(super) fn concat(call: &mut Call) -> Results {
-    let first = call.input(0)?;
+pub(crate) fn concat(call: &mut Call) -> Results {
+    let first = call.thin(0)?;
     let along = axis(call.int("axis", 0), first.rank())?;
     let parts: Vec<Tensor> =
         (0..call.inputs.len()).map(|i| call.input(i)).collect::<Result<_, _>>()?;
-    Ok(vec![joined(call.store(), &parts, along)?])
+    one(joined(call.store(), &parts, along)?)
 }
 
 /// Tensors one behind the other along an axis.
-pub(super) fn joined(
-    store: &mut super::super::store::Store,
+pub(crate) fn joined(
+    store: &mut Store,
     parts: &[Tensor],
     along: usize,
 ) -> Result<Tensor, Problem> {
@@ -52,22 +53,19 @@ pub(super) fn joined(
                 values.extend_from_slice(list.get(b * n..(b + 1) * n).unwrap_or(&[]));
             }
         }
-        return Ok(Tensor::known(first.kind, shape, values));
+        return Ok(Tensor::known(store, first.elem, shape, values));
     }
     let mut cells = Vec::with_capacity(before * total * after);
     for b in 0..before {
         for part in parts {
             let n = block(part);
-            for i in b * n..(b + 1) * n {
-                let el = part.el(store, i);
-                cells.push(store.cell(el));
-            }
+            cells.extend((b * n..(b + 1) * n).map(|i| part.cell(store, i)));
         }
     }
-    Ok(Tensor::cells(store, first.kind, shape, cells))
+    Ok(Tensor::cells(store, first.elem, shape, cells))
 }
 
-pub(super) fn split(call: &mut Call) -> Results {
+pub(crate) fn split(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let along = call.axis(0, t.rank())?;
     let (_, extent, _) = around(&t.shape, along);
@@ -93,7 +91,7 @@ pub(super) fn split(call: &mut Call) -> Results {
     for n in sizes {
         let end = start.checked_add(n).filter(|&e| e <= extent);
         let end = end.ok_or(Problem::Index { index: n as i64, extent })?;
-        results.push(cut(call, &t, along, start, n)?);
+        results.push(Item::Tensor(cut(call, &t, along, start, n)?));
         start = end;
     }
     Ok(results)
@@ -116,10 +114,10 @@ fn cut(
     t.viewed(call.store(), shape, &own, offset)
 }
 
-pub(super) fn slice(call: &mut Call) -> Results {
+pub(crate) fn slice(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let rank = t.rank();
-    let list = |name, input| match call.ints(name) {
+    let mut list = |name, input| match call.ints(name) {
         Some(list) => Ok(Some(list.to_vec())),
         None => call.whole(input),
     };
@@ -161,10 +159,10 @@ pub(super) fn slice(call: &mut Call) -> Results {
             *stride = if count > 1 { *stride * step as isize } else { 0 };
         }
     }
-    Ok(vec![t.viewed(call.store(), shape, &steps_of, offset)?])
+    one(t.viewed(call.store(), shape, &steps_of, offset)?)
 }
 
-pub(super) fn pad(call: &mut Call) -> Results {
+pub(crate) fn pad(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let rank = t.rank();
     let pads = match call.ints("pads") {
@@ -178,9 +176,9 @@ pub(super) fn pad(call: &mut Call) -> Results {
     if pads.len() != 2 * axes.len() {
         return Err(Problem::Extents(vec![pads.len()], vec![2 * axes.len()]).into());
     }
-    let fill = match call.optional(2) {
+    let fill = match call.optional(2)? {
         Some(value) => value.el(call.store(), 0),
-        None => El::Known(call.float("value", 0.0)),
+        None => El::known(call.float("value", 0.0)),
     };
     let mode = call.text("mode").unwrap_or("constant");
     // For each axis, the source of each position.
@@ -210,12 +208,12 @@ pub(super) fn pad(call: &mut Call) -> Results {
             *list = (0..extent).map(source).collect();
         }
     }
-    Ok(vec![picked(call.store(), &t, &sources, fill)?])
+    one(picked(call.store(), &t, &sources, fill)?)
 }
 
 /// For each axis a list of source positions; [`FILL`] anywhere gives the fill value.
-pub(super) fn picked(
-    store: &mut super::super::store::Store,
+pub(crate) fn picked(
+    store: &mut Store,
     t: &Tensor,
     sources: &[Vec<usize>],
     fill: El,
@@ -237,7 +235,7 @@ pub(super) fn picked(
     Ok(t.rearranged(store, shape, &map, fill))
 }
 
-pub(super) fn tile(call: &mut Call) -> Results {
+pub(crate) fn tile(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let repeats = call.whole(1)?.ok_or(Problem::Missing(1))?;
     if repeats.len() != t.rank() {
@@ -249,10 +247,10 @@ pub(super) fn tile(call: &mut Call) -> Results {
         let n = size(&[d, r])?;
         sources.push((0..n).map(|i| i % d).collect());
     }
-    Ok(vec![picked(call.store(), &t, &sources, El::Known(0.0))?])
+    one(picked(call.store(), &t, &sources, El::known(0.0))?)
 }
 
-pub(super) fn trilu(call: &mut Call) -> Results {
+pub(crate) fn trilu(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let k = call.number(1)?.unwrap_or(0.0) as i64;
     let upper = call.int("upper", 1) != 0;
@@ -265,7 +263,7 @@ pub(super) fn trilu(call: &mut Call) -> Results {
         if upper { ahead >= k } else { ahead <= k }
     };
     let map: Vec<usize> = (0..t.len()).map(|i| if keep(i) { i } else { FILL }).collect();
-    Ok(vec![t.rearranged(call.store(), t.shape.clone(), &map, El::Known(0.0))])
+    one(t.rearranged(call.store(), t.shape.clone(), &map, El::known(0.0)))
 }
 
 fn block(call: &Call, t: &Tensor) -> Result<([usize; 4], usize), Problem> {
@@ -284,11 +282,12 @@ fn shuffle(
     perm: [usize; 6],
     shape: [usize; 4],
 ) -> Results {
-    let t = t.reshaped(split.to_vec())?.transposed(call.store(), &perm)?;
-    Ok(vec![t.reshaped(shape.to_vec())?])
+    let store = call.store();
+    let t = t.reshaped(store, split.to_vec())?.transposed(store, &perm)?;
+    one(t.reshaped(store, shape.to_vec())?)
 }
 
-pub(super) fn depth_to_space(call: &mut Call) -> Results {
+pub(crate) fn depth_to_space(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let ([n, c, h, w], b) = block(call, &t)?;
     let depth = c / (b * b);
@@ -299,7 +298,7 @@ pub(super) fn depth_to_space(call: &mut Call) -> Results {
     }
 }
 
-pub(super) fn space_to_depth(call: &mut Call) -> Results {
+pub(crate) fn space_to_depth(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let ([n, c, h, w], b) = block(call, &t)?;
     let (rows, columns) = (h / b, w / b);
@@ -308,7 +307,7 @@ pub(super) fn space_to_depth(call: &mut Call) -> Results {
 }
 
 /// Every position of an axis that a start and a stride reach, for readers of one slice.
-pub(super) fn slab(t: &Tensor, along: usize, at: usize) -> (Vec<usize>, Vec<usize>) {
+pub(crate) fn slab(t: &Tensor, along: usize, at: usize) -> (Vec<usize>, Vec<usize>) {
     let own = strides(&t.shape);
     let offset = own.get(along).copied().unwrap_or(0) * at as isize;
     let keep = |i: &usize| *i != along;
@@ -318,4 +317,29 @@ pub(super) fn slab(t: &Tensor, along: usize, at: usize) -> (Vec<usize>, Vec<usiz
         (0..t.rank()).filter(keep).filter_map(|i| own.get(i).copied()).collect();
     let map = view(&shape, &steps, offset);
     (shape, map)
+}
+
+/// The middle of some axes, cut or padded with zeros.
+pub(crate) fn center_crop_pad(call: &mut Call) -> Results {
+    let t = call.input(0)?;
+    let wanted = call.whole(1)?.ok_or(Problem::Missing(1))?;
+    let axes: Vec<usize> = match call.ints("axes") {
+        Some(list) => list.iter().map(|&a| axis(a, t.rank())).collect::<Result<_, _>>()?,
+        None => (0..t.rank()).collect(),
+    };
+    let mut sources: Vec<Vec<usize>> = t.shape.iter().map(|&d| (0..d).collect()).collect();
+    for (&a, &to) in axes.iter().zip(&wanted) {
+        let from = t.shape.get(a).copied().unwrap_or(0);
+        let to = usize::try_from(to).map_err(|_| Problem::Form("has a negative extent"))?;
+        size(&[to])?;
+        call.store().spend(to)?;
+        let shift = |k: usize| match from >= to {
+            true => k + (from - to) / 2,
+            false => k.checked_sub((to - from) / 2).filter(|&i| i < from).unwrap_or(FILL),
+        };
+        if let Some(list) = sources.get_mut(a) {
+            *list = (0..to).map(shift).collect();
+        }
+    }
+    one(picked(call.store(), &t, &sources, El::known(0.0))?)
 }

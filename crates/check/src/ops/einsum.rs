@@ -1,9 +1,9 @@
 //! Einsum, as a batched matrix product.
 
-use super::super::call::{Call, Results};
-use super::super::error::Problem;
-use super::super::store::Store;
-use super::super::tensor::{Kind, Tensor};
+use crate::call::{Call, Results, one};
+use crate::error::Problem;
+use crate::store::Store;
+use crate::tensor::{Tensor};
 use super::product::multiply;
 
 /// One operand of an einsum: its axes, named.
@@ -13,7 +13,7 @@ struct Named {
 }
 
 /// One or two operands, without ellipsis: what exporters write.
-pub(super) fn einsum(call: &mut Call) -> Results {
+pub(crate) fn einsum(call: &mut Call) -> Results {
     let text: String =
         call.text("equation").unwrap_or("").chars().filter(|c| !c.is_whitespace()).collect();
     let form = Problem::Form("has an equation that this analysis cannot read");
@@ -44,8 +44,13 @@ pub(super) fn einsum(call: &mut Call) -> Results {
     if third.is_some() {
         return Err(form.into());
     }
-    let one = || Named { tensor: Tensor::known(Kind::Float, Vec::new(), vec![1.0]), axes: vec![] };
-    let second = second.unwrap_or_else(one);
+    let elem = first.tensor.elem;
+    let second = match second {
+        Some(second) => second,
+        None => {
+            Named { tensor: Tensor::known(store, elem, Vec::new(), vec![1.0]), axes: Vec::new() }
+        }
+    };
     let has = |n: &Named, c: &char| n.axes.contains(c);
     let kept = |c: &char| output.contains(c);
     let pick = |f: &dyn Fn(&char) -> bool, list: &[char]| -> Vec<char> {
@@ -70,15 +75,15 @@ pub(super) fn einsum(call: &mut Call) -> Results {
         let mut sizes = t.shape.iter().copied();
         let thin: Vec<usize> =
             order.iter().map(|c| if has(n, c) { sizes.next().unwrap_or(1) } else { 1 }).collect();
-        let t = t.reshaped(thin)?.broadcast(store, &product(&order))?;
-        t.reshaped(groups.iter().map(|g| product(g).iter().product()).collect())
+        let t = t.reshaped(store, thin)?.broadcast(&product(&order))?;
+        t.reshaped(store, groups.iter().map(|g| product(g).iter().product()).collect())
     };
     let a = lay(store, &first, [&batch, &rows, &inner])?;
     let b = lay(store, &second, [&batch, &inner, &columns])?;
-    let y = multiply(call.machine, &a, &b)?;
+    let y = multiply(call.machine, &a, &b, elem)?;
     let order = [&batch[..], &rows[..], &columns[..]].concat();
-    let y = y.reshaped(product(&order))?;
+    let y = y.reshaped(call.store(), product(&order))?;
     let perm: Option<Vec<usize>> =
         output.iter().map(|c| order.iter().position(|d| d == c)).collect();
-    Ok(vec![y.transposed(call.store(), &perm.ok_or(form)?)?])
+    one(y.transposed(call.store(), &perm.ok_or(form)?)?)
 }

@@ -1,239 +1,435 @@
 //! Element-wise operators, with broadcasting.
 
-use super::super::call::{Call, Results};
-use super::super::error::Problem;
-use super::super::literal;
-use super::super::store::{EMPTY, El, Store};
-use super::super::tensor::{Data, Kind, Tensor, broadcast_shape, size};
-use super::numbers::{self, Absorb, Binary};
+use std::collections::HashMap;
 
-/// Maps each element; sets stay as they are.
-pub(super) fn map(
+use crate::binary::{Binary, Reads, binary, remainder, shift, truth_of};
+use crate::call::{Call, Results, one};
+use crate::elem::Elem;
+use crate::error::Problem;
+use crate::sets::EMPTY;
+use crate::store::{Cell, El, Granted, Store};
+use crate::tensor::{Data, Relation, Tensor, broadcast_shape, broadcast_strides, size};
+use crate::unary::unary as find_unary;
+use crate::value::{Value, convert};
+
+/// A constant this low, added to scores, is meant as minus infinity.
+const MASK: f64 = -1e3;
+
+/// Maps each element; what it depends on stays, unless the result is known.
+pub(crate) fn map(
     store: &mut Store,
     t: &Tensor,
-    kind: Kind,
-    f: impl Fn(f64) -> Option<f64>,
-) -> Tensor {
-    let apply = |x: f64| f(x).map_or(El::Set(EMPTY), El::Known);
-    let cells = match &t.data {
-        Data::Known(v) => v.iter().map(|&x| store.cell(apply(x))).collect(),
-        Data::Cells(c) => {
-            let one = |&c| match store.el(c) {
-                El::Known(x) => store.cell(apply(x)),
-                El::Set(_) => c,
-            };
-            c.iter().map(one).collect()
+    elem: Elem,
+    f: &dyn Fn(Value) -> Value,
+) -> Result<Tensor, Problem> {
+    store.spend(t.kept.iter().product())?;
+    if let Data::Known(v) = &t.data {
+        let known = |&x: &f64| f(Value::known(x)).point();
+        if let Some(values) = v.list.iter().map(known).collect::<Option<Vec<f64>>>() {
+            let y = Tensor::known(store, elem, t.kept.clone(), values);
+            return Ok(y.with_shape(t.shape.clone(), t.kept.clone()));
         }
-    };
-    Tensor::cells(store, kind, t.shape.clone(), cells)
+    }
+    let mut cache: HashMap<u32, (u32, bool)> = HashMap::new();
+    let mut cells = t.all_cells(store);
+    for cell in &mut cells {
+        let key = Store::value_key(*cell);
+        let (v, point) = match cache.get(&key) {
+            Some(&found) => found,
+            None => {
+                let v = f(store.value_of(key));
+                let v = store.settle(elem, v);
+                let point = v.point().is_some();
+                let packed = store.cell(El::new(EMPTY, v));
+                let found = (Store::value_key(packed), point);
+                cache.insert(key, found);
+                found
+            }
+        };
+        *cell = store.merged(*cell, Cell::ZERO, v, point);
+    }
+    let y = Tensor::cells(store, elem, t.kept.clone(), cells);
+    Ok(y.with_shape(t.shape.clone(), t.kept.clone()))
 }
 
-/// The result for one pair of elements.
-fn combine(store: &mut Store, op: &Binary, a: El, b: El) -> El {
-    match (a, b) {
-        (El::Known(x), El::Known(y)) => (op.eval)(x, y).map_or(El::Set(EMPTY), El::Known),
-        (El::Known(x), El::Set(s)) => match (op.absorb)(x) {
-            Absorb::To(y) | Absorb::LeftTo(y) => El::Known(y),
-            Absorb::No => El::Set(s),
-        },
-        (El::Set(s), El::Known(y)) => match (op.absorb)(y) {
-            Absorb::To(y) => El::Known(y),
-            Absorb::LeftTo(_) | Absorb::No => El::Set(s),
-        },
-        (El::Set(s), El::Set(t)) => El::Set(store.union(s, t)),
+/// Positions of a tensor that is repeated up to a shape, one after the other.
+pub(crate) struct Odometer {
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    at: Vec<usize>,
+    offset: isize,
+}
+
+impl Odometer {
+    pub fn new(from: &[usize], to: &[usize]) -> Result<Odometer, Problem> {
+        let misfit = || Problem::Extents(from.to_vec(), to.to_vec());
+        let strides = broadcast_strides(from, to).ok_or_else(misfit)?;
+        Ok(Odometer { shape: to.to_vec(), strides, at: vec![0; to.len()], offset: 0 })
+    }
+
+    /// The position; the next one follows.
+    pub fn step(&mut self) -> usize {
+        let now = self.offset as usize;
+        let axes = self.shape.iter().zip(&self.strides).zip(&mut self.at).rev();
+        for ((&extent, &stride), at) in axes {
+            *at += 1;
+            self.offset += stride;
+            if *at < extent {
+                break;
+            }
+            self.offset -= stride * extent as isize;
+            *at = 0;
+        }
+        now
     }
 }
 
+/// The shape of a result, and what of it is kept.
+fn shapes(parts: &[&Tensor]) -> Result<(Vec<usize>, Vec<usize>), Problem> {
+    let mut shape = Vec::new();
+    let mut kept = Vec::new();
+    for t in parts {
+        shape = broadcast_shape(&shape, &t.shape)?;
+        kept = broadcast_shape(&kept, &t.kept)?;
+    }
+    if shape.contains(&0) {
+        kept.clone_from(&shape);
+    }
+    size(&kept)?;
+    Ok((shape, kept))
+}
+
 /// Two tensors, element by element.
-pub(super) fn pairwise(
+pub(crate) fn pairwise(
     store: &mut Store,
     op: &Binary,
     a: &Tensor,
     b: &Tensor,
 ) -> Result<Tensor, Problem> {
-    let shape = broadcast_shape(&a.shape, &b.shape)?;
-    store.spend(size(&shape)?)?;
-    let kind = if op.truth { Kind::Bool } else { a.kind };
-    let (a, b) = (a.broadcast(store, &shape)?, b.broadcast(store, &shape)?);
-    if let (Some(x), Some(y)) = (a.values(), b.values()) {
-        let pairs = x.iter().zip(y);
-        let whole = op.divides && a.kind == Kind::Int;
-        let one = |(&x, &y): (&f64, &f64)| {
-            let z = (op.eval)(x, y)?;
-            Some(if whole { z.trunc() } else { z })
-        };
-        if let Some(values) = pairs.map(one).collect() {
-            return Ok(Tensor::known(kind, shape, values));
+    let (shape, kept) = shapes(&[a, b])?;
+    let n = kept.iter().product();
+    store.spend(n)?;
+    let elem = if op.truth { Elem::Bool } else { a.elem };
+    let (mut i, mut j) = (Odometer::new(&a.kept, &kept)?, Odometer::new(&b.kept, &kept)?);
+    if let (Data::Known(x), Data::Known(y)) = (&a.data, &b.data) {
+        let mut values = Vec::with_capacity(n);
+        for _ in 0..n {
+            let pair = (x.list.get(i.step()), y.list.get(j.step()));
+            let (Some(&x), Some(&y)) = pair else { break };
+            match (op.eval)(a.elem, Value::known(x), Value::known(y)).0.point() {
+                Some(z) => values.push(z),
+                None => break,
+            }
         }
+        if values.len() == n {
+            let y = Tensor::known(store, elem, kept.clone(), values);
+            return Ok(y.with_shape(shape, kept));
+        }
+        (i, j) = (Odometer::new(&a.kept, &kept)?, Odometer::new(&b.kept, &kept)?);
     }
-    let mut cells = Vec::with_capacity(a.len());
-    for i in 0..a.len() {
-        let (x, y) = (a.el(store, i), b.el(store, i));
-        let el = combine(store, op, x, y);
-        cells.push(store.cell(el));
+    let mut cache: HashMap<(u32, u32), (u32, bool, Reads)> = HashMap::new();
+    let mut last = ((u32::MAX, u32::MAX), (0, false, Reads::Both));
+    let mut cells = Vec::with_capacity(n);
+    for _ in 0..n {
+        let (x, y) = (a.cell(store, i.step()), b.cell(store, j.step()));
+        let key = (Store::value_key(x), Store::value_key(y));
+        if key != last.0 {
+            let found = cache.get(&key).copied();
+            let entry = found.unwrap_or_else(|| evaluate(store, op, elem, a.elem, key));
+            cache.insert(key, entry);
+            last = (key, entry);
+        }
+        let (v, point, reads) = last.1;
+        cells.push(match reads {
+            Reads::Both => store.merged(x, y, v, point),
+            Reads::Left => store.merged(x, Cell::ZERO, v, point),
+            Reads::Right => store.merged(y, Cell::ZERO, v, point),
+        });
     }
-    Ok(Tensor::cells(store, kind, shape, cells))
+    let y = Tensor::cells(store, elem, kept.clone(), cells);
+    Ok(y.with_shape(shape, kept))
+}
+
+fn evaluate(
+    store: &mut Store,
+    op: &Binary,
+    elem: Elem,
+    operands: Elem,
+    key: (u32, u32),
+) -> (u32, bool, Reads) {
+    let (x, y) = (store.value_of(key.0), store.value_of(key.1));
+    let (v, reads) = (op.eval)(operands, x, y);
+    let v = store.settle(elem, v);
+    let packed = store.cell(El::new(EMPTY, v));
+    (Store::value_key(packed), v.point().is_some(), reads)
 }
 
 /// A named operator on two tensors.
-pub(super) fn apply(
+pub(crate) fn apply(
     store: &mut Store,
     op_type: &str,
     a: &Tensor,
     b: &Tensor,
 ) -> Result<Tensor, Problem> {
-    let op = numbers::binary(op_type).ok_or(Problem::Form("is no operator on two tensors"))?;
-    pairwise(store, &op, a, b)
+    let op = binary(op_type).ok_or(Problem::Form("is not an operator on two tensors"))?;
+    match op_type {
+        "Add" | "Sum" | "Sub" => masked(store, &op, op_type == "Sub", a, b),
+        _ => pairwise(store, &op, a, b),
+    }
+}
+
+/// Sums, in which a constant far below zero may be a mask.
+fn masked(
+    store: &mut Store,
+    op: &Binary,
+    minus: bool,
+    a: &Tensor,
+    b: &Tensor,
+) -> Result<Tensor, Problem> {
+    let low = |store: &Store, t: &Tensor, sign: f64| {
+        let v = t.hull(store);
+        if sign > 0.0 { v.lo <= MASK } else { v.hi >= -MASK }
+    };
+    let sign = if minus { -1.0 } else { 1.0 };
+    let candidate = a.elem.is_float() && (low(store, a, 1.0) || low(store, b, sign));
+    if !candidate {
+        return pairwise(store, op, a, b);
+    }
+    store.noticed.masks = true;
+    if !store.assume.masks {
+        return pairwise(store, op, a, b);
+    }
+    let y = pairwise(store, op, a, b)?;
+    let (mut i, mut j) = (Odometer::new(&a.kept, &y.kept)?, Odometer::new(&b.kept, &y.kept)?);
+    let mut cells = y.all_cells(store);
+    for cell in &mut cells {
+        let (x, z) = (a.el(store, i.step()), b.el(store, j.step()));
+        let result = store.value(*cell);
+        let mask = match (x.point(), z.point()) {
+            (Some(_), Some(_)) => None,
+            (Some(c), None) if c <= MASK => Some(c),
+            (None, Some(c)) if c * sign <= MASK => Some(c * sign),
+            _ => None,
+        };
+        let Some(c) = mask.filter(|_| result.point().is_none()) else { continue };
+        let node = store.node.clone();
+        let stand_in = if result.hi <= MASK && !result.nan {
+            store.grant(Granted::Above { node, bound: result.hi + 105.0 });
+            result.hi
+        } else {
+            store.grant(Granted::Within { node, spread: -c - 105.0 });
+            c
+        };
+        *cell = store.cell(El::known(stand_in));
+    }
+    let t = Tensor::cells(store, y.elem, y.kept.clone(), cells);
+    Ok(t.with_shape(y.shape, y.kept))
 }
 
 pub(super) fn unary(call: &mut Call) -> Results {
-    let t = call.input(0)?;
-    let f = numbers::unary(call.node.op_type()).ok_or(Problem::Form("is not element-wise"))?;
-    let kind = match call.node.op_type() {
-        "Not" | "IsNaN" | "IsInf" => Kind::Bool,
-        _ => t.kind,
-    };
-    Ok(vec![map(call.store(), &t, kind, f)])
+    let t = call.thin(0)?;
+    let op_type = call.node.op_type();
+    let number = |name: &str, default: f32| call.float(name, default);
+    let f = find_unary(op_type, &number).ok_or(Problem::Form("is not element-wise"))?;
+    let elem = if matches!(op_type, "Not" | "IsNaN" | "IsInf") { Elem::Bool } else { t.elem };
+    let inner = t.elem;
+    let mut y = map(call.store(), &t, elem, &|v| f(inner, v))?;
+    if op_type == "Exp"
+        && let Relation::PeakZero(axes) = &t.relation
+    {
+        y.relation = Relation::PeakOne(axes.clone());
+    }
+    one(y)
 }
 
 /// Two inputs, or any number of them taken in pairs.
 pub(super) fn variadic(call: &mut Call) -> Results {
     let op_type = call.node.op_type();
-    let op = numbers::binary(op_type).ok_or(Problem::Form("is not element-wise"))?;
-    let mut result = call.input(0)?;
-    for i in 1..call.inputs.len() {
-        let next = call.input(i)?;
-        // The slope of PRelu repeats from the left, as everything else does, once it has the rank.
-        result = pairwise(call.store(), &op, &result, &next)?;
-    }
-    if call.inputs.len() < 2 && !matches!(op_type, "Sum" | "Max" | "Min") {
+    let mut result = call.thin(0)?;
+    let ordered = matches!(op_type, "Sum" | "Max" | "Min");
+    if call.inputs.len() < 2 && !ordered {
         return Err(Problem::Missing(1).into());
     }
-    Ok(vec![result])
+    for i in 1..call.inputs.len() {
+        let next = call.thin(i)?;
+        let same = call.node.input.first() == call.node.input.get(i);
+        let (a, b) = (result.clone(), next.clone());
+        result = match op_type {
+            "Mod" => {
+                let fmod = call.flag("fmod");
+                pairwise(call.store(), &remainder(fmod), &a, &b)?
+            }
+            "BitShift" => {
+                let left = call.text("direction") == Some("LEFT");
+                pairwise(call.store(), &shift(left), &a, &b)?
+            }
+            "Mul" if same => {
+                map(call.store(), &a, a.elem, &|v| crate::value::square(a.elem, v))?
+            }
+            _ => apply(call.store(), op_type, &a, &b)?,
+        };
+        if op_type == "Sub" {
+            result = below_maxima(call.store(), result, &a, &b)?;
+        }
+    }
+    one(result)
 }
 
-/// The mean of any number of tensors: their sum, as far as known zeros go.
+/// A tensor minus its own maxima is nowhere above zero.
+fn below_maxima(
+    store: &mut Store,
+    y: Tensor,
+    a: &Tensor,
+    maxima: &Tensor,
+) -> Result<Tensor, Problem> {
+    let Relation::MaximaOf(ticket, axes) = &maxima.relation else { return Ok(y) };
+    if *ticket != a.ticket || y.shape != a.shape {
+        return Ok(y);
+    }
+    let elem = y.elem;
+    let mut y = map(store, &y, elem, &|v| Value { hi: v.hi.min(0.0), lo: v.lo.min(0.0), ..v })?;
+    y.relation = Relation::PeakZero(axes.clone());
+    Ok(y)
+}
+
+/// The mean of any number of tensors.
 pub(super) fn mean(call: &mut Call) -> Results {
-    let mut result = call.input(0)?;
+    let mut result = call.thin(0)?;
     for i in 1..call.inputs.len() {
-        let next = call.input(i)?;
+        let next = call.thin(i)?;
         result = apply(call.store(), "Sum", &result, &next)?;
     }
-    let n = call.inputs.len() as f64;
-    let kind = result.kind;
-    Ok(vec![map(call.store(), &result, kind, |x| Some(x / n))])
+    let n = Value::known(call.inputs.len() as f64);
+    let elem = result.elem;
+    one(map(call.store(), &result, elem, &|v| crate::value::div(elem, v, n))?)
 }
 
 pub(super) fn identity(call: &mut Call) -> Results {
-    Ok(vec![call.input(0)?])
+    Ok(vec![call.item(0)?.clone()])
 }
 
-/// Inference: the identity.
+/// The identity, or in training mode fresh random numbers times the input.
 pub(super) fn dropout(call: &mut Call) -> Results {
-    let t = call.input(0)?;
-    let mask = Tensor::known(Kind::Bool, t.shape.clone(), vec![1.0; t.len()]);
-    Ok(vec![t, mask])
+    let t = call.thin(0)?;
+    let training = match call.optional(2)? {
+        Some(mode) => truth_of(mode.el(call.store(), 0).v),
+        None => Some(false),
+    };
+    let store = call.store();
+    let shape = t.shape.clone();
+    if training == Some(false) {
+        let mask = Tensor::filled(store, Elem::Bool, shape, El::known(1.0));
+        return Ok(vec![t.into(), mask.into()]);
+    }
+    let mask = Tensor::filled(store, Elem::Bool, shape, El::new(EMPTY, Value::TRUTH));
+    let elem = t.elem;
+    // The ratio may be anything below one.
+    let f = |v: Value| if v.is_zero() { v } else { v.hull(Value::ZERO).hull(Value::ANY) };
+    let y = map(store, &t, elem, &f)?;
+    Ok(vec![y.into(), mask.into()])
+}
+
+/// An element in another type.
+pub(crate) fn cast_value(from: Elem, to: Elem, v: Value, saturate: bool) -> Value {
+    match to {
+        Elem::Bool => match truth_of(v) {
+            Some(x) if !v.nan => Value::truth(x),
+            _ => Value::TRUTH,
+        },
+        Elem::F8(_) => {
+            let r = convert(to, v);
+            let top = if saturate { to.max() } else { f64::INFINITY };
+            if v.point().is_some_and(|x| to.holds(x)) {
+                return v;
+            }
+            Value { lo: r.lo.max(-top), hi: r.hi.min(top), nan: r.nan || !v.is_finite() || !saturate }
+        }
+        _ if to.is_float() => convert(to, v),
+        _ if from.is_float() => {
+            // Out of range the standard leaves the result open.
+            let (lo, hi) = (v.lo.trunc(), v.hi.trunc());
+            if v.nan || lo < to.min() || hi > to.max() {
+                return Value::any_of(to);
+            }
+            Value::range(lo, hi)
+        }
+        _ if v.point().is_some() => crate::value::whole(to, crate::value::i128_of(v.lo)),
+        _ => crate::value::finish(to, v.lo, v.hi, false),
+    }
 }
 
 pub(super) fn cast(call: &mut Call) -> Results {
-    let t = call.input(0)?;
-    let kind = match call.attribute("to").and_then(|a| a.i) {
-        Some(to) => literal::kind(i32::try_from(to).unwrap_or(0)),
-        None => call.optional(1).ok_or(Problem::Attribute("to"))?.kind,
+    let t = call.thin(0)?;
+    let to = match call.elem("to")? {
+        Some(to) => to,
+        None if call.node.op_type() == "CastLike" => call.thin(1)?.elem,
+        None => return Err(Problem::Attribute("to").into()),
     };
-    let f = |x: f64| {
-        Some(match kind {
-            Kind::Float => x,
-            Kind::Int => x.trunc(),
-            Kind::Bool => f64::from(x != 0.0),
-        })
-    };
-    Ok(vec![map(call.store(), &t, kind, f)])
+    let saturate = call.int("saturate", 1) != 0;
+    let from = t.elem;
+    let mut y = map(call.store(), &t, to, &|v| cast_value(from, to, v, saturate))?;
+    if from == to {
+        (y.ticket, y.relation) = (t.ticket, t.relation);
+    }
+    one(y)
 }
 
-/// Known bounds matter to known elements only; unknown bounds are read.
+/// The same bits in another type of the same size: known zeros stay.
+pub(super) fn bit_cast(call: &mut Call) -> Results {
+    let t = call.thin(0)?;
+    let to = call.elem("to")?.ok_or(Problem::Attribute("to"))?;
+    let f = |v: Value| if v.is_zero() && t.elem != Elem::Bool { v } else { Value::any_of(to) };
+    one(map(call.store(), &t, to, &f)?)
+}
+
 pub(super) fn clip(call: &mut Call) -> Results {
-    let mut t = call.input(0)?;
+    let mut t = call.thin(0)?;
     for (i, name, op) in [(1, "min", "Max"), (2, "max", "Min")] {
-        let bound = match (call.optional(i), call.attribute(name).and_then(|a| a.f)) {
-            (Some(bound), _) => bound,
-            (None, Some(x)) => Tensor::known(t.kind, Vec::new(), vec![f64::from(x)]),
-            (None, None) => continue,
+        let bound = if call.has(i) {
+            call.thin(i)?
+        } else if let Some(x) = call.attribute(name).and_then(|a| a.f) {
+            let v = convert(t.elem, Value::known(f64::from(x)));
+            Tensor::filled(call.store(), t.elem, Vec::new(), El::new(EMPTY, v))
+        } else {
+            continue;
         };
+        let bound = bound.reshaped(call.store(), Vec::new())?;
         t = apply(call.store(), op, &t, &bound)?;
     }
-    Ok(vec![t])
+    one(t)
 }
 
 pub(super) fn choose(call: &mut Call) -> Results {
-    let (c, a, b) = (call.input(0)?, call.input(1)?, call.input(2)?);
-    let shape = broadcast_shape(&broadcast_shape(&c.shape, &a.shape)?, &b.shape)?;
+    let (c, a, b) = (call.thin(0)?, call.thin(1)?, call.thin(2)?);
+    let (shape, kept) = shapes(&[&c, &a, &b])?;
+    let n = kept.iter().product();
     let store = call.store();
-    store.spend(size(&shape)?)?;
-    let c = c.broadcast(store, &shape)?;
-    let a = a.broadcast(store, &shape)?;
-    let b = b.broadcast(store, &shape)?;
-    let mut cells = Vec::with_capacity(c.len());
-    for i in 0..c.len() {
-        let (yes, no) = (a.el(store, i), b.el(store, i));
-        let el = match c.el(store, i) {
-            El::Known(x) => {
-                if x != 0.0 {
+    store.spend(n)?;
+    let mut at = [
+        Odometer::new(&c.kept, &kept)?,
+        Odometer::new(&a.kept, &kept)?,
+        Odometer::new(&b.kept, &kept)?,
+    ];
+    let mut cells = Vec::with_capacity(n);
+    for _ in 0..n {
+        let [condition, yes, no] = &mut at;
+        let condition = c.el(store, condition.step());
+        let (yes, no) = (a.cell(store, yes.step()), b.cell(store, no.step()));
+        cells.push(match truth_of(condition.v) {
+            Some(true) => yes,
+            Some(false) => no,
+            None => {
+                let (x, y) = (store.el(yes), store.el(no));
+                let v = x.v.hull(y.v);
+                if v.point().is_some() {
                     yes
                 } else {
-                    no
+                    let set = store.join(&[condition, x, y]);
+                    store.cell(El::new(set, v))
                 }
             }
-            // Both the same number: the condition does not matter.
-            El::Set(_) if matches!(yes, El::Known(_)) && yes == no => yes,
-            El::Set(condition) => {
-                store.begin();
-                store.add(condition);
-                for side in [yes, no] {
-                    if let El::Set(id) = side {
-                        store.add(id);
-                    }
-                }
-                El::Set(store.end())
-            }
-        };
-        cells.push(store.cell(el));
+        });
     }
-    Ok(vec![Tensor::cells(store, a.kind, shape, cells)])
-}
-
-/// Inference: a scale and an offset for each channel. In training mode it reads every position of
-/// its channel.
-pub(super) fn batch_normalization(call: &mut Call) -> Results {
-    let x = call.input(0)?;
-    let rank = x.rank();
-    let epsilon = call.float("epsilon", 1e-5);
-    let training = call.int("training_mode", 0) != 0;
-    let mut per_channel = Vec::new();
-    for i in 1..5 {
-        let t = call.input(i)?;
-        let mut shape = vec![1; rank.max(2)];
-        if let Some(extent) = shape.get_mut(1) {
-            *extent = t.len();
-        }
-        per_channel.push(t.reshaped(shape)?);
-    }
-    let [scale, offset, mean, variance] = &per_channel[..] else {
-        return Err(Problem::Missing(4).into());
-    };
-    let store = call.store();
-    let deviation = map(store, variance, Kind::Float, |v| Some((v + epsilon).sqrt()));
-    let mut y = if training {
-        let axes: Vec<usize> = (0..rank).filter(|&a| a != 1).collect();
-        super::reduce::mix(store, &x, &axes)?
-    } else {
-        let centred = apply(store, "Sub", &x, mean)?;
-        apply(store, "Div", &centred, &deviation)?
-    };
-    y = apply(store, "Mul", &y, scale)?;
-    y = apply(store, "Add", &y, offset)?;
-    let mut results = vec![y];
-    // Running statistics, old or new; nothing downstream of inference reads them.
-    results.extend([mean, variance].map(|t| Tensor::opaque(Kind::Float, vec![t.len()])));
-    Ok(results)
+    let y = Tensor::cells(store, a.elem, kept.clone(), cells);
+    one(y.with_shape(shape, kept))
 }

@@ -1,51 +1,57 @@
 //! The operators, each with its abstract semantics.
 
 mod arrange;
+mod attention;
 mod control;
 mod conv;
 mod einsum;
 mod elementwise;
 mod index;
-mod numbers;
+mod lines;
+mod norm;
+mod opaque;
 mod pool;
 mod product;
+mod quantize;
+mod recurrent;
 mod reduce;
+mod resize;
 mod scatter;
+mod sequence;
 mod shape;
 mod slide;
+mod softmax;
+mod table;
 
-pub(super) use product::Weights;
+pub(crate) use product::Weights;
+pub use table::{Exactness, OperatorRow, TABLE};
 
-use super::call::Operator;
-use super::error::Unsupported;
-use super::machine::{bodies, label};
 use pixelrnn_onnx::proto::NodeProto;
 
+use crate::call::Operator;
+use crate::error::Unsupported;
+use crate::machine::{bodies, label};
+use crate::valid::canonical;
+
 /// The operator of a node, if it is known.
-pub(super) fn find(node: &NodeProto) -> Option<Operator> {
-    match node.domain() {
-        "" | "ai.onnx" => by_name(node.op_type()),
-        _ => None,
-    }
+pub(crate) fn find(node: &NodeProto) -> Option<Operator> {
+    canonical(node.domain()).is_empty().then(|| table::find(node.op_type())).flatten()
 }
 
 /// Whether an operator gives each element on from one place of each input: what passes through it
 /// is of less interest in a path.
-pub(super) fn passes(op_type: &str) -> bool {
-    let found = by_name(op_type);
-    let same = |a: Operator| found.is_some_and(|b| std::ptr::fn_addr_eq(a, b));
-    numbers::unary(op_type).is_some()
-        || numbers::binary(op_type).is_some()
-        || same(shape::reshape)
-        || same(arrange::transpose)
-        || same(elementwise::identity)
-        || same(elementwise::batch_normalization)
-        || same(elementwise::choose)
-        || matches!(op_type, "Unsqueeze" | "Squeeze" | "Flatten" | "Expand" | "Dropout")
+pub(crate) fn passes(op_type: &str) -> bool {
+    crate::unary::unary(op_type, &|_, x| f64::from(x)).is_some()
+        || crate::binary::binary(op_type).is_some()
+        || matches!(
+            op_type,
+            "Reshape" | "Transpose" | "Identity" | "BatchNormalization" | "Where" | "Cast"
+                | "Unsqueeze" | "Squeeze" | "Flatten" | "Expand" | "Dropout" | "Clip" | "Mod"
+        )
 }
 
 /// Operators among the nodes, and in their bodies, that are not known: each once, in order.
-pub(super) fn unsupported<'m>(nodes: impl Iterator<Item = &'m NodeProto>) -> Vec<Unsupported> {
+pub(crate) fn unsupported<'m>(nodes: impl Iterator<Item = &'m NodeProto>) -> Vec<Unsupported> {
     let mut found: Vec<Unsupported> = Vec::new();
     collect(nodes, &mut found);
     found
@@ -54,13 +60,16 @@ pub(super) fn unsupported<'m>(nodes: impl Iterator<Item = &'m NodeProto>) -> Vec
 fn collect<'m>(nodes: impl Iterator<Item = &'m NodeProto>, found: &mut Vec<Unsupported>) {
     for node in nodes {
         if find(node).is_none() {
-            let op_type = match node.domain() {
+            let op_type = match canonical(node.domain()) {
                 "" => node.op_type().to_string(),
                 domain => format!("{domain}.{}", node.op_type()),
             };
             match found.iter_mut().find(|u| u.op_type == op_type) {
                 Some(known) => known.count += 1,
-                None => found.push(Unsupported { node: label(node), op_type, count: 1 }),
+                None => {
+                    let advice = advice(node).to_string();
+                    found.push(Unsupported { node: label(node), op_type, count: 1, advice });
+                }
             }
         }
         for body in bodies(node) {
@@ -69,76 +78,19 @@ fn collect<'m>(nodes: impl Iterator<Item = &'m NodeProto>, found: &mut Vec<Unsup
     }
 }
 
-fn by_name(op_type: &str) -> Option<Operator> {
-    if numbers::unary(op_type).is_some() {
-        return Some(elementwise::unary);
+fn advice(node: &NodeProto) -> &'static str {
+    match (canonical(node.domain()), node.op_type()) {
+        ("com.microsoft" | "com.microsoft.nchwc", _) => {
+            "made by ONNX Runtime's optimizer; check the model before it is optimized"
+        }
+        ("", "NonMaxSuppression" | "Unique" | "RoiAlign" | "MaxRoiPool") => {
+            "the shape of its result depends on values; choose an output before it with `--output`"
+        }
+        ("", "ImageDecoder" | "StringConcat" | "StringNormalizer" | "StringSplit"
+            | "RegexFullMatch" | "TfIdfVectorizer") => {
+            "strings are not modeled; choose an output that does not need them with `--output`"
+        }
+        ("", _) => "not an operator of the known operator sets; check the spelling and the version",
+        _ => "not a standard operator; give it as a model-local function, or export without it",
     }
-    if numbers::binary(op_type).is_some() {
-        return Some(elementwise::variadic);
-    }
-    Some(match op_type {
-        "Identity" => elementwise::identity,
-        "Dropout" => elementwise::dropout,
-        "Cast" | "CastLike" => elementwise::cast,
-        "Clip" => elementwise::clip,
-        "Where" => elementwise::choose,
-        "Mean" => elementwise::mean,
-        "BatchNormalization" => elementwise::batch_normalization,
-
-        "Constant" => shape::constant,
-        "ConstantOfShape" => shape::constant_of_shape,
-        "Shape" => shape::shape,
-        "Size" => shape::size,
-        "Range" => shape::range,
-        "EyeLike" => shape::eye_like,
-        "RandomNormalLike" | "RandomUniformLike" => shape::random_like,
-        "Reshape" => shape::reshape,
-        "Flatten" => shape::flatten,
-        "Squeeze" => shape::squeeze,
-        "Unsqueeze" => shape::unsqueeze,
-        "Expand" => shape::expand,
-
-        "Transpose" => arrange::transpose,
-        "Concat" => arrange::concat,
-        "Split" => arrange::split,
-        "Slice" => arrange::slice,
-        "Pad" => arrange::pad,
-        "Tile" => arrange::tile,
-        "Trilu" => arrange::trilu,
-        "DepthToSpace" => arrange::depth_to_space,
-        "SpaceToDepth" => arrange::space_to_depth,
-
-        "Gather" => index::gather,
-        "GatherElements" => index::gather_elements,
-        "GatherND" => index::gather_nd,
-        "OneHot" => index::one_hot,
-        "NonZero" => index::non_zero,
-        "ScatterElements" | "Scatter" => scatter::scatter_elements,
-        "ScatterND" => scatter::scatter_nd,
-
-        "MatMul" => product::matmul,
-        "Gemm" => product::gemm,
-        "Einsum" => einsum::einsum,
-        "Conv" => conv::conv,
-        "ConvTranspose" => conv::conv_transpose,
-
-        "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1"
-        | "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => reduce::reduce,
-        "ArgMax" | "ArgMin" => reduce::arg,
-        "TopK" => reduce::top_k,
-        "Softmax" | "LogSoftmax" | "Hardmax" => reduce::softmax,
-        "CumSum" => reduce::cum_sum,
-        "LayerNormalization" | "RMSNormalization" => reduce::layer_normalization,
-        "GroupNormalization" => reduce::group_normalization,
-        "InstanceNormalization" => reduce::instance_normalization,
-        "LpNormalization" => reduce::lp_normalization,
-        "MeanVarianceNormalization" => reduce::mean_variance_normalization,
-        "MaxPool" | "AveragePool" | "LpPool" => pool::pool,
-        "GlobalMaxPool" | "GlobalAveragePool" | "GlobalLpPool" => pool::global,
-
-        "If" => control::branch,
-        "Loop" => control::repeat,
-        "Scan" => control::scan,
-        _ => return None,
-    })
 }

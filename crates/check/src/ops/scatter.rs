@@ -1,29 +1,23 @@
 //! Operators that write elements by index.
 
-use super::super::call::{Call, Results};
-use super::super::error::Problem;
-use super::super::store::{Cell, El, Store};
-use super::super::tensor::{Tensor, around, size, strides, view};
-use super::elementwise::apply;
 use super::index::{position, tuple_position};
+use crate::binary::{Binary, binary};
+use crate::call::{Call, Results, one};
+use crate::error::Problem;
+use crate::store::{Cell, El, Store};
+use crate::tensor::{Tensor, around, size, strides, view};
 
-/// What happens to the element that is already there.
-#[derive(Clone, Copy)]
-enum Write {
-    Replace,
-    /// Combine, by the operator of this name.
-    With(&'static str),
-}
-
-fn mode(call: &Call) -> Result<Write, Problem> {
-    Ok(match call.text("reduction").unwrap_or("none") {
-        "none" => Write::Replace,
-        "add" => Write::With("Add"),
-        "mul" => Write::With("Mul"),
-        "max" => Write::With("Max"),
-        "min" => Write::With("Min"),
+/// What happens to the element that is already there: it is replaced, or combined.
+fn mode(call: &Call) -> Result<Option<Binary>, Problem> {
+    let name = match call.text("reduction").unwrap_or("none") {
+        "none" => return Ok(None),
+        "add" => "Add",
+        "mul" => "Mul",
+        "max" => "Max",
+        "min" => "Min",
         _ => return Err(Problem::Attribute("reduction")),
-    })
+    };
+    Ok(binary(name))
 }
 
 /// The data's elements while they are written.
@@ -31,15 +25,20 @@ struct Target<'s> {
     store: &'s mut Store,
     data: Tensor,
     cells: Vec<Cell>,
-    write: Write,
+    write: Option<Binary>,
+    /// Whether where it writes is not modeled.
+    blurred: bool,
 }
 
 impl<'s> Target<'s> {
-    fn new(store: &'s mut Store, data: Tensor, write: Write) -> Result<Target<'s>, Problem> {
+    fn new(
+        store: &'s mut Store,
+        data: Tensor,
+        write: Option<Binary>,
+    ) -> Result<Target<'s>, Problem> {
         store.spend(data.len())?;
-        let els: Vec<El> = (0..data.len()).map(|i| data.el(store, i)).collect();
-        let cells = els.into_iter().map(|el| store.cell(el)).collect();
-        Ok(Target { store, data, cells, write })
+        let cells = data.all_cells(store);
+        Ok(Target { store, data, cells, write, blurred: false })
     }
 
     fn put(&mut self, at: usize, el: El) -> Result<(), Problem> {
@@ -47,14 +46,13 @@ impl<'s> Target<'s> {
             return Err(Problem::Index { index: at as i64, extent: self.cells.len() });
         };
         let new = match self.write {
-            Write::Replace => self.store.cell(el),
-            Write::With(op) => {
-                let kind = self.data.kind;
-                let one = |store: &Store, cell| Tensor::cells(store, kind, Vec::new(), vec![cell]);
-                let (a, b) = (one(self.store, old), self.store.cell(el));
-                let b = one(self.store, b);
-                let el = apply(self.store, op, &a, &b)?.el(self.store, 0);
-                self.store.cell(el)
+            None => self.store.cell(el),
+            Some(op) => {
+                let before = self.store.el(old);
+                let (v, _) = (op.eval)(self.data.elem, before.v, el.v);
+                let v = self.store.settle(self.data.elem, v);
+                let set = self.store.join(&[before, el]);
+                self.store.cell(El::new(set, v))
             }
         };
         if let Some(slot) = self.cells.get_mut(at) {
@@ -63,30 +61,31 @@ impl<'s> Target<'s> {
         Ok(())
     }
 
-    /// Indices that are not known may write anywhere.
-    fn flood(mut self, extra: u32) -> Tensor {
+    /// Indices that are not known may write anything anywhere.
+    fn flood(mut self, indices: &Tensor, updates: &Tensor) -> Tensor {
+        let store = &mut *self.store;
+        let (a, b) = (indices.total(store), updates.total(store));
+        let mut extra = store.sets.union(a, b);
+        if self.blurred {
+            extra = super::opaque::blurred(store, "TensorScatter", extra);
+        }
+        let more = updates.hull(store);
         for cell in &mut self.cells {
-            let id = match self.store.el(*cell) {
-                El::Set(id) => self.store.union(id, extra),
-                El::Known(_) => extra,
+            let el = store.el(*cell);
+            let own = store.set_of(el);
+            let v = match self.write {
+                None => el.v.hull(more),
+                Some(_) => crate::value::Value::any_of(self.data.elem),
             };
-            *cell = self.store.cell(El::Set(id));
+            let set = store.sets.union(own, extra);
+            *cell = store.cell(El::new(set, v));
         }
         self.done()
     }
 
     fn done(self) -> Tensor {
-        Tensor::cells(self.store, self.data.kind, self.data.shape, self.cells)
+        Tensor::cells(self.store, self.data.elem, self.data.shape, self.cells)
     }
-}
-
-/// The union of the sets of two tensors, where one of them is not known.
-fn flooding(store: &mut Store, indices: &Tensor, updates: &Tensor) -> Option<u32> {
-    if indices.values().is_some() {
-        return None;
-    }
-    let (a, b) = (indices.total(store), updates.total(store));
-    Some(store.union(a, b))
 }
 
 pub(super) fn scatter_elements(call: &mut Call) -> Results {
@@ -102,21 +101,20 @@ pub(super) fn scatter_elements(call: &mut Call) -> Results {
         *s = 0;
     }
     let (_, extent, _) = around(&data.shape, along);
-    let base = view(&indices.shape, &steps, 0);
     let store = call.store();
     store.spend(updates.len())?;
-    let flood = flooding(store, &indices, &updates);
+    let base = view(&indices.shape, &steps, 0);
     let mut target = Target::new(store, data, write)?;
-    if let Some(extra) = flood {
-        return Ok(vec![target.flood(extra)]);
+    if indices.values().is_none() {
+        return one(target.flood(&indices, &updates));
     }
     for (i, &start) in base.iter().enumerate() {
-        if let El::Known(x) = indices.el(target.store, i) {
+        if let Some(x) = indices.el(target.store, i).point() {
             let el = updates.el(target.store, i);
             target.put(start + position(x, extent)? * step, el)?;
         }
     }
-    Ok(vec![target.done()])
+    one(target.done())
 }
 
 pub(super) fn scatter_nd(call: &mut Call) -> Results {
@@ -134,10 +132,9 @@ pub(super) fn scatter_nd(call: &mut Call) -> Results {
     }
     let store = call.store();
     store.spend(updates.len())?;
-    let flood = flooding(store, &indices, &updates);
     let mut target = Target::new(store, data, write)?;
-    if let Some(extra) = flood {
-        return Ok(vec![target.flood(extra)]);
+    if indices.values().is_none() {
+        return one(target.flood(&indices, &updates));
     }
     for tuple in 0..tuples {
         if let Ok(at) = tuple_position(target.store, &indices, tuple, &picked)? {
@@ -147,5 +144,18 @@ pub(super) fn scatter_nd(call: &mut Call) -> Results {
             }
         }
     }
-    Ok(vec![target.done()])
+    one(target.done())
+}
+
+/// Writes a block into a cache, at places that are not modeled.
+pub(super) fn tensor_scatter(call: &mut Call) -> Results {
+    let (data, updates) = (call.input(0)?, call.input(1)?);
+    let given = call.optional(2)?;
+    let store = call.store();
+    let indices = match given {
+        Some(t) => t,
+        None => Tensor::ints(store, &[0]),
+    };
+    let target = Target::new(store, data, None)?;
+    one(Target { blurred: true, ..target }.flood(&indices, &updates))
 }

@@ -1,14 +1,15 @@
 //! Windows that slide: convolutions and pooling share where they read.
 
-use super::super::call::Call;
-use super::super::error::Problem;
-use super::super::tensor::size;
+use crate::call::Call;
+use crate::error::Problem;
+use crate::store::Store;
+use crate::tensor::size;
 
 /// Where nothing is read.
-pub(super) const OUTSIDE: u32 = u32::MAX;
+pub(crate) const OUTSIDE: u32 = u32::MAX;
 
 /// How a window moves over spatial axes.
-pub(super) struct Window {
+pub(crate) struct Window {
     kernel: Vec<usize>,
     strides: Vec<usize>,
     dilations: Vec<usize>,
@@ -25,7 +26,7 @@ enum Auto {
 }
 
 /// For each output position (row-major) and tap, the input position read.
-pub(super) struct Table {
+pub(crate) struct Table {
     pub extents: Vec<usize>,
     pub taps: usize,
     pub sources: Vec<u32>,
@@ -61,12 +62,15 @@ impl Window {
             }
             None => list("kernel_shape")?,
         };
-        let pads = call.ints("pads").map_or_else(|| vec![0; 2 * axes], <[i64]>::to_vec);
+        let mut pads = call.ints("pads").map_or_else(|| vec![0; 2 * axes], <[i64]>::to_vec);
         if pads.len() != 2 * axes || pads.iter().any(|p| p.abs() > 1 << 24) {
             return Err(Problem::Attribute("pads"));
         }
         if kernel.iter().any(|&k| k == 0 || k > 1 << 24) {
             return Err(Problem::Attribute("kernel_shape"));
+        }
+        if call.text("auto_pad") == Some("VALID") {
+            pads.fill(0);
         }
         let auto = match call.text("auto_pad") {
             Some("SAME_UPPER") => Some(Auto::Upper),
@@ -95,7 +99,7 @@ impl Window {
     ///
     /// # Errors
     /// No window fits, or the table is too large.
-    pub fn forward(&self, input: &[usize]) -> Result<Table, Problem> {
+    pub fn forward(&self, store: &mut Store, input: &[usize]) -> Result<Table, Problem> {
         let mut axes = Vec::new();
         for (i, &n) in input.iter().enumerate() {
             let [kernel, stride, dilation, mut low, high] = self.axis(i);
@@ -125,9 +129,9 @@ impl Window {
                 }
             };
             let source = |o: i64, t: i64| Some(o * stride + t * dilation - low);
-            axes.push(table(extent, kernel, n, source)?);
+            axes.push(table(store, extent, kernel, n, source)?);
         }
-        combine(&axes, input)
+        combine(store, &axes, input)
     }
 
     /// Where the transpose of a convolution reads; `extra` and `shape` are its attributes
@@ -137,6 +141,7 @@ impl Window {
     /// Nothing is left, or the table is too large.
     pub fn backward(
         &self,
+        store: &mut Store,
         input: &[usize],
         extra: Option<&[i64]>,
         shape: Option<&[i64]>,
@@ -170,9 +175,9 @@ impl Window {
                 let at = o + low - t * dilation;
                 (at % stride == 0).then_some(at / stride)
             };
-            axes.push(table(extent, kernel, n, source)?);
+            axes.push(table(store, extent, kernel, n, source)?);
         }
-        combine(&axes, input)
+        combine(store, &axes, input)
     }
 }
 
@@ -184,13 +189,14 @@ struct Axis {
 }
 
 fn table(
+    store: &mut Store,
     extent: i64,
     kernel: i64,
     n: i64,
     source: impl Fn(i64, i64) -> Option<i64>,
 ) -> Result<Axis, Problem> {
     let (extent, taps) = (extent.max(0) as usize, kernel as usize);
-    size(&[extent, taps])?;
+    store.spend(size(&[extent, taps])?)?;
     let find = |o, t| match source(o, t) {
         Some(i) if (0..n).contains(&i) => i as u32,
         _ => OUTSIDE,
@@ -200,11 +206,11 @@ fn table(
     Ok(Axis { extent, taps, sources: sources.collect() })
 }
 
-fn combine(axes: &[Axis], input: &[usize]) -> Result<Table, Problem> {
+fn combine(store: &mut Store, axes: &[Axis], input: &[usize]) -> Result<Table, Problem> {
     let extents: Vec<usize> = axes.iter().map(|a| a.extent).collect();
     let taps = size(&axes.iter().map(|a| a.taps).collect::<Vec<_>>())?;
     let positions = size(&extents)?;
-    size(&[positions, taps])?;
+    store.spend(size(&[positions, taps])?)?;
     // Grow the table axis by axis: positions outside, taps inside.
     let (mut rows, mut width, mut sources) = (1, 1, vec![0u32]);
     for (axis, &n) in axes.iter().zip(input) {

@@ -38,7 +38,7 @@ fn masks_of_minus_infinity_are_exact() {
             net.node("Where", &[&m, scores, &low], &[])
         });
         for (net, y) in [added, chosen] {
-            let d = net.analyse(&y);
+            let d = net.check(&y);
             for row in 0..16 {
                 assert_eq!(reads(&d, row), (0..=row).collect::<Vec<_>>());
             }
@@ -49,7 +49,7 @@ fn masks_of_minus_infinity_are_exact() {
 #[test]
 fn no_mask_reads_everything() {
     let (net, y) = attention(|_, scores| scores.to_string());
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     assert_eq!(leaks(&d).len(), 16);
     assert_eq!(blind(&d), 0.0);
 }
@@ -63,6 +63,6 @@ fn a_mask_of_self_alone_reads_self_alone() {
         let m = net.floats(&[16, 16], &eye);
         net.node("Add", &[scores, &m], &[])
     });
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     assert!((0..16).all(|r| reads(&d, r) == [r]));
 }

@@ -1,6 +1,6 @@
 //! Small models, written with the wire types.
 
-use pixelrnn_check::{Dependence, Options, analyse};
+use pixelrnn_check::{CheckError, Hop, Options, Position, Report, check_bytes};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 use pixelrnn_onnx::proto::tensor_shape_proto::{Dimension, dimension};
 use pixelrnn_onnx::proto::{
@@ -177,9 +177,9 @@ impl Net {
         model(self.graph, self.opset).encode_to_vec()
     }
 
-    pub fn analyse(self, output: &str) -> Dependence {
+    pub fn check(self, output: &str) -> Report {
         let bytes = self.bytes(output);
-        match analyse(&bytes, &Options::default()) {
+        match check_bytes(&bytes, &Options::default()) {
             Ok(d) => d,
             Err(e) => panic!("{e}"),
         }
@@ -226,18 +226,29 @@ pub fn mask(
 }
 
 /// Outputs that read a value at or after their own place, each with the first such value.
-pub fn leaks(d: &Dependence) -> Vec<(usize, usize)> {
-    (0..d.sets.rows()).filter_map(|r| Some((r, d.sets.first_from(r, r)?))).collect()
+pub fn leaks(d: &Report) -> Vec<(usize, usize)> {
+    (0..d.outputs()).filter_map(|r| Some((r, d.first_from(r, r)?))).collect()
 }
 
 /// The share of earlier values that are not read.
-pub fn blind(d: &Dependence) -> f64 {
-    let n = d.sets.rows();
-    let seen: usize = (0..n).map(|r| d.sets.count_below(r, r)).sum();
+pub fn blind(d: &Report) -> f64 {
+    let n = d.outputs();
+    let seen: usize = (0..n).map(|r| d.count_below(r, r)).sum();
     1.0 - seen as f64 / (n * (n - 1) / 2) as f64
 }
 
 /// What an output reads, as places in raster order.
-pub fn reads(d: &Dependence, row: usize) -> Vec<usize> {
-    (0..d.sets.columns()).filter(|&c| d.sets.get(row, c)).collect()
+pub fn reads(d: &Report, row: usize) -> Vec<usize> {
+    (0..d.values()).filter(|&c| d.depends(row, c)).collect()
+}
+
+/// The way from an output back to an input.
+pub fn way(
+    bytes: &[u8],
+    options: &Options,
+    output: Position,
+    input: Position,
+) -> Result<Vec<Hop>, CheckError> {
+    let report = check_bytes(bytes, options)?;
+    pixelrnn_check::trace(bytes, options, &report, output, input)
 }

@@ -101,7 +101,7 @@ fn bilstm(fault: Fault) -> (Net, String) {
 #[test]
 fn the_right_one_misses_one_pixel_only() {
     let (net, y) = bilstm(Fault::None);
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     assert_eq!(leaks(&d), []);
     let n = N as usize;
     for row in 0..n * n {
@@ -120,7 +120,7 @@ fn the_right_one_misses_one_pixel_only() {
 fn known_faults() {
     let count = |fault| {
         let (net, y) = bilstm(fault);
-        let d = net.analyse(&y);
+        let d = net.check(&y);
         (leaks(&d), blind(&d))
     };
     assert_eq!(count(Fault::NoShift).0.len(), 756);

@@ -1,9 +1,9 @@
-//! What the encoder writes: read back, and analysed.
+//! What the encoder writes: read back, and analyzed.
 
 use std::collections::BTreeSet;
 
 use pixelrnn_graph::{Init, Role, Type};
-use pixelrnn_check::{Options, analyse};
+use pixelrnn_check::{Options, check_bytes};
 use pixelrnn_onnx::proto::{GraphProto, ModelProto};
 use pixelrnn_onnx::{EncodeOptions, Literal, OnnxGraph, OnnxOp, Scan, encode};
 use prost::Message;
@@ -93,7 +93,7 @@ fn the_same_graph_gives_the_same_bytes() {
 fn encoded_scans_read_what_they_should() {
     for reverse in [false, true] {
         let bytes = encode(&recurrence(reverse), &EncodeOptions::default()).expect("encodes");
-        let d = analyse(&bytes, &Options::default()).expect("runs");
+        let d = check_bytes(&bytes, &Options::default()).expect("runs");
         assert_eq!((d.input.as_str(), d.output.as_str()), ("image", "logits"));
         for out in 0..12 {
             let (y, x) = (out / 4, out % 4);

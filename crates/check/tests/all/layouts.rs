@@ -1,6 +1,6 @@
 //! Where colours, rows, columns and levels lie.
 
-use pixelrnn_check::{DependError, Layout, Options, analyse};
+use pixelrnn_check::{CheckError, Layout, Options, check_bytes};
 
 use super::build::{Net, ints, reads};
 
@@ -31,7 +31,7 @@ fn usual_layouts_are_found() {
         ([0, 3, 4, 1, 2], &[1, 60, 2], "(hwc)l"),
         ([0, 3, 4, 1, 2], &[1, 20, 6], "(hw)(cl)"),
     ] {
-        let d = analyse(&logits(&perm, shape), &Options::default()).expect(layout);
+        let d = check_bytes(&logits(&perm, shape), &Options::default()).expect(layout);
         assert_eq!(d.output_layout.to_string(), layout);
         assert_eq!(d.levels, 2);
         assert!((0..60).all(|r| reads(&d, r) == [r]), "{layout}");
@@ -41,10 +41,10 @@ fn usual_layouts_are_found() {
 #[test]
 fn an_unusual_layout_can_be_given() {
     let bytes = logits(&[0, 2, 1, 3, 4], &[1, 6, 4, 5]);
-    let d = analyse(&bytes, &with_layout("(lc)hw")).expect("given");
+    let d = check_bytes(&bytes, &with_layout("(lc)hw")).expect("given");
     assert!((0..60).all(|r| reads(&d, r) == [r]));
     // Read the usual way it looks like a leak.
-    let d = analyse(&bytes, &Options::default()).expect("usual");
+    let d = check_bytes(&bytes, &Options::default()).expect("usual");
     assert!((0..60).any(|r| reads(&d, r) != [r]));
 }
 
@@ -55,13 +55,13 @@ fn ambiguity_is_an_error() {
     let twice = net.whole(&[1, 1, 2, 1, 1]);
     let y = net.node("Tile", &[&y, &twice], &[]);
     let bytes = net.bytes(&y);
-    match analyse(&bytes, &Options::default()) {
-        Err(DependError::Ambiguous { layouts, .. }) => assert_eq!(layouts, ["clhw", "lchw"]),
+    match check_bytes(&bytes, &Options::default()) {
+        Err(CheckError::Ambiguous { layouts, .. }) => assert_eq!(layouts, ["clhw", "lchw"]),
         other => panic!("{other:?}"),
     }
-    assert!(analyse(&bytes, &with_layout("clhw")).is_ok());
-    match analyse(&bytes, &with_layout("chw")) {
-        Err(DependError::OutputShape { shape, .. }) => assert_eq!(shape, [1, 2, 2, 4, 4]),
+    assert!(check_bytes(&bytes, &with_layout("clhw")).is_ok());
+    match check_bytes(&bytes, &with_layout("chw")) {
+        Err(CheckError::OutputShape { shape, .. }) => assert_eq!(shape, [1, 2, 2, 4, 4]),
         other => panic!("{other:?}"),
     }
 }
@@ -79,12 +79,12 @@ fn open_extents_need_the_size() {
     let mut net = Net::image(1, -1, -1);
     let y = net.node("Relu", &["x"], &[]);
     let bytes = net.bytes(&y);
-    match analyse(&bytes, &Options::default()) {
-        Err(DependError::OpenExtent { axis, .. }) => assert_eq!(axis, 2),
+    match check_bytes(&bytes, &Options::default()) {
+        Err(CheckError::OpenExtent { axis, .. }) => assert_eq!(axis, 2),
         other => panic!("{other:?}"),
     }
     let sized = Options { image: Some([1, 3, 7]), ..Default::default() };
-    let d = analyse(&bytes, &sized).expect("sized");
+    let d = check_bytes(&bytes, &sized).expect("sized");
     assert_eq!((d.height, d.width), (3, 7));
 }
 
@@ -92,7 +92,7 @@ fn open_extents_need_the_size() {
 fn channels_last_is_noticed() {
     let mut net = Net::image(8, 9, 3);
     let y = net.node("Relu", &["x"], &[]);
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     assert_eq!((d.colours, d.height, d.width), (3, 8, 9));
     assert!((0..216).all(|r| reads(&d, r) == [r]));
 }
@@ -106,6 +106,6 @@ fn a_fixed_batch_is_kept() {
     let y = net.reshape("x", &[12]);
     let y = net.node("Relu", &[&y], &[]);
     let y = net.reshape(&y, &[3, 1, 2, 2]);
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     assert!((0..4).all(|r| reads(&d, r) == [r]));
 }

@@ -5,13 +5,13 @@ use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, NodeProto};
 use prost::Message;
 
 use super::build::{Net, body, floats, info, int, ints, model, reads, whole};
-use pixelrnn_check::{Options, analyse};
+use pixelrnn_check::{Options, check_bytes};
 
 /// A model of one colour, 2 x 2, and what its outputs read.
 fn reading(build: impl FnOnce(&mut Net) -> String) -> Vec<Vec<usize>> {
     let mut net = Net::image(1, 2, 2);
     let y = build(&mut net);
-    let d = net.analyse(&y);
+    let d = net.check(&y);
     (0..4).map(|r| reads(&d, r)).collect()
 }
 
@@ -253,7 +253,7 @@ fn functions_are_inlined() {
     };
     let mut file = model(graph, 18);
     file.functions.push(function.clone());
-    let d = analyse(&file.encode_to_vec(), &Options::default()).expect("inlined");
+    let d = check_bytes(&file.encode_to_vec(), &Options::default()).expect("inlined");
     assert_eq!(
         (0..4).map(|r| reads(&d, r)).collect::<Vec<_>>(),
         [vec![0], vec![2], vec![0, 1], vec![2, 3]]
@@ -262,5 +262,5 @@ fn functions_are_inlined() {
     let mut endless = function;
     endless.node.push(node("mine", "Turn", &["a", "b"], "c"));
     file.functions = vec![endless];
-    assert!(analyse(&file.encode_to_vec(), &Options::default()).is_err());
+    assert!(check_bytes(&file.encode_to_vec(), &Options::default()).is_err());
 }

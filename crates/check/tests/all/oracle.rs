@@ -71,7 +71,7 @@ fn random_convolutions_agree_with_nested_loops() {
             maps = convolve(&maps, &live);
             ins = outs;
         }
-        let d = net.analyse(&value);
+        let d = net.check(&value);
         for (c, map) in maps.iter().enumerate() {
             for (p, seen) in map.iter().enumerate() {
                 let expected: Vec<usize> = (0..seen.len()).filter(|&k| seen[k]).collect();
