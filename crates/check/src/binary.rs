@@ -131,12 +131,12 @@ fn prelu(e: Elem, a: Value, slope: Value) -> (Value, Reads) {
     if a.lo >= 0.0 && !a.nan {
         return (a, Reads::Left);
     }
-    let below = Value { lo: a.lo.min(0.0), hi: a.hi.min(0.0), nan: a.nan };
+    let below = Value::new(a.lo.min(0.0), a.hi.min(0.0), a.nan);
     let v = mul(e, below, slope);
     if a.hi < 0.0 {
         return (v, Reads::Both);
     }
-    (v.hull(Value { lo: a.lo.max(0.0), hi: a.hi, nan: a.nan }), Reads::Both)
+    (v.hull(Value::new(a.lo.max(0.0), a.hi, a.nan)), Reads::Both)
 }
 
 pub(crate) fn pow(e: Elem, a: Value, b: Value) -> Value {

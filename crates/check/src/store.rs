@@ -88,6 +88,9 @@ pub(crate) struct Noticed {
     pub masks: bool,
 }
 
+/// Bytes that an element takes while it is made: the cell, and where it comes from.
+const BYTES: usize = size_of::<Cell>() + 2 * size_of::<usize>();
+
 pub(crate) struct Store {
     pub sets: Sets,
     pub budget: Budget,
@@ -99,7 +102,7 @@ pub(crate) struct Store {
     /// Operators that were not modeled, with the first node of each.
     pub uncertain: Vec<(String, String)>,
     values: Vec<Value>,
-    value_index: HashMap<(u64, u64, bool), u32>,
+    value_index: HashMap<(u64, u64, bool, u64), u32>,
     counter: u64,
 }
 
@@ -145,7 +148,7 @@ impl Store {
     pub fn spend(&mut self, elements: usize) -> Result<(), Problem> {
         let work = self.sets.take_work() + elements as u64;
         let others = self.overhead();
-        self.budget.check(work, elements.saturating_mul(size_of::<Cell>()), others)?;
+        self.budget.check(work, elements.saturating_mul(BYTES), others)?;
         if self.sets.is_full() {
             let limit = self.budget.memory();
             return Err(Problem::TooLarge(crate::error::Resource::Memory { needed: limit, limit }));
@@ -164,7 +167,7 @@ impl Store {
     }
 
     pub fn value_id(&mut self, v: Value) -> u32 {
-        let key = (v.lo.to_bits(), v.hi.to_bits(), v.nan);
+        let key = (v.lo.to_bits(), v.hi.to_bits(), v.nan, v.mask.to_bits());
         if let Some(&id) = self.value_index.get(&key) {
             return id;
         }
@@ -260,7 +263,7 @@ impl Store {
         let node = self.node.clone();
         self.grant(Granted::Finite { node });
         let clamp = |x: f64| x.clamp(elem.min(), elem.max());
-        Value { lo: clamp(v.lo), hi: clamp(v.hi), nan: false }
+        Value { lo: clamp(v.lo), hi: clamp(v.hi), nan: false, ..v }
     }
 
     /// Notes an assumption, once for each node.

@@ -34,7 +34,7 @@ fn within(lo: f64, hi: f64, zero: bool) -> Unary {
 
 /// No more than some bounds: what rounding adds does not count.
 fn clamp(v: Value, lo: f64, hi: f64) -> Value {
-    Value { lo: v.lo.clamp(lo, hi), hi: v.hi.clamp(lo, hi), nan: v.nan }
+    Value::new(v.lo.clamp(lo, hi), v.hi.clamp(lo, hi), v.nan)
 }
 
 pub(crate) fn exp(e: Elem, v: Value) -> Value {
@@ -45,7 +45,7 @@ pub(crate) fn exp(e: Elem, v: Value) -> Value {
     let lo = if v.lo <= e.exp_underflow() + 30.0 { 0.0 } else { r.lo.max(0.0) };
     // No argument above zero, no result above one.
     let hi = if v.hi <= 0.0 { r.hi.min(1.0 + 2.0 * e.eps()) } else { r.hi };
-    Value { lo, hi, nan: v.nan }
+    Value::new(lo, hi, v.nan)
 }
 
 pub(crate) fn log(e: Elem, v: Value) -> Value {
@@ -222,7 +222,7 @@ fn activation(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<Unary>
                 if !celu {
                     return exponential_below(e, v, alpha, 1.0);
                 }
-                let scaled = Value { lo: v.lo / alpha, hi: v.hi / alpha, nan: v.nan };
+                let scaled = Value::new(v.lo / alpha, v.hi / alpha, v.nan);
                 let r = exponential_below(e, scaled, 1.0, 1.0);
                 loose(e, r.lo * alpha, r.hi * alpha, v.nan)
             })

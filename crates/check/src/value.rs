@@ -15,20 +15,28 @@ pub(crate) struct Value {
     pub hi: f64,
     /// Whether it can be NaN, too.
     pub nan: bool,
+    /// A large negative number that was added to it, and is meant as minus infinity; zero if none
+    /// was. Followed only when masks are assumed to work.
+    pub mask: f64,
 }
 
 impl Value {
-    pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false };
+    pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false, mask: 0.0 };
     /// Any number, NaN included.
-    pub const ANY: Value = Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true };
+    pub const ANY: Value =
+        Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0 };
     /// A truth value that is not known.
-    pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false };
+    pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false, mask: 0.0 };
+
+    pub fn new(lo: f64, hi: f64, nan: bool) -> Value {
+        Value { lo, hi, nan, mask: 0.0 }
+    }
 
     /// A known number. The sign of a zero is not kept.
     pub fn known(x: f64) -> Value {
         match x {
             _ if x.is_nan() => Value::ANY,
-            _ => Value { lo: x + 0.0, hi: x + 0.0, nan: false },
+            _ => Value::new(x + 0.0, x + 0.0, false),
         }
     }
 
@@ -38,7 +46,7 @@ impl Value {
 
     /// Between two numbers.
     pub fn range(lo: f64, hi: f64) -> Value {
-        Value { lo: lo + 0.0, hi: hi + 0.0, nan: false }
+        Value::new(lo + 0.0, hi + 0.0, false)
     }
 
     /// Anything that a type holds.
@@ -75,11 +83,7 @@ impl Value {
 
     /// What either can be.
     pub fn hull(self, other: Value) -> Value {
-        Value {
-            lo: self.lo.min(other.lo),
-            hi: self.hi.max(other.hi),
-            nan: self.nan || other.nan,
-        }
+        Value::new(self.lo.min(other.lo), self.hi.max(other.hi), self.nan || other.nan)
     }
 
     /// The largest absolute value.
@@ -88,7 +92,7 @@ impl Value {
     }
 
     pub fn neg(self) -> Value {
-        Value { lo: -self.hi + 0.0, hi: -self.lo + 0.0, nan: self.nan }
+        Value::new(-self.hi + 0.0, -self.lo + 0.0, self.nan)
     }
 }
 
@@ -97,16 +101,12 @@ pub(crate) fn finish(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
     let lo = if lo.is_nan() { f64::NEG_INFINITY } else { lo + 0.0 };
     let hi = if hi.is_nan() { f64::INFINITY } else { hi + 0.0 };
     if elem.is_float() {
-        Value {
-            lo: if lo < elem.min() { f64::NEG_INFINITY } else { lo },
-            hi: if hi > elem.max() { f64::INFINITY } else { hi },
-            nan,
-        }
+        Value::new(if lo < elem.min() { f64::NEG_INFINITY } else { lo }, if hi > elem.max() { f64::INFINITY } else { hi }, nan)
     } else if lo < elem.min() || hi > elem.max() || nan {
         // Wraps around.
         Value::any_of(elem)
     } else {
-        Value { lo, hi, nan: false }
+        Value::new(lo, hi, false)
     }
 }
 
@@ -199,7 +199,7 @@ pub(crate) fn square(elem: Elem, a: Value) -> Value {
     let near = if a.contains(0.0) { 0.0 } else { a.lo.abs().min(a.hi.abs()) };
     let p = near * near;
     let low = down(elem, p, near.mul_add(near, -p) == 0.0).max(0.0);
-    Value { lo: low.min(full.hi), hi: full.hi, nan: a.nan }
+    Value::new(low.min(full.hi), full.hi, a.nan)
 }
 
 pub(crate) fn div(elem: Elem, a: Value, b: Value) -> Value {
@@ -305,7 +305,7 @@ pub(crate) fn coarse(v: Value) -> Value {
     if width <= 1e-3 * v.magnitude() {
         return v;
     }
-    Value { lo: -round_up(-v.lo), hi: round_up(v.hi), nan: v.nan }
+    Value { lo: -round_up(-v.lo), hi: round_up(v.hi), ..v }
 }
 
 fn round_up(x: f64) -> f64 {

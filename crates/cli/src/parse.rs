@@ -81,17 +81,6 @@ pub fn at(text: &str) -> Result<At, String> {
     }
 }
 
-/// `CxHxW` or `HxW`, as colours, height and width.
-pub fn image(text: &str) -> Result<[usize; 3], String> {
-    let numbers: Option<Vec<usize>> =
-        text.split('x').map(|n| n.trim().parse().ok().filter(|&n| n > 0)).collect();
-    match numbers.as_deref() {
-        Some(&[h, w]) => Ok([1, h, w]),
-        Some(&[c, h, w]) => Ok([c, h, w]),
-        _ => Err("write it HEIGHTxWIDTH or COLOURSxHEIGHTxWIDTH, as in `3x32x32`".to_string()),
-    }
-}
-
 /// The name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)

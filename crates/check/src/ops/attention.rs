@@ -71,7 +71,7 @@ pub(super) fn attention(call: &mut Call) -> Results {
     let cap = call.float("softcap", 0.0);
     if cap > 0.0 {
         let top = cap * 1.01;
-        let f = |v: Value| Value { lo: v.lo.clamp(-top, top), hi: v.hi.clamp(-top, top), nan: v.nan };
+        let f = |v: Value| Value::new(v.lo.clamp(-top, top), v.hi.clamp(-top, top), v.nan);
         scores = map(call.store(), &scores, elem, &|v| if v.is_zero() { v } else { f(v) })?;
     }
     if call.flag("is_causal") {

@@ -179,7 +179,7 @@ fn bounds(store: &Store, x: &Tensor, w: &Tensor, plan: &Plan) -> Vec<Value> {
             let v = inputs.get(group * plan.inner + i / taps).copied().unwrap_or(Value::ANY);
             let p = if let Some(c) = weight.point() {
                 let (a, b) = (c * v.lo, c * v.hi);
-                Value { lo: a.min(b), hi: a.max(b), nan: v.nan }
+                Value::new(a.min(b), a.max(b), v.nan)
             } else {
                 mul(Elem::F64, weight, v)
             };

@@ -204,26 +204,37 @@ fn masked(
     let mut cells = y.all_cells(store);
     for cell in &mut cells {
         let (x, z) = (a.el(store, i.step()), b.el(store, j.step()));
-        let result = store.value(*cell);
-        let mask = match (x.point(), z.point()) {
-            (Some(_), Some(_)) => None,
-            (Some(c), None) if c <= MASK => Some(c),
-            (None, Some(c)) if c * sign <= MASK => Some(c * sign),
-            _ => None,
-        };
-        let Some(c) = mask.filter(|_| result.point().is_none()) else { continue };
-        let node = store.node.clone();
-        let stand_in = if result.hi <= MASK && !result.nan {
-            store.grant(Granted::Above { node, bound: result.hi + 105.0 });
-            result.hi
-        } else {
-            store.grant(Granted::Within { node, spread: -c - 105.0 });
-            c
-        };
-        *cell = store.cell(El::known(stand_in));
+        let result = store.el(*cell);
+        let constant = |el: El, sign: f64| el.point().map_or(el.v.mask, |c| c * sign);
+        let (left, right) = (constant(x, 1.0), constant(z, sign));
+        // A mask, unless the other side is a constant that may lift it again.
+        let lifted = left.max(right) >= -MASK / 2.0;
+        let mask = left.min(right);
+        if mask <= MASK && !lifted && result.point().is_none() {
+            *cell = store.cell(El { v: Value { mask, ..result.v }, ..result });
+        }
     }
     let t = Tensor::cells(store, y.elem, y.kept.clone(), cells);
     Ok(t.with_shape(y.shape, y.kept))
+}
+
+/// Whether an element is meant as minus infinity, when masks are assumed to work; that is noted.
+pub(crate) fn is_mask(store: &mut Store, el: El) -> bool {
+    let constant = el.point().unwrap_or(el.v.mask);
+    if constant > MASK {
+        return false;
+    }
+    store.noticed.masks = true;
+    if !store.assume.masks || constant == f64::NEG_INFINITY {
+        return false;
+    }
+    let node = store.node.clone();
+    store.grant(if el.v.hi <= MASK && !el.v.nan {
+        Granted::Above { node, bound: el.v.hi + 105.0 }
+    } else {
+        Granted::Within { node, spread: -constant - 105.0 }
+    });
+    true
 }
 
 pub(super) fn unary(call: &mut Call) -> Results {
@@ -234,12 +245,29 @@ pub(super) fn unary(call: &mut Call) -> Results {
     let elem = if matches!(op_type, "Not" | "IsNaN" | "IsInf") { Elem::Bool } else { t.elem };
     let inner = t.elem;
     let mut y = map(call.store(), &t, elem, &|v| f(inner, v))?;
+    if op_type == "Exp" && call.machine.store.assume.masks {
+        y = without_masks(call.store(), y, &t)?;
+    }
     if op_type == "Exp"
         && let Relation::PeakZero(axes) = &t.relation
     {
         y.relation = Relation::PeakOne(axes.clone());
     }
     one(y)
+}
+
+/// Exponentials of masked numbers are zero.
+fn without_masks(store: &mut Store, y: Tensor, t: &Tensor) -> Result<Tensor, Problem> {
+    let mut cells = y.all_cells(store);
+    store.spend(cells.len())?;
+    for (i, cell) in cells.iter_mut().enumerate() {
+        let el = t.el(store, i);
+        if store.value(*cell).point().is_none() && is_mask(store, el) {
+            *cell = Cell::ZERO;
+        }
+    }
+    let new = Tensor::cells(store, y.elem, y.kept.clone(), cells);
+    Ok(new.with_shape(y.shape, y.kept))
 }
 
 /// Two inputs, or any number of them taken in pairs.
@@ -342,7 +370,7 @@ pub(crate) fn cast_value(from: Elem, to: Elem, v: Value, saturate: bool) -> Valu
             if v.point().is_some_and(|x| to.holds(x)) {
                 return v;
             }
-            Value { lo: r.lo.max(-top), hi: r.hi.min(top), nan: r.nan || !v.is_finite() || !saturate }
+            Value::new(r.lo.max(-top), r.hi.min(top), r.nan || !v.is_finite() || !saturate)
         }
         _ if to.is_float() => convert(to, v),
         _ if from.is_float() => {

@@ -99,7 +99,7 @@ fn quantized(
             let zero = map(store, &zero, Elem::F64, &|v| v)?;
             let add = Binary {
                 eval: |_, a, b| {
-                    (Value { lo: a.lo + b.lo, hi: a.hi + b.hi, nan: a.nan || b.nan }, Reads::Both)
+                    (Value::new(a.lo + b.lo, a.hi + b.hi, a.nan || b.nan), Reads::Both)
                 },
                 truth: false,
             };

@@ -1,5 +1,6 @@
 //! Reductions: they read whole lines, except what cannot be the maximum, or is known.
 
+use super::elementwise::is_mask;
 use super::lines::Lines;
 use crate::call::{Call, Results, one};
 use crate::elem::Elem;
@@ -30,7 +31,7 @@ pub(crate) fn sum_of(elem: Elem, terms: impl Iterator<Item = Value> + Clone) -> 
     if !slack.is_finite() {
         let lo = if down { f64::NEG_INFINITY } else { lo.min(0.0) * 2.0 };
         let hi = if up { f64::INFINITY } else { hi.max(0.0) * 2.0 };
-        return Value { lo, hi, nan: nan || (up && down) };
+        return Value::new(lo, hi, nan || (up && down));
     }
     // Terms that are nowhere below zero do not add up to less than zero.
     let low = if lo >= 0.0 { (lo - slack).max(0.0) } else { lo - slack };
@@ -78,13 +79,50 @@ fn extreme(line: &[El], top: bool) -> (Value, Vec<bool>) {
     let best = line.iter().map(|el| turn(el.v)).fold(f64::NEG_INFINITY, |m, v| m.max(v.lo));
     let hi = line.iter().map(|el| turn(el.v).hi).fold(f64::NEG_INFINITY, f64::max);
     let can: Vec<bool> = line.iter().map(|el| nan || turn(el.v).hi >= best).collect();
-    let v = turn(Value { lo: best, hi, nan });
+    let v = turn(Value::new(best, hi, nan));
     (v, can)
 }
 
+/// Without what is masked, if masks are assumed to work and anything is left.
+fn unmasked(store: &mut Store, line: Vec<El>) -> Vec<El> {
+    if !store.assume.masks {
+        return line;
+    }
+    let kept: Vec<El> = line.iter().copied().filter(|&el| !is_mask(store, el)).collect();
+    if kept.is_empty() { line } else { kept }
+}
+
+/// A reduction of one element many times over.
+fn uniform(store: &mut Store, op_type: &str, t: &Tensor, shape: Vec<usize>, n: usize) -> Tensor {
+    let (el, e) = (t.el(store, 0), t.elem);
+    let count = Value::known(n as f64);
+    let times = |v: Value| match v.point() {
+        Some(x) if e.is_float() && x.fract() == 0.0 && x.abs() * n as f64 * e.eps() <= 1.0 => {
+            Value::known(x * n as f64)
+        }
+        _ if e.is_float() => {
+            let slack = n as f64 * e.eps() * v.magnitude() * n as f64;
+            let v = mul(Elem::F64, v, count);
+            finish(e, v.lo - slack, v.hi + slack, v.nan)
+        }
+        _ => mul(e, v, count),
+    };
+    let v = match op_type {
+        "ReduceMax" | "ReduceMin" => el.v,
+        "ReduceMean" if e.is_float() => crate::value::loose(e, el.v.lo, el.v.hi, el.v.nan),
+        "ReduceSum" => times(el.v),
+        _ => Value::any_of(e),
+    };
+    let v = store.settle(e, v);
+    let set = store.set_of(el);
+    Tensor::filled(store, e, shape, El::new(set, v))
+}
+
 pub(super) fn reduce(call: &mut Call) -> Results {
-    let t = call.input(0)?;
     let op_type = call.node.op_type();
+    let t = call.thin(0)?;
+    let whole = t.len();
+    let t = if t.kept.iter().product::<usize>() == 1 && whole > 1 { t } else { call.input(0)? };
     let axes = match call.axes(1, t.rank())? {
         Some(axes) if !axes.is_empty() => axes,
         _ if call.flag("noop_with_empty_axes") => return one(t),
@@ -92,14 +130,28 @@ pub(super) fn reduce(call: &mut Call) -> Results {
     };
     let keep = call.int("keepdims", 1) != 0;
     let store = call.store();
+    if !t.is_dense() {
+        let extent = |(i, &d): (usize, &usize)| match (axes.contains(&i), keep) {
+            (false, _) => Some(d),
+            (true, true) => Some(1),
+            (true, false) => None,
+        };
+        let shape = t.shape.iter().enumerate().filter_map(extent).collect();
+        let n = axes.iter().filter_map(|&a| t.shape.get(a)).product();
+        return crate::call::one(uniform(store, op_type, &t, shape, n));
+    }
     store.spend(t.len())?;
     let lines = Lines::new(&t, &axes);
     let mut cells = Vec::with_capacity(lines.starts.len());
     for &start in &lines.starts {
+        // What one line takes beside the tensor.
+        store.spend(3 * lines.steps.len())?;
         let line = lines.read(store, &t, start);
         cells.push(match op_type {
             "ReduceMax" | "ReduceMin" => {
-                let (v, can) = extreme(&line, op_type == "ReduceMax");
+                let top = op_type == "ReduceMax";
+                let line = if top { unmasked(store, line) } else { line };
+                let (v, can) = extreme(&line, top);
                 let picked: Vec<El> =
                     line.iter().zip(can).filter(|(_, c)| *c).map(|(el, _)| *el).collect();
                 let set = store.join(&picked);
@@ -246,5 +298,5 @@ pub(super) fn det(call: &mut Call) -> Results {
 pub(crate) fn normalized(line: &[El]) -> Value {
     let finite = line.iter().all(|el| el.v.is_finite());
     let top = (line.len() as f64).sqrt() * 1.01 + 0.01;
-    Value { lo: -top, hi: top, nan: !finite }
+    Value::new(-top, top, !finite)
 }

@@ -1,5 +1,6 @@
 //! Softmax and its kin: weights that are exactly zero are not read.
 
+use super::elementwise::is_mask;
 use super::lines::Lines;
 use crate::call::{Call, Results, one};
 use crate::error::Problem;
@@ -7,9 +8,6 @@ use crate::sets::EMPTY;
 use crate::store::{Cell, El, Granted, Store};
 use crate::tensor::Tensor;
 use crate::value::Value;
-
-/// A score this low may be meant as minus infinity.
-const MASK: f64 = -1e3;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
@@ -76,15 +74,7 @@ fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) ->
     let mut dead: Vec<bool> = Vec::with_capacity(line.len());
     for el in line {
         let bounds = clear && el.v.hi < top.max(f64::MIN) + threshold;
-        let mask = el.point().is_some_and(|x| x <= MASK) && form != Form::Hard;
-        if mask && !bounds {
-            store.noticed.masks = true;
-        }
-        let assumed = mask && !bounds && clear && store.assume.masks;
-        if let (true, Some(x)) = (assumed, el.point()) {
-            let node = store.node.clone();
-            store.grant(Granted::Above { node, bound: x + 105.0 });
-        }
+        let assumed = !bounds && clear && form != Form::Hard && is_mask(store, *el);
         dead.push(bounds || assumed);
     }
     if dead.iter().all(|d| *d) {
@@ -96,8 +86,8 @@ fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) ->
     let weight = match form {
         Form::Log if only => El::known(0.0),
         _ if only => El::known(1.0),
-        Form::Log => El::new(set, Value { lo: f64::NEG_INFINITY, hi: 0.1, nan: !clear }),
-        _ => El::new(set, Value { lo: 0.0, hi: 1.001, nan: !clear }),
+        Form::Log => El::new(set, Value::new(f64::NEG_INFINITY, 0.1, !clear)),
+        _ => El::new(set, Value::new(0.0, 1.001, !clear)),
     };
     let weight = match form {
         Form::Log if weight.point().is_none() && clear => {
@@ -120,7 +110,7 @@ fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) ->
             }
             (true, Form::Log) => {
                 let all = store.join(&[*el, El { a: set, b: EMPTY, v: Value::ANY }]);
-                let v = Value { lo: f64::NEG_INFINITY, hi: 0.1, nan: false };
+                let v = Value::new(f64::NEG_INFINITY, 0.1, false);
                 let v = store.settle(elem, v);
                 store.cell(El::new(all, v))
             }

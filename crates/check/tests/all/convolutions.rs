@@ -40,7 +40,7 @@ fn colours_inside_a_pixel_keep_their_order() {
     let d = net.check(&y);
     assert_eq!(d.levels, 4);
     assert_eq!(leaks(&d), []);
-    assert_eq!(reads(&d, 0), []);
+    assert!(reads(&d, 0).is_empty());
     assert_eq!(reads(&d, 1), [0]);
     assert_eq!(reads(&d, 2), [0, 1]);
     assert_eq!(reads(&d, 3), [0, 1, 2]);
