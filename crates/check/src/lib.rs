@@ -121,7 +121,7 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
     ] {
         let helps = (next.finite && !given.finite && noticed.infinite && !next.masks)
             || (next.masks && noticed.masks);
-        if report.leaking_outputs == 0 {
+        if report.leaking_outputs == 0 || !options.conditions {
             break;
         }
         if !helps {

@@ -27,6 +27,9 @@ pub struct Options {
     pub order: Option<Order>,
     /// The least and the largest value that the image holds; by default -1 and 255.
     pub range: Option<(f64, f64)>,
+    /// Whether to look for conditions under which a model is causal that cannot be proved so; by
+    /// default true.
+    pub conditions: bool,
     /// Bytes that sets, tensors and files may take together; by default 2 GiB.
     pub memory: usize,
     /// How long the analysis may take; by default 60 seconds.
@@ -47,6 +50,7 @@ impl Default for Options {
             levels: None,
             order: None,
             range: None,
+            conditions: true,
             memory: 2 << 30,
             time: Duration::from_secs(60),
             folder: None,

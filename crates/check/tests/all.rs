@@ -4,6 +4,8 @@
 mod attention;
 #[path = "all/build.rs"]
 mod build;
+#[path = "all/cases.rs"]
+mod cases;
 #[path = "all/convolutions.rs"]
 mod convolutions;
 #[path = "all/diagonal.rs"]
@@ -12,9 +14,13 @@ mod diagonal;
 mod encoded;
 #[path = "all/errors.rs"]
 mod errors;
+#[path = "all/generate.rs"]
+mod generate;
 #[path = "all/layouts.rs"]
 mod layouts;
 #[path = "all/operators.rs"]
 mod operators;
 #[path = "all/oracle.rs"]
 mod oracle;
+#[path = "all/random.rs"]
+mod random;

@@ -76,7 +76,7 @@ impl FileArguments {
             range: self.range,
             memory: self.memory.unwrap_or(usual.memory),
             time: self.time.unwrap_or(usual.time),
-            folder: None,
+            ..usual
         }
     }
 }

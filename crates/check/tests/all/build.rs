@@ -61,6 +61,8 @@ pub fn body(name: &str, g: GraphProto) -> AttributeProto {
 pub struct Net {
     pub graph: GraphProto,
     pub opset: i64,
+    /// In front of every name: bodies need names of their own.
+    pub prefix: String,
 }
 
 impl Net {
@@ -86,7 +88,7 @@ impl Net {
     }
 
     fn fresh(&self, stem: &str) -> String {
-        format!("{stem}_{}", self.graph.node.len() + self.graph.initializer.len())
+        format!("{}{stem}_{}", self.prefix, self.graph.node.len() + self.graph.initializer.len())
     }
 
     pub fn floats(&mut self, dims: &[i64], values: &[f32]) -> String {

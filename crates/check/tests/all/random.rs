@@ -1,0 +1,45 @@
+//! Random graphs: none of them makes the analysis fail. What it says of them is held against ONNX
+//! Runtime by a test that has one.
+
+use std::fmt::Write;
+
+use pixelrnn_check::{Options, check_bytes};
+
+use super::generate::{PATTERNS, graph};
+
+#[test]
+fn there_are_enough_patterns() {
+    let names: std::collections::BTreeSet<&str> = PATTERNS.iter().map(|p| p.0).collect();
+    assert_eq!(names.len(), PATTERNS.len());
+    assert!(names.len() >= 60, "{}", names.len());
+}
+
+/// `PIXELRNN_CHECK_DUMP` names a folder for the graphs and their sets.
+#[test]
+fn random_graphs_are_analyzed() {
+    let folder = std::env::var("PIXELRNN_CHECK_DUMP").ok();
+    let count = if folder.is_some() { 2000 } else { 200 };
+    for seed in 0..count {
+        let (bytes, [c, h, w], names) = graph(seed);
+        let chw = || "chw".parse().ok();
+        let options = Options {
+            conditions: false,
+            input_layout: chw(),
+            output_layout: chw(),
+            ..Options::default()
+        };
+        let r = check_bytes(&bytes, &options).unwrap_or_else(|e| panic!("{seed} {names:?}: {e}"));
+        assert_eq!((r.colours, r.height, r.width), (c, h, w), "{seed}");
+        if let Some(folder) = &folder {
+            let mut text = format!("{names:?}\n");
+            for output in 0..r.outputs() {
+                for value in 0..r.values() {
+                    let _ = write!(text, "{}", u8::from(r.depends(output, value)));
+                }
+                text.push('\n');
+            }
+            std::fs::write(format!("{folder}/{seed}.txt"), text).expect("written");
+            std::fs::write(format!("{folder}/{seed}.onnx"), bytes).expect("written");
+        }
+    }
+}
