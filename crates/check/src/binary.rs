@@ -9,6 +9,8 @@ pub(crate) enum Reads {
     Both,
     Left,
     Right,
+    /// Everything: the sign of a zero, which may come from what a zero has absorbed, decides.
+    All,
 }
 
 /// A function of two numbers.
@@ -37,8 +39,8 @@ pub(crate) fn binary(op_type: &str) -> Option<Binary> {
         "Add" | "Sum" => plain!(add),
         "Sub" => plain!(sub),
         "Mul" => plain!(mul),
-        "Div" => plain!(div),
-        "Pow" => plain!(pow),
+        "Div" => Binary { eval: divide, truth: false },
+        "Pow" => Binary { eval: power, truth: false },
         "Max" => Binary { eval: max, truth: false },
         "Min" => Binary { eval: min, truth: false },
         "PRelu" => Binary { eval: prelu, truth: false },
@@ -125,6 +127,16 @@ fn min(e: Elem, a: Value, b: Value) -> (Value, Reads) {
         false if b.hi <= a.lo => (v, Reads::Right),
         _ => (v, Reads::Both),
     }
+}
+
+fn divide(e: Elem, a: Value, b: Value) -> (Value, Reads) {
+    let v = div(e, a, b);
+    (v, if e.is_float() && b.contains(0.0) { Reads::All } else { Reads::Both })
+}
+
+fn power(e: Elem, a: Value, b: Value) -> (Value, Reads) {
+    let inverse = e.is_float() && b.lo < 0.0 && a.contains(0.0);
+    (pow(e, a, b), if inverse { Reads::All } else { Reads::Both })
 }
 
 fn prelu(e: Elem, a: Value, slope: Value) -> (Value, Reads) {

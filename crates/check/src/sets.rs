@@ -22,6 +22,7 @@ const RUNS: u32 = u32::MAX;
 
 /// The sets.
 pub(crate) struct Sets {
+    bits: usize,
     entries: Vec<Entry>,
     arena: Vec<u32>,
     /// By content hash, the newest set with it; `chain` leads to the older ones.
@@ -45,6 +46,7 @@ impl Sets {
     /// Sets over `bits` values.
     pub fn new(bits: usize, limit: usize) -> Sets {
         Sets {
+            bits,
             entries: vec![Entry { start: 0, len: 0, first: RUNS }],
             arena: Vec::new(),
             index: HashMap::from([(hash(RUNS, &[]), EMPTY)]),
@@ -92,9 +94,13 @@ impl Sets {
         self.intern(RUNS)
     }
 
+    /// The set of all values.
+    pub fn all(&mut self) -> u32 {
+        self.run(0, self.bits)
+    }
+
     /// The set of a run of values.
-    #[cfg(test)]
-    pub fn run(&mut self, start: usize, end: usize) -> u32 {
+    fn run(&mut self, start: usize, end: usize) -> u32 {
         if start >= end {
             return EMPTY;
         }

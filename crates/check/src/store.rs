@@ -223,6 +223,13 @@ impl Store {
         Cell { a, b, v }
     }
 
+    /// A cell that depends on all of the image, with bounds by number.
+    pub fn everything(&mut self, v: u32) -> Cell {
+        self.noticed.infinite = true;
+        let all = self.sets.all();
+        Cell { a: all, b: EMPTY, v }
+    }
+
     /// Adds what an element depends on to the union being formed.
     pub fn add_el(&mut self, el: El) {
         self.sets.add(el.a);

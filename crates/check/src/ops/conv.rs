@@ -173,10 +173,12 @@ fn bounds(store: &Store, x: &Tensor, w: &Tensor, plan: &Plan) -> Vec<Value> {
         let (mut lo, mut hi, mut nan) = (0.0f64, 0.0f64, false);
         for i in 0..block {
             let weight = w.el(store, channel * block + i).v;
+            let v = inputs.get(group * plan.inner + i / taps).copied().unwrap_or(Value::ANY);
             if weight.is_zero() {
+                // Zero times infinity is NaN.
+                nan |= !v.is_finite();
                 continue;
             }
-            let v = inputs.get(group * plan.inner + i / taps).copied().unwrap_or(Value::ANY);
             let p = if let Some(c) = weight.point() {
                 let (a, b) = (c * v.lo, c * v.hi);
                 Value::new(a.min(b), a.max(b), v.nan)

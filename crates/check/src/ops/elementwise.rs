@@ -144,6 +144,7 @@ pub(crate) fn pairwise(
             Reads::Both => store.merged(x, y, v, point),
             Reads::Left => store.merged(x, Cell::ZERO, v, point),
             Reads::Right => store.merged(y, Cell::ZERO, v, point),
+            Reads::All => store.everything(v),
         });
     }
     let y = Tensor::cells(store, elem, kept.clone(), cells);
@@ -159,6 +160,8 @@ fn evaluate(
 ) -> (u32, bool, Reads) {
     let (x, y) = (store.value_of(key.0), store.value_of(key.1));
     let (v, reads) = (op.eval)(operands, x, y);
+    // Where nothing is infinite, nothing was divided by zero.
+    let reads = if store.assume.finite && reads == Reads::All { Reads::Both } else { reads };
     let v = store.settle(elem, v);
     let packed = store.cell(El::new(EMPTY, v));
     (Store::value_key(packed), v.point().is_some(), reads)
@@ -240,6 +243,11 @@ pub(crate) fn is_mask(store: &mut Store, el: El) -> bool {
 pub(super) fn unary(call: &mut Call) -> Results {
     let t = call.thin(0)?;
     let op_type = call.node.op_type();
+    if op_type == "Reciprocal" {
+        let store = call.store();
+        let one_over = Tensor::filled(store, t.elem, Vec::new(), El::known(1.0));
+        return one(apply(store, "Div", &one_over, &t)?);
+    }
     let number = |name: &str, default: f32| call.float(name, default);
     let f = find_unary(op_type, &number).ok_or(Problem::Form("is not element-wise"))?;
     let elem = if matches!(op_type, "Not" | "IsNaN" | "IsInf") { Elem::Bool } else { t.elem };
@@ -406,7 +414,11 @@ pub(super) fn cast(call: &mut Call) -> Results {
 pub(super) fn bit_cast(call: &mut Call) -> Results {
     let t = call.thin(0)?;
     let to = call.elem("to")?.ok_or(Problem::Attribute("to"))?;
-    let f = |v: Value| if v.is_zero() && t.elem != Elem::Bool { v } else { Value::any_of(to) };
+    if t.elem.is_float() {
+        // Bits show the sign of a zero, which is not followed.
+        return super::opaque::everything(call, to, t.shape);
+    }
+    let f = |v: Value| if v.is_zero() { v } else { Value::any_of(to) };
     one(map(call.store(), &t, to, &f)?)
 }
 

@@ -47,6 +47,15 @@ pub(super) fn all(call: &mut Call, shapes: Vec<(Elem, Vec<usize>)>) -> Results {
     Ok(results)
 }
 
+/// A result that reads the whole image.
+pub(super) fn everything(call: &mut Call, elem: Elem, shape: Vec<usize>) -> Results {
+    let op_type = call.node.op_type();
+    let store = call.store();
+    let all = store.sets.all();
+    let set = blurred(store, op_type, all);
+    one(Tensor::filled(store, elem, shape, El::new(set, Value::any_of(elem))))
+}
+
 /// Samples a map at places that a grid gives: reads all of the map, and its own place.
 pub(super) fn grid_sample(call: &mut Call) -> Results {
     let (x, grid) = (call.input(0)?, call.input(1)?);

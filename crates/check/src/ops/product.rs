@@ -238,6 +238,8 @@ fn columns(store: &Store, elem: Elem, a: &Tensor, w: &[f64], k: usize, n: usize)
         let v = v.unwrap_or(Value::ZERO);
         nan |= v.nan;
         let row = w.get(q * n..(q + 1) * n).unwrap_or(&[]);
+        // Zero times infinity is NaN.
+        nan |= !v.is_finite() && row.contains(&0.0);
         for (((&x, lo), hi), size) in row.iter().zip(&mut lo).zip(&mut hi).zip(&mut size) {
             if x != 0.0 {
                 *size += x.abs() * v.magnitude();

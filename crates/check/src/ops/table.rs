@@ -65,7 +65,7 @@ pub static TABLE: &[OperatorRow] = &[
     row("AveragePool", Exactness::Exact, 1, "", pool::pool),
     row("BatchNormalization", Exactness::Exact, 3, "training_mode reads whole channels, in all outputs; spatial = 0 is refused", norm::batch_normalization),
     row("Bernoulli", Exactness::Exact, 1, "", opaque::bernoulli),
-    row("BitCast", Exactness::Exact, 1, "known zeros stay, other numbers are unknown", elementwise::bit_cast),
+    row("BitCast", Exactness::Opaque, 1, "of floats reads everything: signs of zeros are not followed", elementwise::bit_cast),
     row("BitShift", Exactness::Exact, 1, "a zero absorbs what is finite; a maximum ignores what cannot be it", elementwise::variadic),
     row("BitwiseAnd", Exactness::Exact, 1, "a zero absorbs what is finite; a maximum ignores what cannot be it", elementwise::variadic),
     row("BitwiseNot", Exactness::Exact, 1, "what is constant within the bounds depends on nothing", elementwise::unary),

@@ -18,7 +18,7 @@ fn there_are_enough_patterns() {
 #[test]
 fn random_graphs_are_analyzed() {
     let folder = std::env::var("PIXELRNN_CHECK_DUMP").ok();
-    let count = if folder.is_some() { 2000 } else { 200 };
+    let count = if folder.is_some() { 6000 } else { 200 };
     for seed in 0..count {
         let (bytes, [c, h, w], names) = graph(seed);
         let chw = || "chw".parse().ok();
