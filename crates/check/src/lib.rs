@@ -53,6 +53,7 @@ mod literal;
 mod machine;
 mod model;
 mod ops;
+mod norms;
 mod options;
 mod orders;
 mod report;

@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::error::{CheckError, Fail, Problem};
 use crate::item::Item;
 use crate::literal;
+use crate::norms;
 use crate::ops;
 use crate::store::Store;
 use crate::tensor::Tensor;
@@ -180,8 +181,11 @@ impl Machine {
         self.store.node = label(node);
         // Scopes nest by reference; a call may add one more level below.
         let scope: &Scope<'m, '_> = scope;
+        let plain: Vec<Option<Tensor>> =
+            inputs.iter().map(|i| i.as_ref().and_then(|i| i.tensor().cloned())).collect();
         let outcome = operator(&mut Call { node, inputs, machine: self, scope });
         let outcome = outcome.and_then(|results| {
+            let results = norms::follow(&mut self.store, node, &plain, results)?;
             let sizes = results.iter().flat_map(Item::tensors).map(|t| t.kept.iter().product::<usize>());
             self.store.work(1 + sizes.sum::<usize>())?;
             Ok(results)

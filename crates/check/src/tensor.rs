@@ -46,12 +46,14 @@ pub(crate) struct Tensor {
     /// Tells elements apart from all others.
     pub ticket: u64,
     pub relation: Relation,
+    /// A bound of the Euclidean norm of all elements; infinite where none was found.
+    pub norm: f64,
 }
 
 impl Tensor {
     fn new(store: &mut Store, elem: Elem, shape: Vec<usize>, data: Data) -> Tensor {
         let (kept, ticket) = (shape.clone(), store.ticket());
-        Tensor { elem, shape, kept, data, ticket, relation: Relation::None }
+        Tensor { elem, shape, kept, data, ticket, relation: Relation::None, norm: f64::INFINITY }
     }
 
     /// Known numbers; as many as the shape says, or the rest is zero.
@@ -131,6 +133,7 @@ impl Tensor {
     /// Without what ties it to other tensors: its elements are in other places.
     fn untied(mut self) -> Tensor {
         self.ticket = 0;
+        self.norm = f64::INFINITY;
         self.relation = Relation::None;
         self
     }

@@ -23,6 +23,7 @@ mod slide;
 mod softmax;
 mod table;
 
+pub(crate) use elementwise::map;
 pub(crate) use product::Weights;
 pub use table::{Exactness, OperatorRow, TABLE};
 
