@@ -24,3 +24,5 @@ mod operators;
 mod oracle;
 #[path = "all/random.rs"]
 mod random;
+#[path = "all/runtime.rs"]
+mod runtime;
