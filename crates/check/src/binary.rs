@@ -190,8 +190,8 @@ pub(crate) fn pow(e: Elem, a: Value, b: Value) -> Value {
         return Value::any_of(e);
     }
     if a.lo > 0.0 && b.is_finite() && a.is_finite() {
-        let corners = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)]
-            .map(|(x, y)| x.powf(y));
+        let corners =
+            [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| x.powf(y));
         let lo = corners.iter().copied().fold(f64::INFINITY, f64::min);
         let hi = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let r = loose(e, lo, hi, false);

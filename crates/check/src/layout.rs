@@ -229,7 +229,8 @@ fn fitting(
     let mut found: Vec<(Layout, Placement)> = Vec::new();
     for text in texts {
         let Ok(layout) = text.parse::<Layout>() else { continue };
-        let Some(place) = layout.place(shape, size).filter(|p| p.whole == whole || size.colours == 1)
+        let Some(place) =
+            layout.place(shape, size).filter(|p| p.whole == whole || size.colours == 1)
         else {
             continue;
         };

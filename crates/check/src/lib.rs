@@ -52,8 +52,8 @@ mod layout;
 mod literal;
 mod machine;
 mod model;
-mod ops;
 mod norms;
+mod ops;
 mod options;
 mod orders;
 mod report;
@@ -116,10 +116,7 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
     // Weights that are not known have no bounds: whatever they are, values are to stay finite.
     let given = Assume { finite: task.weights_are_inputs(), ..Assume::NOTHING };
     let (mut report, noticed) = run(&task, options, &budget, given)?;
-    for next in [
-        Assume { finite: true, ..given },
-        Assume { finite: true, masks: true, ..given },
-    ] {
+    for next in [Assume { finite: true, ..given }, Assume { finite: true, masks: true, ..given }] {
         let helps = (next.finite && !given.finite && noticed.infinite && !next.masks)
             || (next.masks && noticed.masks);
         if report.leaking_outputs == 0 || !options.conditions {

@@ -186,17 +186,16 @@ impl Machine {
         let outcome = operator(&mut Call { node, inputs, machine: self, scope });
         let outcome = outcome.and_then(|results| {
             let results = norms::follow(&mut self.store, node, &plain, results)?;
-            let sizes = results.iter().flat_map(Item::tensors).map(|t| t.kept.iter().product::<usize>());
+            let sizes =
+                results.iter().flat_map(Item::tensors).map(|t| t.kept.iter().product::<usize>());
             self.store.work(1 + sizes.sum::<usize>())?;
             Ok(results)
         });
         outcome.map_err(|fail| match fail {
             Fail::Inside(error) => *error,
-            Fail::Here(problem) => CheckError::Node {
-                node: label(node),
-                op_type: node.op_type().to_string(),
-                problem,
-            },
+            Fail::Here(problem) => {
+                CheckError::Node { node: label(node), op_type: node.op_type().to_string(), problem }
+            }
         })
     }
 

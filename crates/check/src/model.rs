@@ -148,7 +148,11 @@ fn role(info: &ValueInfoProto, image: &str, plan: &Plan) -> InputRole {
             });
             let float = Elem::from_proto(ty.elem_type()).is_some_and(Elem::is_float);
             let one = ty.shape.as_ref().and_then(|s| s.dim.first()).and_then(stated) == Some(1);
-            if float && !open && !(one && rank(ty) <= Some(2)) { Role::Weights } else { Role::Condition }
+            if float && !open && !(one && rank(ty) <= Some(2)) {
+                Role::Weights
+            } else {
+                Role::Condition
+            }
         }
         None => Role::Condition,
     };
@@ -396,4 +400,3 @@ pub(crate) fn output_sets(
     }
     sets
 }
-

@@ -68,9 +68,8 @@ fn norm(
     let Some(first) = own(store, x) else { return Ok(None) };
     Ok(match node.op_type() {
         "Relu" | "LeakyRelu" | "Abs" | "Neg" | "Identity" | "Reshape" | "Transpose" | "Slice"
-        | "Flatten" | "Squeeze" | "Unsqueeze" | "Elu" | "Dropout" | "Split" => {
-            Some(first).filter(|_| node.attribute.iter().all(|a| a.name() != "alpha" || a.f() <= 1.0))
-        }
+        | "Flatten" | "Squeeze" | "Unsqueeze" | "Elu" | "Dropout" | "Split" => Some(first)
+            .filter(|_| node.attribute.iter().all(|a| a.name() != "alpha" || a.f() <= 1.0)),
         "Pad" if result.len() <= x.len() * 16 => {
             let plain = node.attribute.iter().all(|a| a.name() != "mode" || a.s() == b"constant");
             let zero = input(2).is_none_or(|v| v.hull(store).is_zero());
@@ -124,7 +123,8 @@ fn gain(store: &mut Store, node: &NodeProto, w: &Tensor) -> Result<Option<f64>, 
     let values = &values.list;
     let conv = node.op_type() == "Conv";
     let number = |name: &str| node.attribute.iter().find(|a| a.name() == name);
-    if number("alpha").is_some_and(|a| a.f() != 1.0) || number("beta").is_some_and(|a| a.f() != 1.0)
+    if number("alpha").is_some_and(|a| a.f() != 1.0)
+        || number("beta").is_some_and(|a| a.f() != 1.0)
         || number("group").is_some_and(|a| a.i() != 1)
         || number("transA").is_some_and(|a| a.i() != 0)
     {

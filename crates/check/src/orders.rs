@@ -19,7 +19,8 @@ const WAYS: [&str; 8] = [
 ];
 
 /// How the colors of a pixel follow each other.
-const COLOURS: [&str; 3] = ["", ", colors in reverse (`--order bgr`)", ", pixels as a whole (`--order pixel`)"];
+const COLOURS: [&str; 3] =
+    ["", ", colors in reverse (`--order bgr`)", ", pixels as a whole (`--order pixel`)"];
 
 fn place(way: usize, y: usize, x: usize, [h, w]: [usize; 2]) -> usize {
     match way {
@@ -29,8 +30,8 @@ fn place(way: usize, y: usize, x: usize, [h, w]: [usize; 2]) -> usize {
         3 => (w - 1 - x) * h + (h - 1 - y),
         4 => y * w + (w - 1 - x),
         5 => (h - 1 - y) * w + x,
-        6 => y * w + if y % 2 == 0 { x } else { w - 1 - x },
-        _ => x * h + if x % 2 == 0 { y } else { h - 1 - y },
+        6 => y * w + if y.is_multiple_of(2) { x } else { w - 1 - x },
+        _ => x * h + if x.is_multiple_of(2) { y } else { h - 1 - y },
     }
 }
 

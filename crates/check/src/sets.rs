@@ -177,11 +177,17 @@ impl Sets {
         let Some(entry) = self.entries.get(id as usize) else { return Vec::new() };
         let words = self.slice(entry);
         if entry.first == RUNS {
-            return words.as_chunks::<2>().0.iter().map(|r| (r[0] as usize, r[1] as usize)).collect();
+            return words
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|r| (r[0] as usize, r[1] as usize))
+                .collect();
         }
         let mut runs = Vec::new();
         let offset = entry.first as usize * 64;
-        let words = words.as_chunks::<2>().0.iter().map(|w| u64::from(w[0]) | u64::from(w[1]) << 32);
+        let words =
+            words.as_chunks::<2>().0.iter().map(|w| u64::from(w[0]) | u64::from(w[1]) << 32);
         for_runs(words, |a, b| runs.push((offset + a, offset + b)));
         runs
     }
@@ -336,7 +342,8 @@ fn for_runs(words: impl Iterator<Item = u64>, mut each: impl FnMut(usize, usize)
 }
 
 fn hash(first: u32, words: &[u32]) -> u64 {
-    let mix = |h: u64, w: &u32| (h.rotate_left(5) ^ u64::from(*w)).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let mix =
+        |h: u64, w: &u32| (h.rotate_left(5) ^ u64::from(*w)).wrapping_mul(0x517c_c1b7_2722_0a95);
     let h = words.iter().fold(u64::from(first), mix);
     h ^ h >> 29
 }

@@ -78,12 +78,7 @@ impl Tensor {
     }
 
     /// Packed elements; as many as the shape says, or the rest is opaque.
-    pub fn cells(
-        store: &mut Store,
-        elem: Elem,
-        shape: Vec<usize>,
-        mut cells: Vec<Cell>,
-    ) -> Tensor {
+    pub fn cells(store: &mut Store, elem: Elem, shape: Vec<usize>, mut cells: Vec<Cell>) -> Tensor {
         cells.resize(shape.iter().product(), Cell::OPAQUE);
         if cells.iter().all(|&c| store.value(c).point().is_some()) {
             let values: Vec<f64> = cells.iter().map(|&c| store.value(c).lo).collect();
@@ -225,7 +220,7 @@ impl Tensor {
 
     /// Bounds of all elements.
     pub fn hull(&self, store: &Store) -> Value {
-        self.hull_of(store, 0..usize::MAX.min(self.kept.iter().product()))
+        self.hull_of(store, 0..self.kept.iter().product())
     }
 
     /// The same elements in another shape of the same size.

@@ -154,9 +154,13 @@ pub(crate) fn unary(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<
         "Sign" => exact(|x| if x == 0.0 { 0.0 } else { x.signum() }),
         "Not" => Box::new(|_, v| v.point().map_or(Value::TRUTH, |x| Value::truth(x == 0.0))),
         "IsNaN" => Box::new(|_, v| if v.nan { Value::TRUTH } else { Value::ZERO }),
-        "IsInf" => Box::new(|_, v| {
-            if v.lo.is_finite() && v.hi.is_finite() { Value::ZERO } else { Value::TRUTH }
-        }),
+        "IsInf" => {
+            Box::new(
+                |_, v| {
+                    if v.lo.is_finite() && v.hi.is_finite() { Value::ZERO } else { Value::TRUTH }
+                },
+            )
+        }
         "Relu" => Box::new(relu),
         "Sigmoid" => Box::new(sigmoid),
         "Tanh" => Box::new(tanh),
@@ -164,7 +168,7 @@ pub(crate) fn unary(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<
             if v.is_zero() {
                 return Value::ZERO;
             }
-            let size = |x: f64| (1.128_379_2 * x).min(1.0);
+            let size = |x: f64| (std::f64::consts::FRAC_2_SQRT_PI * x).min(1.0);
             let (lo, hi) = (-size((-v.lo).max(0.0)), size(v.hi.max(0.0)));
             clamp(loose(e, lo, hi, v.nan), -1.01, 1.01)
         }),
@@ -185,9 +189,7 @@ pub(crate) fn unary(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<
         "Sinh" => rising(f64::sinh),
         "Asinh" => rising(f64::asinh),
         "Cosh" => Box::new(|e, v| loose(e, 1.0, v.magnitude().cosh(), v.nan)),
-        "Acosh" => Box::new(|e, v| {
-            loose(e, 0.0, v.hi.max(1.0).acosh(), v.nan || v.lo < 1.0)
-        }),
+        "Acosh" => Box::new(|e, v| loose(e, 0.0, v.hi.max(1.0).acosh(), v.nan || v.lo < 1.0)),
         "Atanh" => Box::new(|e, v| {
             if v.is_zero() {
                 return Value::ZERO;
@@ -241,9 +243,7 @@ fn activation(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<Unary>
             let (alpha, beta) = (number("alpha", 0.2), number("beta", 0.5));
             Box::new(move |e, v| hard_sigmoid(e, v, alpha, beta))
         }
-        "HardSwish" => {
-            Box::new(|e, v| mul(e, v, hard_sigmoid(e, v, f64::from(1.0f32 / 6.0), 0.5)))
-        }
+        "HardSwish" => Box::new(|e, v| mul(e, v, hard_sigmoid(e, v, f64::from(1.0f32 / 6.0), 0.5))),
         "Softplus" => Box::new(|e, v| {
             let f = |x: f64| if x > 30.0 { x } else { x.exp().ln_1p() };
             let r = loose(e, f(v.lo), f(v.hi), v.nan);

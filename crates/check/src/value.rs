@@ -23,8 +23,7 @@ pub(crate) struct Value {
 impl Value {
     pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false, mask: 0.0 };
     /// Any number, NaN included.
-    pub const ANY: Value =
-        Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0 };
+    pub const ANY: Value = Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0 };
     /// A truth value that is not known.
     pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false, mask: 0.0 };
 
@@ -101,7 +100,11 @@ pub(crate) fn finish(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
     let lo = if lo.is_nan() { f64::NEG_INFINITY } else { lo + 0.0 };
     let hi = if hi.is_nan() { f64::INFINITY } else { hi + 0.0 };
     if elem.is_float() {
-        Value::new(if lo < elem.min() { f64::NEG_INFINITY } else { lo }, if hi > elem.max() { f64::INFINITY } else { hi }, nan)
+        Value::new(
+            if lo < elem.min() { f64::NEG_INFINITY } else { lo },
+            if hi > elem.max() { f64::INFINITY } else { hi },
+            nan,
+        )
     } else if lo < elem.min() || hi > elem.max() || nan {
         // Wraps around.
         Value::any_of(elem)
@@ -168,10 +171,8 @@ pub(crate) fn sub(elem: Elem, a: Value, b: Value) -> Value {
 }
 
 pub(crate) fn mul(elem: Elem, a: Value, b: Value) -> Value {
-    let nan = a.nan
-        || b.nan
-        || (a.contains(0.0) && b.infinite())
-        || (b.contains(0.0) && a.infinite());
+    let nan =
+        a.nan || b.nan || (a.contains(0.0) && b.infinite()) || (b.contains(0.0) && a.infinite());
     if !nan && (a.is_zero() || b.is_zero()) {
         return Value::ZERO;
     }
@@ -184,7 +185,8 @@ pub(crate) fn mul(elem: Elem, a: Value, b: Value) -> Value {
         let p = if x == 0.0 || y == 0.0 { 0.0 } else { x * y };
         (p, p == 0.0 && (x == 0.0 || y == 0.0) || x.mul_add(y, -p) == 0.0)
     };
-    let corners = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| corner(x, y));
+    let corners =
+        [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| corner(x, y));
     let lo = corners.iter().map(|&(p, e)| down(elem, p, e)).fold(f64::INFINITY, f64::min);
     let hi = corners.iter().map(|&(p, e)| up(elem, p, e)).fold(f64::NEG_INFINITY, f64::max);
     finish(elem, lo, hi, nan)
@@ -206,10 +208,8 @@ pub(crate) fn div(elem: Elem, a: Value, b: Value) -> Value {
     if !elem.is_float() {
         return whole_division(elem, a, b);
     }
-    let nan = a.nan
-        || b.nan
-        || (a.contains(0.0) && b.contains(0.0))
-        || (a.infinite() && b.infinite());
+    let nan =
+        a.nan || b.nan || (a.contains(0.0) && b.contains(0.0)) || (a.infinite() && b.infinite());
     if b.contains(0.0) {
         return Value { nan, ..Value::ANY };
     }
@@ -220,7 +220,8 @@ pub(crate) fn div(elem: Elem, a: Value, b: Value) -> Value {
         let q = if x.is_infinite() && y.is_infinite() { f64::NAN } else { x / y };
         (q, q.mul_add(y, -x) == 0.0)
     };
-    let corners = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| corner(x, y));
+    let corners =
+        [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| corner(x, y));
     if corners.iter().any(|(q, _)| q.is_nan()) {
         return Value { nan: true, ..Value::ANY };
     }
@@ -233,7 +234,8 @@ fn whole_division(elem: Elem, a: Value, b: Value) -> Value {
     if b.contains(0.0) || a.magnitude() > EXACT || b.magnitude() > EXACT {
         return Value::any_of(elem);
     }
-    let corners = [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| (x / y).trunc());
+    let corners =
+        [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].map(|(x, y)| (x / y).trunc());
     let lo = corners.iter().copied().fold(f64::INFINITY, f64::min);
     let hi = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     finish(elem, lo, hi, false)
@@ -349,7 +351,10 @@ mod tests {
         assert_eq!(add(Elem::Uint(8), known(255.0), known(2.0)).point(), Some(1.0));
         assert_eq!(mul(Elem::Int(8), known(16.0), known(8.0)).point(), Some(-128.0));
         assert_eq!(div(Elem::Int(32), known(-7.0), known(2.0)).point(), Some(-3.0));
-        assert_eq!(add(Elem::Int(8), Value::range(0.0, 100.0), known(100.0)), Value::range(-128.0, 127.0));
+        assert_eq!(
+            add(Elem::Int(8), Value::range(0.0, 100.0), known(100.0)),
+            Value::range(-128.0, 127.0)
+        );
         assert_eq!(modulo(Elem::Int(32), known(-7.0), known(3.0), false).point(), Some(2.0));
         assert_eq!(modulo(Elem::F32, known(-7.0), known(3.0), true).point(), Some(-1.0));
     }

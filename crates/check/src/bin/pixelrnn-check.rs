@@ -9,13 +9,16 @@ use pixelrnn_check::cli::{At, FileArguments, answer, at};
 
 /// Prove that no output of an ONNX image model reads what it is to predict, or show where it does
 #[derive(Debug, Parser)]
-#[command(version, after_help = "\
+#[command(
+    version,
+    after_help = "\
 An output may read the values before its own place: earlier rows, what is left of it in its row,
 earlier colors of its pixel. Exit code 0 if that is proved, 1 if an output reads more, or if the
 proof needs a condition (see --assume), 2 if the file cannot be analyzed.
 
 Example:
-  pixelrnn-check model.onnx --range 0:1 --at 14,14")]
+  pixelrnn-check model.onnx --range 0:1 --at 14,14"
+)]
 struct Arguments {
     /// An ONNX file
     #[arg(value_name = "FILE.onnx")]

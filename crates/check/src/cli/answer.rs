@@ -76,10 +76,13 @@ impl Answer {
         let mut line = |name: &str, value: String| {
             text.push_str(&format!("  {name:<12}{value}\n"));
         };
-        line("images", match r.colours {
-            1 => format!("{} x {}", r.height, r.width),
-            n => format!("{} x {}, {n} colors", r.height, r.width),
-        });
+        line(
+            "images",
+            match r.colours {
+                1 => format!("{} x {}", r.height, r.width),
+                n => format!("{} x {}, {n} colors", r.height, r.width),
+            },
+        );
         line("input", format!("{}, values {} to {}", shown(&r.input), r.range.0, r.range.1));
         for input in r.inputs.iter().filter(|i| i.role == Role::Condition).take(8) {
             line("", format!("{} is taken for a condition", shown(&input.name)));
@@ -92,13 +95,16 @@ impl Answer {
         line("parameters", grouped(r.parameters));
         let what = if r.whole_pixels { "pixel" } else { "output" };
         let all = plural(r.outputs(), what);
-        line("leaks", match (r.leaking_outputs, r.verdict) {
-            (0, _) => format!("none: {all}, each reads earlier values only"),
-            (n, Verdict::Uncertain) => {
-                format!("{} of {all} may read what they are to predict", grouped(n))
-            }
-            (n, _) => format!("{} of {all} read what they are to predict", grouped(n)),
-        });
+        line(
+            "leaks",
+            match (r.leaking_outputs, r.verdict) {
+                (0, _) => format!("none: {all}, each reads earlier values only"),
+                (n, Verdict::Uncertain) => {
+                    format!("{} of {all} may read what they are to predict", grouped(n))
+                }
+                (n, _) => format!("{} of {all} read what they are to predict", grouped(n)),
+            },
+        );
         for condition in r.conditions.iter().filter(|_| r.verdict != Verdict::Causal) {
             line("if", condition.clone());
         }
@@ -130,9 +136,10 @@ impl Answer {
     pub fn json(&self) -> Value {
         let r = &self.report;
         let at = |p: Position| json!([p.row, p.column, p.colour]);
-        let witness = r.leak.as_ref().map(
-            |w| json!({ "output": at(w.output), "input": at(w.input), "path": self.path }),
-        );
+        let witness = r
+            .leak
+            .as_ref()
+            .map(|w| json!({ "output": at(w.output), "input": at(w.input), "path": self.path }));
         let uncertain: Vec<Value> = r
             .uncertain
             .iter()

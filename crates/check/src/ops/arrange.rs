@@ -24,11 +24,7 @@ pub(crate) fn concat(call: &mut Call) -> Results {
 }
 
 /// Tensors one behind the other along an axis.
-pub(crate) fn joined(
-    store: &mut Store,
-    parts: &[Tensor],
-    along: usize,
-) -> Result<Tensor, Problem> {
+pub(crate) fn joined(store: &mut Store, parts: &[Tensor], along: usize) -> Result<Tensor, Problem> {
     let first = parts.first().ok_or(Problem::Missing(0))?;
     let mut shape = first.shape.clone();
     let mut total = 0usize;

@@ -30,7 +30,7 @@ fn heads(call: &mut Call, i: usize, count: &str) -> Result<Tensor, Problem> {
 /// Heads of keys and values repeated for those of the queries.
 fn repeated(store: &mut Store, t: &Tensor, heads: usize) -> Result<Tensor, Problem> {
     let [batch, own, length, size] = t.shape[..] else { return Ok(t.clone()) };
-    if own == heads || own == 0 || heads % own != 0 {
+    if own == heads || own == 0 || !heads.is_multiple_of(own) {
         return Ok(t.clone());
     }
     let each = heads / own;

@@ -1,10 +1,10 @@
 //! Einsum, as a batched matrix product.
 
+use super::product::multiply;
 use crate::call::{Call, Results, one};
 use crate::error::Problem;
 use crate::store::Store;
-use crate::tensor::{Tensor};
-use super::product::multiply;
+use crate::tensor::Tensor;
 
 /// One operand of an einsum: its axes, named.
 struct Named {

@@ -299,9 +299,7 @@ pub(super) fn variadic(call: &mut Call) -> Results {
                 let left = call.text("direction") == Some("LEFT");
                 pairwise(call.store(), &shift(left), &a, &b)?
             }
-            "Mul" if same => {
-                map(call.store(), &a, a.elem, &|v| crate::value::square(a.elem, v))?
-            }
+            "Mul" if same => map(call.store(), &a, a.elem, &|v| crate::value::square(a.elem, v))?,
             _ => apply(call.store(), op_type, &a, &b)?,
         };
         if op_type == "Sub" {

@@ -46,8 +46,19 @@ pub(crate) fn passes(op_type: &str) -> bool {
         || crate::binary::binary(op_type).is_some()
         || matches!(
             op_type,
-            "Reshape" | "Transpose" | "Identity" | "BatchNormalization" | "Where" | "Cast"
-                | "Unsqueeze" | "Squeeze" | "Flatten" | "Expand" | "Dropout" | "Clip" | "Mod"
+            "Reshape"
+                | "Transpose"
+                | "Identity"
+                | "BatchNormalization"
+                | "Where"
+                | "Cast"
+                | "Unsqueeze"
+                | "Squeeze"
+                | "Flatten"
+                | "Expand"
+                | "Dropout"
+                | "Clip"
+                | "Mod"
         )
 }
 
@@ -87,10 +98,11 @@ fn advice(node: &NodeProto) -> &'static str {
         ("", "NonMaxSuppression" | "Unique" | "RoiAlign" | "MaxRoiPool") => {
             "the shape of its result depends on values; choose an output before it with `--output`"
         }
-        ("", "ImageDecoder" | "StringConcat" | "StringNormalizer" | "StringSplit"
-            | "RegexFullMatch" | "TfIdfVectorizer") => {
-            "strings are not modeled; choose an output that does not need them with `--output`"
-        }
+        (
+            "",
+            "ImageDecoder" | "StringConcat" | "StringNormalizer" | "StringSplit" | "RegexFullMatch"
+            | "TfIdfVectorizer",
+        ) => "strings are not modeled; choose an output that does not need them with `--output`",
         ("", _) => "not an operator of the known operator sets; check the spelling and the version",
         _ => "not a standard operator; give it as a model-local function, or export without it",
     }

@@ -133,7 +133,11 @@ pub(super) fn instance_normalization(call: &mut Call) -> Results {
 fn unit(line: &[El]) -> Value {
     let apart = line.iter().any(|el| !el.v.contains(0.0));
     let finite = line.iter().all(|el| el.v.is_finite());
-    if apart && finite { Value::range(-1.01, 1.01) } else { Value { nan: true, ..Value::range(-1.01, 1.01) } }
+    if apart && finite {
+        Value::range(-1.01, 1.01)
+    } else {
+        Value { nan: true, ..Value::range(-1.01, 1.01) }
+    }
 }
 
 pub(super) fn lp_normalization(call: &mut Call) -> Results {

@@ -62,7 +62,8 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
     let [images, channels, ..] = x.shape[..] else {
         return Err(Problem::Rank { input: 0, found: x.rank() }.into());
     };
-    let (Some(&depth), inner) = (grid.shape.last(), grid.shape.get(1..grid.rank().max(1) - 1)) else {
+    let (Some(&depth), inner) = (grid.shape.last(), grid.shape.get(1..grid.rank().max(1) - 1))
+    else {
         return Err(Problem::Rank { input: 1, found: 0 }.into());
     };
     let places: usize = inner.unwrap_or(&[]).iter().product();
@@ -188,7 +189,8 @@ pub(super) fn loss(call: &mut Call) -> Results {
 /// A convolution whose taps move: reads whole maps.
 pub(super) fn deform_conv(call: &mut Call) -> Results {
     let (x, w, offset) = (call.thin(0)?, call.thin(1)?, call.thin(2)?);
-    let mut shape = vec![x.shape.first().copied().unwrap_or(0), w.shape.first().copied().unwrap_or(0)];
+    let mut shape =
+        vec![x.shape.first().copied().unwrap_or(0), w.shape.first().copied().unwrap_or(0)];
     shape.extend(offset.shape.iter().skip(2));
     all(call, vec![(x.elem, shape)])
 }

@@ -152,7 +152,6 @@ fn alive(mut pattern: Vec<u32>) -> Vec<u32> {
 }
 
 impl Weights {
-    #[expect(clippy::too_many_arguments, reason = "a matrix of a batch, and its size")]
     fn get(
         &mut self,
         store: &mut Store,
@@ -203,12 +202,7 @@ fn part(store: &mut Store, t: &Tensor, start: usize, end: usize) -> Vec<u32> {
 }
 
 /// Bounds of a sum of `k` products, and whether zeros absorb.
-pub(crate) fn product_bounds(
-    elem: Elem,
-    a: Value,
-    b: Value,
-    k: usize,
-) -> Value {
+pub(crate) fn product_bounds(elem: Elem, a: Value, b: Value, k: usize) -> Value {
     let p = mul(elem, a, b);
     let n = k as f64;
     if !elem.is_float() {

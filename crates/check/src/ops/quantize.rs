@@ -98,9 +98,7 @@ fn quantized(
             let zero = spread(store, zero, &x.shape, along, block as usize)?;
             let zero = map(store, &zero, Elem::F64, &|v| v)?;
             let add = Binary {
-                eval: |_, a, b| {
-                    (Value::new(a.lo + b.lo, a.hi + b.hi, a.nan || b.nan), Reads::Both)
-                },
+                eval: |_, a, b| (Value::new(a.lo + b.lo, a.hi + b.hi, a.nan || b.nan), Reads::Both),
                 truth: false,
             };
             pairwise(store, &add, &y, &zero)?

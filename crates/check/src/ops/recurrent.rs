@@ -137,8 +137,7 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     }
     let bias = call.optional(3)?;
     let lens = call.whole(4)?;
-    let lens =
-        lens.map(|l| l.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect::<Vec<_>>());
+    let lens = lens.map(|l| l.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect::<Vec<_>>());
     let mut state = |i: usize| -> Result<Option<Tensor>, Problem> {
         let Some(t) = call.optional(i)? else { return Ok(None) };
         let t = if batch_first { t.transposed(call.store(), &[1, 0, 2])? } else { t };
@@ -147,9 +146,7 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     let (initial_h, initial_c) = (state(5)?, if kind == Kind::Lstm { state(6)? } else { None });
     let usual = match call.texts("activations") {
         None => true,
-        Some(list) => list.iter().all(|f| {
-            ["sigmoid", "tanh"].contains(&f.to_lowercase().as_str())
-        }),
+        Some(list) => list.iter().all(|f| ["sigmoid", "tanh"].contains(&f.to_lowercase().as_str())),
     };
     let late_reset = call.flag("linear_before_reset");
     let store = call.store();

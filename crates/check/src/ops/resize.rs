@@ -1,5 +1,6 @@
 //! Resizing: for each axis the source positions of every output position.
 
+use super::product::finite;
 use crate::call::{Call, Results, one};
 use crate::error::Problem;
 use crate::store::{Cell, El};
@@ -18,6 +19,8 @@ struct Rule<'c> {
     transform: &'c str,
     nearest: &'c str,
     antialias: bool,
+    /// Whether a weight of zero may meet infinity: neighbors without weight count, too.
+    wide: bool,
 }
 
 impl Rule<'_> {
@@ -63,12 +66,13 @@ impl Rule<'_> {
             }
             mode => {
                 let stretch = if self.antialias && scale < 1.0 { 1.0 / scale } else { 1.0 };
-                let reach = if mode == "cubic" { 2.0 } else { 1.0 } * stretch + slack;
+                let more = if self.wide { 1.0 } else { 0.0 };
+                let reach = if mode == "cubic" { 2.0 } else { 1.0 } * stretch + slack + more;
                 let (first, end) = ((at - reach).ceil() as i64, (at + reach).floor() as i64);
                 // At the very end of its reach a weight is zero.
                 let has = |&p: &i64| ((p as f64) - at).abs() < reach || slack > 0.0;
                 let inside = (first..=end).filter(has).map(|p| clamp(p as f64));
-                let whole = exact && at.fract() == 0.0 && !self.antialias;
+                let whole = exact && at.fract() == 0.0 && !self.antialias && !self.wide;
                 if whole { vec![clamp(at)] } else { inside.collect() }
             }
         };
@@ -92,10 +96,9 @@ fn extents(call: &mut Call, shape: &[usize]) -> Result<Vec<(usize, f64)>, Proble
     };
     let sizes = if upsample { None } else { call.whole(3)?.filter(|l| !l.is_empty()) };
     let mut result: Vec<(usize, f64)> = shape.iter().map(|&d| (d, 1.0)).collect();
-    if let Some(policy) = call.text("keep_aspect_ratio_policy").filter(|p| *p != "stretch") {
-        if sizes.is_some() && !policy.is_empty() {
-            return Err(Problem::Form("keeps the aspect ratio, which is not modeled"));
-        }
+    let policy = call.text("keep_aspect_ratio_policy").unwrap_or("stretch");
+    if sizes.is_some() && policy != "stretch" {
+        return Err(Problem::Form("keeps the aspect ratio, which is not modeled"));
     }
     for (k, &a) in axes.iter().enumerate() {
         let from = shape.get(a).copied().unwrap_or(0);
@@ -121,6 +124,7 @@ fn extents(call: &mut Call, shape: &[usize]) -> Result<Vec<(usize, f64)>, Proble
 pub(super) fn resize(call: &mut Call) -> Results {
     let mut t = call.input(0)?;
     let old = call.node.op_type() == "Upsample" || call.opset() < 11;
+    let hull = t.hull(call.store());
     let mode = match call.text("mode").unwrap_or("nearest") {
         "bilinear" => "linear",
         mode => mode,
@@ -138,6 +142,7 @@ pub(super) fn resize(call: &mut Call) -> Results {
             "round_prefer_floor"
         }),
         antialias: call.flag("antialias"),
+        wide: !finite(call.store(), hull),
     };
     if rule.transform == "tf_crop_and_resize" {
         return Err(Problem::Form("crops while it resizes, which is not modeled").into());
@@ -155,7 +160,13 @@ pub(super) fn resize(call: &mut Call) -> Results {
 }
 
 /// One axis, resized.
-fn along(call: &mut Call, t: &Tensor, a: usize, plan: &Axis, cubic: bool) -> Result<Tensor, Problem> {
+fn along(
+    call: &mut Call,
+    t: &Tensor,
+    a: usize,
+    plan: &Axis,
+    cubic: bool,
+) -> Result<Tensor, Problem> {
     let (before, extent, after) = around(&t.shape, a);
     let mut shape = t.shape.clone();
     if let Some(slot) = shape.get_mut(a) {

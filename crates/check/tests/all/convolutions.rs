@@ -3,7 +3,7 @@
 use pixelrnn_check::{Options, Position, condense};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
-use super::build::{way, Net, blind, info, ints, leaks, mask, reads, weights};
+use super::build::{Net, blind, info, ints, leaks, mask, reads, way, weights};
 
 /// 28 x 28, one colour: mask A, then a layer with the given taps.
 fn two_layers(live: impl Fn(usize, usize, usize, usize) -> bool) -> (Net, String) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use pixelrnn_graph::{Init, Role, Type};
 use pixelrnn_check::{Options, check_bytes};
+use pixelrnn_graph::{Init, Role, Type};
 use pixelrnn_onnx::proto::{GraphProto, ModelProto};
 use pixelrnn_onnx::{EncodeOptions, Literal, OnnxGraph, OnnxOp, Scan, encode};
 use prost::Message;

@@ -3,7 +3,7 @@
 use pixelrnn_check::{CheckError, Options, Position, Problem, check_bytes};
 use pixelrnn_onnx::proto::tensor_proto::DataLocation;
 
-use super::build::{way, Net, body, int, ints, leaks, mask};
+use super::build::{Net, body, int, ints, leaks, mask, way};
 
 fn small() -> Vec<u8> {
     let mut net = Net::image(1, 3, 3);

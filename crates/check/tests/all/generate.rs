@@ -486,7 +486,8 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
         m.untokens(&weights, &values)
     }),
     ("reduction", |m, x| {
-        let ops = ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd", "ReduceLogSumExp"];
+        let ops =
+            ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd", "ReduceLogSumExp"];
         let op = m.random.pick(&ops);
         let axis = 1 + m.random.below(3) as i64;
         let axis = m.net.whole(&[axis]);
@@ -624,7 +625,8 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
     ("LRN", |m, x| m.op("LRN", &[x], &[int("size", 3)])),
     ("LpNormalization", |m, x| m.op("LpNormalization", &[x], &[int("axis", 3)])),
     ("Loop over rows", |m, x| {
-        let mut step = Net { opset: 18, prefix: format!("loop{}_", m.net.graph.node.len()), ..Net::default() };
+        let mut step =
+            Net { opset: 18, prefix: format!("loop{}_", m.net.graph.node.len()), ..Net::default() };
         let p = step.prefix.clone();
         let (i, go, sum) = (format!("{p}i"), format!("{p}go"), format!("{p}sum"));
         step.graph.input.push(info(&i, DataType::Int64, &[]));
@@ -647,7 +649,8 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
         m.op("Transpose", &[&y], &[ints("perm", &[1, 2, 0, 3])])
     }),
     ("Scan over columns", |m, x| {
-        let mut step = Net { opset: 18, prefix: format!("scan{}_", m.net.graph.node.len()), ..Net::default() };
+        let mut step =
+            Net { opset: 18, prefix: format!("scan{}_", m.net.graph.node.len()), ..Net::default() };
         let p = step.prefix.clone();
         let (sum, column) = (format!("{p}sum"), format!("{p}column"));
         step.input(&sum, &[1, m.c, m.h]);

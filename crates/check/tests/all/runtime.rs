@@ -2,7 +2,8 @@
 //! time, and every output that then differs must be said to depend on it.
 //!
 //! `cargo test -p pixelrnn-check` tries 200 graphs, and
-//! `cargo test -p pixelrnn-check --release -- --ignored` another 2,000.
+//! `cargo test -p pixelrnn-check --release -- --ignored` another 2,000. (Seed 3843, not among them, makes
+//! ONNX Runtime itself abort: it moves a quantization into a branch.)
 
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_check::{Options, Report, check_bytes};
@@ -120,7 +121,7 @@ fn hold_all(seeds: std::ops::Range<u64>) {
     assert!(count.denied.is_empty(), "{:#?}", count.denied);
     assert!(count.graphs as u64 * 10 > total * 9, "{} of {total} graphs ran", count.graphs);
     // What is claimed and never seen is to be rare.
-    assert!(never < 25.0, "{never} %");
+    assert!(never < 25.0 || total < 200, "{never} %");
 }
 
 #[test]
@@ -131,5 +132,8 @@ fn two_hundred_random_graphs() {
 #[test]
 #[ignore = "takes minutes"]
 fn two_thousand_random_graphs() {
-    hold_all(10_000..12_000);
+    // Other seeds, as in `PIXELRNN_CHECK_SEEDS=0:5000`.
+    let seeds = std::env::var("PIXELRNN_CHECK_SEEDS").unwrap_or_else(|_| "10000:12000".into());
+    let (first, end) = seeds.split_once(':').expect("FIRST:END");
+    hold_all(first.parse().expect("a number")..end.parse().expect("a number"));
 }
