@@ -74,7 +74,7 @@ pub use ops::{Exactness, OperatorRow, TABLE};
 pub use options::{Options, Order, OrderError};
 pub use report::{InputRole, Leak, Position, Report, Role, Uncertain, Verdict};
 pub use text::shown;
-pub use trace::{Hop, condense, trace};
+pub use trace::{Hop, Unseen, condense, explain, trace};
 
 use budget::Budget;
 use layout::Size;

@@ -169,28 +169,51 @@ fn parameter_count(t: &Tensor) -> usize {
     if t.elem.is_float() && !mask { t.len() } else { 0 }
 }
 
-/// The image among the inputs: four axes of floats, or else whatever comes closest.
+/// The image among the inputs: four axes of floats and few channels, or else what comes closest.
+/// Names help where shapes do not.
 fn image_input<'m>(
     free: &[&'m ValueInfoProto],
     options: &Options,
 ) -> Result<&'m ValueInfoProto, CheckError> {
-    let is = |i: &&&ValueInfoProto, wanted: usize, floats: bool| {
-        tensor_type(i).is_some_and(|t| {
-            let elem = Elem::from_proto(t.elem_type());
-            let fits = elem.is_some_and(|e| e.is_float() || !floats);
-            rank(t) == Some(wanted) && fits
-        })
-    };
     let found = match &options.input {
         Some(name) => free.iter().find(|i| i.name() == name),
-        None => [(4, true), (4, false), (3, true), (3, false)]
-            .into_iter()
-            .find_map(|(rank, floats)| free.iter().find(|i| is(i, rank, floats))),
+        None => {
+            let scored = free.iter().filter_map(|i| Some((likeness(i)?, i)));
+            // The first of equals.
+            scored.rev().max_by_key(|(score, _)| *score).map(|(_, i)| i)
+        }
     };
     found.copied().ok_or_else(|| CheckError::NoInput {
         wanted: options.input.clone(),
         inputs: free.iter().map(|i| i.name().to_string()).collect(),
     })
+}
+
+/// How much an input looks like an image.
+fn likeness(info: &ValueInfoProto) -> Option<i32> {
+    let ty = tensor_type(info)?;
+    let float = Elem::from_proto(ty.elem_type())?.is_float();
+    let dims = &ty.shape.as_ref()?.dim;
+    let mut score = match (dims.len(), float) {
+        (4, true) => 40,
+        (4, false) => 38,
+        (3, true) => 32,
+        (3, false) => 30,
+        _ => return None,
+    };
+    let few = |d: Option<&Dimension>| d.and_then(stated).is_none_or(|n| n <= 4);
+    if dims.len() == 4 && !few(dims.get(1)) && !few(dims.get(3)) {
+        score -= 20;
+    }
+    let name = info.name().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| name.contains(w));
+    if name == "x" || has(&["image", "img", "pixel", "sample", "input", "code"]) {
+        score += 5;
+    }
+    if has(&["cond", "mask", "label", "class", "context", "noise", "time", "embed", "weight"]) {
+        score -= 25;
+    }
+    Some(score)
 }
 
 type Image<'m> = (&'m TensorType, Vec<usize>, Size, Placement);

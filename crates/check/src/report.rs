@@ -224,7 +224,7 @@ impl Report {
                 self.leak.get_or_insert(leak);
             }
         }
-        self.blind_share = if all == 0 { 0.0 } else { 1.0 - seen as f64 / all as f64 };
+        self.blind_share = if all == 0 { 0.0 } else { (all - seen) as f64 / all as f64 };
     }
 }
 

@@ -62,10 +62,12 @@ pub(crate) struct Assume {
     pub masks: bool,
     /// Operators that are not modeled read nothing: an underestimate.
     pub clear: bool,
+    /// Known zeros, masks and saturation stop nothing: what the graph connects at all.
+    pub alive: bool,
 }
 
 impl Assume {
-    pub const NOTHING: Assume = Assume { finite: false, masks: false, clear: false };
+    pub const NOTHING: Assume = Assume { finite: false, masks: false, clear: false, alive: false };
 }
 
 /// Something that was taken for granted, where it was first.

@@ -56,6 +56,63 @@ impl std::fmt::Display for Hop {
     }
 }
 
+/// A run on one marked value that has ended, all values kept.
+struct Marked<'t, 'm> {
+    task: &'t Task<'m>,
+    scope: Scope<'m, 'm>,
+    store: Store,
+    budget: Budget,
+    /// The first element of the output's position that is marked.
+    start: Option<usize>,
+}
+
+/// Runs a task with one value of the image marked.
+fn mark<'t, 'm>(
+    task: &'t Task<'m>,
+    options: &Options,
+    assume: Assume,
+    output: Position,
+    input: Position,
+) -> Result<Marked<'t, 'm>, CheckError> {
+    let Size { colours, height, width } = task.size;
+    for p in [output, input] {
+        if p.colour >= colours || p.row >= height || p.column >= width {
+            return Err(CheckError::Position { colours, height, width });
+        }
+    }
+    let budget = Budget::new(options.memory, options.time);
+    let store = Store::new(1, budget.clone(), assume);
+    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let marked = task.bit([input.colour, input.row, input.column]);
+    let one = machine.store.sets.single(0);
+    let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY })?;
+    let (scope, result, _) = task.run(&mut machine, image, true)?;
+    let (_, place) = task.output_place(&result, options)?;
+    let at = [output.colour, output.row, output.column];
+    let start = (0..place.levels)
+        .map(|level| place.element(at, level))
+        .find(|&e| result.el(&machine.store, e).a != EMPTY);
+    Ok(Marked { task, scope, store: machine.store, budget, start })
+}
+
+impl<'m> Marked<'_, 'm> {
+    /// The way back from the output.
+    fn way(&self, options: &Options, assume: Assume) -> Result<Vec<Hop>, CheckError> {
+        let start = self.start.ok_or(CheckError::Independent)?;
+        let (task, scope, store) = (self.task, &self.scope, &self.store);
+        Walk { task, scope, store, budget: self.budget.clone(), assume, options }.back(start)
+    }
+
+    /// Whether an element of a named value is marked.
+    fn holds(&self, value: &str, element: &[usize]) -> bool {
+        let Some(t) = self.scope.get(value).and_then(Item::tensor) else { return true };
+        let steps = strides(&t.kept);
+        let at = element.iter().zip(&t.kept).zip(&steps);
+        let at: usize = at.map(|((&i, &d), &s)| i.min(d.max(1) - 1) * s.max(0) as usize).sum();
+        t.el(&self.store, at).a != EMPTY
+    }
+}
+
 /// The way from an output (any of its levels) back to an input value: the nodes passed, the last
 /// one reads the input itself. Where there are several ways, one that stays at its pixel is taken.
 /// The report is one on the same model and options.
@@ -71,27 +128,42 @@ pub fn trace(
 ) -> Result<Vec<Hop>, CheckError> {
     let model = Model::decode(bytes)?;
     let task = model.task(options)?;
-    let Size { colours, height, width } = task.size;
-    for p in [output, input] {
-        if p.colour >= colours || p.row >= height || p.column >= width {
-            return Err(CheckError::Position { colours, height, width });
-        }
+    mark(&task, options, report.granted, output, input)?.way(options, report.granted)
+}
+
+/// Why an output does not depend on a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Nothing in the graph connects them: the value is outside the receptive field.
+    OutOfReach,
+    /// The graph connects them, but a zero, a mask or a saturated function at this node stops what
+    /// comes from the value.
+    Stopped(Hop),
+}
+
+/// Why an output does not depend on a value. The report is one on the same model and options.
+///
+/// # Errors
+/// Those of [`check_bytes`](crate::check_bytes); positions outside the image.
+pub fn explain(
+    bytes: &[u8],
+    options: &Options,
+    report: &Report,
+    output: Position,
+    input: Position,
+) -> Result<Unseen, CheckError> {
+    let model = Model::decode(bytes)?;
+    let task = model.task(options)?;
+    let alive = Assume { alive: true, ..report.granted };
+    let connected = mark(&task, options, alive, output, input)?;
+    if connected.start.is_none() {
+        return Ok(Unseen::OutOfReach);
     }
-    let budget = Budget::new(options.memory, options.time);
-    let store = Store::new(1, budget.clone(), report.granted);
-    let mut machine = Machine::new(store, task.opset, options.folder.clone());
-    let marked = task.bit([input.colour, input.row, input.column]);
-    let one = machine.store.sets.single(0);
-    let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY })?;
-    let (scope, result, _) = task.run(&mut machine, image, true)?;
-    let (_, place) = task.output_place(&result, options)?;
-    let store = &machine.store;
-    let at = [output.colour, output.row, output.column];
-    let start = (0..place.levels)
-        .map(|level| place.element(at, level))
-        .find(|&e| result.el(store, e).a != EMPTY)
-        .ok_or(CheckError::Independent)?;
-    Walk { task: &task, scope: &scope, store, budget, assume: report.granted, options }.back(start)
+    let hops = connected.way(options, alive)?;
+    drop(connected);
+    let real = mark(&task, options, report.granted, output, input)?;
+    let cut = hops.into_iter().rev().find(|hop| !real.holds(&hop.value, &hop.element));
+    cut.map(Unseen::Stopped).ok_or(CheckError::Independent)
 }
 
 /// The hops of most interest, at most `limit`: first those that only hand elements on are left out,

@@ -16,13 +16,21 @@ mod encoded;
 mod errors;
 #[path = "all/generate.rs"]
 mod generate;
+#[path = "all/inputs.rs"]
+mod inputs;
+#[path = "all/layers.rs"]
+mod layers;
 #[path = "all/layouts.rs"]
 mod layouts;
 #[path = "all/operators.rs"]
 mod operators;
 #[path = "all/oracle.rs"]
 mod oracle;
+#[path = "all/patterns.rs"]
+mod patterns;
 #[path = "all/random.rs"]
 mod random;
 #[path = "all/runtime.rs"]
 mod runtime;
+#[path = "all/table.rs"]
+mod table;

@@ -35,7 +35,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let answer = match answer(&arguments.file, &arguments.about) {
+    let mut answer = match answer(&arguments.file, &arguments.about) {
         Ok(answer) => answer,
         Err(error) => {
             eprintln!("error: {}: {error}", pixelrnn_check::shown(&arguments.file));
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         }
         outputs.push(r.output_at(Position { colour, row, column }));
     }
+    answer.explain(&outputs);
     if outputs.is_empty() {
         outputs.push(answer.typical());
     }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::FileArguments;
 use crate::{
-    CheckError, Hop, Position, Report, Role, Verdict, check_bytes, condense, load, shown, trace,
+    CheckError, Hop, Options, Position, Report, Role, Unseen, Verdict, check_bytes, condense,
+    explain, load, shown, trace,
 };
 
 /// Hops of a path that are shown.
@@ -21,7 +22,11 @@ pub struct Answer {
     pub yes: bool,
     /// From the first leaking output back to the input, if any.
     pub path: Vec<String>,
+    /// Why chosen outputs do not see the nearest pixel that they miss.
+    reasons: Vec<(usize, String)>,
     name: String,
+    bytes: Vec<u8>,
+    options: Options,
 }
 
 /// Checks a file, and finds the path of a leak.
@@ -46,7 +51,7 @@ pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckErro
         }
         path.push(format!("{} {}", shown(&report.input), place(leak.input)));
     }
-    Ok(Answer { report, yes, path, name: file.to_string() })
+    Ok(Answer { report, yes, path, reasons: Vec::new(), name: file.to_string(), bytes, options })
 }
 
 /// A place, as people read it.
@@ -58,6 +63,25 @@ pub fn place(p: Position) -> String {
 }
 
 impl Answer {
+    /// Finds out why outputs do not see the nearest earlier value that they miss.
+    pub fn explain(&mut self, outputs: &[usize]) {
+        for &output in outputs {
+            let r = &self.report;
+            let missed = (0..r.limit(output)).rev().find(|&v| !r.depends(output, v));
+            let Some(value) = missed else { continue };
+            let (o, i) = (r.output_position(output), r.position(value));
+            let reason = match explain(&self.bytes, &self.options, r, o, i) {
+                Ok(Unseen::OutOfReach) => {
+                    "nothing connects them (outside the receptive field)".into()
+                }
+                Ok(Unseen::Stopped(hop)) => format!("a zero or a mask stops it at {hop}"),
+                // The answer stands without reasons.
+                Err(_) => continue,
+            };
+            self.reasons.push((output, format!("it does not see {}: {reason}", place(i))));
+        }
+    }
+
     /// One word.
     pub fn verdict(&self) -> &'static str {
         match self.report.verdict {
@@ -128,6 +152,9 @@ impl Answer {
         line("blind spot", format!("{:.2} % of the past is never read", 100.0 * r.blind_share));
         for &output in outputs {
             line("", self.unseen(output));
+            for (_, reason) in self.reasons.iter().filter(|r| r.0 == output) {
+                line("", format!("  {reason}"));
+            }
         }
         text
     }

@@ -184,7 +184,7 @@ pub(crate) fn pad(call: &mut Call) -> Results {
         let n = t.shape.get(a).copied().unwrap_or(0) as i64;
         let extent = n.checked_add(low).and_then(|e| e.checked_add(high));
         let extent = extent.ok_or(Problem::Attribute("pads"))?.max(0);
-        size(&[extent as usize])?;
+        call.store().spend(size(&[extent as usize])?)?;
         let source = |k: i64| {
             let i = k - low;
             let i = match mode {
@@ -241,6 +241,7 @@ pub(crate) fn tile(call: &mut Call) -> Results {
     for (&d, &r) in t.shape.iter().zip(&repeats) {
         let r = usize::try_from(r).map_err(|_| Problem::Form("repeats less than zero times"))?;
         let n = size(&[d, r])?;
+        call.store().spend(n)?;
         sources.push((0..n).map(|i| i % d).collect());
     }
     one(picked(call.store(), &t, &sources, El::known(0.0))?)

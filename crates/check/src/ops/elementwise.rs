@@ -37,8 +37,9 @@ pub(crate) fn map(
         let (v, point) = match cache.get(&key) {
             Some(&found) => found,
             None => {
-                let v = f(store.value_of(key));
-                let v = store.settle(elem, v);
+                let before = store.value_of(key);
+                let v = store.settle(elem, f(before));
+                let v = revived(store, elem, v, before.point().is_none());
                 let point = v.point().is_some();
                 let packed = store.cell(El::new(EMPTY, v));
                 let found = (Store::value_key(packed), point);
@@ -50,6 +51,12 @@ pub(crate) fn map(
     }
     let y = Tensor::cells(store, elem, t.kept.clone(), cells);
     Ok(y.with_shape(t.shape.clone(), t.kept.clone()))
+}
+
+/// A result that is known although an operand is not, made unknown where nothing is to stop.
+fn revived(store: &Store, elem: Elem, v: Value, unknown: bool) -> Value {
+    let revive = store.assume.alive && unknown && v.point().is_some();
+    if revive { Value::finite_of(elem) } else { v }
 }
 
 /// Positions of a tensor that is repeated up to a shape, one after the other.
@@ -163,6 +170,7 @@ fn evaluate(
     // Where nothing is infinite, nothing was divided by zero.
     let reads = if store.assume.finite && reads == Reads::All { Reads::Both } else { reads };
     let v = store.settle(elem, v);
+    let v = revived(store, elem, v, x.point().is_none() || y.point().is_none());
     let packed = store.cell(El::new(EMPTY, v));
     (Store::value_key(packed), v.point().is_some(), reads)
 }
@@ -453,7 +461,8 @@ pub(super) fn choose(call: &mut Call) -> Results {
         let [condition, yes, no] = &mut at;
         let condition = c.el(store, condition.step());
         let (yes, no) = (a.cell(store, yes.step()), b.cell(store, no.step()));
-        cells.push(match truth_of(condition.v) {
+        let truth = truth_of(condition.v).filter(|_| !store.assume.alive);
+        cells.push(match truth {
             Some(true) => yes,
             Some(false) => no,
             None => {

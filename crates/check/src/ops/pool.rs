@@ -116,8 +116,9 @@ pub(super) fn unpool(call: &mut Call) -> Results {
                 (list("kernel_shape", 1), list("strides", 1), list("pads", 0));
             let get = |l: &[i64], i: usize| l.get(i).copied().unwrap_or(0);
             let spatial = x.shape.iter().skip(2).enumerate().map(|(i, &d)| {
-                let full = (d as i64 - 1) * get(&strides, i) + get(&kernel, i);
-                (full - get(&pads, i) - get(&pads, i + rank - 2)).max(0) as usize
+                let full = (d as i64 - 1).saturating_mul(get(&strides, i));
+                let full = full.saturating_add(get(&kernel, i)).saturating_sub(get(&pads, i));
+                full.saturating_sub(get(&pads, i + rank - 2)).max(0) as usize
             });
             x.shape.iter().take(2).copied().chain(spatial).collect()
         }

@@ -362,6 +362,9 @@ fn bounds(
 
 /// Whether zeros absorb what has these bounds.
 pub(crate) fn finite(store: &mut Store, v: Value) -> bool {
+    if store.assume.alive {
+        return false;
+    }
     if v.is_finite() {
         return true;
     }

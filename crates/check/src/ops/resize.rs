@@ -153,6 +153,7 @@ pub(super) fn resize(call: &mut Call) -> Results {
         if from == to && scale == 1.0 {
             continue;
         }
+        call.store().spend(size(&[to])?)?;
         let sources = (0..to).map(|i| rule.sources(i, from, to, scale)).collect();
         t = along(call, &t, a, &Axis { sources }, mode == "cubic")?;
     }

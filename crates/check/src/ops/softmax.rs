@@ -77,12 +77,12 @@ fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) ->
         let assumed = !bounds && clear && form != Form::Hard && is_mask(store, *el);
         dead.push(bounds || assumed);
     }
-    if dead.iter().all(|d| *d) {
+    if store.assume.alive || dead.iter().all(|d| *d) {
         dead.fill(false);
     }
     let live: Vec<El> = line.iter().zip(&dead).filter(|(_, d)| !**d).map(|(el, _)| *el).collect();
     let set = store.join(&live);
-    let only = live.len() == 1 && clear;
+    let only = live.len() == 1 && clear && !store.assume.alive;
     let weight = match form {
         Form::Log if only => El::known(0.0),
         _ if only => El::known(1.0),

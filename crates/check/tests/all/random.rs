@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use pixelrnn_check::{Options, check_bytes};
 
-use super::generate::{PATTERNS, graph};
+use super::generate::{Random, all, graph};
 
 #[test]
 fn there_are_enough_patterns() {
-    let names: std::collections::BTreeSet<&str> = PATTERNS.iter().map(|p| p.0).collect();
-    assert_eq!(names.len(), PATTERNS.len());
+    let names: std::collections::BTreeSet<&str> = all().iter().map(|p| p.0).collect();
+    assert_eq!(names.len(), all().len());
     assert!(names.len() >= 60, "{}", names.len());
 }
 
@@ -40,6 +40,28 @@ fn random_graphs_are_analyzed() {
             }
             std::fs::write(format!("{folder}/{seed}.txt"), text).expect("written");
             std::fs::write(format!("{folder}/{seed}.onnx"), bytes).expect("written");
+        }
+    }
+}
+
+/// Whatever becomes of the bytes of a graph, there is an answer or an error.
+#[test]
+fn broken_graphs_never_panic() {
+    let mut random = Random(7);
+    let options = Options {
+        memory: 1 << 26,
+        time: std::time::Duration::from_millis(300),
+        ..Options::default()
+    };
+    for seed in 0..120 {
+        let (bytes, ..) = graph(seed);
+        for _ in 0..25 {
+            let mut broken = bytes.clone();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(broken.len());
+                broken[at] = random.pick(&[0, 1, 2, 5, 10, 127, 128, 255]);
+            }
+            let _ = check_bytes(&broken, &options);
         }
     }
 }

@@ -33,10 +33,11 @@ pub fn run(
     drawing: Option<&Path>,
     out: &Out,
 ) -> Result<ExitCode, Failure> {
-    let answer = answer(file, arguments)
+    let mut answer = answer(file, arguments)
         .map_err(|error| Failure::Foreign { path: Path::new(file).to_path_buf(), error })?;
+    let chosen = outputs(&answer.report, at)?;
+    answer.explain(&chosen);
     let report = &answer.report;
-    let chosen = outputs(report, at)?;
     let told = if chosen.is_empty() { vec![answer.typical()] } else { chosen.clone() };
     let mut text = answer.text(&told);
     if let Some(path) = drawing {
