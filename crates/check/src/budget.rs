@@ -1,10 +1,11 @@
 //! One budget for memory and time, over sets, tensors, constants and loops.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Problem, Resource};
+use crate::value::Value;
 
 /// How much an analysis may use, and has used.
 #[derive(Clone, Debug)]
@@ -75,6 +76,8 @@ impl Budget {
 #[derive(Debug)]
 pub(crate) struct Buffer<T> {
     pub list: Vec<T>,
+    /// Bounds of all, once they were asked for.
+    pub hull: OnceCell<Value>,
     bytes: usize,
     used: Rc<Cell<usize>>,
 }
@@ -83,7 +86,7 @@ impl<T> Buffer<T> {
     pub fn new(budget: &Budget, list: Vec<T>) -> Buffer<T> {
         let bytes = list.capacity() * size_of::<T>();
         budget.used.set(budget.used.get().saturating_add(bytes));
-        Buffer { list, bytes, used: Rc::clone(&budget.used) }
+        Buffer { list, hull: OnceCell::new(), bytes, used: Rc::clone(&budget.used) }
     }
 }
 

@@ -46,6 +46,7 @@ pub mod cli;
 mod elem;
 mod error;
 mod external;
+mod fast;
 mod inline;
 mod item;
 mod layout;

@@ -283,7 +283,10 @@ fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, C
     size(&shape)
         .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
     let v = Value::finite_of(elem);
-    Ok(Some(Tensor::filled(store, elem, shape, El::new(EMPTY, v))))
+    let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
+    // Weights are read over and over: they are laid out once.
+    let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
+    Ok(Some(dense.unwrap_or(t)))
 }
 
 impl<'m> Task<'m> {

@@ -4,7 +4,7 @@
 //! few runs: a row each of a receptive field, one for all that attention sees. A set is kept as its
 //! runs, or as words of bits where that is shorter. Equal sets have equal numbers.
 
-use std::collections::HashMap;
+use crate::fast::FastMap;
 
 /// The empty set.
 pub(crate) const EMPTY: u32 = 0;
@@ -26,9 +26,9 @@ pub(crate) struct Sets {
     entries: Vec<Entry>,
     arena: Vec<u32>,
     /// By content hash, the newest set with it; `chain` leads to the older ones.
-    index: HashMap<u64, u32>,
+    index: FastMap<u64, u32>,
     chain: Vec<u32>,
-    pairs: HashMap<u64, u32>,
+    pairs: FastMap<u64, u32>,
     /// The union being formed: distinct members, and when each set was last a member.
     members: Vec<u32>,
     stamps: Vec<u32>,
@@ -49,9 +49,9 @@ impl Sets {
             bits,
             entries: vec![Entry { start: 0, len: 0, first: RUNS }],
             arena: Vec::new(),
-            index: HashMap::from([(hash(RUNS, &[]), EMPTY)]),
+            index: FastMap::from_iter([(hash(RUNS, &[]), EMPTY)]),
             chain: vec![EMPTY],
-            pairs: HashMap::new(),
+            pairs: FastMap::default(),
             members: Vec::new(),
             stamps: vec![0],
             now: 0,

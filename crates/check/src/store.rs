@@ -1,10 +1,9 @@
 //! Elements of tensors, and what they share: sets, bounds, the budget, what had to be assumed.
 
-use std::collections::HashMap;
-
 use crate::budget::Budget;
 use crate::elem::Elem;
 use crate::error::Problem;
+use crate::fast::FastMap;
 use crate::sets::{EMPTY, Sets};
 use crate::value::{Value, coarse};
 
@@ -24,6 +23,11 @@ impl Cell {
     /// Anything, but no function of the image.
     pub const OPAQUE: Cell = Cell { a: EMPTY, b: EMPTY, v: 1 };
     pub const ZERO: Cell = Cell { a: EMPTY, b: EMPTY, v: 0 };
+
+    /// Whether it depends on nothing.
+    pub fn is_free(self) -> bool {
+        self.a == EMPTY
+    }
 }
 
 /// One element of a tensor.
@@ -104,7 +108,7 @@ pub(crate) struct Store {
     /// Operators that were not modeled, with the first node of each.
     pub uncertain: Vec<(String, String)>,
     values: Vec<Value>,
-    value_index: HashMap<(u64, u64, bool, u64), u32>,
+    value_index: FastMap<(u64, u64, bool, u64), u32>,
     counter: u64,
 }
 
@@ -120,7 +124,7 @@ impl Store {
             node: String::new(),
             uncertain: Vec::new(),
             values: Vec::new(),
-            value_index: HashMap::new(),
+            value_index: FastMap::default(),
             counter: 0,
         };
         store.value_id(Value::ZERO);

@@ -220,7 +220,11 @@ impl Tensor {
 
     /// Bounds of all elements.
     pub fn hull(&self, store: &Store) -> Value {
-        self.hull_of(store, 0..self.kept.iter().product())
+        let all = || self.hull_of(store, 0..self.kept.iter().product());
+        match &self.data {
+            Data::Known(v) => *v.hull.get_or_init(all),
+            Data::Cells(c) => *c.hull.get_or_init(all),
+        }
     }
 
     /// The same elements in another shape of the same size.

@@ -1,11 +1,10 @@
 //! Element-wise operators, with broadcasting.
 
-use std::collections::HashMap;
-
 use crate::binary::{Binary, Reads, binary, remainder, shift, truth_of};
 use crate::call::{Call, Results, one};
 use crate::elem::Elem;
 use crate::error::Problem;
+use crate::fast::FastMap;
 use crate::sets::EMPTY;
 use crate::store::{Cell, El, Granted, Store};
 use crate::tensor::{Data, Relation, Tensor, broadcast_shape, broadcast_strides, size};
@@ -30,7 +29,7 @@ pub(crate) fn map(
             return Ok(y.with_shape(t.shape.clone(), t.kept.clone()));
         }
     }
-    let mut cache: HashMap<u32, (u32, bool)> = HashMap::new();
+    let mut cache: FastMap<u32, (u32, bool)> = FastMap::default();
     let mut cells = t.all_cells(store);
     for cell in &mut cells {
         let key = Store::value_key(*cell);
@@ -134,7 +133,7 @@ pub(crate) fn pairwise(
         }
         (i, j) = (Odometer::new(&a.kept, &kept)?, Odometer::new(&b.kept, &kept)?);
     }
-    let mut cache: HashMap<(u32, u32), (u32, bool, Reads)> = HashMap::new();
+    let mut cache: FastMap<(u32, u32), (u32, bool, Reads)> = FastMap::default();
     let mut last = ((u32::MAX, u32::MAX), (0, false, Reads::Both));
     let mut cells = Vec::with_capacity(n);
     for _ in 0..n {

@@ -1,6 +1,5 @@
 //! Matrix products: what a known zero kills on either side is not read.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::elementwise::{apply, map};
@@ -8,6 +7,7 @@ use super::reduce::exact_sum;
 use crate::call::{Call, Results, one};
 use crate::elem::Elem;
 use crate::error::Problem;
+use crate::fast::FastMap;
 use crate::machine::Machine;
 use crate::sets::EMPTY;
 use crate::store::{Cell, DEAD, El, Store};
@@ -16,11 +16,11 @@ use crate::unary::constant;
 use crate::value::{Value, finish, mul};
 
 /// Products of this many terms are formed in numbers when both sides are known.
-const FOLD: usize = 1 << 24;
+const FOLD: usize = 1 << 20;
 
 /// For each of many equal-length rows the number of its class, and one row of each class.
 pub(crate) fn classes<'r>(rows: impl Iterator<Item = &'r [u32]>) -> (Vec<usize>, Vec<&'r [u32]>) {
-    let mut found: HashMap<&[u32], usize> = HashMap::new();
+    let mut found: FastMap<&[u32], usize> = FastMap::default();
     let mut members = Vec::new();
     let mut firsts = Vec::new();
     for row in rows {
@@ -85,7 +85,7 @@ fn contract(
     store.spend(m * k)?;
     // Inner positions that look the same from both sides count once; dead ones not at all.
     let at = turned(a, k);
-    let mut seen: HashMap<(&[u32], u32), ()> = HashMap::new();
+    let mut seen: FastMap<(&[u32], u32), ()> = FastMap::default();
     let mut inner = Vec::new();
     for (i, (column, &class)) in rows(&at, m).zip(&b.row_class).enumerate() {
         let dead = class == DEAD || column.iter().all(|&c| c == DEAD);
@@ -133,14 +133,24 @@ fn contract(
 /// Right sides of weights, by where their numbers lie and which matrix of the batch it is.
 #[derive(Default)]
 pub(crate) struct Weights {
-    known: HashMap<(usize, usize, bool), Remembered>,
+    known: FastMap<(usize, usize, bool), Remembered>,
+    sums: FastMap<usize, Sums>,
 }
 
 /// The numbers themselves, kept alive so that nothing else can come to lie at their address.
 struct Remembered {
-    _numbers: Rc<crate::budget::Buffer<f64>>,
+    _held: Data,
     right: Rc<Right>,
 }
+
+/// The sums of the positive and of the negative weights of each column.
+struct Sums {
+    _numbers: Rc<crate::budget::Buffer<f64>>,
+    columns: Rc<Vec<(f64, f64)>>,
+}
+
+/// Weights of this size are summed once, not for each input anew.
+const SUMMED: usize = 1 << 12;
 
 /// Weights remembered at a time.
 const REMEMBERED: usize = 128;
@@ -152,6 +162,43 @@ fn alive(mut pattern: Vec<u32>) -> Vec<u32> {
 }
 
 impl Weights {
+    /// Bounds of `a [.., k]` times known weights `[k, n]`, from those of all of `a`.
+    fn bounds(
+        &mut self,
+        elem: Elem,
+        a: Value,
+        w: &Rc<crate::budget::Buffer<f64>>,
+        [k, n]: [usize; 2],
+    ) -> Vec<Value> {
+        let key = Rc::as_ptr(w) as usize;
+        if self.sums.len() >= REMEMBERED {
+            self.sums.clear();
+        }
+        let found = self.sums.get(&key).map(|s| Rc::clone(&s.columns)).filter(|c| c.len() == n);
+        let columns = found.unwrap_or_else(|| {
+            let mut columns = vec![(0.0, 0.0); n];
+            for row in w.list.chunks_exact(n.max(1)) {
+                for (&x, (up, down)) in row.iter().zip(&mut columns) {
+                    *up += x.max(0.0);
+                    *down += x.min(0.0);
+                }
+            }
+            let columns = Rc::new(columns);
+            let kept = Sums { _numbers: Rc::clone(w), columns: Rc::clone(&columns) };
+            self.sums.insert(key, kept);
+            columns
+        });
+        let slack = (k as f64 + 2.0) * elem.eps();
+        let bound = |&(up, down): &(f64, f64)| {
+            let give = (up - down) * a.magnitude() * slack + elem.tiny();
+            let v =
+                finish(elem, up * a.lo + down * a.hi - give, up * a.hi + down * a.lo + give, a.nan);
+            // Zero times infinity is NaN, as are two infinities that meet.
+            Value { nan: v.nan || !a.is_finite() || !v.is_finite() && v.lo == -v.hi, ..v }
+        };
+        columns.iter().map(bound).collect()
+    }
+
     fn get(
         &mut self,
         store: &mut Store,
@@ -161,10 +208,16 @@ impl Weights {
         n: usize,
         zeros: bool,
     ) -> Result<Rc<Right>, Problem> {
-        let key = match &b.data {
-            Data::Known(numbers) => Some((Rc::as_ptr(numbers) as usize, at, zeros)),
-            Data::Cells(_) => None,
+        // Known numbers, or weights that are inputs: they depend on nothing.
+        let held = match &b.data {
+            Data::Cells(c) if c.list.len() > 1 << 22 || !c.list.iter().all(|c| c.is_free()) => None,
+            data => Some(data.clone()),
         };
+        let address = |data: &Data| match data {
+            Data::Known(numbers) => Rc::as_ptr(numbers) as usize,
+            Data::Cells(cells) => Rc::as_ptr(cells) as usize,
+        };
+        let key = held.as_ref().map(|data| (address(data), at, zeros));
         if let Some(Remembered { right, .. }) = key.and_then(|key| self.known.get(&key))
             && right.row_class.len() == k
             && right.column_class.len() == n
@@ -177,11 +230,11 @@ impl Weights {
             pattern = alive(pattern);
         }
         let right = Rc::new(right_side(&pattern, k, n));
-        if let (Some(key), Data::Known(numbers)) = (key, &b.data) {
+        if let (Some(key), Some(held)) = (key, held) {
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
             }
-            let kept = Remembered { _numbers: Rc::clone(numbers), right: Rc::clone(&right) };
+            let kept = Remembered { _held: held, right: Rc::clone(&right) };
             self.known.insert(key, kept);
         }
         Ok(right)
@@ -323,7 +376,12 @@ pub(crate) fn multiply(
         true => (&a_at[..1], &b_at[..1], vec![1; batch.len()]),
         false => (&a_at[..], &b_at[..], batch),
     };
-    let bounds = bounds(store, elem, a, b, [k, n], [va, vb]);
+    let bounds = match &b.data {
+        Data::Known(w) if w.list.len() == k * n && k * n >= SUMMED && elem.is_float() => {
+            weights.bounds(elem, va, w, [k, n])
+        }
+        _ => bounds(store, elem, a, b, [k, n], [va, vb]),
+    };
     store.spend(a_at.len() * m * n)?;
     let mut out: Vec<Reads> = Vec::with_capacity(a_at.len() * m * n);
     for (left, j) in left.iter().zip(b_at) {
@@ -398,6 +456,11 @@ fn fold(store: &mut Store, elem: Elem, sides: &Sides, a_at: &[usize], b_at: &[us
     let [m, k, n] = sides.size;
     let get = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
     let mut cells = Vec::new();
+    let still = |list: &[f64]| list.iter().all(|&x| x == 0.0);
+    let sane = |list: &[f64]| list.iter().all(|x| x.is_finite());
+    if (still(sides.x) && sane(sides.y)) || (still(sides.y) && sane(sides.x)) {
+        return vec![Cell::ZERO; a_at.len() * m * n];
+    }
     for (i, j) in a_at.iter().zip(b_at) {
         for r in 0..m {
             for c in 0..n {
