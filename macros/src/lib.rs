@@ -1,4 +1,4 @@
-//! Floor 5 of `pixelrnn`: the macro `model!`.
+//! Floor 6 of `pixelrnn`: the macro `model!`.
 //!
 //! **Purpose.** A model declared in Rust code becomes a type, or errors on the tokens at fault. The
 //! language itself is not here: the macro rebuilds the *text* of its tokens and gives it to
