@@ -1,4 +1,4 @@
-//! Floor 5 of `pixelrnn`: the macro `model!`.
+//! Floor 6 of `pixelrnn`: the macro `model!`.
 //!
 //! **Purpose.** A model declared in Rust code becomes a type, or errors on the tokens at fault. What
 //! is Rust in it, the attributes and the visibility at the head of the item, is parsed with `syn`. The

@@ -8,18 +8,19 @@ use serde_json::Value;
 use crate::common::root;
 
 /// Each crate's floor.
-const FLOORS: [(&str, u32); 11] = [
+const FLOORS: [(&str, u32); 12] = [
     ("pixelrnn-graph", 0),
     ("pixelrnn-onnx", 1),
-    ("pixelrnn-ops", 2),
-    ("pixelrnn-passes", 3),
-    ("pixelrnn-syntax", 4),
-    ("pixelrnn-macros", 5),
-    ("pixelrnn-runtime", 6),
-    ("pixelrnn-data", 6),
-    ("pixelrnn-train", 7),
-    ("pixelrnn", 8),
-    ("pixelrnn-cli", 9),
+    ("pixelrnn-check", 2),
+    ("pixelrnn-ops", 3),
+    ("pixelrnn-passes", 4),
+    ("pixelrnn-syntax", 5),
+    ("pixelrnn-macros", 6),
+    ("pixelrnn-runtime", 7),
+    ("pixelrnn-data", 7),
+    ("pixelrnn-train", 8),
+    ("pixelrnn", 9),
+    ("pixelrnn-cli", 10),
 ];
 
 fn cargo(arguments: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use pixelrnn::internal::onnx::depend::DependError;
+use pixelrnn_check::CheckError;
 
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub enum Failure {
     /// From the floors below.
     #[error(transparent)]
     Pixelrnn(#[from] pixelrnn::Error),
-    /// A model of foreign make cannot be analysed.
-    #[error("{}: {error}", path.display())]
+    /// An ONNX file cannot be analyzed.
+    #[error("{}: {error}", pixelrnn_check::shown(&path.display().to_string()))]
     Foreign {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: DependError,
+        error: CheckError,
     },
     /// What was asked for makes no sense.
     #[error("{0}")]

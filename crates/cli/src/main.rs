@@ -1,4 +1,4 @@
-//! Floor 9 of `pixelrnn`: the command line.
+//! Floor 10 of `pixelrnn`: the command line.
 //!
 //! **Purpose.** The `pixelrnn` binary: everything below, for people and scripts. It computes nothing
 //! itself but what only a reader needs: tables, the picture of `check`, the count of multiply-adds.

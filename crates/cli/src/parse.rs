@@ -81,17 +81,6 @@ pub fn at(text: &str) -> Result<At, String> {
     }
 }
 
-/// `CxHxW` or `HxW`, as colours, height and width.
-pub fn image(text: &str) -> Result<[usize; 3], String> {
-    let numbers: Option<Vec<usize>> =
-        text.split('x').map(|n| n.trim().parse().ok().filter(|&n| n > 0)).collect();
-    match numbers.as_deref() {
-        Some(&[h, w]) => Ok([1, h, w]),
-        Some(&[c, h, w]) => Ok([c, h, w]),
-        _ => Err("write it HEIGHTxWIDTH or COLOURSxHEIGHTxWIDTH, as in `3x32x32`".to_string()),
-    }
-}
-
 /// The name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)
@@ -177,18 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn settings_places_and_sizes() {
+    fn settings_and_places() {
         assert_eq!(setting("h = 3"), Ok(("h".to_string(), 3)));
         assert_eq!(at("1,2,0"), Ok(At { y: 1, x: 2, colour: Some(0) }));
-        assert_eq!(image("8x9"), Ok([1, 8, 9]));
         for wrong in ["h", "=3", "h=", "h=-1", "h=1.5"] {
             assert!(setting(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "1", "1,", "a,b", "1,2,3,4", "-1,0"] {
             assert!(at(wrong).is_err(), "{wrong}");
-        }
-        for wrong in ["", "8", "8x0", "1x2x3x4"] {
-            assert!(image(wrong).is_err(), "{wrong}");
         }
     }
 }

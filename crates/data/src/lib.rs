@@ -1,4 +1,4 @@
-//! Floor 6 of `pixelrnn`, beside the engines: data sets of images, and the batches that models are trained on.
+//! Floor 7 of `pixelrnn`, beside the engines: data sets of images, and the batches that models are trained on.
 //!
 //! **Purpose.** From what a user writes after `--data` to arrays that a model takes: a [`Spec`] is
 //! parsed from text, [`Spec::load`] reads it into a [`Dataset`], and [`Dataset::shuffled`] and

@@ -12,7 +12,6 @@
 //!
 //! **Where to start.** `op.rs` for what can be said, `encode.rs` for how it is written.
 
-pub mod depend;
 mod encode;
 mod infer;
 mod literal;

@@ -1,4 +1,4 @@
-//! Floor 2 of `pixelrnn`: the operators of the pixel IR, one file each.
+//! Floor 3 of `pixelrnn`: the operators of the pixel IR, one file each.
 //!
 //! **Purpose.** Everything that is known of an operator stands in its file under `op/`: shapes,
 //! what an output position reads, gradient, lowering to ONNX, a slow and obvious evaluation, how it

@@ -1,4 +1,4 @@
-//! Floor 3 of `pixelrnn`: passes, and the pipeline that runs them.
+//! Floor 4 of `pixelrnn`: passes, and the pipeline that runs them.
 //!
 //! **Purpose.** From a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes of
 //! [`pipeline`]'s table in order. [`verify_causality`] proves that no output reads a pixel at or after its

@@ -1,4 +1,4 @@
-//! Floor 8 of `pixelrnn`: the face of the project.
+//! Floor 9 of `pixelrnn`: the face of the project.
 //!
 //! Declare an autoregressive image model in a dozen lines; get a checked graph, the same numbers
 //! from several engines, and a plain `.onnx`.

@@ -1,4 +1,4 @@
-//! Floor 6 of `pixelrnn`: engines that run what the compiler emits.
+//! Floor 7 of `pixelrnn`: engines that run what the compiler emits.
 //!
 //! **Purpose.** One trait, [`Engine`], over everything that can run a [`Program`], so that a
 //! number from one engine can be held against the same number from another. Engines differ in what

@@ -52,9 +52,16 @@ fn told(causality: &Causality, witness: &Witness, model: Span) -> Diagnostic {
         true => format!("its own {one}"),
         false => format!("the later {}", place(&witness.input, colours)),
     };
-    diagnostic.help(format!(
-        "use `masked_conv` with mask {mask} here; the steps lead from the output at {output} back to {end}"
-    ))
+    let pointwise = ["slice", "mul", "tanh", "sigmoid", "add", "sub"];
+    let mends = match fault.map(|i| path[i].mnemonic) {
+        Some(mnemonic) if colours > 1 && pointwise.contains(&mnemonic) => {
+            "its features belong to other colors than those it reads; a layer whose features a `gate` \
+             splits is written with `gates = 2`"
+                .to_string()
+        }
+        _ => format!("use `masked_conv` with mask {mask} here"),
+    };
+    diagnostic.help(format!("{mends}; the steps lead from the output at {output} back to {end}"))
 }
 
 /// The steps that one line of the text takes: more than one in a block that is repeated.

@@ -1,4 +1,4 @@
-//! Floor 4 of `pixelrnn`: the model language.
+//! Floor 5 of `pixelrnn`: the model language.
 //!
 //! **Purpose.** One grammar and one parser, working on text. A model file is parsed as it is; the
 //! macro rebuilds the text of its tokens and gives it here, at compile time and again at run time.

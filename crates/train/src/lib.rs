@@ -1,4 +1,4 @@
-//! Floor 7 of `pixelrnn`: training.
+//! Floor 8 of `pixelrnn`: training.
 //!
 //! **Purpose.** From a compiled training step, a compiled likelihood and a data set to a finished
 //! run: [`train`] is the loop, [`evaluate`] the figure that is reported, [`Run`] the folder in which

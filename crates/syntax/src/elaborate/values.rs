@@ -375,7 +375,13 @@ impl<'m> Walk<'m> {
                 }
             };
             let thing = self.argument(&arg.value, flow.as_ref())?;
-            things.insert(parameter.text.clone(), thing);
+            if things.insert(parameter.text.clone(), thing).is_some() {
+                let wrong = format!("`{}` is given twice", parameter.text);
+                let names: Vec<&str> = parameters.iter().map(|p| p.text.as_str()).collect();
+                let help = format!("write `{}({})`", definition.name.text, names.join(", "));
+                self.diagnostics.push(Diagnostic::error(call.span, wrong).help(help));
+                return None;
+            }
         }
         Some(things)
     }

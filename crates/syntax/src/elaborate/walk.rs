@@ -336,7 +336,7 @@ impl<'m> Walk<'m> {
             let twice = Diagnostic::error(span, format!("`{name}` is already used in this block"))
                 .also(first, "first used here");
             self.diagnostics.push(match by_default {
-                true => twice.help("give each its own label, such as `second: ...`"),
+                true => twice.help("give each a statement and a label of its own, such as `second: ...`"),
                 false => twice.help("choose another label"),
             });
             return;
@@ -365,6 +365,9 @@ impl<'m> Walk<'m> {
             self.claim(&label.text, label.span, false);
             self.build.path.push(label.text.clone());
             self.build.labels.push(BTreeMap::new());
+        } else if block.kind == BlockKind::Repeat {
+            // Its rounds are named by their numbers alone, so a second one needs a label.
+            self.claim("repeat", block.span, true);
         }
         if block.body.is_empty() {
             self.diagnostics.push(
@@ -452,7 +455,8 @@ impl<'m> Walk<'m> {
         let (have, want) = (values.len(), block.with.len());
         let span = block.body.last().map_or(block.span, Statement::span);
         let names: Vec<&str> = block.with.iter().map(|name| name.text.as_str()).collect();
-        let wrong = format!("this block ends with {have} values, but {want} go on");
+        let values = if have == 1 { "value" } else { "values" };
+        let wrong = format!("this block ends with {have} {values}, but {want} go on");
         let help = format!("end it with `({})`, the values for the next repeat", names.join(", "));
         let wrong = Diagnostic::error(span, wrong).also(block.keyword.span, "repeated here");
         self.diagnostics.push(wrong.help(help));

@@ -16,7 +16,8 @@ use crate::suggest::closest;
 const MAX_HEAD: usize = 64;
 
 const BLOCK_FORMS: &str =
-    "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }` and `block { ... }`";
+    "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }`, `block { ... }`, \
+     `block name(parameters) { ... }` and `scale name: every n { ... }`";
 
 const SCALE: &str = "a scale is written `scale name: every 2 { ... }`";
 
@@ -241,6 +242,10 @@ impl Parser<'_> {
     /// `condition name: classes n;`
     fn condition(&mut self) {
         let start = self.span();
+        if self.depth > 0 {
+            let inside = Diagnostic::error(start, "a condition may not stand inside a block");
+            self.report(inside.help("write it before the layers, right after `image`"));
+        }
         self.bump();
         let name = self.ident();
         self.bump();

@@ -1,117 +1,110 @@
-//! The report on an ONNX file, whoever made it.
+//! The report on an ONNX file, whoever made it. What is said about it is said by `pixelrnn-check`.
 
 use std::path::Path;
 
 use pixelrnn::Causality;
-use pixelrnn::internal::onnx::depend::{
-    DependError, Hop, Layout, Options, Position, analyse, condense, trace,
-};
-use pixelrnn::internal::passes::Place;
+use pixelrnn::internal::graph::BitRows;
+use pixelrnn_check::cli::{Answer, FileArguments, answer};
+use pixelrnn_check::{Position, Report as FileReport};
 
-use super::Report;
-use crate::exit::{Failure, usage};
-use crate::parse;
-use crate::table::grouped;
+use super::{Report, picture};
+use crate::exit::{ExitCode, Failure, usage};
+use crate::out::Out;
+use crate::parse::At;
 
-/// What an ONNX file may leave open.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "For an ONNX file")]
-pub struct ForeignArguments {
-    /// The input that is the image, if it is not the obvious one
-    #[arg(long, value_name = "NAME")]
-    input: Option<String>,
-    /// The output that holds the logits; by default the first
-    #[arg(long, value_name = "NAME")]
-    output: Option<String>,
-    /// The image's size, where the file leaves it open
-    #[arg(long, value_name = "[CxH]xW", value_parser = parse::image)]
-    image: Option<[usize; 3]>,
-    /// How the input is laid out behind the batch: `chw`, `hwc`
-    #[arg(long, value_name = "LAYOUT")]
-    input_layout: Option<Layout>,
-    /// How the output is: `chw`, `lhw`, `(cl)hw`, `hwcl`, with l for the levels
-    #[arg(long, value_name = "LAYOUT")]
-    output_layout: Option<Layout>,
-    /// Logits for each value, to tell layouts apart
-    #[arg(long, value_name = "N")]
-    levels: Option<usize>,
-}
+/// Values of an image that can be drawn: the picture needs a bit for each pair.
+const DRAWN: usize = 1 << 15;
 
-/// Hops of a path that are shown.
-const HOPS: usize = 16;
-
-impl ForeignArguments {
-    /// That nobody expects a declaration to obey these.
-    pub fn none_given(&self) -> Result<(), Failure> {
-        let given = [
-            ("--input", self.input.is_some()),
-            ("--output", self.output.is_some()),
-            ("--image", self.image.is_some()),
-            ("--input-layout", self.input_layout.is_some()),
-            ("--output-layout", self.output_layout.is_some()),
-            ("--levels", self.levels.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => usage(format!(
-                "`{flag}` is for ONNX files; a declaration says such things itself (see `--set`)"
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// Analyses a file and judges what it reads.
-    pub fn report(&self, file: &str) -> Result<Report, Failure> {
-        let path = Path::new(file);
-        let fail = |error: DependError| Failure::Foreign { path: path.to_path_buf(), error };
-        let bytes = std::fs::read(path).map_err(|error| pixelrnn::Error::Io {
-            path: path.to_path_buf(),
-            doing: "read",
-            error,
-        })?;
-        let options = Options {
-            input: self.input.clone(),
-            output: self.output.clone(),
-            image: self.image,
-            input_layout: self.input_layout.clone(),
-            output_layout: self.output_layout.clone(),
-            levels: self.levels,
-            ..Options::default()
-        };
-        let found = analyse(&bytes, &options).map_err(fail)?;
-        let size = match found.colours {
-            1 => format!("{} x {}", found.height, found.width),
-            n => format!("{} x {}, {n} colours", found.height, found.width),
-        };
-        let facts = vec![
-            ("images", size),
-            ("input", found.input),
-            ("output", format!("{}, laid out {}", found.output, found.output_layout)),
-            ("nodes", grouped(found.nodes)),
-        ];
-        let causality = Causality::judge(found.height, found.width, found.colours, found.sets);
-        let mut way = Vec::new();
-        if let Some(witness) = &causality.witness {
-            let hops = trace(&bytes, &options, position(witness.output), position(witness.input));
-            way = condense(&hops.map_err(fail)?, HOPS).iter().map(text).collect();
-            way.push(format!("{} {}", facts[1].1, witness.input));
-        }
-        Ok(Report {
-            name: file.to_string(),
-            facts,
-            causality,
-            parameters: found.parameters,
-            path: way,
-            diagnostic: None,
-            scales: Vec::new(),
-        })
+/// That nobody expects a declaration to obey flags for files.
+pub fn none_given(arguments: &FileArguments) -> Result<(), Failure> {
+    match arguments.first_given() {
+        Some(flag) => usage(format!(
+            "`{flag}` is for ONNX files; a declaration says such things itself (see `--set`)"
+        )),
+        None => Ok(()),
     }
 }
 
-fn position(place: Place) -> Position {
-    Position { colour: place.colour, row: place.y, column: place.x }
+/// Analyzes a file, and says whether it is causal.
+pub fn run(
+    file: &str,
+    arguments: &FileArguments,
+    at: &[At],
+    drawing: Option<&Path>,
+    out: &Out,
+) -> Result<ExitCode, Failure> {
+    let mut answer = answer(file, arguments)
+        .map_err(|error| Failure::Foreign { path: Path::new(file).to_path_buf(), error })?;
+    let chosen = outputs(&answer.report, at)?;
+    answer.explain(&chosen);
+    let report = &answer.report;
+    let told = if chosen.is_empty() { vec![answer.typical()] } else { chosen.clone() };
+    let mut text = answer.text(&told);
+    if let Some(path) = drawing {
+        let drawn = drawable(file, &answer)?;
+        let panels = match chosen.is_empty() {
+            true => super::usual(&drawn.causality),
+            // A panel shows what the last color of a pixel reads.
+            false if report.whole_pixels => {
+                chosen.iter().map(|o| (o + 1) * report.colours - 1).collect()
+            }
+            false => chosen,
+        };
+        picture::write(&drawn, &panels, path)?;
+        text.push_str(&format!("\n{}: {}\n", path.display(), picture::LEGEND));
+        if report.colours > 1 {
+            text.push_str(picture::LEGEND_OF_COLOURS);
+        }
+    }
+    out.answer(&text, &answer.json())?;
+    Ok(ExitCode::of(answer.yes))
 }
 
-fn text(hop: &Hop) -> String {
-    let doc = hop.doc.lines().next().unwrap_or("");
-    if doc.is_empty() { hop.to_string() } else { format!("{hop}, {doc}") }
+/// The outputs that were asked for.
+fn outputs(report: &FileReport, at: &[At]) -> Result<Vec<usize>, Failure> {
+    if at.len() > picture::MAX_PANELS {
+        return usage(format!("`--at` at most {} times", picture::MAX_PANELS));
+    }
+    let one = |&At { y, x, colour }: &At| {
+        // The last color of a pixel may read the most.
+        let colour = colour.unwrap_or(report.colours - 1);
+        if y >= report.height || x >= report.width || colour >= report.colours {
+            return usage(format!(
+                "`--at {y},{x}` is outside the image of {} x {}, colors {}",
+                report.height, report.width, report.colours
+            ));
+        }
+        Ok(report.output_at(Position { colour, row: y, column: x }))
+    };
+    at.iter().map(one).collect()
+}
+
+/// The report in the form that the picture is drawn from.
+fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
+    let report = &answer.report;
+    let n = report.values();
+    if n > DRAWN {
+        return usage(format!(
+            "cannot draw an image of {n} values: `--picture` takes at most {DRAWN}"
+        ));
+    }
+    let mut reads = BitRows::new(n, n);
+    for row in 0..n {
+        let output = if report.whole_pixels { row / report.colours } else { row };
+        for run in report.reads(output) {
+            run.for_each(|value| reads.set(row, value));
+        }
+    }
+    let mut causality = Causality::judge(report.height, report.width, report.colours, reads);
+    causality.leaking_outputs = report.leaking_outputs;
+    causality.blind_share = report.blind_share;
+    Ok(Report {
+        name: file.to_string(),
+        facts: Vec::new(),
+        causality,
+        parameters: report.parameters,
+        path: answer.path.clone(),
+        diagnostic: None,
+        scales: Vec::new(),
+    })
 }

@@ -10,6 +10,7 @@ pub use declared::report;
 
 use pixelrnn::Causality;
 use pixelrnn::internal::passes::Place;
+use pixelrnn_check::cli::FileArguments;
 use serde_json::{Value, json};
 
 use crate::exit::{ExitCode, Failure, usage};
@@ -22,11 +23,13 @@ use crate::table::{grouped, plural};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 An output may read the values before its own place: earlier rows, what is left of it in its row,
-earlier colours of its pixel. The answer is exact: for every output the set of values that it reads.
-Exit code 1 if any reads more than it may. Earlier values that are never read are the blind spot, a
-property of the architecture.
+earlier colors of its pixel. Exit code 0 if that is proved, 1 if an output reads more, 2 if the model
+cannot be analyzed. Earlier values that are never read are the blind spot, a property of the
+architecture.
 
-An ONNX file may come from anywhere. JSON places are [row, column, colour], counted from 0.
+An ONNX file may come from anywhere; weights in files beside it are read. The proof holds for all
+images in --range. Where it needs a condition, exit code 1 unless --assume is given. JSON places are
+[row, column, color], counted from 0.
 
 Example:
   pixelrnn check mnist-diagonal --picture context.png --at 14,14 --at 27,0")]
@@ -44,7 +47,7 @@ pub struct Check {
     #[arg(long, value_name = "Y,X[,COLOUR]", value_parser = parse::at)]
     at: Vec<At>,
     #[command(flatten)]
-    foreign: foreign::ForeignArguments,
+    about: FileArguments,
 }
 
 /// What there is to say about a model.
@@ -65,15 +68,14 @@ pub struct Report {
 impl Check {
     /// Runs the command.
     pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
-        let report = if model::is_onnx(&self.target) {
+        if model::is_onnx(&self.target) {
             if !self.set.is_empty() {
                 return usage("`--set` is for declarations: an ONNX file is what it is");
             }
-            self.foreign.report(&self.target)?
-        } else {
-            self.foreign.none_given()?;
-            report(&self.target, &model::load(&self.target, &self.set)?, out)?
-        };
+            return foreign::run(&self.target, &self.about, &self.at, self.picture.as_deref(), out);
+        }
+        foreign::none_given(&self.about)?;
+        let report = report(&self.target, &model::load(&self.target, &self.set)?, out)?;
         let outputs = self.outputs(&report.causality)?;
         let mut text = text(&report, &outputs, !self.at.is_empty());
         if let Some(path) = &self.picture {

@@ -1,0 +1,67 @@
+//! `pixelrnn-check FILE.onnx`: is this image model autoregressive?
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use pixelrnn_check::Position;
+use pixelrnn_check::cli::{At, FileArguments, answer, at};
+
+/// Prove that no output of an ONNX image model reads what it is to predict, or show where it does
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "\
+An output may read the values before its own place: earlier rows, what is left of it in its row,
+earlier colors of its pixel. Exit code 0 if that is proved, 1 if an output reads more, or if the
+proof needs a condition (see --assume), 2 if the file cannot be analyzed.
+
+Example:
+  pixelrnn-check model.onnx --range 0:1 --at 14,14"
+)]
+struct Arguments {
+    /// An ONNX file
+    #[arg(value_name = "FILE.onnx")]
+    file: String,
+    /// Outputs to tell about: which earlier pixels they do not see
+    #[arg(long, value_name = "ROW,COLUMN[,COLOR]", value_parser = at)]
+    at: Vec<At>,
+    /// Print the answer as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    about: FileArguments,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut answer = match answer(&arguments.file, &arguments.about) {
+        Ok(answer) => answer,
+        Err(error) => {
+            eprintln!("error: {}: {error}", pixelrnn_check::shown(&arguments.file));
+            return ExitCode::from(2);
+        }
+    };
+    let r = &answer.report;
+    let mut outputs = Vec::new();
+    for &At { row, column, colour } in &arguments.at {
+        let colour = colour.unwrap_or(r.colours - 1);
+        if row >= r.height || column >= r.width || colour >= r.colours {
+            eprintln!(
+                "error: `--at {row},{column}` is outside the image of {} x {}",
+                r.height, r.width
+            );
+            return ExitCode::from(2);
+        }
+        outputs.push(r.output_at(Position { colour, row, column }));
+    }
+    answer.explain(&outputs);
+    if outputs.is_empty() {
+        outputs.push(answer.typical());
+    }
+    let text =
+        if arguments.json { format!("{:#}\n", answer.json()) } else { answer.text(&outputs) };
+    // A reader who stopped listening got what they wanted.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(!answer.yes))
+}

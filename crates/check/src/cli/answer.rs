@@ -1,0 +1,262 @@
+//! The answer, as text and as JSON.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::FileArguments;
+use crate::{
+    CheckError, Hop, Options, Position, Report, Role, Unseen, Verdict, check_bytes, condense,
+    explain, load, shown, trace,
+};
+
+/// Hops of a path that are shown.
+const HOPS: usize = 16;
+/// Pixels that are named; the rest is counted.
+const NAMED: usize = 4;
+
+/// What was found in a file.
+pub struct Answer {
+    pub report: Report,
+    /// Whether the program should say yes: proved, or proved under conditions that were accepted.
+    pub yes: bool,
+    /// From the first leaking output back to the input, if any.
+    pub path: Vec<String>,
+    /// Why chosen outputs do not see the nearest pixel that they miss.
+    reasons: Vec<(usize, String)>,
+    name: String,
+    bytes: Vec<u8>,
+    options: Options,
+}
+
+/// Checks a file, and finds the path of a leak.
+///
+/// # Errors
+/// Those of [`check_bytes`].
+pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckError> {
+    let (bytes, options) = load(Path::new(file), &arguments.options())?;
+    let report = check_bytes(&bytes, &options)?;
+    let yes = match report.verdict {
+        Verdict::Causal => true,
+        Verdict::Conditional => arguments.assume,
+        Verdict::Uncertain | Verdict::Leaks => false,
+    };
+    let mut path = Vec::new();
+    if let Some(leak) = &report.leak {
+        match trace(&bytes, &options, &report, leak.output, leak.input) {
+            Ok(hops) => path = condense(&hops, HOPS).iter().map(Hop::to_string).collect(),
+            // The verdict stands without its path.
+            Err(CheckError::TooLarge(_) | CheckError::Node { .. } | CheckError::Independent) => {}
+            Err(other) => return Err(other),
+        }
+        path.push(format!("{} {}", shown(&report.input), place(leak.input)));
+    }
+    Ok(Answer { report, yes, path, reasons: Vec::new(), name: file.to_string(), bytes, options })
+}
+
+/// A place, as people read it.
+pub fn place(p: Position) -> String {
+    match p.colour {
+        0 => format!("({}, {})", p.row, p.column),
+        c => format!("({}, {}) color {c}", p.row, p.column),
+    }
+}
+
+impl Answer {
+    /// Finds out why outputs do not see the nearest earlier value that they miss.
+    pub fn explain(&mut self, outputs: &[usize]) {
+        for &output in outputs {
+            let r = &self.report;
+            let missed = (0..r.limit(output)).rev().find(|&v| !r.depends(output, v));
+            let Some(value) = missed else { continue };
+            let (o, i) = (r.output_position(output), r.position(value));
+            let reason = match explain(&self.bytes, &self.options, r, o, i) {
+                Ok(Unseen::OutOfReach) => {
+                    "nothing connects them (outside the receptive field)".into()
+                }
+                Ok(Unseen::Stopped(hop)) => format!("a zero or a mask stops it at {hop}"),
+                // The answer stands without reasons.
+                Err(_) => continue,
+            };
+            self.reasons.push((output, format!("it does not see {}: {reason}", place(i))));
+        }
+    }
+
+    /// One word.
+    pub fn verdict(&self) -> &'static str {
+        match self.report.verdict {
+            Verdict::Causal => "causal",
+            Verdict::Conditional if self.yes => "causal, as assumed",
+            Verdict::Conditional => "causal only under conditions",
+            Verdict::Uncertain => "cannot tell",
+            Verdict::Leaks => "NOT CAUSAL",
+        }
+    }
+
+    /// The answer in words; `outputs` are to be told about.
+    pub fn text(&self, outputs: &[usize]) -> String {
+        let r = &self.report;
+        let mut text = format!("{}: {}\n", shown(&self.name), self.verdict());
+        let mut line = |name: &str, value: String| {
+            text.push_str(&format!("  {name:<12}{value}\n"));
+        };
+        line(
+            "images",
+            match r.colours {
+                1 => format!("{} x {}", r.height, r.width),
+                n => format!("{} x {}, {n} colors", r.height, r.width),
+            },
+        );
+        line("input", format!("{}, values {} to {}", shown(&r.input), r.range.0, r.range.1));
+        for input in r.inputs.iter().filter(|i| i.role == Role::Condition).take(8) {
+            line("", format!("{} is taken for a condition", shown(&input.name)));
+        }
+        if r.inputs.iter().any(|i| i.role == Role::Weights) {
+            line("", "weights are inputs: true of all that keep values finite".into());
+        }
+        line("output", format!("{}, laid out {}", shown(&r.output), r.output_layout));
+        line("nodes", grouped(r.nodes));
+        line("parameters", grouped(r.parameters));
+        let what = if r.whole_pixels { "pixel" } else { "output" };
+        let all = plural(r.outputs(), what);
+        line(
+            "leaks",
+            match (r.leaking_outputs, r.verdict) {
+                (0, _) => format!("none: {all}, each reads earlier values only"),
+                (n, Verdict::Uncertain) => {
+                    format!("{} of {all} may read what they are to predict", grouped(n))
+                }
+                (n, _) => format!("{} of {all} read what they are to predict", grouped(n)),
+            },
+        );
+        for condition in r.conditions.iter().filter(|_| r.verdict != Verdict::Causal) {
+            line("if", condition.clone());
+        }
+        if r.verdict == Verdict::Conditional && !self.yes {
+            line("", "say `--assume` to accept this, or `--range` if images hold less".into());
+        }
+        for u in r.uncertain.iter().filter(|_| r.verdict != Verdict::Causal) {
+            let (op, node) = (shown(&u.op_type), shown(&u.node));
+            line("uncertain", format!("{op} (`{node}`) is not modeled exactly"));
+        }
+        if let Some(leak) = &r.leak {
+            let (o, i) = (place(leak.output), place(leak.input));
+            line("witness", format!("output {o} reads input {i}"));
+            for hop in &self.path {
+                line("", format!("<- {hop}"));
+            }
+        }
+        if let Some(hint) = &r.hint {
+            line("hint", hint.clone());
+        }
+        line("blind spot", format!("{:.2} % of the past is never read", 100.0 * r.blind_share));
+        for &output in outputs {
+            line("", self.unseen(output));
+            for (_, reason) in self.reasons.iter().filter(|r| r.0 == output) {
+                line("", format!("  {reason}"));
+            }
+        }
+        text
+    }
+
+    /// The answer for programs.
+    pub fn json(&self) -> Value {
+        let r = &self.report;
+        let at = |p: Position| json!([p.row, p.column, p.colour]);
+        let witness = r
+            .leak
+            .as_ref()
+            .map(|w| json!({ "output": at(w.output), "input": at(w.input), "path": self.path }));
+        let uncertain: Vec<Value> = r
+            .uncertain
+            .iter()
+            .map(|u| json!({ "operator": shown(&u.op_type), "node": shown(&u.node) }))
+            .collect();
+        let inputs: Vec<Value> = r
+            .inputs
+            .iter()
+            .map(|i| json!({ "name": shown(&i.name), "role": i.role.to_string() }))
+            .collect();
+        json!({
+            "causal": self.yes,
+            "outputs": r.outputs(),
+            "leaking_outputs": r.leaking_outputs,
+            "witness": witness,
+            "blind_share": r.blind_share,
+            "parameters": r.parameters,
+            "verdict": match r.verdict {
+                Verdict::Causal => "causal",
+                Verdict::Conditional => "conditional",
+                Verdict::Uncertain => "uncertain",
+                Verdict::Leaks => "leaks",
+            },
+            "uncertain": uncertain,
+            "conditions": r.conditions,
+            "inputs": inputs,
+            "range": [r.range.0, r.range.1],
+            "order": r.order.to_string(),
+            "hint": r.hint,
+        })
+    }
+
+    /// The output to tell about when none was asked for: the center, or the next one before it that
+    /// misses something, if any does.
+    pub fn typical(&self) -> usize {
+        let r = &self.report;
+        let p = Position { colour: r.colours - 1, row: r.height / 2, column: r.width / 2 };
+        let center = r.output_at(p);
+        let misses = |&o: &usize| r.count_below(o, r.limit(o)) < r.limit(o);
+        (0..=center).rev().take(1 << 12).find(misses).unwrap_or(center)
+    }
+
+    /// What an output does not see.
+    fn unseen(&self, output: usize) -> String {
+        let r = &self.report;
+        let mut seen = r.reads(output).into_iter().peekable();
+        let mut pixels: Vec<((usize, usize), Vec<usize>)> = Vec::new();
+        for value in 0..r.limit(output) {
+            while seen.peek().is_some_and(|run| run.end <= value) {
+                seen.next();
+            }
+            if seen.peek().is_some_and(|run| run.contains(&value)) {
+                continue;
+            }
+            let p = r.position(value);
+            match pixels.last_mut().filter(|(pixel, _)| *pixel == (p.row, p.column)) {
+                Some((_, colours)) => colours.push(p.colour),
+                None => pixels.push(((p.row, p.column), vec![p.colour])),
+            }
+        }
+        let name = |((y, x), colours): &((usize, usize), Vec<usize>)| match colours.as_slice() {
+            all if all.len() == r.colours => format!("({y}, {x})"),
+            some => format!("({y}, {x}) color {some:?}"),
+        };
+        let named: Vec<String> = pixels.iter().take(NAMED).map(name).collect();
+        let rest = match pixels.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {}", plural(n, "more pixel")),
+        };
+        let at = place(r.output_position(output));
+        match named.is_empty() {
+            true => format!("output {at} sees all that is before it"),
+            false => format!("output {at} does not see: {}{rest}", named.join(", ")),
+        }
+    }
+}
+
+/// A number with commas.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(c);
+    }
+    text
+}
+
+fn plural(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(n)) }
+}

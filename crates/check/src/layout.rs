@@ -1,0 +1,257 @@
+//! Which axis of a tensor is what.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What an axis, or a part of one, counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Colour,
+    Row,
+    Column,
+    Level,
+}
+
+/// How the axes behind the batch are to be read, written as `chw`, `hwc`, `(cl)hw` or `(hwc)l`: one
+/// letter for each of colour, height, width and level; letters in parentheses share an axis, the
+/// first of them varying slowest. Without `c` there is one colour; without `l` one value for each
+/// colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    axes: Vec<Vec<Part>>,
+}
+
+/// A layout that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no layout: write h, w, and if need be c and l, once each, grouped by parentheses \
+     where they share an axis, as in `(cl)hw`"
+)]
+pub struct LayoutError(pub String);
+
+impl FromStr for Layout {
+    type Err = LayoutError;
+
+    fn from_str(text: &str) -> Result<Layout, LayoutError> {
+        let fail = || LayoutError(text.to_string());
+        let mut axes: Vec<Vec<Part>> = Vec::new();
+        let mut open = false;
+        for c in text.chars() {
+            let part = match c {
+                'c' => Part::Colour,
+                'h' => Part::Row,
+                'w' => Part::Column,
+                'l' => Part::Level,
+                '(' if !open => {
+                    open = true;
+                    axes.push(Vec::new());
+                    continue;
+                }
+                ')' if open && axes.last().is_some_and(|a| !a.is_empty()) => {
+                    open = false;
+                    continue;
+                }
+                _ => return Err(fail()),
+            };
+            if axes.iter().flatten().any(|&p| p == part) {
+                return Err(fail());
+            }
+            match axes.last_mut() {
+                Some(last) if open => last.push(part),
+                _ => axes.push(vec![part]),
+            }
+        }
+        let has = |part| axes.iter().flatten().any(|&p| p == part);
+        if open || !has(Part::Row) || !has(Part::Column) {
+            return Err(fail());
+        }
+        Ok(Layout { axes })
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for axis in &self.axes {
+            let letters: String = axis
+                .iter()
+                .map(|p| match p {
+                    Part::Colour => 'c',
+                    Part::Row => 'h',
+                    Part::Column => 'w',
+                    Part::Level => 'l',
+                })
+                .collect();
+            match axis.len() {
+                1 => f.write_str(&letters)?,
+                _ => write!(f, "({letters})")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Colours, height, width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub colours: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// Where in a tensor a value of the image lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    colour: usize,
+    row: usize,
+    column: usize,
+    level: usize,
+    pub levels: usize,
+    /// Whether colors are not told apart: one place for each pixel.
+    pub whole: bool,
+}
+
+impl Placement {
+    /// The element for a level of a colour of a pixel.
+    pub fn element(&self, [c, y, x]: [usize; 3], level: usize) -> usize {
+        c * self.colour + y * self.row + x * self.column + level * self.level
+    }
+}
+
+impl Layout {
+    /// How a shape without its batch axis is an image of a given size.
+    pub(crate) fn place(&self, shape: &[usize], size: Size) -> Option<Placement> {
+        if shape.len() != self.axes.len() {
+            return None;
+        }
+        let mut p = Placement { colour: 0, row: 0, column: 0, level: 0, levels: 1, whole: false };
+        let mut colours = 1;
+        let mut stride = 1usize;
+        for (i, (axis, &extent)) in self.axes.iter().zip(shape).enumerate().rev() {
+            let others = self.extent(i, size)?;
+            let mut left = extent;
+            for part in axis.iter().rev() {
+                let n = match part {
+                    Part::Colour => {
+                        colours = size.colours;
+                        p.colour = stride;
+                        size.colours
+                    }
+                    Part::Row => {
+                        p.row = stride;
+                        size.height
+                    }
+                    Part::Column => {
+                        p.column = stride;
+                        size.width
+                    }
+                    Part::Level => {
+                        p.levels = extent.checked_div(others)?;
+                        p.level = stride;
+                        p.levels
+                    }
+                };
+                if n == 0 || left % n != 0 {
+                    return None;
+                }
+                left /= n;
+                stride = stride.checked_mul(n)?;
+            }
+            if left != 1 {
+                return None;
+            }
+        }
+        p.whole = colours != size.colours;
+        Some(p)
+    }
+
+    /// The extent of an axis, in an image of a given size with one level.
+    pub(crate) fn extent(&self, axis: usize, size: Size) -> Option<usize> {
+        let one = |part: &Part| match part {
+            Part::Colour => size.colours,
+            Part::Row => size.height,
+            Part::Column => size.width,
+            Part::Level => 1,
+        };
+        self.axes.get(axis)?.iter().map(one).try_fold(1usize, usize::checked_mul)
+    }
+
+    /// The size of the image, if this reads a shape without its batch axis as one.
+    pub(crate) fn image(&self, shape: &[usize]) -> Option<(Size, Placement)> {
+        let extent = |part: Part| {
+            let at = self.axes.iter().position(|a| a[..] == [part]);
+            match at {
+                Some(i) => shape.get(i).copied(),
+                None => (part == Part::Colour).then_some(1),
+            }
+        };
+        let size = Size {
+            colours: extent(Part::Colour)?,
+            height: extent(Part::Row)?,
+            width: extent(Part::Column)?,
+        };
+        if size.colours == 0 || size.height == 0 || size.width == 0 {
+            return None;
+        }
+        Some((size, self.place(shape, size)?))
+    }
+}
+
+/// The layouts tried for parameters of whole pixels.
+const WHOLE: [&str; 6] = ["lhw", "hwl", "hw", "(hw)l", "l(hw)", "(hw)"];
+
+/// The layouts tried for logits, when none is given.
+const USUAL: [&str; 11] = [
+    "(cl)hw", "hw(cl)", "clhw", "lchw", "chwl", "hwcl", "hw", "(hw)(cl)", "(hwc)l", "(cl)(hw)",
+    "(hwc)",
+];
+
+/// Every usual layout that reads a shape as logits, those that read it alike given once.
+pub(crate) fn readings(
+    shape: &[usize],
+    size: Size,
+    levels: Option<usize>,
+    whole: bool,
+) -> Vec<(Layout, Placement)> {
+    if whole {
+        return fitting(&WHOLE, shape, size, levels, true);
+    }
+    let found = fitting(&USUAL, shape, size, levels, false);
+    if found.is_empty() { fitting(&WHOLE, shape, size, levels, true) } else { found }
+}
+
+fn fitting(
+    texts: &[&str],
+    shape: &[usize],
+    size: Size,
+    levels: Option<usize>,
+    whole: bool,
+) -> Vec<(Layout, Placement)> {
+    let mut found: Vec<(Layout, Placement)> = Vec::new();
+    for text in texts {
+        let Ok(layout) = text.parse::<Layout>() else { continue };
+        let Some(place) =
+            layout.place(shape, size).filter(|p| p.whole == whole || size.colours == 1)
+        else {
+            continue;
+        };
+        let alike = |other: &Placement| {
+            // Strides of axes of extent one do not matter.
+            let key = |p: &Placement| {
+                let of = |n: usize, s: usize| if n > 1 { s } else { 0 };
+                [
+                    of(size.colours, p.colour),
+                    of(size.height, p.row),
+                    of(size.width, p.column),
+                    of(p.levels, p.level),
+                    p.levels,
+                ]
+            };
+            key(other) == key(&place)
+        };
+        let fits = levels.is_none_or(|l| l == place.levels);
+        if fits && !found.iter().any(|(_, p)| alike(p)) {
+            found.push((layout, place));
+        }
+    }
+    found
+}

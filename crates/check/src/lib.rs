@@ -1,0 +1,209 @@
+//! Floor 2 of `pixelrnn`: proves that an ONNX image model is autoregressive, or shows where not.
+//!
+//! **Purpose.** [`check_bytes`] and [`check_file`] take any autoregressive image model, whoever
+//! exported it, and give a [`Report`]: for every color of every pixel the set of image values that
+//! its logits depend on, and whether it may. [`trace`] gives the path from one output back to one
+//! input, node by node. Nothing is printed.
+//!
+//! ```no_run
+//! let report = pixelrnn_check::check_file("model.onnx".as_ref(), &Default::default())?;
+//! println!("{:?}: {} of {} outputs leak", report.verdict, report.leaking_outputs, report.outputs());
+//! for run in report.reads(0) {
+//!     println!("output 0 reads values {run:?}");
+//! }
+//! # Ok::<(), pixelrnn_check::CheckError>(())
+//! ```
+//!
+//! **How.** The graph is run once on abstract elements. An element is a set of image values that it
+//! depends on, and bounds: every number that it can be, whatever image in the range is given. An
+//! element whose bounds meet is known and depends on nothing. So zeros in weights, masks that are
+//! multiplied in, selected by `Where`, or added before a softmax, and saturated functions all count,
+//! and only where they hold for every image in the range.
+//!
+//! **What "causal" means.** No image in the range can make an output move that must not. Arithmetic
+//! rounds outward: what is not exact in the element type is not known. Infinity and NaN are
+//! followed: a zero absorbs only what is finite. Where bounds do not suffice the verdict is
+//! [`Verdict::Conditional`], with the conditions. Operators that are not modeled exactly read all
+//! they are given (see [`TABLE`]); if that is all there is against a model, the verdict is
+//! [`Verdict::Uncertain`].
+//!
+//! **What "leaks" means.** There is a path. Two terms that cancel are not noticed, nor is a weight
+//! that is zero without being constant.
+//!
+//! **Assumptions.** Inputs beside the image are finite and independent of it. Where weights are
+//! inputs, the answer is for all weights that keep every value finite. Open batch sizes are taken
+//! as 1.
+//!
+//! **Where to start.** `value.rs` for bounds, `sets.rs` for sets, `store.rs` for elements,
+//! `tensor.rs`, `machine.rs` for how graphs run, `ops/table.rs` for the operators, `model.rs` for
+//! how a file is read.
+
+mod binary;
+mod budget;
+mod call;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod elem;
+mod error;
+mod external;
+mod fast;
+mod inline;
+mod item;
+mod layout;
+mod literal;
+mod machine;
+mod model;
+mod norms;
+mod ops;
+mod options;
+mod orders;
+mod report;
+mod sets;
+mod store;
+mod tensor;
+mod text;
+mod trace;
+mod unary;
+mod valid;
+mod value;
+
+use std::path::Path;
+
+pub use error::{CheckError, Problem, Resource, Unsupported};
+pub use layout::{Layout, LayoutError};
+pub use ops::{Exactness, OperatorRow, TABLE};
+pub use options::{Options, Order, OrderError};
+pub use report::{InputRole, Leak, Position, Report, Role, Uncertain, Verdict};
+pub use text::shown;
+pub use trace::{Hop, Unseen, condense, explain, trace};
+
+use budget::Budget;
+use layout::Size;
+use machine::Machine;
+use model::{Model, Task, output_sets};
+use sets::Sets;
+use store::{Assume, Noticed, Store};
+
+/// Reads a file and checks it. Weights in other files are read from the file's own folder.
+///
+/// # Errors
+/// The file cannot be read, and what [`check_bytes`] may say.
+pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> {
+    let (bytes, options) = load(path, options)?;
+    check_bytes(&bytes, &options)
+}
+
+/// The bytes of a model file, and options that know its folder.
+///
+/// # Errors
+/// It cannot be read, is not a regular file, or is larger than the memory allowed.
+pub fn load(path: &Path, options: &Options) -> Result<(Vec<u8>, Options), CheckError> {
+    let bytes = external::model(path, options.memory)?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new(".")).to_path_buf();
+    Ok((bytes, Options { folder: Some(folder), ..options.clone() }))
+}
+
+/// For each output the set of image values that it depends on, and whether it may.
+///
+/// # Errors
+/// Bytes that are not a model or whose meaning is not certain, operators that are not known (all of
+/// them named at once), a model that does not follow the standard, shapes that do not read as an
+/// image and its logits, or a model beyond the limits.
+pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError> {
+    let model = Model::decode(bytes)?;
+    let task = model.task(options)?;
+    let budget = Budget::new(options.memory, options.time);
+    // Weights that are not known have no bounds: whatever they are, values are to stay finite.
+    let given = Assume { finite: task.weights_are_inputs(), ..Assume::NOTHING };
+    let (mut report, noticed) = run(&task, options, &budget, given)?;
+    for next in [Assume { finite: true, ..given }, Assume { finite: true, masks: true, ..given }] {
+        let helps = (next.finite && !given.finite && noticed.infinite && !next.masks)
+            || (next.masks && noticed.masks);
+        if report.leaking_outputs == 0 || !options.conditions {
+            break;
+        }
+        if !helps {
+            continue;
+        }
+        let (other, _) = run(&task, options, &budget, next)?;
+        if other.leaking_outputs < report.leaking_outputs {
+            report = other;
+        }
+    }
+    report.verdict = match report.leaking_outputs {
+        0 if report.granted == given => Verdict::Causal,
+        0 => Verdict::Conditional,
+        _ => Verdict::Leaks,
+    };
+    if report.verdict == Verdict::Causal && !given.finite {
+        report.conditions.clear();
+    }
+    if report.verdict == Verdict::Leaks && !report.uncertain.is_empty() {
+        let clear = Assume { clear: true, ..report.granted };
+        let (least, _) = run(&task, options, &budget, clear)?;
+        if least.leaking_outputs == 0 {
+            report.verdict = Verdict::Uncertain;
+        }
+    }
+    if report.verdict == Verdict::Leaks {
+        report.hint = orders::hint(&report);
+    }
+    Ok(report)
+}
+
+/// One run, with what is assumed.
+fn run(
+    task: &Task,
+    options: &Options,
+    budget: &Budget,
+    assume: Assume,
+) -> Result<(Report, Noticed), CheckError> {
+    let Size { colours, height, width } = task.size;
+    let bits = colours * height * width;
+    let store = Store::new(bits, budget.again(), assume);
+    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let image = task.image(&mut machine.store, |store, bit| store.sets.single(bit))?;
+    let (scope, output, parameters) = task.run(&mut machine, image, false)?;
+    let (output_layout, place) = task.output_place(&output, options)?;
+    let store = &mut machine.store;
+    let ids = output_sets(store, &output, &place, task.size, task.order);
+    drop(scope);
+    let full = store.sets.is_full();
+    let sets = std::mem::replace(&mut store.sets, Sets::new(0, 0));
+    if full {
+        let limit = options.memory;
+        return Err(CheckError::TooLarge(Resource::Memory { needed: limit, limit }));
+    }
+    let order = task.order.unwrap_or(if place.whole { Order::Pixel } else { Order::Rgb });
+    let uncertain = store.uncertain.iter();
+    let mut report = Report {
+        verdict: Verdict::Causal,
+        colours,
+        height,
+        width,
+        levels: place.levels,
+        whole_pixels: place.whole,
+        order,
+        range: options.bounds(),
+        input: task.input.to_string(),
+        output: task.output.to_string(),
+        output_layout,
+        inputs: task.roles.clone(),
+        nodes: task.plan.nodes.len(),
+        parameters,
+        leaking_outputs: 0,
+        leak: None,
+        blind_share: 0.0,
+        uncertain: uncertain
+            .map(|(op, node)| Uncertain { op_type: op.clone(), node: node.clone() })
+            .collect(),
+        conditions: report::conditions(&store.granted),
+        hint: None,
+        sets,
+        ids,
+        granted: assume,
+    };
+    report.judge();
+    Ok((report, store.noticed))
+}

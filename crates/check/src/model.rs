@@ -1,0 +1,428 @@
+//! A file made ready to run: which input is the image, which output holds the logits.
+
+use std::collections::HashSet;
+
+use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
+use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
+use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
+use pixelrnn_onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
+use prost::Message;
+
+use crate::elem::Elem;
+use crate::error::CheckError;
+use crate::inline;
+use crate::item::Item;
+use crate::layout::{Layout, Placement, Size, readings};
+use crate::literal;
+use crate::machine::{Machine, Plan, Scope};
+use crate::ops;
+use crate::options::{Options, Order};
+use crate::report::{InputRole, Role};
+use crate::sets::EMPTY;
+use crate::store::{El, Store};
+use crate::tensor::{Data, Tensor, size};
+use crate::valid;
+use crate::value::Value;
+
+/// A decoded model without functions.
+pub(crate) struct Model {
+    graph: GraphProto,
+    opset: i64,
+}
+
+/// What is asked of a model.
+pub(crate) struct Task<'m> {
+    pub graph: &'m GraphProto,
+    pub opset: i64,
+    pub plan: Plan<'m>,
+    pub input: &'m str,
+    elem: Elem,
+    pub input_shape: Vec<usize>,
+    pub output: &'m str,
+    pub size: Size,
+    pub input_place: Placement,
+    /// Inputs beside the image.
+    others: Vec<&'m ValueInfoProto>,
+    pub order: Option<Order>,
+    range: (f64, f64),
+    /// All inputs, and what they are.
+    pub roles: Vec<InputRole>,
+}
+
+/// An extent, the batch and whatever else is open taken as one.
+pub(crate) fn extent(dim: &Dimension) -> Option<i64> {
+    match &dim.value {
+        Some(DimValue::DimValue(n)) => Some(*n),
+        _ => Some(1),
+    }
+}
+
+fn tensor_type(info: &ValueInfoProto) -> Option<&TensorType> {
+    match info.r#type.as_ref()?.value.as_ref()? {
+        TypeValue::TensorType(t) => Some(t),
+        _ => None,
+    }
+}
+
+fn rank(ty: &TensorType) -> Option<usize> {
+    ty.shape.as_ref().map(|s| s.dim.len())
+}
+
+impl Model {
+    /// Decodes a model, validates it and inlines its functions.
+    ///
+    /// # Errors
+    /// No model, no graph, no certain meaning, or functions without end.
+    pub fn decode(bytes: &[u8]) -> Result<Model, CheckError> {
+        let mut proto = ModelProto::decode(bytes).map_err(|e| CheckError::Decode(e.to_string()))?;
+        if proto.graph.is_none() {
+            return Err(CheckError::NoGraph);
+        }
+        let opset = valid::opset(&proto)?;
+        let mut graph = proto.graph.take().ok_or(CheckError::NoGraph)?;
+        inline::inline(&mut graph, &proto.functions)?;
+        Ok(Model { graph, opset })
+    }
+
+    /// Finds input and output and plans the run.
+    ///
+    /// # Errors
+    /// What the options ask for does not exist, or an operator is not known.
+    pub fn task(&self, options: &Options) -> Result<Task<'_>, CheckError> {
+        let graph = &self.graph;
+        let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
+        let free: Vec<&ValueInfoProto> =
+            graph.input.iter().filter(|i| !constant.contains(i.name())).collect();
+        let image = image_input(&free, options)?;
+        let (ty, input_shape, size, input_place) = image_shape(image, options)?;
+        let elem = Elem::from_proto(ty.elem_type()).ok_or_else(|| CheckError::NoInput {
+            wanted: options.input.clone(),
+            inputs: free.iter().map(|i| i.name().to_string()).collect(),
+        })?;
+        let names = || graph.output.iter().map(|o| o.name().to_string()).collect();
+        let wanted = |o: &&ValueInfoProto| match &options.output {
+            Some(name) => o.name() == name,
+            None => true,
+        };
+        let output = graph.output.iter().find(wanted).ok_or_else(|| CheckError::NoOutput {
+            wanted: options.output.clone(),
+            outputs: names(),
+        })?;
+        let plan = Plan::new(graph, &[output.name()]);
+        let nodes = ops::unsupported(plan.nodes.iter().copied());
+        if !nodes.is_empty() {
+            return Err(CheckError::Unsupported { nodes });
+        }
+        let others: Vec<&ValueInfoProto> =
+            free.iter().copied().filter(|i| i.name() != image.name()).collect();
+        let roles = free.iter().map(|i| role(i, image.name(), &plan)).collect();
+        Ok(Task {
+            graph,
+            opset: self.opset,
+            plan,
+            input: image.name(),
+            elem,
+            input_shape,
+            output: output.name(),
+            size,
+            input_place,
+            others,
+            order: options.order,
+            range: options.bounds(),
+            roles,
+        })
+    }
+}
+
+/// What an input is: the image, a condition, or weights.
+fn role(info: &ValueInfoProto, image: &str, plan: &Plan) -> InputRole {
+    let name = info.name().to_string();
+    let used = plan.nodes.iter().any(|n| crate::machine::reads(n).contains(&info.name()));
+    let role = match tensor_type(info) {
+        _ if info.name() == image => Role::Image,
+        _ if !used => Role::Unused,
+        // Weights have no batch axis that is left open, and are floats.
+        Some(ty) => {
+            let open = ty.shape.as_ref().is_some_and(|s| {
+                s.dim.iter().any(|d| !matches!(d.value, Some(DimValue::DimValue(_))))
+            });
+            let float = Elem::from_proto(ty.elem_type()).is_some_and(Elem::is_float);
+            let one = ty.shape.as_ref().and_then(|s| s.dim.first()).and_then(stated) == Some(1);
+            if float && !open && !(one && rank(ty) <= Some(2)) {
+                Role::Weights
+            } else {
+                Role::Condition
+            }
+        }
+        None => Role::Condition,
+    };
+    InputRole { name, role }
+}
+
+/// A tensor of weights; neither an index nor a mask of zeros and ones.
+fn parameter_count(t: &Tensor) -> usize {
+    let Data::Known(values) = &t.data else { return 0 };
+    let values = &values.list;
+    let mask = values.contains(&0.0)
+        && values.contains(&1.0)
+        && values.iter().all(|&x| x == 0.0 || x == 1.0);
+    if t.elem.is_float() && !mask { t.len() } else { 0 }
+}
+
+/// The image among the inputs: four axes of floats and few channels, or else what comes closest.
+/// Names help where shapes do not.
+fn image_input<'m>(
+    free: &[&'m ValueInfoProto],
+    options: &Options,
+) -> Result<&'m ValueInfoProto, CheckError> {
+    let found = match &options.input {
+        Some(name) => free.iter().find(|i| i.name() == name),
+        None => {
+            let scored = free.iter().filter_map(|i| Some((likeness(i)?, i)));
+            // The first of equals.
+            scored.rev().max_by_key(|(score, _)| *score).map(|(_, i)| i)
+        }
+    };
+    found.copied().ok_or_else(|| CheckError::NoInput {
+        wanted: options.input.clone(),
+        inputs: free.iter().map(|i| i.name().to_string()).collect(),
+    })
+}
+
+/// How much an input looks like an image.
+fn likeness(info: &ValueInfoProto) -> Option<i32> {
+    let ty = tensor_type(info)?;
+    let float = Elem::from_proto(ty.elem_type())?.is_float();
+    let dims = &ty.shape.as_ref()?.dim;
+    let mut score = match (dims.len(), float) {
+        (4, true) => 40,
+        (4, false) => 38,
+        (3, true) => 32,
+        (3, false) => 30,
+        _ => return None,
+    };
+    let few = |d: Option<&Dimension>| d.and_then(stated).is_none_or(|n| n <= 4);
+    if dims.len() == 4 && !few(dims.get(1)) && !few(dims.get(3)) {
+        score -= 20;
+    }
+    let name = info.name().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| name.contains(w));
+    if name == "x" || has(&["image", "img", "pixel", "sample", "input", "code"]) {
+        score += 5;
+    }
+    if has(&["cond", "mask", "label", "class", "context", "noise", "time", "embed", "weight"]) {
+        score -= 25;
+    }
+    Some(score)
+}
+
+type Image<'m> = (&'m TensorType, Vec<usize>, Size, Placement);
+
+fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<'m>, CheckError> {
+    let input = || info.name().to_string();
+    let missing = || CheckError::NoInput { wanted: Some(input()), inputs: Vec::new() };
+    let ty = tensor_type(info).ok_or_else(missing)?;
+    let dims = ty.shape.as_ref().map_or(&[][..], |s| &s.dim);
+    let given = options.image.map(|[c, h, w]| Size { colours: c, height: h, width: w });
+    let usual = |text: &str| text.parse::<Layout>().ok();
+    let last = dims.last().and_then(stated);
+    let second = dims.get(1).and_then(stated);
+    let layout = match (&options.input_layout, dims.len()) {
+        (Some(layout), _) => Some(layout.clone()),
+        (None, 3) => usual("hw"),
+        // Few channels at the end and many in front: channels last.
+        (None, _) if last.is_some_and(|l| l <= 4) && second.is_none_or(|s| s > 4) => usual("hwc"),
+        (None, _) => usual("chw"),
+    };
+    let layout = layout.ok_or_else(missing)?;
+    let mut shape = Vec::with_capacity(dims.len());
+    for (axis, dim) in dims.iter().enumerate() {
+        let open = || CheckError::OpenExtent { input: input(), axis };
+        let extent = match (axis, stated(dim), given) {
+            (_, Some(n), _) => usize::try_from(n).map_err(|_| open())?,
+            (0, None, _) => 1,
+            (_, None, Some(size)) => layout.extent(axis - 1, size).ok_or_else(open)?,
+            (_, None, None) => return Err(open()),
+        };
+        shape.push(extent);
+    }
+    let fail = || CheckError::InputShape {
+        input: input(),
+        shape: shape.clone(),
+        layout: layout.to_string(),
+    };
+    let pixels = shape.get(1..).ok_or_else(fail)?;
+    let (found, place) = match given {
+        Some(size) => (size, layout.place(pixels, size).ok_or_else(fail)?),
+        None => layout.image(pixels).ok_or_else(fail)?,
+    };
+    let whole = size(&shape).map_err(|_| fail())?;
+    if whole == 0 || place.levels != 1 || place.whole || whole > MAX_IMAGE {
+        return Err(fail());
+    }
+    Ok((ty, shape, found, place))
+}
+
+/// Values of an image, batch included.
+const MAX_IMAGE: usize = 1 << 24;
+
+fn stated(dim: &Dimension) -> Option<i64> {
+    match &dim.value {
+        Some(DimValue::DimValue(n)) if *n > 0 => Some(*n),
+        _ => None,
+    }
+}
+
+/// An input that is not the image: unknown, and independent of it.
+fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, CheckError> {
+    let Some(ty) = tensor_type(info) else { return Ok(None) };
+    let Some(elem) = Elem::from_proto(ty.elem_type()) else { return Ok(None) };
+    let dims: Option<Vec<i64>> = ty.shape.iter().flat_map(|s| &s.dim).map(extent).collect();
+    let shape = dims.and_then(|d| literal::extents(&d)).unwrap_or_default();
+    let name = info.name().to_string();
+    size(&shape)
+        .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
+    let v = Value::finite_of(elem);
+    let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
+    // Weights are read over and over: they are laid out once.
+    let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
+    Ok(Some(dense.unwrap_or(t)))
+}
+
+impl<'m> Task<'m> {
+    /// The place of a value in the order of the image: rows, columns, colors.
+    pub fn bit(&self, [c, y, x]: [usize; 3]) -> usize {
+        let Size { colours, width, .. } = self.size;
+        let c = if self.order == Some(Order::Bgr) { colours - 1 - c } else { c };
+        (y * width + x) * colours + c
+    }
+
+    /// Whether unknown weights are inputs.
+    pub fn weights_are_inputs(&self) -> bool {
+        self.roles.iter().any(|r| r.role == Role::Weights)
+    }
+
+    /// The image: to each value of the first image of the batch the set that `set` gives.
+    ///
+    /// # Errors
+    /// It does not fit the budget.
+    pub fn image(
+        &self,
+        store: &mut Store,
+        mut set: impl FnMut(&mut Store, usize) -> u32,
+    ) -> Result<Tensor, CheckError> {
+        let Size { colours, height, width } = self.size;
+        let n = self.input_shape.iter().product();
+        let over = |p| match p {
+            crate::error::Problem::TooLarge(r) => CheckError::TooLarge(r),
+            _ => CheckError::Independent,
+        };
+        store.spend(n).map_err(over)?;
+        let (lo, hi) = self.range;
+        let v = Value::range(lo.max(self.elem.min()), hi.min(self.elem.max()));
+        let v = if v.lo <= v.hi { v } else { Value::finite_of(self.elem) };
+        let opaque = store.cell(El::new(EMPTY, v));
+        let mut cells = vec![opaque; n];
+        for y in 0..height {
+            for x in 0..width {
+                for c in 0..colours {
+                    let id = set(store, self.bit([c, y, x]));
+                    let cell = store.cell(El { a: id, b: EMPTY, v });
+                    if let Some(slot) = cells.get_mut(self.input_place.element([c, y, x], 0)) {
+                        *slot = cell;
+                    }
+                }
+            }
+        }
+        Ok(Tensor::cells(store, self.elem, self.input_shape.clone(), cells))
+    }
+
+    /// Runs the graph on an image; the scope then holds the output, and with `keep` all else. Also
+    /// gives how many numbers are weights.
+    ///
+    /// # Errors
+    /// A node that cannot run.
+    pub fn run(
+        &self,
+        machine: &mut Machine,
+        image: Tensor,
+        keep: bool,
+    ) -> Result<(Scope<'m, 'm>, Tensor, usize), CheckError> {
+        let mut scope = Scope::inside(None);
+        let results = [self.output];
+        let constants = machine.constants(self.graph, &self.plan, &results)?;
+        let counts = constants.values().filter_map(Item::tensor).map(parameter_count);
+        let mut parameters: usize = counts.sum();
+        scope.values = constants;
+        for info in &self.others {
+            if let Some(t) = unknown(&mut machine.store, info)? {
+                parameters += t.len();
+                scope.values.insert(info.name(), t.into());
+            }
+        }
+        scope.values.insert(self.input, image.into());
+        machine.run(&self.plan, &mut scope, keep)?;
+        let output = scope.get(self.output).and_then(Item::tensor).cloned();
+        let output = output.ok_or_else(|| CheckError::UnknownValue {
+            node: self.graph.name().to_string(),
+            value: self.output.to_string(),
+        })?;
+        let output = output.dense(&mut machine.store).map_err(|p| CheckError::Node {
+            node: self.output.to_string(),
+            op_type: "output".into(),
+            problem: p,
+        })?;
+        Ok((scope, output, parameters))
+    }
+
+    /// How the output is laid out.
+    ///
+    /// # Errors
+    /// No layout fits, or several do.
+    pub fn output_place(
+        &self,
+        output: &Tensor,
+        options: &Options,
+    ) -> Result<(Layout, Placement), CheckError> {
+        let Size { colours, height, width } = self.size;
+        let (name, shape) = (self.output.to_string(), output.shape.clone());
+        let pixels = output.shape.get(1..).unwrap_or(&[]);
+        let mut found = match &options.output_layout {
+            Some(layout) => {
+                layout.place(pixels, self.size).map(|p| (layout.clone(), p)).into_iter().collect()
+            }
+            None => readings(pixels, self.size, options.levels, self.order == Some(Order::Pixel)),
+        };
+        if found.len() > 1 {
+            let layouts = found.iter().map(|(l, _)| l.to_string()).collect();
+            return Err(CheckError::Ambiguous { output: name, shape, layouts });
+        }
+        found.pop().ok_or(CheckError::OutputShape { output: name, shape, colours, height, width })
+    }
+}
+
+/// What the elements of an output depend on: a set for each position, over all its levels.
+pub(crate) fn output_sets(
+    store: &mut Store,
+    output: &Tensor,
+    place: &Placement,
+    size: Size,
+    order: Option<Order>,
+) -> Vec<u32> {
+    let Size { colours, height, width } = size;
+    let per = if place.whole { 1 } else { colours };
+    let mut sets = Vec::with_capacity(height * width * per);
+    for pixel in 0..height * width {
+        for c in 0..per {
+            let c = if order == Some(Order::Bgr) { per - 1 - c } else { c };
+            store.sets.begin();
+            for level in 0..place.levels {
+                let at = place.element([c, pixel / width, pixel % width], level);
+                let el = output.el(store, at);
+                store.add_el(el);
+            }
+            sets.push(store.sets.end());
+        }
+    }
+    sets
+}

@@ -1,0 +1,225 @@
+//! Operators that are not modeled exactly: what they give reads all they are given, or all of a
+//! part of it. The verdict says so where it matters.
+
+use super::arrange::picked;
+use super::lines::Lines;
+use super::reduce::mix;
+use crate::call::{Call, Results, one};
+use crate::elem::Elem;
+use crate::error::Problem;
+use crate::item::Item;
+use crate::sets::EMPTY;
+use crate::store::{Cell, El, Store};
+use crate::tensor::{Tensor, axis, size};
+use crate::value::Value;
+
+/// What an operator that is not modeled reads: its inputs, or nothing when an underestimate is
+/// asked for.
+pub(crate) fn blurred(store: &mut Store, op_type: &str, set: u32) -> u32 {
+    if set == EMPTY {
+        return EMPTY;
+    }
+    if !store.uncertain.iter().any(|(op, _)| op == op_type) {
+        let node = store.node.clone();
+        store.uncertain.push((op_type.to_string(), node));
+    }
+    if store.assume.clear { EMPTY } else { set }
+}
+
+/// Results that read all inputs.
+pub(super) fn all(call: &mut Call, shapes: Vec<(Elem, Vec<usize>)>) -> Results {
+    let op_type = call.node.op_type();
+    let inputs: Vec<Tensor> =
+        call.inputs.iter().flatten().flat_map(|i| i.tensors().to_vec()).collect();
+    let store = call.store();
+    let mut set = EMPTY;
+    for t in inputs {
+        let own = t.total(store);
+        set = store.sets.union(set, own);
+    }
+    let set = blurred(store, op_type, set);
+    let mut results: Vec<Item> = Vec::new();
+    for (elem, shape) in shapes {
+        size(&shape)?;
+        let v = store.settle(elem, Value::any_of(elem));
+        results.push(Tensor::filled(store, elem, shape, El::new(set, v)).into());
+    }
+    Ok(results)
+}
+
+/// A result that reads the whole image.
+pub(super) fn everything(call: &mut Call, elem: Elem, shape: Vec<usize>) -> Results {
+    let op_type = call.node.op_type();
+    let store = call.store();
+    let all = store.sets.all();
+    let set = blurred(store, op_type, all);
+    one(Tensor::filled(store, elem, shape, El::new(set, Value::any_of(elem))))
+}
+
+/// Samples a map at places that a grid gives: reads all of the map, and its own place.
+pub(super) fn grid_sample(call: &mut Call) -> Results {
+    let (x, grid) = (call.input(0)?, call.input(1)?);
+    let [images, channels, ..] = x.shape[..] else {
+        return Err(Problem::Rank { input: 0, found: x.rank() }.into());
+    };
+    let (Some(&depth), inner) = (grid.shape.last(), grid.shape.get(1..grid.rank().max(1) - 1))
+    else {
+        return Err(Problem::Rank { input: 1, found: 0 }.into());
+    };
+    let places: usize = inner.unwrap_or(&[]).iter().product();
+    let area: usize = x.shape.iter().skip(2).product();
+    let mut shape = vec![images, channels];
+    shape.extend(inner.unwrap_or(&[]));
+    let store = call.store();
+    store.spend(size(&shape)?)?;
+    let mut cells = Vec::with_capacity(size(&shape)?);
+    for map in 0..images * channels {
+        let line: Vec<El> = (0..area).map(|i| x.el(store, map * area + i)).collect();
+        let whole = store.join(&line);
+        let hull = line.iter().map(|e| e.v).reduce(Value::hull).unwrap_or(Value::ZERO);
+        // Cubic interpolation overshoots.
+        let top = hull.magnitude() * 4.0;
+        let v = if hull.is_finite() { Value::range(-top, top) } else { Value::ANY };
+        for place in 0..places {
+            let at = (map / channels.max(1) * places + place) * depth;
+            let mut all: Vec<El> = (0..depth).map(|k| grid.el(store, at + k)).collect();
+            all.push(El { a: whole, b: EMPTY, v });
+            let set = store.join(&all);
+            let set = blurred(store, "GridSample", set);
+            cells.push(store.cell(El::new(set, v)));
+        }
+    }
+    one(Tensor::cells(store, x.elem, shape, cells))
+}
+
+/// Every element reads the lines along some axes, and all other inputs.
+fn lines_of(call: &mut Call, axes: &[usize], v: Value) -> Result<Tensor, Problem> {
+    let op_type = call.node.op_type();
+    let t = call.input(0)?;
+    let others: Vec<Tensor> = (1..call.inputs.len())
+        .filter_map(|i| call.inputs.get(i)?.as_ref()?.tensor().cloned())
+        .collect();
+    let store = call.store();
+    let mut extra = EMPTY;
+    for t in others {
+        let own = t.total(store);
+        extra = store.sets.union(extra, own);
+    }
+    let mixed = mix(store, &t, axes, &|_| v)?;
+    let mut cells = mixed.all_cells(store);
+    for cell in &mut cells {
+        let el = store.el(*cell);
+        let own = store.set_of(el);
+        let set = store.sets.union(own, extra);
+        let set = blurred(store, op_type, set);
+        *cell = store.cell(El::new(set, el.v));
+    }
+    Ok(Tensor::cells(store, t.elem, mixed.shape, cells))
+}
+
+/// Pairs of features turned by an angle.
+pub(super) fn rotary(call: &mut Call) -> Results {
+    let t = call.input(0)?;
+    let last = axis(-1, t.rank())?;
+    let hull = t.hull(call.store());
+    let top = hull.magnitude() * 2.1;
+    let v = if hull.is_finite() { Value::range(-top, top) } else { Value::ANY };
+    one(lines_of(call, &[last], v)?)
+}
+
+pub(super) fn affine_grid(call: &mut Call) -> Results {
+    let shape = call.whole(1)?.ok_or(Problem::Missing(1))?;
+    let elem = call.thin(0)?.elem;
+    let mut out: Vec<usize> = shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect();
+    if out.len() < 3 {
+        return Err(Problem::Extents(out, Vec::new()).into());
+    }
+    out.remove(1);
+    out.push(shape.len() - 2);
+    all(call, vec![(elem, out)])
+}
+
+/// Blocks put back into an image: each map reads all of its blocks.
+pub(super) fn col2im(call: &mut Call) -> Results {
+    let t = call.input(0)?;
+    let image = call.whole(1)?.ok_or(Problem::Missing(1))?;
+    let block = call.whole(2)?.ok_or(Problem::Missing(2))?;
+    let per = block.iter().product::<i64>().max(1) as usize;
+    let [images, channels, _] = t.shape[..] else {
+        return Err(Problem::Rank { input: 0, found: t.rank() }.into());
+    };
+    let mut shape = vec![images, channels / per];
+    shape.extend(image.iter().map(|&d| usize::try_from(d).unwrap_or(0)));
+    all(call, vec![(t.elem, shape)])
+}
+
+/// A discrete Fourier transform: reads a whole line.
+pub(super) fn dft(call: &mut Call) -> Results {
+    if call.flag("onesided") || call.has(1) {
+        return Err(Problem::Form("has `onesided` or a length, which is not modeled").into());
+    }
+    let t = call.input(0)?;
+    let last = axis(-1, t.rank())?;
+    let along = match call.number(2)? {
+        Some(a) => axis(a as i64, t.rank())?,
+        None => axis(call.int("axis", 1), t.rank())?,
+    };
+    let complex = t.shape.last() == Some(&2);
+    let mixed = lines_of(call, &[along, last], Value::ANY)?;
+    if complex {
+        return one(mixed);
+    }
+    let mut sources: Vec<Vec<usize>> = mixed.shape.iter().map(|&d| (0..d).collect()).collect();
+    if let Some(list) = sources.last_mut() {
+        *list = vec![0, 0];
+    }
+    one(picked(call.store(), &mixed, &sources, El::known(0.0))?)
+}
+
+/// Losses over classes: with no reduction a number for each target, otherwise one.
+pub(super) fn loss(call: &mut Call) -> Results {
+    let (scores, target) = (call.thin(0)?, call.thin(1)?);
+    let shape = match call.text("reduction").unwrap_or("mean") {
+        "none" => target.shape,
+        _ => Vec::new(),
+    };
+    all(call, vec![(scores.elem, shape), (scores.elem, scores.shape)])
+}
+
+/// A convolution whose taps move: reads whole maps.
+pub(super) fn deform_conv(call: &mut Call) -> Results {
+    let (x, w, offset) = (call.thin(0)?, call.thin(1)?, call.thin(2)?);
+    let mut shape =
+        vec![x.shape.first().copied().unwrap_or(0), w.shape.first().copied().unwrap_or(0)];
+    shape.extend(offset.shape.iter().skip(2));
+    all(call, vec![(x.elem, shape)])
+}
+
+/// Ones and zeros drawn with given probabilities: each reads its own.
+pub(super) fn bernoulli(call: &mut Call) -> Results {
+    let t = call.thin(0)?;
+    let elem = call.elem("dtype")?.unwrap_or(t.elem);
+    let f = |v: Value| if v.is_zero() { v } else { Value::TRUTH };
+    one(super::elementwise::map(call.store(), &t, elem, &f)?)
+}
+
+pub(super) fn multinomial(call: &mut Call) -> Results {
+    let t = call.input(0)?;
+    let n = usize::try_from(call.int("sample_size", 1)).unwrap_or(1);
+    let elem = call.elem("dtype")?.unwrap_or(Elem::Int(32));
+    let [rows, classes] = t.shape[..] else {
+        return Err(Problem::Rank { input: 0, found: t.rank() }.into());
+    };
+    let store = call.store();
+    store.spend(size(&[rows, n])?)?;
+    let lines = Lines::new(&t, &[1]);
+    let mut cells: Vec<Cell> = Vec::with_capacity(rows * n);
+    for &start in &lines.starts {
+        let line = lines.read(store, &t, start);
+        let set = store.join(&line);
+        let v = Value::range(0.0, (classes as f64 - 1.0).max(1.0));
+        let cell = store.cell(El::new(set, v));
+        cells.extend(std::iter::repeat_n(cell, n));
+    }
+    one(Tensor::cells(store, elem, vec![rows, n], cells))
+}

@@ -1,0 +1,258 @@
+//! What was found, and what it means.
+
+use crate::layout::Layout;
+use crate::options::Order;
+use crate::sets::Sets;
+use crate::store::Granted;
+use crate::text::shown;
+
+/// A color of a pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    pub colour: usize,
+    pub row: usize,
+    pub column: usize,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No image in the range can make an output move that must not.
+    Causal,
+    /// So it is if the conditions of the report hold.
+    Conditional,
+    /// Cannot tell: an operator that is not modeled exactly may read more than it should.
+    Uncertain,
+    /// An output reads what it must not.
+    Leaks,
+}
+
+/// What an input of the graph is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Image,
+    /// A label or the like: independent of the image, and finite.
+    Condition,
+    /// A parameter. The answer is for all that keep every value finite.
+    Weights,
+    Unused,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Role::Image => "image",
+            Role::Condition => "condition",
+            Role::Weights => "weights",
+            Role::Unused => "unused",
+        })
+    }
+}
+
+/// An input of the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRole {
+    pub name: String,
+    pub role: Role,
+}
+
+/// An operator that is not modeled exactly, with the first node that uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncertain {
+    pub op_type: String,
+    pub node: String,
+}
+
+/// The first output that reads what it must not, and the first such value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leak {
+    pub output: Position,
+    pub input: Position,
+}
+
+/// What the outputs of a model depend on, and whether they may.
+pub struct Report {
+    pub verdict: Verdict,
+    pub colours: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Logits (or parameters) for each output.
+    pub levels: usize,
+    /// Whether an output stands for a whole pixel, not for one color of it.
+    pub whole_pixels: bool,
+    pub order: Order,
+    /// The image's least and largest value.
+    pub range: (f64, f64),
+    /// The input that is the image.
+    pub input: String,
+    /// The output that holds the logits, and how it is laid out.
+    pub output: String,
+    pub output_layout: Layout,
+    /// All inputs.
+    pub inputs: Vec<InputRole>,
+    /// Nodes that the output needs, those of bodies not counted.
+    pub nodes: usize,
+    /// Numbers in weights: float constants of the graph, masks of zeros and ones aside, and inputs
+    /// beside the image.
+    pub parameters: usize,
+    /// How many outputs read what they must not.
+    pub leaking_outputs: usize,
+    pub leak: Option<Leak>,
+    /// The share of earlier values that are never read.
+    pub blind_share: f64,
+    pub uncertain: Vec<Uncertain>,
+    /// What must hold for the answer.
+    pub conditions: Vec<String>,
+    /// Orders in which a model that leaks would be causal.
+    pub hint: Option<String>,
+    pub(crate) sets: Sets,
+    /// For each output its set.
+    pub(crate) ids: Vec<u32>,
+    pub(crate) granted: crate::store::Assume,
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, {} of {} leak", self.verdict, self.leaking_outputs, self.outputs())
+    }
+}
+
+impl Report {
+    /// How many outputs there are: one for each color of each pixel, or one for each pixel.
+    pub fn outputs(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// How many values the image has.
+    pub fn values(&self) -> usize {
+        self.colours * self.height * self.width
+    }
+
+    /// How many different sets were met.
+    pub fn distinct_sets(&self) -> usize {
+        self.sets.distinct()
+    }
+
+    fn rank(&self, colour: usize) -> usize {
+        if self.order == Order::Bgr { self.colours - 1 - colour } else { colour }
+    }
+
+    /// The number of a value of the image: rows, columns, colors in the order that was asked for.
+    pub fn value(&self, p: Position) -> usize {
+        (p.row * self.width + p.column) * self.colours + self.rank(p.colour)
+    }
+
+    /// The value with a number.
+    pub fn position(&self, value: usize) -> Position {
+        let pixel = value / self.colours;
+        Position {
+            colour: self.rank(value % self.colours),
+            row: pixel / self.width,
+            column: pixel % self.width,
+        }
+    }
+
+    /// The number of an output.
+    pub fn output_at(&self, p: Position) -> usize {
+        if self.whole_pixels { p.row * self.width + p.column } else { self.value(p) }
+    }
+
+    /// The place of an output.
+    pub fn output_position(&self, output: usize) -> Position {
+        if self.whole_pixels {
+            Position { colour: 0, row: output / self.width, column: output % self.width }
+        } else {
+            self.position(output)
+        }
+    }
+
+    /// How many values an output may read: all with smaller numbers.
+    pub fn limit(&self, output: usize) -> usize {
+        match (self.whole_pixels, self.order) {
+            (true, _) => output * self.colours,
+            (false, Order::Pixel) => output / self.colours * self.colours,
+            _ => output,
+        }
+    }
+
+    fn id(&self, output: usize) -> u32 {
+        self.ids.get(output).copied().unwrap_or(0)
+    }
+
+    /// What an output depends on: runs of values, `start..end`, in order.
+    pub fn reads(&self, output: usize) -> Vec<std::ops::Range<usize>> {
+        self.sets.runs(self.id(output)).into_iter().map(|(a, b)| a..b).collect()
+    }
+
+    /// Whether an output depends on a value.
+    pub fn depends(&self, output: usize, value: usize) -> bool {
+        self.sets.holds(self.id(output), value)
+    }
+
+    /// How many values below a number an output reads.
+    pub fn count_below(&self, output: usize, value: usize) -> usize {
+        self.sets.count_below(self.id(output), value)
+    }
+
+    /// The first value at or after a number that an output reads.
+    pub fn first_from(&self, output: usize, value: usize) -> Option<usize> {
+        self.sets.first_from(self.id(output), value)
+    }
+
+    /// Counts leaks and what is never seen.
+    pub(crate) fn judge(&mut self) {
+        let (mut seen, mut all) = (0usize, 0usize);
+        (self.leaking_outputs, self.leak) = (0, None);
+        let mut counts: Option<(u32, usize, usize)> = None;
+        for output in 0..self.outputs() {
+            let (limit, id) = (self.limit(output), self.id(output));
+            all += limit;
+            seen += match counts {
+                // Neighbors often share a set that ends before both.
+                Some((last, end, n)) if last == id && end <= limit => n,
+                _ => {
+                    let n = self.sets.count_below(id, limit);
+                    let end = self.sets.runs(id).last().map_or(0, |r| r.1);
+                    counts = Some((id, end, n));
+                    n
+                }
+            };
+            if let Some(value) = self.sets.first_from(id, limit) {
+                self.leaking_outputs += 1;
+                let leak =
+                    Leak { output: self.output_position(output), input: self.position(value) };
+                self.leak.get_or_insert(leak);
+            }
+        }
+        self.blind_share = if all == 0 { 0.0 } else { (all - seen) as f64 / all as f64 };
+    }
+}
+
+/// What was granted, in words.
+pub(crate) fn conditions(granted: &[Granted]) -> Vec<String> {
+    let text = |g: &Granted| match g {
+        Granted::Finite { node } => {
+            format!("no value overflows or is NaN (first needed at `{}`)", shown(node))
+        }
+        Granted::Above { node, bound } => {
+            format!("the scores stay above {} at `{}`", number(*bound), shown(node))
+        }
+        Granted::Within { node, spread } => format!(
+            "the scores stay above {} and below {} at `{}`",
+            number(-spread / 2.0),
+            number(spread / 2.0),
+            shown(node)
+        ),
+    };
+    granted.iter().map(text).collect()
+}
+
+fn number(x: f64) -> String {
+    if x.abs() < 1e6 { format!("{:.0}", x.ceil()) } else { format!("{x:.3e}") }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}, {}) color {}", self.row, self.column, self.colour)
+    }
+}
