@@ -11,6 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::exit::{Failure, usage};
+use crate::out::Out;
 use crate::parse;
 
 /// Which model.
@@ -83,6 +84,24 @@ pub struct Loaded {
     pub weights: Weights,
     /// For JSON.
     pub json: Value,
+    /// Whether nobody asked for these weights: fresh ones, because nothing was said.
+    pub by_default: bool,
+}
+
+impl Loaded {
+    /// Says aloud that an untrained model is used, and how to name a trained one.
+    pub fn warn(&self, named: &ModelArguments, out: &Out) {
+        if !self.by_default {
+            return;
+        }
+        let name = &named.model;
+        let run = Path::new(name).join("run.json").is_file();
+        let other = match run {
+            true => format!("`./{name}` is the run in the folder of that name"),
+            false => "name a run's folder, or give `--weights F.safetensors`".to_string(),
+        };
+        out.warn(&format!("{name} has fresh weights, from seed 0: it is not trained; {other}"));
+    }
 }
 
 impl WeightArguments {
@@ -90,7 +109,7 @@ impl WeightArguments {
     pub fn load(&self, named: &ModelArguments, model: &Declaration) -> Result<Loaded, Failure> {
         let file = |weights, path: &Path| {
             let json = json!({ "file": path.display().to_string() });
-            Ok(Loaded { weights, json })
+            Ok(Loaded { weights, json, by_default: false })
         };
         if let Some(path) = &self.weights {
             return file(training::any_weights(path, model)?, path);
@@ -101,8 +120,10 @@ impl WeightArguments {
                 file(weights, &path)
             }
             (seed, _) => {
+                let by_default = seed.is_none();
                 let seed = seed.unwrap_or(0);
-                Ok(Loaded { weights: model.initialise(seed), json: json!({ "init_seed": seed }) })
+                let json = json!({ "init_seed": seed });
+                Ok(Loaded { weights: model.initialise(seed), json, by_default })
             }
         }
     }

@@ -19,7 +19,7 @@
 //!   little, and the tests hold it against what evaluation reads.
 //!
 //! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
-//! `op/masked_conv/` for the central one, `op/scan.rs` for loops.
+//! `op/masked_conv/` for the central one, `op/scan/` for loops.
 
 pub mod dist;
 pub mod mask;

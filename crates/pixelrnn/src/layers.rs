@@ -32,12 +32,12 @@ pub struct above;
 /// `shift_down`: the map moved down by one row; the first row is zeros.
 pub struct shift_down;
 
-/// `deconv(f x f, features)`: a transposed convolution with stride `f`, so that the map becomes `f`
-/// times as high and wide.
+/// `deconv(height x width, features)`: a transposed convolution whose stride is its kernel, so that the
+/// map becomes `height` times as high and `width` times as wide.
 ///
 /// Only for maps that are known before any pixel is predicted: labels and smaller images.
 ///
-/// Parameters: `weight [input features, features, f, f]`, `bias [features]`.
+/// Parameters: `weight [input features, features, height, width]`, `bias [features]`.
 pub struct deconv;
 
 /// `gate`: tanh of the first half of the features times the logistic function of the second.
@@ -74,7 +74,8 @@ pub struct diagonal_bilstm;
 ///
 /// On a map that holds pixels still to be predicted it leaks, and the declaration does not compile.
 ///
-/// Parameters: `weight [features, input features, height, width]`, `bias [features]`.
+/// Parameters: `weight [features, input features, height, width]`, `bias [features]`; with `bias = none`
+/// the weight alone.
 pub struct conv;
 
 /// `relu`: the positive part.

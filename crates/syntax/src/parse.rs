@@ -1,18 +1,7 @@
 //! Tokens to a syntax tree, by recursive descent.
 //!
-//! ```text
-//! model     := doc* [vis] IDENT [ '{' field,* '}' ] [';'] image statement*
-//! vis       := 'pub' [ '(' ('crate' | 'self' | 'super' | 'in' path) ')' ]
-//! field     := doc* IDENT ':' 'usize' '=' expr
-//! image     := 'image' expr 'x' expr ',' 'colours' expr ',' 'levels' expr ';'
-//! statement := [IDENT ':'] ( call ';' | keyword_block )
-//! call      := IDENT [ '(' arg,* ')' ]
-//! arg       := [IDENT '='] value
-//! value     := expr [ 'x' expr ]
-//! keyword_block := ('repeat' expr | 'residual' | 'collect' | 'block') '{' statement* '}'
-//! expr      := + - * / with the usual precedence, parentheses, whole numbers, names
-//! doc       := '///' text | '#[doc = "..."]'
-//! ```
+//! The grammar is in `docs/language.md`, in the repository.
+//!
 //! All sizes are written height x width. No word is reserved: `x`, `image` and `repeat` mean
 //! something only where the grammar asks for them.
 //!

@@ -72,7 +72,7 @@ impl Bench {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
+        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));

@@ -48,7 +48,7 @@ impl Eval {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
+        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),

@@ -85,9 +85,13 @@ impl Export {
         let start = Instant::now();
         let model = self.model.load()?;
         model.prove()?;
-        let Loaded { weights: loaded, json: origin } = self.weights.load(&self.model, &model)?;
+        let loaded = self.weights.load(&self.model, &model)?;
         // A gradient or step that cannot be fed other weights is of no use.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
+        if !as_inputs {
+            loaded.warn(&self.model, out);
+        }
+        let Loaded { weights: loaded, json: origin, .. } = loaded;
         let options = ExportOptions {
             batch: self.batch,
             opset: self.opset,

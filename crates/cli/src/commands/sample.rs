@@ -121,7 +121,9 @@ impl Sample {
             }
         };
         let model = self.model.load()?;
-        let Loaded { weights, json: origin } = self.weights.load(&self.model, &model)?;
+        let loaded = self.weights.load(&self.model, &model)?;
+        loaded.warn(&self.model, out);
+        let Loaded { weights, json: origin, .. } = loaded;
         let levels = model.image().levels;
         if matches!(format, Format::Npy) && levels > 256 {
             return usage(format!("{levels} levels do not fit the u8 of a .npy: write a .png"));

@@ -320,3 +320,50 @@ fn checkpoints_are_weights() {
     let ran = eval("flipped.safetensors");
     assert!(ran.code == 2 && ran.err.contains("checksum"), "{}", ran.err);
 }
+
+/// Conditions and scales, all the way: trained, stopped and resumed, judged, drawn from.
+#[test]
+fn conditional_and_multi_scale_models_learn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let sizes = ["--set", "height=4", "--set", "width=4", "--set", "layers=1", "--set", "h=6"];
+    for (name, draws) in
+        [("digits-gated-class", &["--label", "all"][..]), ("digits-multiscale", &[])]
+    {
+        let train = |out: &str, steps: &str| {
+            let all = [&["train", name], &sizes[..], &["--engine=tract", "-q", "--seed", "3"]];
+            let rest = ["--data", DATA, "--optimizer", "adam", "--lr", "0.01", "--steps", steps];
+            good(&run_in(path, &[&all.concat()[..], &rest, &["--out", out]].concat()));
+        };
+        let [whole, parts] = ["whole", "parts"].map(|part| format!("{name}-{part}"));
+        train(&whole, "24");
+        train(&parts, "10");
+        good(&run_in(path, &resume(&parts, &["--steps", "24"])));
+        let last = |out: &str| {
+            let model = model_of(&Run::new(path.join(out)), &[]).unwrap();
+            checkpoint_weights(&path.join(out).join("last.safetensors"), &model).unwrap()
+        };
+        assert!(last(&whole) == last(&parts), "{name}: a resumed run ends with the same bits");
+
+        let eval = |more: &[&str]| {
+            let all = ["eval", &whole, "--split", "test", "--engine=tract", "-q", "--json"];
+            let found: Value =
+                serde_json::from_str(good(&run_in(path, &[&all, more].concat()))).unwrap();
+            found["nats_per_image"].as_f64().unwrap()
+        };
+        let (trained, fresh) = (eval(&[]), eval(&["--init-seed", "3"]));
+        assert!(trained < 0.95 * fresh, "{name}: {trained}, before {fresh}");
+
+        let sample = |file: &str, more: &[&str]| {
+            let all = ["sample", &whole, "-n", "10", "--engine=tract", "-q", "-o", file];
+            good(&run_in(path, &[&all, draws, more].concat()));
+            std::fs::read(path.join(file)).unwrap()
+        };
+        assert!(sample("a.npy", &[]) == sample("b.npy", &["--method", "naive"]), "{name}");
+    }
+    let unlabeled = ["sample", "digits-gated-class-whole", "--engine=tract", "-o", "c.npy"];
+    let ran = run_in(path, &unlabeled);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("--label"), "{}", ran.err);
+    assert!(!path.join("c.npy").exists());
+}

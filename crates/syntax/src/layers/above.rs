@@ -1,4 +1,4 @@
-//! `above(height x width, A|B, features)`: a convolution over rows above, in all columns and colors. With
+//! `above(height x width, A or B, features)`: a convolution over rows above, in all columns and colors. With
 //! mask A it reads the rows above its own, with mask B its own row, too. For maps that hold complete rows
 //! only, such as the vertical stack of a Gated PixelCNN (van den Oord et al. 2016).
 

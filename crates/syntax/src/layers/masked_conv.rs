@@ -1,4 +1,4 @@
-//! `masked_conv(height x width, A|B, features, gates = 1)`: section 3.4. With several gates each has its
+//! `masked_conv(height x width, A or B, features, gates = 1)`: section 3.4. With several gates each has its
 //! own color groups, as the four of an LSTM and the two of a gated layer have.
 
 use pixelrnn_graph::Diagnostic;
