@@ -336,7 +336,8 @@ impl<'m> Walk<'m> {
             let twice = Diagnostic::error(span, format!("`{name}` is already used in this block"))
                 .also(first, "first used here");
             self.diagnostics.push(match by_default {
-                true => twice.help("give each a statement and a label of its own, such as `second: ...`"),
+                true => twice
+                    .help("give each a statement and a label of its own, such as `second: ...`"),
                 false => twice.help("choose another label"),
             });
             return;

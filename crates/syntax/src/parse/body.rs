@@ -15,8 +15,7 @@ use crate::suggest::closest;
 /// Tokens looked at to tell a block from a layer.
 const MAX_HEAD: usize = 64;
 
-const BLOCK_FORMS: &str =
-    "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }`, `block { ... }`, \
+const BLOCK_FORMS: &str = "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }`, `block { ... }`, \
      `block name(parameters) { ... }` and `scale name: every n { ... }`";
 
 const SCALE: &str = "a scale is written `scale name: every 2 { ... }`";
