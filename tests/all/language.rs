@@ -104,7 +104,10 @@ fn random(numbers: &mut Numbers) -> String {
         "body: repeat {} with (v, x) {{\n(v, y) = stacks(v, x, 3, B);\n{next}\n}}\n",
         1 + numbers.below(2)
     );
-    text += "x.relu();\n";
+    text += &match shape.small {
+        true => format!("both = x + known.conv(1 x 1, {features});\nboth.relu();\n"),
+        false => "x.relu();\n".to_string(),
+    };
     for i in 0..numbers.below(3) {
         text += &layer(numbers, &shape, i);
     }

@@ -8,7 +8,8 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::Diagnostic;
+use pixelrnn_graph::{Condition, Diagnostic, Role};
+use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::Scale;
 
 use crate::ast::{Expr, Ident, Model};
@@ -87,6 +88,40 @@ pub enum ElaborateError {
     Text(Vec<Diagnostic>),
 }
 
+/// Images that no output depends on: each scale must read its own, and some scale every smaller one.
+fn unread(model: &Model, scales: &[Scale]) -> Vec<Diagnostic> {
+    let reads = |graph: &PixelGraph, role: Role| {
+        let live = graph.live_nodes();
+        graph.input_as(role).is_some_and(|input| {
+            let mut nodes = graph.nodes().filter(|(id, _)| live[id.index()]);
+            nodes.any(|(_, node)| node.inputs.contains(&input.value))
+        })
+    };
+    let mut found = Vec::new();
+    for (i, scale) in scales.iter().enumerate() {
+        let labels = model.body.iter().filter_map(|statement| statement.label.as_ref());
+        let label = labels.clone().find(|label| label.text == scale.name);
+        let span = label.map_or(model.name.span, |label| label.span);
+        if !reads(&scale.graph, Role::Image) {
+            let wrong = Diagnostic::error(span, "no layer reads the image that is to be predicted");
+            found.push(
+                wrong.remark("a layer without a map of its own goes on from the statement before it")
+                    .help("begin the model's layers with `image`, as in `stem: image.masked_conv(...)`"),
+            );
+        }
+        let role = Role::Condition(Condition::Scale { factor: scale.factor });
+        if scale.factor > 1 && !scales[i + 1..].iter().any(|later| reads(&later.graph, role)) {
+            let name = &scale.name;
+            let wrong = Diagnostic::error(span, format!("no layer reads the scale `{name}`"));
+            let factor = scale.factor;
+            let help =
+                format!("bring it to full size: `{name}.deconv({factor} x {factor}, features)`");
+            found.push(wrong.help(help));
+        }
+    }
+    found
+}
+
 /// Builds the graph of a model with some settings changed.
 ///
 /// # Errors
@@ -133,6 +168,10 @@ pub(crate) fn elaborate_shortened(
     let mut scales = build.scales;
     scales.push(Scale::whole(build.graph));
     let layers = scales.last().map(|scale| scale.graph.layers()).unwrap_or_default();
+    let unread = unread(model, &scales);
+    if !unread.is_empty() {
+        return Err(ElaborateError::Text(unread));
+    }
     for scale in &mut scales {
         scale.graph.doc.clone_from(&doc);
         scale.graph.share_layers(std::sync::Arc::clone(&layers));
