@@ -20,7 +20,7 @@ pub enum CheckError {
     #[error("invalid model: {0}")]
     Invalid(String),
     /// Weights in another file that cannot be taken.
-    #[error("the weights of `{}` lie in {}, which {reason}", shown(.name), shown(.location))]
+    #[error("the weights of `{}` lie in `{}`, which {reason}", shown(.name), shown(.location))]
     External { name: String, location: String, reason: String },
     /// No input looks like an image, or the named one does not exist.
     #[error("{}", no_input(.wanted, .inputs))]

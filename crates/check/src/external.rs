@@ -51,7 +51,11 @@ pub(crate) fn read(
     let location = entry("location").unwrap_or_default();
     let fail = |reason: &str| CheckError::External {
         name: proto.name().to_string(),
-        location: if location.is_empty() { "another file".into() } else { format!("`{location}`") },
+        location: if location.is_empty() {
+            "a file without a name".into()
+        } else {
+            location.clone()
+        },
         reason: reason.to_string(),
     };
     let number = |key| match entry(key) {

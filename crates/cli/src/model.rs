@@ -11,7 +11,6 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::exit::{Failure, usage};
-use crate::out::Out;
 use crate::parse;
 
 /// Which model.
@@ -89,18 +88,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Says aloud that an untrained model is used, and how to name a trained one.
-    pub fn warn(&self, named: &ModelArguments, out: &Out) {
+    /// What to say aloud of an untrained model, and how to name a trained one.
+    pub fn warning(&self, named: &ModelArguments) -> Option<String> {
         if !self.by_default {
-            return;
+            return None;
         }
         let name = &named.model;
-        let run = Path::new(name).join("run.json").is_file();
-        let other = match run {
+        let other = match Path::new(name).join("run.json").is_file() {
             true => format!("`./{name}` is the run in the folder of that name"),
             false => "name a run's folder, or give `--weights F.safetensors`".to_string(),
         };
-        out.warn(&format!("{name} has fresh weights, from seed 0: it is not trained; {other}"));
+        Some(format!("{name} has fresh weights, from seed 0: it is not trained; {other}"))
     }
 }
 

@@ -25,6 +25,41 @@ pub use pixelrnn_train::{
 /// # Errors
 /// Their size or levels differ; says what to change.
 pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
+    suits_images(model, data)?;
+    suits_labels(model, data)
+}
+
+/// Whether data suit a model that is to be trained on them, so that nothing is begun in vain: as
+/// [`suits`], and there is a label for each image that trains or validates.
+///
+/// # Errors
+/// What does not go together, and how to change it.
+pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
+    suits(model, data)?;
+    if model.label().is_none() {
+        return Ok(());
+    }
+    for split in data.splits() {
+        if split != Split::Test && data.images(split).is_ok_and(|images| images.labels().is_none())
+        {
+            return Err(TrainError::Mismatch(format!(
+                "the {} images of {} have no labels, which {} is conditioned on: add them, or \
+                 leave the images of that split out",
+                split.name(),
+                data.name(),
+                model.name(),
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the images of data have the size and the levels of a model's.
+///
+/// # Errors
+/// What does not go together, and how to change it.
+pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     let (image, shape) = (model.image(), data.shape());
     let size = |h: usize, w: usize, c: usize| match c {
         1 => format!("{h} x {w}"),
@@ -56,6 +91,10 @@ pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         ))
         .into());
     }
+    Ok(())
+}
+
+fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     if let Some((name, classes)) = model.label() {
         match data.classes() {
             None => return Err(TrainError::NoLabels { classes }.into()),
@@ -175,7 +214,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
     let &Training { model, data, recipe, engine, .. } = training;
-    suits(model, data)?;
+    can_train(model, data)?;
     let step = CompiledStep::new(model, &recipe.optimiser, recipe.shards, engine)?;
     let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimiser, engine)?;
     let weights = model.initialise(recipe.seed);

@@ -88,9 +88,7 @@ impl Export {
         let loaded = self.weights.load(&self.model, &model)?;
         // A gradient or step that cannot be fed other weights is of no use.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
-        if !as_inputs {
-            loaded.warn(&self.model, out);
-        }
+        let untrained = (!as_inputs).then(|| loaded.warning(&self.model)).flatten();
         let Loaded { weights: loaded, json: origin, .. } = loaded;
         let options = ExportOptions {
             batch: self.batch,
@@ -112,6 +110,9 @@ impl Export {
             out.bytes(&bytes)?;
         } else {
             files::write(&self.output, &bytes)?;
+        }
+        if let Some(untrained) = untrained {
+            out.warn(&untrained);
         }
         if let Some(path) = &self.write_weights {
             weights::save(&loaded, path)?;

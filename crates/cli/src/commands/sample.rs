@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
-use pixelrnn::training::suits;
+use pixelrnn::training::{suits, suits_images};
 use pixelrnn::{Array, files};
 use serde_json::json;
 
@@ -57,7 +57,8 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
           value_parser = clap::value_parser!(u16).range(1..))]
     completions: u16,
-    /// The class to draw, for a model with classes: a number, or `all` for a row of each
+    /// The class to draw, for a model with classes: a number, or `all` for a row of each, with as many
+    /// images as whole rows need
     #[arg(long, value_name = "K|all", value_parser = label)]
     label: Option<Label>,
     /// `cached`: about one forward pass an image; `naive`: one for every value
@@ -122,7 +123,7 @@ impl Sample {
         };
         let model = self.model.load()?;
         let loaded = self.weights.load(&self.model, &model)?;
-        loaded.warn(&self.model, out);
+        let untrained = loaded.warning(&self.model);
         let Loaded { weights, json: origin, .. } = loaded;
         let levels = model.image().levels;
         if matches!(format, Format::Npy) && levels > 256 {
@@ -151,7 +152,11 @@ impl Sample {
                 // What is completed does not change with what is drawn.
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
-                suits(&model, &data)?;
+                // A class that is named needs no labels.
+                match self.label {
+                    Some(_) => suits_images(&model, &data)?,
+                    None => suits(&model, &data)?,
+                }
                 let split = match (self.split, &data.splits()[..]) {
                     (Some(split), _) => split,
                     (None, &[only]) => only,
@@ -209,6 +214,9 @@ impl Sample {
             }
         };
         files::write(&self.output, &bytes)?;
+        if let Some(untrained) = untrained {
+            out.warn(&untrained);
+        }
         let path = self.output.display();
         let text =
             format!("{path}: {} of {}, {seconds:.1} s", plural(drawn, "image"), model.name());

@@ -119,7 +119,7 @@ impl Train {
         };
         let (data, same) = self.load(&run, begun, &spec, recipe.seed)?;
         announce(&data, out);
-        training::suits(&model, &data)?;
+        training::can_train(&model, &data)?;
         let engine = engines::one(&self.engine, global)?;
         if begun {
             self.same_data(&run, &data, same)?;

@@ -12,7 +12,7 @@ use pixelrnn_graph::{Condition, Diagnostic, Role};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::Scale;
 
-use crate::ast::{Expr, Ident, Model};
+use crate::ast::{BlockKind, Expr, Ident, Kind, Model, Statement};
 use crate::evaluate::{defaults, evaluate, with_values};
 use crate::layers::layer;
 use crate::suggest::closest;
@@ -70,6 +70,23 @@ const RESERVED: [&str; 10] = [
     "graph",
     "temperature",
     "complete",
+];
+
+/// Names of inputs and outputs of the graphs that are made of a model, which a condition or a scale
+/// would collide with.
+const ENDS: [&str; 12] = [
+    "uniform",
+    "given",
+    "mask",
+    "begun",
+    "learning_rate",
+    "beta1_power",
+    "beta2_power",
+    "ema_steps",
+    "loss",
+    "nll",
+    "logits",
+    "image",
 ];
 
 const MAX_SIDE: usize = 4096;
@@ -194,12 +211,29 @@ fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
             diagnostics.push(wrong.help("take another name"));
         }
     }
-    let own = model.definitions.iter().map(|definition| (&definition.name, "a block"));
-    let conditions = model.conditions.iter().map(|condition| (&condition.name, "a condition"));
-    for (name, what) in conditions.chain(own) {
+    let own = model.definitions.iter().map(|definition| (&definition.name, "the block"));
+    let conditions = model.conditions.iter().map(|condition| (&condition.name, "the condition"));
+    let is_scale = |s: &&Statement| matches!(&s.kind, Kind::Block(b) if b.kind == BlockKind::Scale);
+    let scales = model.body.iter().filter(is_scale);
+    let scales = scales.filter_map(|s| s.label.as_ref()).map(|label| (label, "the scale"));
+    let parameters = model.definitions.iter().flat_map(|definition| &definition.parameters);
+    for name in parameters.filter(|name| name.text == "image") {
+        let wrong = Diagnostic::error(name.span, "`image` is the image, wherever it is written");
+        diagnostics.push(wrong.help("give the parameter another name"));
+    }
+    let mut seen: Vec<&Ident> = Vec::new();
+    for (name, what) in conditions.chain(own).chain(scales) {
         let text = name.text.as_str();
         let field = model.fields.iter().find(|field| field.name.text == text);
-        let taken = layer(text).is_some() || text == "image";
+        let end = what != "the block" && ENDS.contains(&text);
+        let taken = layer(text).is_some() || text == "image" || end;
+        if let Some(first) = seen.iter().find(|first| first.text == text) {
+            let wrong = Diagnostic::error(name.span, format!("`{text}` is declared twice"));
+            let wrong = wrong.also(first.span, "first declared here");
+            diagnostics.push(wrong.help(format!("give {what} another name")));
+            continue;
+        }
+        seen.push(name);
         if let Some(field) = field {
             let wrong = format!("`{text}` is a hyper-parameter already");
             let wrong = Diagnostic::error(name.span, wrong).also(field.name.span, "declared here");

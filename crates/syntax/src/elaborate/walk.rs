@@ -416,6 +416,13 @@ impl<'m> Walk<'m> {
         };
         let mut values: Vec<Flow> = Vec::new();
         for name in &block.with {
+            if name.text == "image" {
+                let wrong = "`image` is the image, wherever it is written";
+                let help =
+                    "carry a value with a name of its own, as in `x = image.masked_conv(...)`";
+                self.diagnostics.push(Diagnostic::error(name.span, wrong).help(help));
+                return None;
+            }
             values.push(self.name(name)?);
         }
         if let Some(last) = values.last() {
