@@ -16,7 +16,10 @@ use pixelrnn::internal::ops::{
 };
 use pixelrnn::internal::passes::causality::causality;
 use pixelrnn::internal::passes::expand::expand;
-use pixelrnn::internal::passes::{Causality, CausalityError, verify_causality};
+use pixelrnn::internal::passes::{
+    Causality, CausalityError, GraphKind, Job, PassError, Scale, make, verify_causality,
+    verify_scales,
+};
 
 use crate::build::{Build, edit};
 use crate::common::Numbers;
@@ -364,4 +367,18 @@ fn other_graphs_that_are_refused() {
 #[track_caller]
 fn assert_no_model(graph: &PixelGraph) {
     assert!(matches!(verify_causality(graph), Err(CausalityError::Form(_))));
+}
+
+/// Nothing that makes images is made without a proof.
+#[test]
+fn samplers_demand_the_proof() {
+    let (build, x) = stem();
+    let scales = [Scale::whole(build.logits(x))];
+    let proof = verify_scales(&scales).unwrap_or_else(|e| panic!("{e}"));
+    for kind in [GraphKind::Sample, GraphKind::Step, GraphKind::Row] {
+        let job = Job::new(&scales, kind);
+        assert_eq!(make(&job, &mut |_, _| {}), Err(PassError::NoProof), "{kind:?}");
+        let job = Job { proof: Some(&proof), ..job };
+        make(&job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+    }
 }
