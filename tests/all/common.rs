@@ -57,7 +57,7 @@ impl Numbers {
         }
     }
 
-    /// What a graph takes beside its parameters, for a model of so many levels: images, labels and
+    /// What a graph takes beside its parameters, for a model of `levels` levels: images, labels and
     /// smaller images, by their roles.
     pub fn batch(&mut self, graph: &PixelGraph, levels: usize, count: usize) -> Outputs {
         let inputs = graph.inputs().iter().filter_map(|input| {

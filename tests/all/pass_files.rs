@@ -3,8 +3,8 @@
 //!
 //! A file of `tests/passes` begins with a graph of the pixel IR (for `merge_scales` one for each scale).
 //! For a pass on ONNX graphs there follows, after `---- before`, what it is given: that graph lowered by
-//! the passes that come before it. What the pass makes follows `---- after`. `PIXELRNN_BLESS=1` writes
-//! all but the beginning anew.
+//! the passes that come before it. What the pass makes follows `---- after`. `PIXELRNN_BLESS=1` rewrites
+//! all but the beginning.
 
 use std::fs;
 

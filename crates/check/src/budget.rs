@@ -45,7 +45,7 @@ impl Budget {
         self.memory
     }
 
-    /// Counts steps, and says whether so many more bytes fit beside `others` in use.
+    /// Counts steps, and checks that `more` bytes fit beside `others` in use.
     pub fn check(&self, steps: u64, more: usize, others: usize) -> Result<(), Problem> {
         let total = self.used.get().saturating_add(others).saturating_add(more);
         if total > self.memory {
@@ -62,7 +62,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Whether so many runs of nodes can end in time.
+    /// Checks that this number of node executions can end within the time limit.
     pub fn check_runs(&self, runs: f64) -> Result<(), Problem> {
         if runs > self.time.as_secs_f64() * NODES_PER_SECOND { Err(self.late()) } else { Ok(()) }
     }

@@ -1,9 +1,9 @@
 //! The same numbers from several engines.
 
-use pixelrnn_graph::Role;
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
 use pixelrnn_runtime::{Engine, Program};
+use pixelrnn_train::BatchInputs;
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 
@@ -60,27 +60,9 @@ pub fn batch_inputs(
     images: Array,
     labels: Option<&[u32]>,
 ) -> Result<Vec<(String, Array)>, Error> {
-    let graph = model.graph();
-    let image = graph.input_as(Role::Image).map(|input| input.name.clone());
-    let mut inputs = vec![(image.unwrap_or_default(), images)];
-    if let Some((name, classes)) = model.label() {
-        let labels = labels.ok_or_else(|| {
-            Error::Sampling(format!(
-                "{} is conditioned on `{name}`, one of {classes} classes, but no labels are given",
-                model.name()
-            ))
-        })?;
-        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
-            return Err(Error::Sampling(format!(
-                "invalid label {label}: {} has the classes 0 to {}",
-                model.name(),
-                classes - 1
-            )));
-        }
-        let labels = ndarray::Array1::from_iter(labels.iter().map(|&label| label as f32));
-        inputs.push((name.to_string(), labels.into_dyn()));
-    }
-    Ok(inputs)
+    let inputs = BatchInputs::of(model.graph())?;
+    let feeds = inputs.feeds(images, labels)?;
+    Ok(feeds.into_iter().map(|(name, array)| (name.to_string(), array)).collect())
 }
 
 /// A graph of a model, and what it takes beside images.

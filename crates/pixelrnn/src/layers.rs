@@ -13,7 +13,7 @@
 /// one, the result is as large as the input. Kernels are odd.
 ///
 /// With several colours, features come in groups of equal size, one for each color. `gates = n`
-/// makes that grouping start anew in each `n`th part of the features, for layers whose output is
+/// makes that grouping start again in each `n`th part of the features, for layers whose output is
 /// split into `n` gates, as [`gate`] does with two.
 ///
 /// Parameters: `weight [features, input features, height, width]`, `bias [features]`.

@@ -1,6 +1,5 @@
 //! What a model's graphs are given for a batch of a data set.
 
-use pixelrnn_data::Batch;
 use pixelrnn_graph::{Array, Condition, Role};
 use pixelrnn_ops::PixelGraph;
 
@@ -32,14 +31,18 @@ impl BatchInputs {
         Ok(BatchInputs { image: image.name.clone(), label })
     }
 
-    /// The inputs of a batch.
+    /// The inputs for images and their labels.
     ///
     /// # Errors
-    /// The model reads labels, and the batch has none, or one that is not a class of the model.
-    pub fn feeds(&self, batch: &Batch) -> Result<Vec<(&str, Array)>, TrainError> {
-        let mut feeds = vec![(self.image.as_str(), batch.images.clone())];
+    /// The model reads labels, and there are none, or one that is not a class of the model.
+    pub fn feeds(
+        &self,
+        images: Array,
+        labels: Option<&[u32]>,
+    ) -> Result<Vec<(&str, Array)>, TrainError> {
+        let mut feeds = vec![(self.image.as_str(), images)];
         if let Some((name, classes)) = &self.label {
-            let labels = batch.labels.as_ref().ok_or(TrainError::NoLabels { classes: *classes })?;
+            let labels = labels.ok_or(TrainError::NoLabels { classes: *classes })?;
             if let Some(&label) = labels.iter().find(|&&label| label as usize >= *classes) {
                 return Err(TrainError::Label { label, classes: *classes });
             }

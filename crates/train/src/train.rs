@@ -263,7 +263,7 @@ impl Training<'_, '_> {
         let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = self.inputs.feeds(batch)?;
+        let from_data = self.inputs.feeds(batch.images.clone(), batch.labels.as_deref())?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
         let results = self.stepper.step(&feeds)?;
@@ -409,7 +409,7 @@ impl Training<'_, '_> {
             Err(error) => return error.into(),
         };
         let graph = self.task.nll_graph;
-        let place = match self.inputs.feeds(batch) {
+        let place = match self.inputs.feeds(batch.images.clone(), batch.labels.as_deref()) {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
             Err(error) => return error,
         };

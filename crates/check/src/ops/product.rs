@@ -149,7 +149,7 @@ struct Sums {
     columns: Rc<Vec<(f64, f64)>>,
 }
 
-/// Weights of this size are summed once, not for each input anew.
+/// Weights of at least this size are summed once, not again for each input.
 const SUMMED: usize = 1 << 12;
 
 /// Weights remembered at a time.

@@ -312,7 +312,7 @@ impl<'a> Grid<'a> {
         Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
     }
 
-    /// Row after row of so many images.
+    /// A grid with `columns` images in each row.
     pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
         Grid { columns: columns.max(1), ..Grid::square(images, levels) }
     }

@@ -66,11 +66,6 @@ impl Adjoint<'_> {
     pub fn input_type(&self, input: usize) -> Type {
         self.graph.ty(self.inputs[input]).clone()
     }
-
-    /// The type of a result.
-    pub fn output_type(&self, output: usize) -> Type {
-        self.graph.ty(self.outputs[output]).clone()
-    }
 }
 
 /// Marks what depends on a marked value.

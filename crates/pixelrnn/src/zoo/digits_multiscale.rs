@@ -4,7 +4,7 @@
 //! second row; the rest is a model of the whole image that is given the small one. A transposed
 //! convolution brings the small image to full size, and every recurrent layer adds a 1 x 1 convolution of
 //! it to its gates, as its `bias`. What is reported is the sum of both negative log-likelihoods. The
-//! second model predicts every pixel anew, those of the small image too, so the sum is an upper bound of
+//! second model predicts every pixel, those of the small image again, so the sum is an upper bound of
 //! the negative log-likelihood of the image, and a drawn image need not contain the small one exactly.
 
 crate::model! {

@@ -95,6 +95,9 @@ const MAX_CLASSES: usize = 1 << 16;
 pub(crate) const MAX_REPEAT: usize = 4096;
 /// Nodes of a declaration; more is a slip of the pen, and would only cost the user's memory.
 const MAX_NODES: usize = 20_000;
+/// Statements of blocks that are carried out: blocks that call blocks double with each level, even
+/// where they add no node.
+const MAX_STATEMENTS: usize = 100_000;
 
 /// Why a model cannot be built with these settings.
 #[derive(Clone, Debug, PartialEq)]

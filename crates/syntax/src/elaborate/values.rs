@@ -213,10 +213,6 @@ impl<'m> Walk<'m> {
         flow: Option<Flow>,
         naming: Naming,
     ) -> Option<Outcome> {
-        self.too_many(call.span);
-        if self.halted {
-            return None;
-        }
         if let Some(definition) = self.definition(&call.name.text) {
             return self.call_block(definition, call, flow, naming);
         }

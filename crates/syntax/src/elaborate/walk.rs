@@ -8,7 +8,7 @@ use pixelrnn_ops::Add;
 use super::build::{Build, Flow};
 use super::scope::{Scope, Thing};
 use super::values::Naming;
-use super::{Image, MAX_NODES, MAX_REPEAT};
+use super::{Image, MAX_NODES, MAX_REPEAT, MAX_STATEMENTS};
 use crate::ast::{Block, BlockKind, Call, Expr, Ident, Kind, Model, Statement, Targets};
 use crate::evaluate::{evaluate, with_values};
 use crate::layers::{layer, terminals};
@@ -52,6 +52,8 @@ pub(super) struct Walk<'m> {
     pub(super) ending: bool,
     /// Blocks of the user's own that are open here.
     pub(super) calls: usize,
+    /// Statements of blocks that were carried out.
+    steps: usize,
     /// What a repeat hands to the block around it.
     carried: Option<(&'m [Ident], Vec<Flow>)>,
 }
@@ -86,6 +88,7 @@ impl<'m> Walk<'m> {
             misplaced: false,
             ending: false,
             calls: 0,
+            steps: 0,
             carried: None,
         }
     }
@@ -220,6 +223,8 @@ impl<'m> Walk<'m> {
                 self.misplaced_end(call);
                 continue;
             }
+            self.steps += 1;
+            self.too_many(statement.span());
             if self.halted {
                 return None;
             }
@@ -347,12 +352,16 @@ impl<'m> Walk<'m> {
 
     /// Stops once the graph is too large.
     pub(super) fn too_many(&mut self, span: Span) {
-        if self.build.graph.nodes().len() > MAX_NODES && !self.halted {
+        let (what, most) = match self.build.graph.nodes().len() > MAX_NODES {
+            true => ("layers", MAX_NODES),
+            false if self.steps > MAX_STATEMENTS => ("statements", MAX_STATEMENTS),
+            false => return,
+        };
+        if !self.halted {
             self.halted = true;
-            self.diagnostics.push(
-                Diagnostic::error(span, format!("the model has more than {MAX_NODES} layers"))
-                    .help("repeat less"),
-            );
+            let wrong = format!("the model has more than {most} {what}");
+            let help = "repeat less, or call fewer blocks from blocks";
+            self.diagnostics.push(Diagnostic::error(span, wrong).help(help));
         }
     }
 
