@@ -357,11 +357,9 @@ impl<'m> Walk<'m> {
             false if self.steps > MAX_STATEMENTS => ("statements", MAX_STATEMENTS),
             false => return,
         };
-        if !self.halted {
-            self.halted = true;
+        if !std::mem::replace(&mut self.halted, true) {
             let wrong = format!("the model has more than {most} {what}");
-            let help = "repeat less, or call fewer blocks from blocks";
-            self.diagnostics.push(Diagnostic::error(span, wrong).help(help));
+            self.diagnostics.push(Diagnostic::error(span, wrong).help("repeat less"));
         }
     }
 
@@ -427,9 +425,8 @@ impl<'m> Walk<'m> {
         for name in &block.with {
             if name.text == "image" {
                 let wrong = "`image` is the image, wherever it is written";
-                let help =
-                    "carry a value with a name of its own, as in `x = image.masked_conv(...)`";
-                self.diagnostics.push(Diagnostic::error(name.span, wrong).help(help));
+                let wrong = Diagnostic::error(name.span, wrong).help("carry another value");
+                self.diagnostics.push(wrong);
                 return None;
             }
             values.push(self.name(name)?);
