@@ -1,8 +1,8 @@
 //! Arguments that are more than a word or a number.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
-use pixelrnn::{Batch, GraphKind, Optimiser};
+use pixelrnn::{Batch, GraphKind, Optimiser, RULES, UpdateRule};
 
 /// More images than this in a batch are a slip of the finger.
 const MAX_BATCH: usize = 1 << 16;
@@ -97,23 +97,20 @@ pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = 
     })
 }
 
-/// The rule of an optimiser on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Rule {
-    Rmsprop,
-    Adam,
-    Sgd,
+/// The name of an update rule; the optimizer with its defaults.
+pub fn optimizer() -> impl TypedValueParser<Value = Optimiser> {
+    let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let rule = UpdateRule::named(&name).map(Optimiser::new);
+        rule.ok_or_else(|| format!("there is no optimizer `{name}`"))
+    })
 }
 
-impl Rule {
-    /// The rule with its usual numbers.
-    pub fn optimiser(self) -> Optimiser {
-        match self {
-            Rule::Rmsprop => Optimiser::RMSPROP,
-            Rule::Adam => Optimiser::ADAM,
-            Rule::Sgd => Optimiser::SGD,
-        }
-    }
+/// The help on learning rates, with the usual one of each rule.
+pub fn learning_rates() -> String {
+    let rates: Vec<_> =
+        RULES.iter().map(|r| format!("{:e} for {}", r.usual_rate, r.name)).collect();
+    format!("Learning rate [default: {}]", rates.join(", "))
 }
 
 /// A data set.

@@ -29,6 +29,7 @@ pub mod init;
 pub mod kind;
 pub mod layout;
 pub mod loss;
+pub mod optimizers;
 pub mod pads_to_concat;
 pub mod pipeline;
 pub mod rewrite;
@@ -49,10 +50,11 @@ pub use endpoints::GraphEndpoints;
 pub use init::initialise;
 pub use kind::GraphKind;
 pub use loss::loss;
+pub use optimizers::{RULES, UpdateRule};
 pub use pipeline::{ControlFlow, Job, PassError, lower, make};
 pub use scales::{Scale, merge_scales};
 pub use state::{AVERAGE, complete_state, fresh_state};
 pub use stream::{SampleError, SampleOptions};
 pub use training_step::{
-    LEARNING_RATE, Optimiser, Rule, next_name, state_name, training_step, update_step,
+    LEARNING_RATE, Optimiser, next_name, state_name, training_step, update_step,
 };

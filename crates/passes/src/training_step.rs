@@ -8,24 +8,17 @@ use pixelrnn_ops::{
 };
 
 use crate::differentiate::gradient_name;
+use crate::optimizers::{self, MAX_SETTINGS, Update, UpdateRule};
 use crate::rewrite::Rewrite;
 use crate::state::AVERAGE;
-
-/// A rule of descent; the defaults are PyTorch's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rule {
-    /// `v = alpha v + (1 - alpha) g g; w = w - lr g / (sqrt(v) + epsilon)`. The paper's choice.
-    RmsProp { alpha: f64, epsilon: f64 },
-    /// With bias correction; its counters are two more states, `beta1_power` and `beta2_power`.
-    Adam { beta1: f64, beta2: f64, epsilon: f64 },
-    /// `b = momentum b + g; w = w - lr b`.
-    Sgd { momentum: f64 },
-}
 
 /// How parameters are updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimiser {
-    pub rule: Rule,
+    /// The update rule.
+    pub rule: &'static UpdateRule,
+    /// The numbers of the rule, in the order of [`UpdateRule::settings`]; zeros behind them.
+    pub settings: [f64; MAX_SETTINGS],
     /// Gradients are scaled down to this global norm.
     pub clip: Option<f64>,
     /// An exponential average of the parameters is kept, with this decay; in step n with a decay of
@@ -36,41 +29,33 @@ pub struct Optimiser {
 
 impl Optimiser {
     /// RMSProp with PyTorch's defaults.
-    pub const RMSPROP: Optimiser =
-        Optimiser { rule: Rule::RmsProp { alpha: 0.99, epsilon: 1e-8 }, clip: None, ema: None };
+    pub const RMSPROP: Optimiser = Optimiser::new(&optimizers::RMSPROP);
     /// Adam with PyTorch's defaults.
-    pub const ADAM: Optimiser = Optimiser {
-        rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-        clip: None,
-        ema: None,
-    };
-
+    pub const ADAM: Optimiser = Optimiser::new(&optimizers::ADAM);
     /// Stochastic gradient descent with momentum 0.9.
-    pub const SGD: Optimiser =
-        Optimiser { rule: Rule::Sgd { momentum: 0.9 }, clip: None, ema: None };
+    pub const SGD: Optimiser = Optimiser::new(&optimizers::SGD);
+
+    /// A rule with its defaults, without clipping and average.
+    pub const fn new(rule: &'static UpdateRule) -> Optimiser {
+        Optimiser { rule, settings: rule.defaults(), clip: None, ema: None }
+    }
+
+    /// The numbers of the rule.
+    pub fn settings(&self) -> &[f64] {
+        &self.settings[..self.rule.settings.len()]
+    }
 
     /// The states kept for each parameter, by the suffix of their names.
     pub fn slots(&self) -> Vec<&'static str> {
-        let mut slots = match self.rule {
-            Rule::RmsProp { .. } => vec!["square"],
-            Rule::Adam { .. } => vec!["mean", "square"],
-            Rule::Sgd { .. } => vec!["momentum"],
-        };
-        if self.ema.is_some() {
-            slots.push(AVERAGE);
-        }
+        let mut slots = self.rule.slots.to_vec();
+        slots.extend(self.ema.map(|_| AVERAGE));
         slots
     }
 
     /// The states kept once, `[1]`, which start at one.
     pub fn counters(&self) -> Vec<&'static str> {
-        let mut counters = match self.rule {
-            Rule::Adam { .. } => vec!["beta1_power", "beta2_power"],
-            _ => Vec::new(),
-        };
-        if self.ema.is_some() {
-            counters.push(AVERAGED);
-        }
+        let mut counters: Vec<_> = self.rule.counters.iter().map(|&(name, _)| name).collect();
+        counters.extend(self.ema.map(|_| AVERAGED));
         counters
     }
 }
@@ -91,13 +76,13 @@ pub fn next_name(input: &str) -> String {
     format!("{input}.next")
 }
 
-struct Step {
+pub(crate) struct Step {
     graph: PixelGraph,
     name: String,
 }
 
 impl Step {
-    fn push(
+    pub(crate) fn push(
         &mut self,
         op: impl Into<Op>,
         inputs: &[Value],
@@ -108,13 +93,13 @@ impl Step {
     }
 
     /// A number with so many axes of extent one.
-    fn number(&mut self, x: f64, rank: usize) -> Result<Value, BuildError> {
+    pub(crate) fn number(&mut self, x: f64, rank: usize) -> Result<Value, BuildError> {
         let value = Array::from_elem(vec![1; rank], x as f32);
         self.push(Constant { value }, &[], "constant")
     }
 
     /// `[1]` with so many axes.
-    fn widen(&mut self, x: Value, rank: usize) -> Result<Value, BuildError> {
+    pub(crate) fn widen(&mut self, x: Value, rank: usize) -> Result<Value, BuildError> {
         let mut wide = x;
         for _ in 1..rank {
             wide = self.push(SplitAxis { axis: 0, parts: 1 }, &[wide], "wide")?;
@@ -122,19 +107,12 @@ impl Step {
         Ok(wide)
     }
 
-    /// `decay a + (1 - decay) b`.
-    fn blend(&mut self, decay: f64, a: Value, b: Value, part: &str) -> Result<Value, BuildError> {
-        let old = self.push(Scale { factor: decay }, &[a], "old")?;
-        let new = self.push(Scale { factor: 1.0 - decay }, &[b], "new")?;
-        self.push(Add, &[old, new], part)
-    }
-
     /// Adds a state as an input.
-    fn state(&mut self, parameter: &str, slot: &str, ty: &Type) -> Value {
+    pub(crate) fn state(&mut self, parameter: &str, slot: &str, ty: &Type) -> Value {
         self.graph.input(state_name(parameter, slot), ty.clone(), Role::State)
     }
 
-    fn result(&mut self, input: &str, value: Value) {
+    pub(crate) fn result(&mut self, input: &str, value: Value) {
         self.graph.output_as(next_name(input), value, OutputRole::Next);
     }
 
@@ -196,13 +174,14 @@ impl Step {
             self.result(AVERAGED, next);
             forget = Some(self.forget(decay, steps)?);
         }
-        if let Rule::Adam { beta1, beta2, .. } = optimiser.rule {
-            for (slot, beta) in [("beta1_power", beta1), ("beta2_power", beta2)] {
-                let power = self.graph.input(slot, Type::real([1usize]), Role::State);
-                let next = self.push(Scale { factor: beta }, &[power], slot)?;
-                let one = self.number(1.0, 1)?;
-                counters.push((slot, next, self.push(Sub, &[one, next], "correction")?));
-            }
+        let mut corrections = Vec::new();
+        for &(slot, setting) in optimiser.rule.counters {
+            let power = self.graph.input(slot, Type::real([1usize]), Role::State);
+            let factor = optimiser.settings[setting];
+            let next = self.push(Scale { factor }, &[power], slot)?;
+            let one = self.number(1.0, 1)?;
+            corrections.push(self.push(Sub, &[one, next], "correction")?);
+            counters.push((slot, next));
         }
         let rate = self.graph.input(LEARNING_RATE, Type::real([1usize]), Role::Rate);
         for &(ref name, w, g) in list {
@@ -215,35 +194,11 @@ impl Step {
                 g = self.push(Mul, &[g, factor], "clipped")?;
             }
             let rate = self.widen(rate, rank)?;
-            let direction = match optimiser.rule {
-                Rule::RmsProp { alpha, epsilon } => {
-                    let v = self.state(name, "square", &ty);
-                    let square = self.push(Mul, &[g, g], "square")?;
-                    let v = self.blend(alpha, v, square, "v")?;
-                    self.result(&state_name(name, "square"), v);
-                    quotient(self, g, v, epsilon, rank)?
-                }
-                Rule::Adam { beta1, beta2, epsilon } => {
-                    let (m, v) = (self.state(name, "mean", &ty), self.state(name, "square", &ty));
-                    let m = self.blend(beta1, m, g, "m")?;
-                    let square = self.push(Mul, &[g, g], "square")?;
-                    let v = self.blend(beta2, v, square, "v")?;
-                    self.result(&state_name(name, "mean"), m);
-                    self.result(&state_name(name, "square"), v);
-                    let [c1, c2] = [0, 1].map(|i| counters[i].2);
-                    let (c1, c2) = (self.widen(c1, rank)?, self.widen(c2, rank)?);
-                    let m = self.push(Div, &[m, c1], "m_hat")?;
-                    let v = self.push(Div, &[v, c2], "v_hat")?;
-                    quotient(self, m, v, epsilon, rank)?
-                }
-                Rule::Sgd { momentum } => {
-                    let b = self.state(name, "momentum", &ty);
-                    let kept = self.push(Scale { factor: momentum }, &[b], "kept")?;
-                    let b = self.push(Add, &[kept, g], "b")?;
-                    self.result(&state_name(name, "momentum"), b);
-                    b
-                }
-            };
+            let settings = optimiser.settings();
+            let corrections = &corrections;
+            let mut update =
+                Update { step: self, name, w, g, ty: ty.clone(), settings, corrections };
+            let direction = (optimiser.rule.direction)(&mut update)?;
             let change = self.push(Mul, &[direction, rate], "change")?;
             let next = self.push(Sub, &[w, change], "next")?;
             self.result(name, next);
@@ -256,7 +211,7 @@ impl Step {
                 self.result(&state_name(name, AVERAGE), average);
             }
         }
-        for (slot, next, _) in counters {
+        for (slot, next) in counters {
             self.result(slot, next);
         }
         Ok(())
@@ -321,18 +276,4 @@ pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGra
     let mut step = Step { graph, name: "step".into() };
     step.descend(&all, optimiser)?;
     Ok(step.graph)
-}
-
-/// `g / (sqrt(v) + epsilon)`.
-fn quotient(
-    step: &mut Step,
-    g: Value,
-    v: Value,
-    epsilon: f64,
-    rank: usize,
-) -> Result<Value, BuildError> {
-    let root = step.push(Sqrt, &[v], "root")?;
-    let epsilon = step.number(epsilon, rank)?;
-    let root = step.push(Add, &[root, epsilon], "root_safe")?;
-    step.push(Div, &[g, root], "direction")
 }

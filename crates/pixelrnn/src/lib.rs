@@ -62,7 +62,8 @@ pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, GraphKind, Optimiser, Rule, SampleOptions, Weights,
+    CausalProof, Causality, ControlFlow, GraphKind, Optimiser, RULES, SampleOptions, UpdateRule,
+    Weights,
 };
 pub use pixelrnn_syntax::Image;
 pub use render::render;

@@ -17,7 +17,7 @@ pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, old_fingerprint, rule_name, usual_rate,
+    Shape, Step, TrainError, bits_per_dim, old_fingerprint,
 };
 
 /// Checks that a data set has the images that a model is declared for.

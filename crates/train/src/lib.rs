@@ -38,6 +38,6 @@ pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::old_fingerprint;
 pub use inputs::BatchInputs;
 pub use observer::{Event, Observer, Reason};
-pub use recipe::{Budget, Recipe, Schedule, Shape, rule_name, usual_rate};
+pub use recipe::{Budget, Recipe, Schedule, Shape};
 pub use run::Run;
 pub use train::{Outcome, Step, Task, train};

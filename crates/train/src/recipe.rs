@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use pixelrnn_passes::{Optimiser, Rule};
-use serde_json::{Value, json};
+use pixelrnn_passes::{Optimiser, UpdateRule};
+use serde_json::{Map, Value, json};
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,29 +138,12 @@ impl Schedule {
     }
 }
 
-/// The name of a rule.
-pub fn rule_name(rule: Rule) -> &'static str {
-    match rule {
-        Rule::RmsProp { .. } => "rmsprop",
-        Rule::Adam { .. } => "adam",
-        Rule::Sgd { .. } => "sgd",
-    }
-}
-
-/// A learning rate that a rule does well with here, where the loss is in nats per image.
-pub fn usual_rate(rule: Rule) -> f64 {
-    match rule {
-        Rule::RmsProp { .. } | Rule::Adam { .. } => 1e-3,
-        Rule::Sgd { .. } => 1e-4,
-    }
-}
-
 impl Recipe {
     /// With an optimiser and a budget; everything else as usual.
     pub fn new(optimiser: Optimiser, budget: Budget) -> Recipe {
         Recipe {
             optimiser,
-            learning_rate: usual_rate(optimiser.rule),
+            learning_rate: optimiser.rule.usual_rate,
             schedule: Schedule::CONSTANT,
             batch: 16,
             shards: 1,
@@ -194,20 +177,16 @@ impl Recipe {
 
     /// For a run's settings.
     pub fn json(&self) -> Value {
-        let rule = match self.optimiser.rule {
-            Rule::RmsProp { alpha, epsilon } => json!({ "alpha": alpha, "epsilon": epsilon }),
-            Rule::Adam { beta1, beta2, epsilon } => {
-                json!({ "beta1": beta1, "beta2": beta2, "epsilon": epsilon })
-            }
-            Rule::Sgd { momentum } => json!({ "momentum": momentum }),
-        };
+        let names = self.optimiser.rule.settings.iter().map(|&(name, _)| name.to_string());
+        let numbers = self.optimiser.settings().iter().map(|&x| json!(x));
+        let rule: Map<String, Value> = names.zip(numbers).collect();
         let budget = match self.budget {
             Budget::Steps(n) => json!({ "steps": n }),
             Budget::Epochs(n) => json!({ "epochs": n }),
             Budget::Minutes(n) => json!({ "minutes": n }),
         };
         json!({
-            "optimizer": rule_name(self.optimiser.rule),
+            "optimizer": self.optimiser.rule.name,
             "rule": rule,
             "clip": self.optimiser.clip,
             "ema": self.optimiser.ema,
@@ -234,19 +213,13 @@ impl Recipe {
         let real = |v: &Value, name: &str| v[name].as_f64().ok_or_else(|| wrong(name));
         let whole = |v: &Value, name: &str| v[name].as_u64().ok_or_else(|| wrong(name));
         let maybe = |name: &'static str| (!value[name].is_null()).then_some(name);
-        let rule = &value["rule"];
-        let rule = match value["optimizer"].as_str() {
-            Some("rmsprop") => {
-                Rule::RmsProp { alpha: real(rule, "alpha")?, epsilon: real(rule, "epsilon")? }
-            }
-            Some("adam") => Rule::Adam {
-                beta1: real(rule, "beta1")?,
-                beta2: real(rule, "beta2")?,
-                epsilon: real(rule, "epsilon")?,
-            },
-            Some("sgd") => Rule::Sgd { momentum: real(rule, "momentum")? },
-            _ => return Err(wrong("optimizer")),
-        };
+        let rule = value["optimizer"].as_str().and_then(UpdateRule::named);
+        let mut optimiser = Optimiser::new(rule.ok_or_else(|| wrong("optimizer"))?);
+        for (i, (name, _)) in optimiser.rule.settings.iter().enumerate() {
+            optimiser.settings[i] = real(&value["rule"], name)?;
+        }
+        optimiser.clip = maybe("clip").map(|n| real(value, n)).transpose()?;
+        optimiser.ema = maybe("ema").map(|n| real(value, n)).transpose()?;
         let budget = &value["budget"];
         let budget = match (whole(budget, "steps"), whole(budget, "epochs")) {
             (Ok(n), _) => Budget::Steps(n),
@@ -262,11 +235,7 @@ impl Recipe {
             return Err(format!("a batch of {batch} cannot be divided into {shards} parts"));
         }
         Ok(Recipe {
-            optimiser: Optimiser {
-                rule,
-                clip: maybe("clip").map(|n| real(value, n)).transpose()?,
-                ema: maybe("ema").map(|n| real(value, n)).transpose()?,
-            },
+            optimiser,
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
             batch,

@@ -4,13 +4,15 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, SampleOptions, files, weights};
+use pixelrnn::{
+    Batch, ControlFlow, ExportOptions, GraphKind, Optimiser, SampleOptions, files, weights,
+};
 use serde_json::json;
 
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
 use crate::out::Out;
-use crate::parse::{self, Rule};
+use crate::parse;
 use crate::table;
 
 /// Write a model as plain ONNX: standard operators only
@@ -45,8 +47,8 @@ pub struct Export {
     #[arg(long)]
     weights_as_inputs: bool,
     /// For `--graph train`: the rule by which parameters are updated
-    #[arg(long, value_name = "RULE", default_value = "rmsprop")]
-    optimizer: Rule,
+    #[arg(long, value_name = "RULE", default_value = "rmsprop", value_parser = parse::optimizer())]
+    optimizer: Optimiser,
     /// Leave out the passes that change nothing but speed
     #[arg(long)]
     no_simplify: bool,
@@ -98,7 +100,7 @@ impl Export {
             simplify: !self.no_simplify,
             portable: true,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
-            optimiser: self.optimizer.optimiser(),
+            optimiser: self.optimizer,
         };
         if as_inputs {
             // Nobody else would notice that they do not fit.

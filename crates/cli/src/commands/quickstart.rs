@@ -7,7 +7,7 @@ use pixelrnn::compare::{Difference, compare};
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
 use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
-use pixelrnn::{Batch, ExportOptions, GraphKind, files};
+use pixelrnn::{Batch, ExportOptions, GraphKind, Optimiser, files};
 use serde_json::json;
 
 use super::check;
@@ -20,7 +20,7 @@ use crate::exit::{ExitCode, Failure};
 use crate::interrupt;
 use crate::model::{image_text, load, random_batch};
 use crate::out::Out;
-use crate::parse::{self, Rule};
+use crate::parse;
 use crate::table;
 
 /// Declare, check, train, evaluate, sample and export a small model, in about a minute
@@ -73,7 +73,7 @@ impl Quickstart {
             std::fs::remove_dir_all(run.folder()).map_err(cannot)?;
         }
         let spec = parse::spec("digits").map_err(Failure::Usage)?;
-        let mut recipe = Recipe::new(Rule::Adam.optimiser(), Budget::Epochs(self.epochs));
+        let mut recipe = Recipe::new(Optimiser::ADAM, Budget::Epochs(self.epochs));
         recipe.learning_rate = 0.006;
         recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
         recipe.optimiser.ema = Some(0.99);

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use pixelrnn::Declaration;
 use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
     self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
-    rule_name,
 };
+use pixelrnn::{Declaration, Optimiser};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -19,7 +18,7 @@ use crate::exit::{ExitCode, Failure, usage};
 use crate::interrupt;
 use crate::model::{self, image_text};
 use crate::out::Out;
-use crate::parse::{self, Rule};
+use crate::parse;
 use crate::progress::Bar;
 use crate::table::{grouped, plural};
 
@@ -67,11 +66,10 @@ pub struct Train {
     /// default one a core, of four images at least
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
-    /// By default rmsprop
-    #[arg(long, value_name = "RULE")]
-    optimizer: Option<Rule>,
-    /// The learning rate; by default 1e-3, for sgd 1e-4
-    #[arg(long, value_name = "X", value_parser = parse::positive)]
+    /// Update rule [default: rmsprop]
+    #[arg(long, value_name = "RULE", value_parser = parse::optimizer())]
+    optimizer: Option<Optimiser>,
+    #[arg(long, value_name = "X", value_parser = parse::positive, help = parse::learning_rates())]
     lr: Option<f64>,
     /// `constant`, `linear` or `cosine`; with the share of the rate that is left, `cosine:0.1`
     #[arg(long, value_name = "HOW", value_parser = Schedule::parse)]
@@ -207,7 +205,7 @@ impl Train {
         let model = model::load(name, &self.set)?;
         // No weights of a leaking model are worth anything.
         model.prove()?;
-        let optimiser = self.optimizer.unwrap_or(Rule::Rmsprop).optimiser();
+        let optimiser = self.optimizer.unwrap_or(Optimiser::RMSPROP);
         let mut recipe = Recipe::new(optimiser, budget);
         recipe.batch = self.batch.map_or(recipe.batch, usize::from);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
@@ -239,8 +237,8 @@ impl Train {
             }
         }
         let rule = recipe.optimiser.rule;
-        let asked = self.optimizer.map(|rule| rule_name(rule.optimiser().rule).to_string());
-        fixed("the optimizer", rule_name(rule).to_string(), asked)?;
+        let asked = self.optimizer.map(|asked| asked.rule.name.to_string());
+        fixed("the optimizer", rule.name.to_string(), asked)?;
         fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
         if let Some(shards) = self.shards.map(usize::from).filter(|&n| n != recipe.shards) {
             // Numbers are rounded otherwise from here on: only where it is asked for in so many words.

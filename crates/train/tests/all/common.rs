@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{GraphKind, Job, Optimiser, Rule, Weights, initialise, make};
+use pixelrnn_passes::{GraphKind, Job, Optimiser, Weights, initialise, make};
 use pixelrnn_runtime::{Precision, Program, ReferenceEngine, Sharded};
 use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Step, Task, TrainError, load, train};
 use serde_json::json;
@@ -62,8 +62,7 @@ pub fn recipe(steps: u64) -> Recipe {
 
 /// Plain descent, which diverges when it is told to.
 pub fn plain(rate: f64) -> Recipe {
-    let rule = Rule::Sgd { momentum: 0.0 };
-    let optimiser = Optimiser { rule, clip: None, ema: None };
+    let optimiser = Optimiser { settings: [0.0; 4], ..Optimiser::SGD };
     Recipe { learning_rate: rate, ..Recipe::new(optimiser, Budget::Steps(20)) }
 }
 

@@ -89,9 +89,11 @@ fn schedules() {
 #[test]
 fn recipes_read_back() {
     let mut all = recipe(3);
-    for rule in [Optimiser::RMSPROP, Optimiser::ADAM, Optimiser::SGD] {
+    for &rule in RULES {
         for budget in [Budget::Steps(3), Budget::Epochs(2), Budget::Minutes(0.5)] {
-            all.optimiser.rule = rule.rule;
+            let Optimiser { clip, ema, .. } = all.optimiser;
+            all.optimiser = Optimiser { clip, ema, ..Optimiser::new(rule) };
+            all.optimiser.settings[0] = 0.25;
             all.budget = budget;
             all.patience = Some(3);
             all.shards = 3;
