@@ -1,7 +1,7 @@
 //! The figures that are reported.
 
 use pixelrnn_data::{Dataset, Spec, Split};
-use pixelrnn_passes::{Optimiser, Weights};
+use pixelrnn_passes::{Optimiser, RULES, Weights};
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
 use pixelrnn_train::{BatchInputs, Budget, Recipe, Schedule, evaluate, load, old_fingerprint};
 
