@@ -111,7 +111,10 @@ fn random(numbers: &mut Numbers) -> String {
     for i in 0..numbers.below(3) {
         text += &layer(numbers, &shape, i);
     }
-    text + "logits;\n"
+    match numbers.below(3) {
+        0 => text + &format!("logistic_mixture({});\n", 1 + numbers.below(3)),
+        _ => text + "logits;\n",
+    }
 }
 
 /// Both samplers draw the same images of the same numbers.
@@ -134,8 +137,8 @@ fn samplers_agree(model: &Declaration, numbers: &mut Numbers) {
 #[test]
 fn random_declarations_of_the_whole_language() {
     let mut numbers = Numbers::new(2024);
-    let mut seen = [0; 3];
-    for i in 0..48 {
+    let mut seen = [0; 4];
+    for i in 0..60 {
         let text = random(&mut numbers);
         println!("{i}\n{text}");
         let model = Declaration::from_source(Source::new("random", text.clone()), &[])
@@ -143,6 +146,7 @@ fn random_declarations_of_the_whole_language() {
         seen[0] += usize::from(model.label().is_some());
         seen[1] += usize::from(model.scales().len() > 1);
         seen[2] += usize::from(model.image().colours > 1);
+        seen[3] += usize::from(text.contains("logistic_mixture"));
         streaming::replays(&model, &[]);
         gradients::check_model(&model);
         if i % 4 == 0 {

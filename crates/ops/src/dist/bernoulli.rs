@@ -1,11 +1,9 @@
 //! `bernoulli`: two levels, one logit for each value, that of level 1.
 
-use pixelrnn_graph::{BuildError, Value};
+use pixelrnn_graph::Value;
 use pixelrnn_onnx::{Literal, OnnxOp};
 
 use super::Family;
-use crate::op::{Sigmoid, Sub};
-use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 use crate::rules::lower::{Lower, LowerError};
 
@@ -15,6 +13,14 @@ pub struct Bernoulli;
 
 impl Family for Bernoulli {
     const NAME: &'static str = "bernoulli";
+
+    fn numbers(self) -> Vec<usize> {
+        vec![2]
+    }
+
+    fn of_numbers(numbers: &[usize]) -> Option<Bernoulli> {
+        (numbers == [2]).then_some(Bernoulli)
+    }
 
     fn of_logits(levels: usize) -> Option<Bernoulli> {
         (levels == 2).then_some(Bernoulli)
@@ -64,9 +70,14 @@ impl Family for Bernoulli {
         }
     }
 
-    fn slope(self, cx: &mut Adjoint, logits: Value, image: Value) -> Result<Value, BuildError> {
-        let p = cx.push(Sigmoid, &[logits], "probability")?;
-        cx.push(Sub, &[p, image], "slope")
+    fn slope(self, cx: &mut Lower, logits: Value, image: Value) -> Result<Value, LowerError> {
+        let p = cx.push(OnnxOp::Sigmoid, &[logits], "probability")?;
+        cx.push(OnnxOp::Sub, &[p, image], "")
+    }
+
+    fn slope_of<R: Real>(self, logits: &[R], level: R) -> Vec<R> {
+        let one = R::of(1.0);
+        vec![one / (one + (-logits[0]).exp()) - level]
     }
 
     fn draw(

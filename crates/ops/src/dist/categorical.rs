@@ -1,11 +1,9 @@
 //! `categorical`: L levels, L logits for each value, a softmax over them.
 
-use pixelrnn_graph::{BuildError, Dim, Value};
+use pixelrnn_graph::{Dim, Value};
 use pixelrnn_onnx::{Literal, OnnxOp};
 
 use super::Family;
-use crate::op::SoftmaxResidual;
-use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 use crate::rules::lower::{Lower, LowerError};
 
@@ -18,7 +16,7 @@ pub struct Categorical {
 
 /// Which level each value of `image [N, C, H, W]` is, as truth values `[N, C, L, H, W]`. By comparison
 /// with every level, since no engine lacks that.
-pub(crate) fn chosen(cx: &mut Lower, image: Value, levels: usize) -> Result<Value, LowerError> {
+fn chosen(cx: &mut Lower, image: Value, levels: usize) -> Result<Value, LowerError> {
     let all = ndarray::ArrayD::from_shape_fn(vec![1, 1, levels, 1, 1], |i| i[2] as f32);
     let all = cx.constant(Literal::Real(all), "levels")?;
     let wide = cx.push(OnnxOp::Unsqueeze { axes: vec![2] }, &[image], "image_wide")?;
@@ -27,6 +25,15 @@ pub(crate) fn chosen(cx: &mut Lower, image: Value, levels: usize) -> Result<Valu
 
 impl Family for Categorical {
     const NAME: &'static str = "categorical";
+
+    fn numbers(self) -> Vec<usize> {
+        vec![self.levels]
+    }
+
+    fn of_numbers(numbers: &[usize]) -> Option<Categorical> {
+        let &[levels] = numbers else { return None };
+        Categorical::of_logits(levels)
+    }
 
     fn of_logits(levels: usize) -> Option<Categorical> {
         (levels > 2).then_some(Categorical { levels })
@@ -70,8 +77,30 @@ impl Family for Categorical {
         }
     }
 
-    fn slope(self, cx: &mut Adjoint, logits: Value, image: Value) -> Result<Value, BuildError> {
-        cx.push(SoftmaxResidual, &[logits, image], "slope")
+    fn slope(self, cx: &mut Lower, logits: Value, image: Value) -> Result<Value, LowerError> {
+        // softmax(logits) - one_hot(image)
+        let high = cx.push(OnnxOp::ReduceMax { axes: vec![2] }, &[logits], "max")?;
+        let high = cx.push(OnnxOp::Unsqueeze { axes: vec![2] }, &[high], "max_wide")?;
+        let low = cx.push(OnnxOp::Sub, &[logits, high], "shifted")?;
+        let exp = cx.push(OnnxOp::Exp, &[low], "exp")?;
+        let sum = cx.push(OnnxOp::ReduceSum { axes: vec![2] }, &[exp], "exp_sum")?;
+        let sum = cx.push(OnnxOp::Unsqueeze { axes: vec![2] }, &[sum], "exp_sum_wide")?;
+        let softmax = cx.push(OnnxOp::Div, &[exp, sum], "softmax")?;
+        let chosen = chosen(cx, image, self.levels)?;
+        let zero = cx.constant(Literal::scalar(0.0), "zero")?;
+        let one = cx.constant(Literal::scalar(1.0), "one")?;
+        let one_hot = cx.push(OnnxOp::Where, &[chosen, one, zero], "one_hot")?;
+        cx.push(OnnxOp::Sub, &[softmax, one_hot], "")
+    }
+
+    fn slope_of<R: Real>(self, logits: &[R], level: R) -> Vec<R> {
+        let high = logits.iter().fold(logits[0], |m, &l| if l > m { l } else { m });
+        let sum = logits.iter().fold(R::of(0.0), |sum, &l| sum + (l - high).exp());
+        let of = |(l, &logit): (usize, &R)| {
+            let own = if level == R::of(l as f64) { R::of(1.0) } else { R::of(0.0) };
+            (logit - high).exp() / sum - own
+        };
+        logits.iter().enumerate().map(of).collect()
     }
 
     fn draw(

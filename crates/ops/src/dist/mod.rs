@@ -5,21 +5,13 @@
 //! else `[N, C, P, H, W]` with P numbers for each value. Which distribution they belong to is the role
 //! of the output ([`OutputRole::Parameters`](pixelrnn_graph::OutputRole)); nothing is told by the rank.
 
-mod bernoulli;
-mod categorical;
-
 use std::fmt;
 use std::str::FromStr;
 
-use pixelrnn_graph::{Array, BuildError, Dim, Misfit, Type, Value};
+use pixelrnn_graph::{Array, Dim, Misfit, Type, Value};
 
-use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::{EvalError, Real};
 use crate::rules::lower::{Lower, LowerError};
-
-pub use bernoulli::Bernoulli;
-pub use categorical::Categorical;
-pub(crate) use categorical::chosen;
 
 /// What is particular to a distribution. No method has a default, so that none is forgotten.
 ///
@@ -29,7 +21,14 @@ pub(crate) trait Family: Copy + fmt::Debug {
     /// The name in the text form.
     const NAME: &'static str;
 
-    /// The distribution of so many levels that a layer of plain logits stands for, if it is this one.
+    /// The numbers of the distribution, the levels first. The text form is the name and these, divided by
+    /// dots: `categorical.17`.
+    fn numbers(self) -> Vec<usize>;
+
+    /// The distribution of such numbers, if there is one.
+    fn of_numbers(numbers: &[usize]) -> Option<Self>;
+
+    /// The distribution of `levels` levels that a layer of plain logits stands for, if it is this one.
     fn of_logits(levels: usize) -> Option<Self>;
 
     /// The number of levels: values are 0 to one less.
@@ -49,7 +48,10 @@ pub(crate) trait Family: Copy + fmt::Debug {
     fn nats_of<R: Real>(self, parameters: &[R], level: R) -> R;
 
     /// The slope of [`Family::nats`] in the parameters, of their shape.
-    fn slope(self, cx: &mut Adjoint, parameters: Value, image: Value) -> Result<Value, BuildError>;
+    fn slope(self, cx: &mut Lower, parameters: Value, image: Value) -> Result<Value, LowerError>;
+
+    /// The definition of [`Family::slope`] for one value: a slope for each parameter.
+    fn slope_of<R: Real>(self, parameters: &[R], level: R) -> Vec<R>;
 
     /// The level that a uniform number draws, by inverse cumulative distribution: `parameters [N, P]`,
     /// `u [N, 1]`, the result `[N, 1]`. Logits are multiplied by `factor`, one over the temperature.
@@ -69,7 +71,9 @@ pub(crate) trait Family: Copy + fmt::Debug {
 }
 
 macro_rules! distributions {
-    ($($name:ident,)*) => {
+    ($($module:ident::$name:ident,)*) => {
+        $(mod $module; pub use $module::$name;)*
+
         /// The distribution of one value of an image.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Distribution {
@@ -120,11 +124,19 @@ macro_rules! distributions {
 
             pub(crate) fn slope(
                 self,
-                cx: &mut Adjoint,
+                cx: &mut Lower,
                 parameters: Value,
                 image: Value,
-            ) -> Result<Value, BuildError> {
+            ) -> Result<Value, LowerError> {
                 match self { $(Distribution::$name(d) => d.slope(cx, parameters, image),)* }
+            }
+
+            pub(crate) fn slope_of<R: Real>(self, parameters: &[R], level: R) -> Vec<R> {
+                match self { $(Distribution::$name(d) => d.slope_of(parameters, level),)* }
+            }
+
+            fn numbers(self) -> Vec<usize> {
+                match self { $(Distribution::$name(d) => d.numbers(),)* }
             }
 
             pub(crate) fn draw(
@@ -148,24 +160,32 @@ macro_rules! distributions {
                 all
             }
 
-            fn named(name: &str, levels: usize) -> Option<Distribution> {
+            fn named(name: &str, numbers: &[usize]) -> Option<Distribution> {
                 $(if name == <$name as Family>::NAME {
-                    return <$name as Family>::of_logits(levels).map(Distribution::$name);
+                    return <$name as Family>::of_numbers(numbers).map(Distribution::$name);
                 })*
                 None
             }
         }
+
+        $(impl From<$name> for Distribution {
+            fn from(family: $name) -> Distribution {
+                Distribution::$name(family)
+            }
+        })*
     };
 }
 
 distributions! {
-    Bernoulli,
-    Categorical,
+    bernoulli::Bernoulli,
+    categorical::Categorical,
+    logistic_mixture::LogisticMixture,
 }
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.name(), self.levels())
+        f.write_str(self.name())?;
+        self.numbers().iter().try_for_each(|n| write!(f, ".{n}"))
     }
 }
 
@@ -173,9 +193,10 @@ impl FromStr for Distribution {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = text
-            .split_once('.')
-            .and_then(|(name, levels)| Distribution::named(name, levels.parse().ok()?));
+        let mut parts = text.split('.');
+        let name = parts.next().unwrap_or_default();
+        let numbers: Result<Vec<usize>, _> = parts.map(str::parse).collect();
+        let known = numbers.ok().and_then(|numbers| Distribution::named(name, &numbers));
         known.ok_or_else(|| format!("`{text}` is not a distribution, such as `categorical.17`"))
     }
 }
@@ -199,6 +220,30 @@ impl Distribution {
         Err(Misfit::Unequal { left: parameters.clone(), right: image.clone() })
     }
 
+    /// Where a parameter of the value at `[n, c, y, x]` stands.
+    pub(crate) fn place(self, [n, c, y, x]: [usize; 4], parameter: usize) -> Vec<usize> {
+        if self.has_axis() { vec![n, c, parameter, y, x] } else { vec![n, c, y, x] }
+    }
+
+    /// Calls `visit` with the place of each value of an image, its parameters and its level.
+    pub(crate) fn each_value<R: Real>(
+        self,
+        parameters: &Array<R>,
+        image: &Array<R>,
+        mut visit: impl FnMut([usize; 4], &[R], R),
+    ) -> Result<(), EvalError> {
+        let mut own = vec![R::of(0.0); self.parameters()];
+        for (i, &level) in image.indexed_iter() {
+            let i = [i[0], i[1], i[2], i[3]];
+            for (p, own) in own.iter_mut().enumerate() {
+                let value = parameters.get(self.place(i, p).as_slice());
+                *own = *value.ok_or_else(|| EvalError::Array("parameters are missing".into()))?;
+            }
+            visit(i, &own, level);
+        }
+        Ok(())
+    }
+
     /// The definition of the likelihood: nats per image, `[N]`.
     pub(crate) fn nats_per_image<R: Real>(
         self,
@@ -209,17 +254,9 @@ impl Distribution {
             return Err(EvalError::Array("an image has four axes".into()));
         };
         let mut nats = Array::<R>::from_elem(vec![n], R::of(0.0));
-        let mut own = vec![R::of(0.0); self.parameters()];
-        for (i, &level) in image.indexed_iter() {
-            for (p, own) in own.iter_mut().enumerate() {
-                let wide = [i[0], i[1], p, i[2], i[3]];
-                let plain = [i[0], i[1], i[2], i[3]];
-                let at = if self.has_axis() { &wide[..] } else { &plain[..] };
-                let value = parameters.get(at);
-                *own = *value.ok_or_else(|| EvalError::Array("parameters are missing".into()))?;
-            }
-            nats[[i[0]].as_slice()] += self.nats_of(&own, level);
-        }
+        self.each_value(parameters, image, |i, own, level| {
+            nats[[i[0]].as_slice()] += self.nats_of(own, level);
+        })?;
         Ok(nats)
     }
 }

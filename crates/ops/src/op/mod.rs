@@ -167,7 +167,7 @@ operators! {
     sqrt::Sqrt,
     div::Div,
     divide_by_batch::DivideByBatch,
-    softmax_residual::SoftmaxResidual,
+    nll_slope::NllSlope,
     state_conv_input_gradient::StateConvInputGradient,
     state_conv_weight_gradient::StateConvWeightGradient,
     conv_input_gradient::ConvInputGradient,

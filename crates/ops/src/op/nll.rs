@@ -1,6 +1,6 @@
 //! `nll(parameters, image) {distribution}`: the negative log-likelihood, in nats per image.
 
-use super::{Mul, SplitAxis, Transpose};
+use super::{Mul, NllSlope, SplitAxis, Transpose};
 use crate::dist::Distribution;
 use crate::rules::prelude::*;
 
@@ -40,7 +40,8 @@ impl Rules for Nll {
     fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
         let Some(dy) = cx.cotangents[0] else { return Ok(vec![None, None]) };
         let [parameters, image] = [cx.inputs[0], cx.inputs[1]];
-        let slope = self.distribution.slope(cx, parameters, image)?;
+        let slope = NllSlope { distribution: self.distribution };
+        let slope = cx.push(slope, &[parameters, image], "slope")?;
         let rank = cx.input_type(0).rank();
         // A number for each image, [N], as [N, 1, ...].
         let mut wide = dy;

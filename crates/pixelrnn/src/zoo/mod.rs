@@ -2,12 +2,14 @@
 
 mod cifar_diagonal;
 mod cifar_gated;
+mod cifar_gated_mixture;
 mod cifar_multiscale;
 mod cifar_pixelcnn;
 mod cifar_row_lstm;
 mod digits_diagonal;
 mod digits_gated;
 mod digits_gated_class;
+mod digits_gated_mixture;
 mod digits_multiscale;
 mod digits_pixelcnn;
 mod digits_row_lstm;
@@ -23,12 +25,14 @@ mod mnist_row_lstm;
 
 pub use cifar_diagonal::CifarDiagonal;
 pub use cifar_gated::CifarGated;
+pub use cifar_gated_mixture::CifarGatedMixture;
 pub use cifar_multiscale::CifarMultiscale;
 pub use cifar_pixelcnn::CifarPixelCnn;
 pub use cifar_row_lstm::CifarRowLstm;
 pub use digits_diagonal::DigitsDiagonal;
 pub use digits_gated::DigitsGated;
 pub use digits_gated_class::DigitsGatedClass;
+pub use digits_gated_mixture::DigitsGatedMixture;
 pub use digits_multiscale::DigitsMultiscale;
 pub use digits_pixelcnn::DigitsPixelCnn;
 pub use digits_row_lstm::DigitsRowLstm;
@@ -84,6 +88,7 @@ pub const ZOO: &[Entry] = &[
     entry::<DigitsDiagonal>("digits-diagonal", ""),
     entry::<DigitsGated>("digits-gated", ""),
     entry::<DigitsGatedClass>("digits-gated-class", ""),
+    entry::<DigitsGatedMixture>("digits-gated-mixture", ""),
     entry::<DigitsMultiscale>("digits-multiscale", ""),
     entry::<MnistPixelCnn>("mnist-pixelcnn", "81.30 nats"),
     entry::<MnistRowLstm>("mnist-row-lstm", "80.54 nats"),
@@ -95,6 +100,7 @@ pub const ZOO: &[Entry] = &[
     entry::<CifarRowLstm>("cifar-row-lstm", "3.07 bits/dim"),
     entry::<CifarDiagonal>("cifar-diagonal", "3.00 bits/dim"),
     entry::<CifarGated>("cifar-gated", "3.03 bits/dim"),
+    entry::<CifarGatedMixture>("cifar-gated-mixture", ""),
     entry::<CifarMultiscale>("cifar-multiscale", ""),
     entry::<Imagenet32RowLstm>("imagenet32-row-lstm", "3.86 bits/dim"),
     entry::<Imagenet64RowLstm>("imagenet64-row-lstm", "3.63 bits/dim"),

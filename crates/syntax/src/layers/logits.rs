@@ -17,12 +17,23 @@ pub(super) const LAYER: Layer = Layer {
 };
 
 fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
-    cx.needs_mask_a(&flow)?;
     let image = cx.image();
     let Some(distribution) = Distribution::of_logits(image.levels) else {
         let wrong = format!("no distribution of {} levels has logits", image.levels);
         return Err(cx.refuse(Diagnostic::error(cx.here(), wrong)));
     };
+    end(cx, flow, "logits", distribution)
+}
+
+/// Ends a model with the parameters of a distribution, from a 1 x 1 convolution.
+pub(super) fn end(
+    cx: &mut Build,
+    flow: Flow,
+    name: &str,
+    distribution: Distribution,
+) -> Result<Flow, Refused> {
+    cx.needs_mask_a(&flow)?;
+    let image = cx.image();
     let features = image.colours * distribution.parameters();
     let kernel = [1, 1];
     let mask = Mask { kind: MaskKind::B, kernel, colours: image.colours, gates: 1 };
@@ -32,6 +43,6 @@ fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
         let split = SplitAxis { axis: 1, parts: image.colours };
         flow = cx.push_part("/split", split, &[flow.value], features)?;
     }
-    cx.finish("logits", flow.value, distribution)?;
+    cx.finish(name, flow.value, distribution)?;
     Ok(flow)
 }

@@ -7,6 +7,7 @@ mod conv;
 mod deconv;
 mod diagonal_bilstm;
 mod gate;
+mod logistic_mixture;
 mod logits;
 mod masked_conv;
 mod row_lstm;
@@ -103,6 +104,7 @@ pub const LAYERS: &[Layer] = &[
     activation::SIGMOID,
     skip::LAYER,
     logits::LAYER,
+    logistic_mixture::LAYER,
 ];
 
 /// The layers that end a model.

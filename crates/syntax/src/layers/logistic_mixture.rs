@@ -1,0 +1,22 @@
+//! `logistic_mixture(K)`: a last layer. A 1 x 1 convolution, mask B, to the weights, means and scales of K
+//! logistic distributions for every value (Salimans et al. 2017, *PixelCNN++*).
+
+use pixelrnn_ops::dist::LogisticMixture;
+
+use super::{Kind, Layer, Parameter, logits};
+use crate::elaborate::{Arguments, Build, Flow, Refused};
+
+pub(super) const LAYER: Layer = Layer {
+    name: "logistic_mixture",
+    usage: "logistic_mixture(10)",
+    parameters: &[Parameter::required("components", Kind::Number)],
+    has_weights: true,
+    terminal: true,
+    build,
+};
+
+fn build(cx: &mut Build, arguments: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+    let levels = cx.image().levels;
+    let components = arguments.number("components");
+    logits::end(cx, flow, "parameters", LogisticMixture { levels, components }.into())
+}
