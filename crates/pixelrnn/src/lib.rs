@@ -48,7 +48,6 @@ mod declaration;
 mod error;
 mod export;
 pub mod files;
-pub mod layers;
 mod render;
 pub mod sampling;
 pub mod training;
@@ -67,6 +66,16 @@ pub use pixelrnn_passes::{
 };
 pub use pixelrnn_syntax::Image;
 pub use render::render;
+
+/// The layers that a declaration may name. These items exist to be read: an editor shows them on
+/// hover and completes their names inside [`model!`].
+///
+/// `h`, `width` and the like stand for expressions of numbers and hyper-parameters. Parameters are
+/// named by the label of the layer (its own name where it has none): `stem: masked_conv(...)` has
+/// `stem.weight` and `stem.bias`.
+pub mod layers {
+    pub use pixelrnn_syntax::layers::items::*;
+}
 
 /// The engines, as they are.
 pub use pixelrnn_runtime as runtime;

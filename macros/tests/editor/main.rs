@@ -174,7 +174,7 @@ fn navigate(client: &mut Client, text: &str) {
     let line = |part: &str| text[..at(part)].matches('\n').count() as u64;
     assert_eq!(definitions("h, initial"), [("main.rs".to_string(), line("h: usize"))]);
     let layer = definitions("row_lstm(");
-    assert!(layer.len() == 1 && layer[0].0 == "layers.rs", "{layer:?}");
+    assert!(layer.len() == 1 && layer[0].0 == "row_lstm.rs", "{layer:?}");
 
     // The declaration, two uses in the layers, one in `main`.
     for from in ["h: usize", "h, initial", "h: 3"] {

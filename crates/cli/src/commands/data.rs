@@ -8,6 +8,7 @@ use pixelrnn::{Array, files};
 use serde_json::{Map, Value, json};
 
 use super::sample::Grid;
+use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::out::Out;
 use crate::parse;
@@ -46,7 +47,7 @@ pub struct Data {
 
 impl Data {
     /// Runs the command.
-    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if let Some(path) = &self.picture {
             if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
                 return usage(format!("{}: the name must end in .png", path.display()));

@@ -9,6 +9,7 @@ use pixelrnn::{
 };
 use serde_json::json;
 
+use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
 use crate::out::Out;
@@ -81,7 +82,7 @@ impl From<Control> for ControlFlow {
 
 impl Export {
     /// Runs the command.
-    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let piped = self.output == Path::new("-");
         self.sensible(piped, out)?;
         let start = Instant::now();

@@ -8,6 +8,7 @@ use pixelrnn::{Declaration, ExportOptions, GraphKind, Weights};
 use serde_json::json;
 
 use super::export::Control;
+use crate::arguments::Global;
 use crate::cost::{Cost, cost};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{ModelArguments, image_json, image_text, settings_json};
@@ -58,7 +59,7 @@ enum Stage {
 
 impl Inspect {
     /// Runs the command.
-    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         // Before the model: a wrong name is how one asks for the list.
         if let Some(pass) = &self.dump_after {
             self.known(pass)?;

@@ -4,6 +4,7 @@ use pixelrnn::Declaration;
 use pixelrnn::zoo::{Entry, ZOO, find};
 use serde_json::{Value, json};
 
+use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure};
 use crate::model::{hyper_parameters, image_json, image_text, settings_json};
 use crate::out::Out;
@@ -24,7 +25,7 @@ pub struct Zoo {
 
 impl Zoo {
     /// Runs the command.
-    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if let Some(name) = &self.name {
             let entry = find(name)?;
             let model = entry.declare(&[])?;

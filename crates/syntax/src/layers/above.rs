@@ -8,6 +8,16 @@ use pixelrnn_ops::{Mask, MaskKind, ShiftDown};
 use super::{Kind, Layer, Parameter, masked_conv};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `above(height x width, A or B, features)`: a convolution over rows above, in every column and color.
+///
+/// With `A` it reads `height / 2` rows strictly above its own, with `B` its own row, too; so what it
+/// gives knows complete rows only. The vertical stack of the Gated PixelCNN (van den Oord et al. 2016,
+/// *Conditional Image Generation with PixelCNN Decoders*). The kernel is the upper half of the one
+/// that is written.
+///
+/// Parameters: `weight [features, input features, rows, width]`, `bias [features]`.
+pub struct above;
+
 pub(super) const LAYER: Layer = Layer {
     name: "above",
     usage: "above(height x width, A or B, features)",

@@ -6,6 +6,14 @@ use pixelrnn_ops::{Mask, MaskKind};
 use super::{Kind, Layer, Parameter, masked_conv};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `conv(height x width, features, bias = learned or none)`: a convolution without a mask.
+///
+/// On a map that holds pixels still to be predicted it leaks, and the declaration does not compile.
+///
+/// Parameters: `weight [features, input features, height, width]`, `bias [features]`; with `bias = none`
+/// the weight alone.
+pub struct conv;
+
 pub(super) const LAYER: Layer = Layer {
     name: "conv",
     usage: "conv(height x width, features, bias = learned or none)",

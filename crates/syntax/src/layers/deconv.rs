@@ -7,6 +7,14 @@ use pixelrnn_ops::{Broadcast, Mask, MaskKind, MaskedConv, MergeAxes, SplitAxis, 
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `deconv(height x width, features)`: a transposed convolution whose stride is its kernel, so that the
+/// map becomes `height` times as high and `width` times as wide.
+///
+/// Only for maps that are known before any pixel is predicted: labels and smaller images.
+///
+/// Parameters: `weight [input features, features, height, width]`, `bias [features]`.
+pub struct deconv;
+
 pub(super) const LAYER: Layer = Layer {
     name: "deconv",
     usage: "deconv(height x width, features)",

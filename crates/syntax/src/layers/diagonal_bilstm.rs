@@ -6,6 +6,20 @@ use super::row_lstm::bias;
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `diagonal_bilstm(features, initial = zero or learned, bias = map)`: the Diagonal BiLSTM of section 3.2.
+///
+/// Two recurrences along the diagonals, from the left and from the right; the right one is moved
+/// down a row. Sees every earlier pixel but one.
+///
+/// Parameters, for `left` and `right` each, with `h` features:
+/// `input_weight [4h, input features, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]` (tap 0
+/// reads the row above, tap 1 the own row); with `initial = learned` also `initial_hidden [h]`,
+/// `initial_cell [h]`. Gates are in the order o, f, i, g.
+///
+/// `bias` is a map of `4h` features that is added to the gates of both directions, as large as the
+/// image or 1 x 1.
+pub struct diagonal_bilstm;
+
 pub(super) const LAYER: Layer = Layer {
     name: "diagonal_bilstm",
     usage: "diagonal_bilstm(features, initial = zero or learned, bias = map)",

@@ -7,6 +7,9 @@ use pixelrnn_ops::{Mul, Sigmoid, Slice, Tanh};
 use super::Layer;
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `gate`: tanh of the first half of the features times the logistic function of the second.
+pub struct gate;
+
 pub(super) const LAYER: Layer = Layer {
     name: "gate",
     usage: "gate",
@@ -27,7 +30,7 @@ fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
     let half = |start: usize| Slice { axis: 1, start, length };
     let content = cx.push_part("/content", half(0), &[flow.value], length)?;
     let content = cx.push_part("/tanh", Tanh, &[content.value], length)?;
-    let gate = cx.push_part("/gate", half(length), &[flow.value], length)?;
-    let gate = cx.push_part("/sigmoid", Sigmoid, &[gate.value], length)?;
-    cx.push(Mul, &[content.value, gate.value], length)
+    let open = cx.push_part("/gate", half(length), &[flow.value], length)?;
+    let open = cx.push_part("/sigmoid", Sigmoid, &[open.value], length)?;
+    cx.push(Mul, &[content.value, open.value], length)
 }

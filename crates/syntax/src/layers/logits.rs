@@ -7,6 +7,14 @@ use pixelrnn_ops::{Distribution, Mask, MaskKind, SplitAxis};
 use super::{Layer, masked_conv};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `logits`: the last layer, a 1 x 1 convolution, mask B, to the unnormalised log-probabilities.
+///
+/// With two levels the model's output is `[N, C, H, W]`, the logit of level 1; with more it is
+/// `[N, C, L, H, W]`, to be put through a softmax over L.
+///
+/// Parameters: `weight`, `bias`.
+pub struct logits;
+
 pub(super) const LAYER: Layer = Layer {
     name: "logits",
     usage: "logits",

@@ -7,6 +7,19 @@ use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4.
+///
+/// Reads the rows above and, in its own row, what stands to the left; at the own pixel earlier
+/// colours only (`A`, for the first layer) or the own colour, too (`B`, everywhere else). Stride
+/// one, the result is as large as the input. Kernels are odd.
+///
+/// With several colours, features come in groups of equal size, one for each color. `gates = n`
+/// makes that grouping start again in each `n`th part of the features, for layers whose output is
+/// split into `n` gates, as [`gate`](super::items::gate) does with two.
+///
+/// Parameters: `weight [features, input features, height, width]`, `bias [features]`.
+pub struct masked_conv;
+
 pub(super) const LAYER: Layer = Layer {
     name: "masked_conv",
     usage: "masked_conv(height x width, A or B, features, gates = 1)",

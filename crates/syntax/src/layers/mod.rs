@@ -1,18 +1,7 @@
 //! The table of layers: what a declaration may name. A layer is a file here and a line in
 //! [`LAYERS`]; neither the parser nor the elaborator knows any by name.
 
-mod above;
 mod activation;
-mod conv;
-mod deconv;
-mod diagonal_bilstm;
-mod gate;
-mod logistic_mixture;
-mod logits;
-mod masked_conv;
-mod row_lstm;
-mod shift_down;
-mod skip;
 
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
@@ -89,23 +78,37 @@ pub struct Layer {
     pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, Refused>,
 }
 
-/// All layers.
-pub const LAYERS: &[Layer] = &[
-    masked_conv::LAYER,
-    row_lstm::LAYER,
-    diagonal_bilstm::LAYER,
-    conv::LAYER,
-    above::LAYER,
-    shift_down::LAYER,
-    deconv::LAYER,
-    gate::LAYER,
-    activation::RELU,
-    activation::TANH,
-    activation::SIGMOID,
-    skip::LAYER,
-    logits::LAYER,
-    logistic_mixture::LAYER,
-];
+macro_rules! layers {
+    ($($module:ident,)*) => {
+        $(#[allow(non_camel_case_types)] mod $module;)*
+
+        /// An item for each layer, for editors: they show its documentation and complete its name inside
+        /// of the macro.
+        pub mod items {
+            $(pub use super::$module::$module;)*
+        }
+
+        /// All layers.
+        pub const LAYERS: &[Layer] = &[$($module::LAYER,)*];
+    };
+}
+
+layers! {
+    masked_conv,
+    row_lstm,
+    diagonal_bilstm,
+    conv,
+    above,
+    shift_down,
+    deconv,
+    gate,
+    relu,
+    tanh,
+    sigmoid,
+    skip,
+    logits,
+    logistic_mixture,
+}
 
 /// The layers that end a model.
 pub fn terminals() -> impl Iterator<Item = &'static Layer> {

@@ -6,6 +6,19 @@ use pixelrnn_ops::{Mask, MaskKind, RowLstm};
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `row_lstm(features, kernel = 3, initial = zero or learned, bias = map)`: the Row LSTM of section 3.1.
+///
+/// Every row is one step: gates from a masked `1 x kernel` convolution of the row and an unmasked
+/// one of the hidden states of the row above. A triangular context above each pixel.
+///
+/// Parameters, with `h` features: `input_weight [4h, input features, 1, kernel]`,
+/// `input_bias [4h]`, `state_weight [4h, h, kernel]`; with `initial = learned` also
+/// `initial_hidden [h]`, `initial_cell [h]`. Gates are in the order o, f, i, g.
+///
+/// `bias` is a map of `4h` features that is added to the gates, as large as the image or 1 x 1: what
+/// is known of the image from elsewhere. Both directions of a diagonal layer share it.
+pub struct row_lstm;
+
 pub(super) const LAYER: Layer = Layer {
     name: "row_lstm",
     usage: "row_lstm(features, kernel = 3, initial = zero or learned, bias = map)",

@@ -5,6 +5,9 @@ use pixelrnn_ops::ShiftDown;
 use super::Layer;
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `shift_down`: the map moved down by one row; the first row is zeros.
+pub struct shift_down;
+
 pub(super) const LAYER: Layer = Layer {
     name: "shift_down",
     usage: "shift_down",

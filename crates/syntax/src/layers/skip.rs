@@ -6,6 +6,14 @@ use pixelrnn_ops::{Mask, MaskKind};
 use super::{Kind, Layer, Parameter, masked_conv};
 use crate::elaborate::{Arguments, Build, Flow, Refused};
 
+/// `skip(features)`: a skip connection to the end of the surrounding `collect { ... }` block.
+///
+/// The map goes on unchanged; a 1 x 1 convolution of it, mask B, is added to what leaves the block,
+/// which must have as many features.
+///
+/// Parameters: `weight [features, input features, 1, 1]`, `bias [features]`.
+pub struct skip;
+
 pub(super) const LAYER: Layer = Layer {
     name: "skip",
     usage: "skip(features)",

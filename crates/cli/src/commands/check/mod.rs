@@ -13,6 +13,7 @@ use pixelrnn::internal::passes::Place;
 use pixelrnn_check::cli::FileArguments;
 use serde_json::{Value, json};
 
+use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model;
 use crate::out::Out;
@@ -67,7 +68,7 @@ pub struct Report {
 
 impl Check {
     /// Runs the command.
-    pub fn run(&self, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if model::is_onnx(&self.target) {
             if !self.set.is_empty() {
                 return usage("`--set` is for declarations: an ONNX file is what it is");
