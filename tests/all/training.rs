@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use pixelrnn::Array;
+use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::internal::graph::Array as Tensor;
 use pixelrnn::internal::ops::{Env, PixelGraph, evaluate};
 use pixelrnn::internal::passes::expand::expand;
@@ -13,7 +14,7 @@ use pixelrnn::internal::passes::{
     Optimiser, RULES, differentiate, fresh_state, gradient_name, loss, training_step, update_step,
 };
 use pixelrnn::prelude::*;
-use pixelrnn::runtime::{Engine, Program};
+use pixelrnn::runtime::{Engine, Program, load_parallel};
 use pixelrnn::training::{CompiledStep, shards};
 
 use crate::common::{Numbers, engines, weights, zoo};
@@ -314,4 +315,37 @@ fn a_divided_batch_changes_rounding_alone() {
     let ort = &engines()[2];
     assert_eq!((shards(&**ort, 3), shards(&*engines()[0], 64)), (1, 1));
     assert_eq!(shards(&**ort, 4096), ort.threads());
+}
+
+/// What a program gives for each image does not depend on how a batch is divided, but for rounding.
+#[test]
+fn a_divided_batch_gives_the_same_of_each_image() {
+    let gated = zoo("digits-gated-class", &[("h", 3), ("layers", 1)]);
+    for model in [small(), gated] {
+        let weights = weights(&model, 3);
+        for kind in [GraphKind::Forward, GraphKind::Nll] {
+            let options = ExportOptions::default();
+            let Prepared { onnx, graph, .. } =
+                prepare(&model, kind, &weights, &options).expect("prepares");
+            for engine in engines() {
+                let program = Program { name: "divided", onnx: &onnx, graph: Some(&graph) };
+                let mut whole = engine.load(&program).unwrap_or_else(|e| panic!("{e}"));
+                let mut parts = load_parallel(&**engine, &program, 3).expect("loads");
+                assert_eq!(parts.output_names(), whole.output_names());
+                for count in [1, 2, 7] {
+                    let images = Numbers::new(count as u64).images(&model, count);
+                    let label = Array::from_shape_fn(vec![count], |i| (i[0] % 3) as f32);
+                    let mut inputs = vec![("image", &images)];
+                    inputs.extend(model.label().map(|(name, _)| (name, &label)));
+                    let expected = whole.run(&inputs).unwrap_or_else(|e| panic!("{e}"));
+                    let found = parts.run(&inputs).unwrap_or_else(|e| panic!("{e}"));
+                    for ((name, a), (_, b)) in expected.iter().zip(&found) {
+                        assert_eq!(a.shape(), b.shape(), "{}: {name}", engine.name());
+                        let worst = (a - b).iter().fold(0.0f32, |m, d| m.max(d.abs()));
+                        assert!(worst < 1e-4, "{}: {name} differs by {worst}", engine.name());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
-use pixelrnn_runtime::{Engine, Program, Sharded};
+use pixelrnn_runtime::{Engine, Program, Sharded, load_parallel};
 use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
@@ -247,7 +247,8 @@ pub fn evaluate(
     suits(model, data)?;
     let prepared = prepare(model, GraphKind::Nll, weights, &ExportOptions::default())?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
-    let mut session = engine.load(&Program { name: model.name(), onnx, graph })?;
+    let program = Program { name: model.name(), onnx, graph };
+    let mut session = load_parallel(engine, &program, shards(engine, batch))?;
     let (inputs, none) = (BatchInputs::of(&prepared.graph)?, Weights::new());
     Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
 }

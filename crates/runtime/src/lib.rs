@@ -23,6 +23,7 @@
 pub mod choose;
 pub mod engine;
 pub mod error;
+pub mod parallel;
 pub mod reference;
 pub mod sharded;
 pub mod signature;
@@ -38,6 +39,7 @@ pub mod tract;
 pub use choose::{NAMES, Options, Status, open, survey};
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};
+pub use parallel::load_parallel;
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
 pub use sharded::Sharded;

@@ -145,7 +145,10 @@ impl Session for Loaded {
 }
 
 /// What of the given a program reads.
-fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str, &'a Array)> {
+pub(crate) fn of<'a>(
+    signature: &[Tensor],
+    given: &[(&'a str, &'a Array)],
+) -> Vec<(&'a str, &'a Array)> {
     let wanted = |name: &str| signature.iter().any(|t| t.name == name);
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
 }

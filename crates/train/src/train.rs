@@ -10,7 +10,9 @@ use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
-use pixelrnn_runtime::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
+use pixelrnn_runtime::{
+    Carried, Engine, EngineError, Program, Session, Sharded, Stepper, load_parallel,
+};
 use serde_json::{Value, json};
 
 use crate::checkpoint::{self, Progress, Score};
@@ -119,7 +121,7 @@ pub fn train(
     let stepper = task.step.start(engine, &state)?;
     drop(state);
     let validator = match task.data.images(Split::Valid) {
-        Ok(_) => Some(engine.load(&task.nll)?),
+        Ok(_) => Some(load_parallel(engine, &task.nll, task.recipe.shards)?),
         Err(_) => None,
     };
     let batches = task.data.shuffled(Split::Train, task.recipe.batch, progress.position)?;

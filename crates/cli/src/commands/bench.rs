@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor};
+use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor, load_parallel};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
-    Array, Declaration, ExportOptions, GraphKind, Optimiser, SampleOptions, Weights, sampling,
+    Array, Batch, Declaration, ExportOptions, GraphKind, Optimiser, SampleOptions, Weights,
+    sampling,
 };
 use serde_json::{Value, json};
 
@@ -50,7 +51,8 @@ pub struct Bench {
     /// Threads within one operator, for ONNX Runtime; by default as many as cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Parts of a batch that a training step works on at the same time; by default as `train`
+    /// Data-parallel parts of each batch, with a share of the threads each; by default one for each
+    /// thread, of four images at least. Not for `grad`, `step` and `row`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
     #[command(flatten)]
@@ -149,6 +151,12 @@ impl Bench {
         })
     }
 
+    /// Into how many parts a batch is divided.
+    fn shards(&self, engine: &dyn Engine) -> usize {
+        let usual = training::shards(engine, self.batch.count);
+        self.shards.map_or(usual, usize::from)
+    }
+
     fn measure(
         &self,
         model: &Declaration,
@@ -160,7 +168,12 @@ impl Bench {
         if kind == GraphKind::Train {
             return self.measure_step(model, weights, batch_inputs, engine);
         }
-        let batch = self.batch.batch;
+        let shards = match kind {
+            GraphKind::Forward | GraphKind::Nll | GraphKind::Sample => self.shards(engine),
+            _ => 1,
+        };
+        // A part has a size of its own.
+        let batch = if shards > 1 { Batch::Symbolic } else { self.batch.batch };
         let options = match kind.samples() {
             true => sampling::options(engine, weights, batch, SampleOptions::default()),
             false => ExportOptions { batch, ..ExportOptions::default() },
@@ -168,7 +181,7 @@ impl Bench {
         let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
         let start = Instant::now();
-        let mut session = engine.load(&program)?;
+        let mut session = load_parallel(engine, &program, shards)?;
         let load = start.elapsed().as_secs_f64();
         let count = self.batch.count;
         let inputs: Vec<(String, Array)> = match kind {
@@ -198,8 +211,7 @@ impl Bench {
         engine: &dyn Engine,
     ) -> Result<Times, Failure> {
         let rate = Array::from_elem(vec![1], 1e-3);
-        let usual = training::shards(engine, self.batch.count);
-        let shards = self.shards.map_or(usual, usize::from);
+        let shards = self.shards(engine);
         let state = fresh_state(weights, &Optimiser::RMSPROP);
         let compiled = CompiledStep::new(model, &Optimiser::RMSPROP, shards, engine)?;
         let start = Instant::now();

@@ -213,7 +213,8 @@ impl Family for LogisticMixture {
 
     fn of_numbers(numbers: &[usize]) -> Option<LogisticMixture> {
         let &[levels, components] = numbers else { return None };
-        (levels >= 2 && components >= 1).then_some(LogisticMixture { levels, components })
+        let fits = levels >= 2 && components >= 1 && components.checked_mul(3).is_some();
+        fits.then_some(LogisticMixture { levels, components })
     }
 
     fn of_logits(_: usize) -> Option<LogisticMixture> {
@@ -346,6 +347,6 @@ impl Family for LogisticMixture {
     }
 
     fn samples() -> Vec<LogisticMixture> {
-        [(2, 1), (5, 3)].map(|(levels, components)| LogisticMixture { levels, components }).to_vec()
+        [(2, 2), (5, 3)].map(|(levels, components)| LogisticMixture { levels, components }).to_vec()
     }
 }

@@ -1,0 +1,100 @@
+//! A program whose batch is divided among the cores of the CPU.
+//!
+//! As in [`Sharded`](crate::Sharded) every core has a part of the batch and a session of its own. What the
+//! parts give is put together again, image by image.
+
+use std::thread;
+
+use ndarray::{Axis, concatenate};
+
+use crate::sharded::{divide, of};
+use crate::signature::bind;
+use crate::{Array, Engine, EngineError, Program, Session, Tensor};
+
+/// Loads a program to be run on `parts` parts of each batch at the same time.
+///
+/// A program that cannot be divided is loaded as it is: one whose batch is fixed, or with an output
+/// that does not hold a value for each image.
+///
+/// # Errors
+/// As [`Engine::load`].
+pub fn load_parallel(
+    engine: &dyn Engine,
+    program: &Program,
+    parts: usize,
+) -> Result<Box<dyn Session>, EngineError> {
+    if parts <= 1 {
+        return engine.load(program);
+    }
+    let threads = (engine.threads() / parts).max(1);
+    let first = engine.load_on(program, threads)?;
+    let divides =
+        first.inputs().iter().any(Tensor::is_batch) && first.outputs().iter().all(Tensor::is_batch);
+    if !divides {
+        return engine.load(program);
+    }
+    let mut sessions = vec![first];
+    for _ in 1..parts {
+        sessions.push(engine.load_on(program, threads)?);
+    }
+    Ok(Box::new(Parallel { program: program.name.to_owned(), sessions }))
+}
+
+struct Parallel {
+    program: String,
+    /// At least two.
+    sessions: Vec<Box<dyn Session>>,
+}
+
+impl Session for Parallel {
+    fn inputs(&self) -> &[Tensor] {
+        self.sessions[0].inputs()
+    }
+
+    fn outputs(&self) -> &[Tensor] {
+        self.sessions[0].outputs()
+    }
+
+    fn run(&mut self, inputs: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError> {
+        let signature = self.sessions[0].inputs().to_vec();
+        let bound = bind(&signature, inputs)
+            .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
+        let names = signature.iter().map(|t| t.name.as_str());
+        let given: Vec<(&str, &Array)> = names.zip(bound.arrays).collect();
+        let is_batch = |name: &str| signature.iter().any(|t| t.name == name && t.is_batch());
+        let (batch, others): (Vec<_>, Vec<_>) =
+            of(&signature, &given).into_iter().partition(|(name, _)| is_batch(name));
+        let shares = divide(&batch, self.sessions.len());
+        let run = |session: &mut Box<dyn Session>, share: &Vec<(&str, Array)>| {
+            let mut inputs = others.clone();
+            inputs.extend(share.iter().map(|(name, array)| (*name, array)));
+            session.run(&inputs)
+        };
+        let found: Vec<_> = thread::scope(|scope| {
+            let mut work = self.sessions.iter_mut().zip(&shares);
+            let first = work.next();
+            let beside: Vec<_> =
+                work.map(|(session, share)| scope.spawn(|| run(session, share))).collect();
+            let own = first.map(|(session, share)| run(session, share));
+            let beside = beside.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            own.into_iter().chain(beside).collect()
+        });
+        let mut found: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
+        if found.len() == 1 {
+            return Ok(found.remove(0));
+        }
+        let whole = |i: usize| {
+            let parts: Vec<_> = found.iter().map(|results| results[i].1.view()).collect();
+            let name = found[0][i].0.clone();
+            let wrong = |e: ndarray::ShapeError| EngineError::Run {
+                engine: "a divided batch",
+                program: self.program.clone(),
+                reason: e.to_string(),
+            };
+            Ok((name, concatenate(Axis(0), &parts).map_err(wrong)?))
+        };
+        (0..found[0].len()).map(whole).collect()
+    }
+}
