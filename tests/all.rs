@@ -8,6 +8,8 @@ mod common;
 mod composites;
 #[path = "all/context.rs"]
 mod context;
+#[path = "all/cuda.rs"]
+mod cuda;
 #[path = "all/declared.rs"]
 mod declared;
 #[path = "all/determinism.rs"]

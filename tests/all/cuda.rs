@@ -1,0 +1,151 @@
+//! Every operator of every generated graph has a kernel on CUDA in ONNX Runtime, for the types it is used
+//! with: nothing falls back to the CPU, and above all nothing inside a loop, where it would copy on
+//! every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pixelrnn::Batch;
+use pixelrnn::internal::graph::{Elem, Operation};
+use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
+use pixelrnn::prelude::*;
+
+use crate::common::small_zoo;
+
+/// What ONNX Runtime's CUDA provider computes, from its list of operator kernels (`docs/OperatorKernels.md`
+/// of its repository, the table of `CUDAExecutionProvider`), for opsets 13 and later: the operator, and
+/// the element types of what it computes with. Indices, axes and shapes are left out, since they are
+/// read on the host. Note that `Where` does not choose between truth values, and `Pad` takes no whole
+/// numbers.
+const KERNELS: &[(&str, &[Elem])] = &[
+    ("Abs", NUMBERS),
+    ("Add", NUMBERS),
+    ("Cast", ALL),
+    ("Concat", ALL),
+    ("Conv", REAL),
+    ("CumSum", NUMBERS),
+    ("Div", NUMBERS),
+    ("Equal", ALL),
+    ("Exp", REAL),
+    ("Expand", ALL),
+    ("Gather", ALL),
+    ("Greater", NUMBERS),
+    ("Identity", ALL),
+    ("Log", REAL),
+    ("MatMul", REAL),
+    ("Max", NUMBERS),
+    ("Min", NUMBERS),
+    ("Mul", NUMBERS),
+    ("Neg", NUMBERS),
+    ("Pad", &[Elem::Real, Elem::Bool]),
+    ("ReduceMax", NUMBERS),
+    ("ReduceSum", NUMBERS),
+    ("Relu", REAL),
+    ("Reshape", ALL),
+    ("Scan", ALL),
+    ("Shape", ALL),
+    ("Sigmoid", REAL),
+    ("Sign", NUMBERS),
+    ("Slice", ALL),
+    ("Split", ALL),
+    ("Sqrt", REAL),
+    ("Sub", NUMBERS),
+    ("Tanh", REAL),
+    ("Transpose", ALL),
+    ("Unsqueeze", ALL),
+    ("Where", NUMBERS),
+];
+
+const REAL: &[Elem] = &[Elem::Real];
+const NUMBERS: &[Elem] = &[Elem::Real, Elem::Int];
+const ALL: &[Elem] = &[Elem::Real, Elem::Int, Elem::Bool];
+
+/// The kinds whose batch may stay open, and those that carry their state and are compiled with one.
+const BATCHES: [Batch; 2] = [Batch::Symbolic, Batch::Fixed(2)];
+
+/// The position of the first input that the kernel computes with.
+fn first_of(op: &OnnxOp) -> usize {
+    // The condition of `Where` is a truth value on every provider.
+    usize::from(matches!(op, OnnxOp::Where))
+}
+
+/// Adds what a graph computes that no kernel does, and counts the operators it saw.
+fn look(
+    graph: &OnnxGraph,
+    place: &str,
+    kernels: &BTreeMap<&str, &[Elem]>,
+    seen: &mut BTreeSet<&'static str>,
+    wrong: &mut BTreeSet<String>,
+) {
+    for (_, node) in graph.nodes() {
+        if matches!(node.op, OnnxOp::Constant(_)) {
+            continue;
+        }
+        let name = node.op.op_type();
+        seen.insert(name);
+        for body in node.op.bodies() {
+            look(body, &format!("{place}, in `{}`", node.name), kernels, seen, wrong);
+        }
+        let Some(elems) = kernels.get(name) else {
+            wrong.insert(format!("{name} has no kernel ({place}, `{}`)", node.name));
+            continue;
+        };
+        let inputs: Vec<Elem> =
+            node.inputs[first_of(&node.op)..].iter().map(|&v| graph.ty(v).elem).collect();
+        // What computes shapes from shapes is left to the host by every provider.
+        if name != "Where" && inputs.iter().all(|&elem| elem == Elem::Int) {
+            continue;
+        }
+        // The second input of these is an axis, a shape or a list of positions.
+        let computed = match name {
+            "Gather" | "Expand" | "Reshape" | "Unsqueeze" | "Slice" | "Split" | "CumSum"
+            | "Pad" => 1,
+            _ => inputs.len(),
+        };
+        if let Some(elem) = inputs[..computed.min(inputs.len())].iter().find(|e| !elems.contains(e))
+        {
+            wrong.insert(format!("{name} has no kernel of {elem:?} ({place}, `{}`)", node.name));
+        }
+    }
+}
+
+#[test]
+fn every_operator_has_a_kernel_on_cuda() {
+    let kernels: BTreeMap<&str, &[Elem]> = KERNELS.iter().copied().collect();
+    assert_eq!(kernels.len(), KERNELS.len(), "an operator stands twice");
+    let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    let mut graphs = 0;
+    for model in small_zoo(|_| true, None) {
+        for kind in GraphKind::ALL {
+            for batch in BATCHES {
+                for control_flow in [ControlFlow::Scan, ControlFlow::Unroll] {
+                    let options = ExportOptions { batch, control_flow, ..ExportOptions::default() };
+                    let several = model.scales().len() > 1;
+                    if several && matches!(kind, GraphKind::Step | GraphKind::Row) {
+                        continue;
+                    }
+                    let graph = model.compile(kind, &options, &mut |_, _| {});
+                    let graph = graph.unwrap_or_else(|e| panic!("{}: {e}", model.name()));
+                    let place = format!("{} {}", model.name(), kind.name());
+                    look(&graph, &place, &kernels, &mut seen, &mut wrong);
+                    graphs += 1;
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(graphs > 500, "{graphs}");
+    let unused: Vec<_> = kernels.keys().filter(|name| !seen.contains(*name)).collect();
+    println!("{} operators; none of the graphs uses {unused:?}", seen.len());
+}
+
+#[test]
+fn an_operator_without_a_kernel_is_seen() {
+    let kernels: BTreeMap<&str, &[Elem]> =
+        KERNELS.iter().copied().filter(|(name, _)| *name != "Tanh").collect();
+    let model = crate::common::zoo("digits-diagonal", &[("h", 2), ("layers", 1)]);
+    let options = ExportOptions::default();
+    let graph = model.compile(GraphKind::Forward, &options, &mut |_, _| {}).expect("compiles");
+    let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    look(&graph, "here", &kernels, &mut seen, &mut wrong);
+    assert!(wrong.iter().any(|w| w.contains("Tanh") && w.contains(", in `")), "{wrong:?}");
+}
