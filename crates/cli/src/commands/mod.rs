@@ -26,6 +26,7 @@ macro_rules! commands {
 commands! {
     quickstart::Quickstart,
     zoo::Zoo,
+    layers::Layers,
     check::Check,
     inspect::Inspect,
     export::Export,
@@ -36,4 +37,6 @@ commands! {
     sample::Sample,
     bench::Bench,
     runtime::Runtime,
+    completions::Completions,
+    man::Man,
 }

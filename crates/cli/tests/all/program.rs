@@ -9,10 +9,11 @@ use crate::run::{bad, command, good, json, names, run, run_in};
 
 #[test]
 fn help_ends_with_an_example() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["quickstart"],
         &["zoo"],
+        &["layers"],
         &["check"],
         &["inspect"],
         &["export"],
@@ -25,6 +26,8 @@ fn help_ends_with_an_example() {
         &["runtime"],
         &["runtime", "list"],
         &["runtime", "install"],
+        &["completions"],
+        &["man"],
     ];
     for path in commands {
         let text = good(&[path, &["--help"]].concat());
@@ -142,4 +145,31 @@ fn nobody_hears_the_error() {
     drop(child.stderr.take());
     assert_eq!(child.wait().unwrap().code(), Some(2));
     assert_eq!(run(&["check", "nothing"]).code, 2);
+}
+
+#[test]
+fn layers_are_described() {
+    let all = good(&["layers"]);
+    for layer in pixelrnn::internal::syntax::layers::LAYERS {
+        assert!(all.contains(layer.name), "{all}");
+        let one = good(&["layers", layer.name]);
+        assert!(one.starts_with(&format!("`{}", layer.name)), "{one}");
+        assert!(one.len() > layer.name.len() + 10 && !one.contains("]("), "{one}");
+    }
+    assert!(all.contains("collect { ... }"), "{all}");
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = good(&["completions", shell]);
+        assert!(script.contains("quickstart") && script.contains("layers"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("man1");
+    good(&["man", "-o", target.to_str().unwrap()]);
+    for name in ["pixelrnn.1", "pixelrnn-train.1", "pixelrnn-runtime-install.1"] {
+        let page = std::fs::read_to_string(target.join(name)).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains("Example"), "{name}");
+    }
 }

@@ -90,6 +90,10 @@ macro_rules! layers {
 
         /// All layers.
         pub const LAYERS: &[Layer] = &[$($module::LAYER,)*];
+
+        /// The text of each layer's file.
+        const FILES: &[(&str, &str)] =
+            &[$((stringify!($module), include_str!(concat!(stringify!($module), ".rs"))),)*];
     };
 }
 
@@ -108,6 +112,29 @@ layers! {
     skip,
     logits,
     logistic_mixture,
+}
+
+/// The documentation of a layer, which stands in its file; empty if there is no such layer. A line
+/// break within a paragraph is a space.
+pub fn documentation(name: &str) -> String {
+    let file = FILES.iter().find(|(module, _)| *module == name).map_or("", |(_, text)| text);
+    let item = format!("pub struct {name};");
+    let before: Vec<&str> = file.lines().take_while(|line| *line != item).collect();
+    let lines = before.iter().rev().take_while(|line| line.starts_with("///"));
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches('/').trim()).collect();
+    let mut text = String::new();
+    for line in lines.into_iter().rev() {
+        match (line.is_empty(), text.is_empty() || text.ends_with('\n')) {
+            (true, _) => text.push_str("\n\n"),
+            (false, true) => text.push_str(line),
+            (false, false) => {
+                text.push(' ');
+                text.push_str(line);
+            }
+        }
+    }
+    // Links are for the documentation's own pages.
+    text.replace("[`gate`](super::items::gate)", "`gate`")
 }
 
 /// The layers that end a model.

@@ -1,0 +1,31 @@
+//! `pixelrnn completions`: what a shell needs to complete the command line.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::arguments::{Arguments, Global};
+use crate::exit::{ExitCode, Failure};
+use crate::out::Out;
+
+/// Print a script with which a shell completes commands and options
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  pixelrnn completions bash > ~/.local/share/bash-completion/completions/pixelrnn")]
+pub struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    /// Runs the command.
+    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "pixelrnn", &mut script);
+        let script = String::from_utf8_lossy(&script);
+        let object = json!({ "shell": self.shell.to_string(), "script": script });
+        out.answer(script.trim_end(), &object)?;
+        Ok(ExitCode::Good)
+    }
+}
