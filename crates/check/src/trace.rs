@@ -82,7 +82,7 @@ fn mark<'t, 'm>(
     }
     let budget = Budget::new(options.memory, options.time);
     let store = Store::new(1, budget.clone(), assume);
-    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let mut machine = task.machine(store, options);
     let marked = task.bit([input.colour, input.row, input.column]);
     let one = machine.store.sets.single(0);
     let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY })?;
@@ -127,7 +127,8 @@ pub fn trace(
     input: Position,
 ) -> Result<Vec<Hop>, CheckError> {
     let model = Model::decode(bytes)?;
-    let task = model.task(options)?;
+    let task = model.task(&report.question)?;
+    let options = &Options { folder: options.folder.clone(), ..report.question.options.clone() };
     mark(&task, options, report.granted, output, input)?.way(options, report.granted)
 }
 
@@ -153,7 +154,8 @@ pub fn explain(
     input: Position,
 ) -> Result<Unseen, CheckError> {
     let model = Model::decode(bytes)?;
-    let task = model.task(options)?;
+    let task = model.task(&report.question)?;
+    let options = &Options { folder: options.folder.clone(), ..report.question.options.clone() };
     let alive = Assume { alive: true, ..report.granted };
     let connected = mark(&task, options, alive, output, input)?;
     if connected.start.is_none() {

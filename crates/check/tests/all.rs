@@ -26,6 +26,8 @@ mod layouts;
 mod operators;
 #[path = "all/oracle.rs"]
 mod oracle;
+#[path = "all/own.rs"]
+mod own;
 #[path = "all/patterns.rs"]
 mod patterns;
 #[path = "all/random.rs"]
