@@ -53,6 +53,7 @@ mod layout;
 mod literal;
 mod machine;
 mod model;
+mod names;
 mod norms;
 mod ops;
 mod options;

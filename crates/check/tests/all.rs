@@ -30,6 +30,8 @@ mod oracle;
 mod own;
 #[path = "all/patterns.rs"]
 mod patterns;
+#[path = "all/pytorch.rs"]
+mod pytorch;
 #[path = "all/random.rs"]
 mod random;
 #[path = "all/runtime.rs"]
