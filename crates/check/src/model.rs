@@ -172,7 +172,7 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     }
     let text = bytes.get(..64.min(bytes.len())).map(|h| String::from_utf8_lossy(h).to_lowercase());
     let text = text.unwrap_or_default();
-    if text.starts_with("version https://git-lfs") {
+    if text.starts_with("version https:") && text.contains("git-lfs") {
         return Some("a Git LFS pointer; fetch the file itself with `git lfs pull`");
     }
     let page = text.trim_start().starts_with("<!doctype") || text.trim_start().starts_with("<html");

@@ -147,7 +147,7 @@ fn files_of_other_formats_are_named() {
         (&safetensors[..], "safetensors"),
         (b"PK\x03\x04\x14\0\0\0", "torch.save"),
         (b"\x80\x02}q\0.", "pickle"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"version https:\x2f/git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html><html>", "web page"),
     ] {
         let error = check_bytes(bytes, &Options::default()).expect_err(word).to_string();
