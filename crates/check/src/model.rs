@@ -347,7 +347,7 @@ fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, C
     let name = info.name().to_string();
     size(&shape)
         .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
-    let v = Value::finite_of(elem);
+    let v = Value { signed: true, ..Value::finite_of(elem) };
     let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
     // Weights are read over and over: they are laid out once.
     let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
@@ -386,6 +386,7 @@ impl<'m> Task<'m> {
         let (lo, hi) = self.range;
         let v = Value::range(lo.max(self.elem.min()), hi.min(self.elem.max()));
         let v = if v.lo <= v.hi { v } else { Value::finite_of(self.elem) };
+        let v = Value { signed: true, ..v };
         let opaque = store.cell(El::new(EMPTY, v));
         let mut cells = vec![opaque; n];
         for y in 0..height {
