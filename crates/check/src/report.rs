@@ -289,7 +289,16 @@ pub(crate) fn conditions(granted: &[Granted]) -> Vec<String> {
             shown(node)
         ),
     };
-    granted.iter().map(text).collect()
+    // Scores that stay within bounds stay above them.
+    let implied = |g: &Granted| {
+        match g {
+        Granted::Above { node, bound } => granted.iter().any(|other| {
+            matches!(other, Granted::Within { node: n, spread } if n == node && -spread / 2.0 >= *bound)
+        }),
+        _ => false,
+    }
+    };
+    granted.iter().filter(|g| !implied(g)).map(text).collect()
 }
 
 fn number(x: f64) -> String {
