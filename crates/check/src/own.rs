@@ -154,7 +154,7 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
     let mut asked: Vec<Question> = Vec::new();
     let mut given: Vec<ValueInfoProto> = Vec::new();
     for (_, name) in sized {
-        let pixels = |n: &str| shapes.get(n).and_then(|s| Some(s.get(s.len().checked_sub(2)?..)?));
+        let pixels = |n: &str| shapes.get(n).and_then(|s| s.get(s.len().checked_sub(2)?..));
         let same = |s: &&&str| {
             let four = shapes.get(**s).is_some_and(|shape| shape.len() == 4);
             four && pixels(s).is_some() && pixels(s) == pixels(name)

@@ -154,7 +154,7 @@ impl Sampler {
         let n = extent as f64;
         let place =
             if self.aligned { (g + 1.0) / 2.0 * (n - 1.0) } else { ((g + 1.0) * n - 1.0) / 2.0 };
-        if !(place.abs() <= 1e6) {
+        if place.is_nan() || place.abs() > 1e6 {
             return None;
         }
         let slack = 1e-4 * (n + place.abs());
