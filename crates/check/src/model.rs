@@ -46,6 +46,10 @@ pub(crate) struct Task<'m> {
     pub input_place: Placement,
     /// Inputs beside the image.
     others: Vec<&'m ValueInfoProto>,
+    /// Those of them that are smaller images, inner values that are given.
+    smaller: Vec<&'m str>,
+    /// Whether this project wrote the file, so that the layout of logits is known.
+    exported: bool,
     pub order: Option<Order>,
     range: (f64, f64),
     /// All inputs, and what they are.
@@ -146,6 +150,8 @@ impl Model {
             size,
             input_place,
             others,
+            smaller: given,
+            exported: self.holds.is_some(),
             order: options.order,
             range: options.bounds(),
             roles,
@@ -339,7 +345,11 @@ fn stated(dim: &Dimension) -> Option<i64> {
 }
 
 /// An input that is not the image: unknown, and independent of it.
-fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, CheckError> {
+fn unknown(
+    store: &mut Store,
+    info: &ValueInfoProto,
+    range: Option<(f64, f64)>,
+) -> Result<Option<Tensor>, CheckError> {
     let Some(ty) = tensor_type(info) else { return Ok(None) };
     let Some(elem) = Elem::from_proto(ty.elem_type()) else { return Ok(None) };
     let dims: Option<Vec<i64>> = ty.shape.iter().flat_map(|s| &s.dim).map(extent).collect();
@@ -347,7 +357,8 @@ fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, C
     let name = info.name().to_string();
     size(&shape)
         .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
-    let v = Value { signed: true, ..Value::finite_of(elem) };
+    let bounds = range.map_or(Value::finite_of(elem), |(lo, hi)| Value::range(lo, hi));
+    let v = Value { signed: true, ..bounds };
     let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
     // Weights are read over and over: they are laid out once.
     let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
@@ -421,7 +432,9 @@ impl<'m> Task<'m> {
         let mut parameters: usize = counts.sum();
         scope.values = constants;
         for info in &self.others {
-            if let Some(t) = unknown(&mut machine.store, info)? {
+            // Pixels of the image, though not those that are asked about.
+            let range = self.smaller.contains(&info.name()).then_some(self.range);
+            if let Some(t) = unknown(&mut machine.store, info, range)? {
                 parameters += t.len();
                 scope.values.insert(info.name(), t.into());
             }
@@ -464,6 +477,10 @@ impl<'m> Task<'m> {
             }
             None => readings(pixels, self.size, options.levels, self.order == Some(Order::Pixel)),
         };
+        if found.len() > 1 && self.exported {
+            let usual = |l: &Layout| matches!(l.to_string().as_str(), "clhw" | "(cl)hw");
+            found.retain(|(layout, _)| usual(layout));
+        }
         if found.len() > 1 {
             let layouts = found.iter().map(|(l, _)| l.to_string()).collect();
             return Err(CheckError::Ambiguous { output: name, shape, layouts });

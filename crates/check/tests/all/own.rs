@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use pixelrnn_check::{CheckError, Kind, Options, Report, Role, Verdict, check_bytes, check_file};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
-use pixelrnn_onnx::proto::{ModelProto, StringStringEntryProto};
+use pixelrnn_onnx::proto::{ModelProto, NodeProto, StringStringEntryProto};
 use prost::Message;
 
-use super::build::{Net, info, ints};
+use super::build::{Net, info, ints, mask, model};
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/own");
@@ -64,6 +64,43 @@ fn what_is_drawn_reads_random_numbers_up_to_its_own() {
     }
 }
 
+/// The smaller image holds pixels: bounds are those of the image, so that nothing overflows.
+#[test]
+fn a_smaller_image_has_the_range_of_the_image() {
+    let mut net = Net::empty();
+    net.graph.input.push(info("image", DataType::Float, &[-1, 1, 4, 4]));
+    let small = net.slice("image", 2, 0, 4, 2);
+    let small = net.slice(&small, 3, 0, 4, 2);
+    let first = mask([2, 1, 3], 1, false);
+    let logits = net.conv(&small, [2, 1, 3], &first);
+    // Upsampled; a weight of two would carry the largest float beyond it.
+    let rows = net.floats(&[4, 2], &[2.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0]);
+    let columns = net.floats(&[2, 4], &[2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0]);
+    let up = net.node("MatMul", &[&rows, &small], &[]);
+    let up = net.node("MatMul", &[&up, &columns], &[]);
+    let whole = net.conv("image", [2, 1, 3], &first);
+    let whole = net.node("Add", &[&whole, &up], &[]);
+    for (value, name) in [(logits, "small.logits"), (whole, "logits")] {
+        let node = NodeProto {
+            name: Some(name.into()),
+            op_type: Some("Relu".into()),
+            input: vec![value],
+            output: vec![name.into()],
+            ..NodeProto::default()
+        };
+        net.graph.node.push(node);
+        net.output(name, &[]);
+    }
+    let mut proto = model(net.graph, 18);
+    proto.metadata_props.push(entry("pixelrnn.graph", "forward"));
+    let r = check_bytes(&proto.encode_to_vec(), &Options::default()).expect("runs");
+    assert_eq!((r.verdict, r.parts.len()), (Verdict::Causal, 2), "{:?}", r.conditions);
+}
+
+fn entry(key: &str, value: &str) -> StringStringEntryProto {
+    StringStringEntryProto { key: Some(key.into()), value: Some(value.into()) }
+}
+
 fn sampler(build: impl Fn(&mut Net) -> String) -> Result<Report, CheckError> {
     let mut net = Net::empty();
     net.graph.input.push(info("uniform", DataType::Float, &[-1, 3, 3, 1]));
@@ -76,10 +113,7 @@ fn sampler(build: impl Fn(&mut Net) -> String) -> Result<Report, CheckError> {
         }
     }
     graph.output[0].name = Some("image".into());
-    proto.metadata_props.push(StringStringEntryProto {
-        key: Some("pixelrnn.graph".into()),
-        value: Some("sample".into()),
-    });
+    proto.metadata_props.push(entry("pixelrnn.graph", "sample"));
     check_bytes(&proto.encode_to_vec(), &Options::default())
 }
 
