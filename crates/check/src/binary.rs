@@ -131,11 +131,11 @@ fn min(e: Elem, a: Value, b: Value) -> (Value, Reads) {
 
 fn divide(e: Elem, a: Value, b: Value) -> (Value, Reads) {
     let v = div(e, a, b);
-    (v, if e.is_float() && b.contains(0.0) { Reads::All } else { Reads::Both })
+    (v, if b.is_sure(e) { Reads::Both } else { Reads::All })
 }
 
 fn power(e: Elem, a: Value, b: Value) -> (Value, Reads) {
-    let inverse = e.is_float() && b.lo < 0.0 && a.contains(0.0);
+    let inverse = b.lo < 0.0 && !a.is_sure(e);
     (pow(e, a, b), if inverse { Reads::All } else { Reads::Both })
 }
 

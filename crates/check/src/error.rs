@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::own::Kind;
 use crate::text::{listed, shown};
 
 /// Why a model could not be analyzed. Names from the file are escaped when this is printed.
@@ -46,6 +47,9 @@ pub enum CheckError {
         `--output-layout`", shown(.output),
         .layouts.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(" or "))]
     Ambiguous { output: String, shape: Vec<usize>, layouts: Vec<String> },
+    /// A file of this project that holds no image and its logits.
+    #[error("{}", holds(*.0))]
+    Holds(Kind),
     /// Operators that this analysis does not know.
     #[error("unsupported operators: {}", .nodes.iter().map(Unsupported::to_string)
         .collect::<Vec<_>>().join("; "))]
@@ -146,6 +150,23 @@ impl std::fmt::Display for Resource {
             ),
         }
     }
+}
+
+fn holds(kind: Kind) -> String {
+    let what = match kind {
+        Kind::Update => "holds the update of an optimizer, which reads no image",
+        Kind::Step => "holds one pixel of a sampler, without the loop around it",
+        Kind::Row => "holds what a sampler does once for each row, without the loop around it",
+        _ => "holds logits that cannot be told apart; name one with `--output`",
+    };
+    let instead = match kind {
+        Kind::Step | Kind::Row => "`sample` or `forward`",
+        _ => "`forward`",
+    };
+    format!(
+        "cannot tell: by its metadata (`pixelrnn.graph = {kind}`) the file {what}; check the file \
+         that `pixelrnn export --graph` writes for {instead}"
+    )
 }
 
 fn no_input(wanted: &Option<String>, inputs: &[String]) -> String {

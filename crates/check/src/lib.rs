@@ -53,10 +53,12 @@ mod layout;
 mod literal;
 mod machine;
 mod model;
+mod names;
 mod norms;
 mod ops;
 mod options;
 mod orders;
+mod own;
 mod report;
 mod sets;
 mod store;
@@ -73,14 +75,15 @@ pub use error::{CheckError, Problem, Resource, Unsupported};
 pub use layout::{Layout, LayoutError};
 pub use ops::{Exactness, OperatorRow, TABLE};
 pub use options::{Options, Order, OrderError};
-pub use report::{InputRole, Leak, Position, Report, Role, Uncertain, Verdict};
+pub use own::{Holds, Kind};
+pub use report::{InputRole, Leak, Part, Position, Report, Role, Uncertain, Verdict};
 pub use text::shown;
 pub use trace::{Hop, Unseen, condense, explain, trace};
 
 use budget::Budget;
 use layout::Size;
-use machine::Machine;
 use model::{Model, Task, output_sets};
+use own::Question;
 use sets::Sets;
 use store::{Assume, Noticed, Store};
 
@@ -112,11 +115,34 @@ pub fn load(path: &Path, options: &Options) -> Result<(Vec<u8>, Options), CheckE
 /// image and its logits, or a model beyond the limits.
 pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError> {
     let model = Model::decode(bytes)?;
-    let task = model.task(options)?;
+    let mut reports: Vec<Report> = Vec::new();
+    for question in own::questions(&model, options)? {
+        reports.push(ask(&model, &question)?);
+    }
+    let parts: Vec<Part> = reports.iter().map(Report::part).collect();
+    // The last one is about the whole image; what keeps the answer from being yes comes first.
+    let worst = |r: &Report| match r.verdict {
+        Verdict::Causal => 0,
+        Verdict::Conditional => 1,
+        Verdict::Uncertain => 2,
+        Verdict::Leaks => 3,
+    };
+    let mut report = reports.into_iter().max_by_key(worst).ok_or(CheckError::NoGraph)?;
+    if parts.len() > 1 {
+        report.parts = parts;
+    }
+    Ok(report)
+}
+
+/// The answer to one question.
+fn ask(model: &Model, question: &Question) -> Result<Report, CheckError> {
+    let task = model.task(question)?;
+    let options = &question.options;
+    let run = |assume: Assume, budget: &Budget| run(&task, question, budget, assume);
     let budget = Budget::new(options.memory, options.time);
     // Weights that are not known have no bounds: whatever they are, values are to stay finite.
     let given = Assume { finite: task.weights_are_inputs(), ..Assume::NOTHING };
-    let (mut report, noticed) = run(&task, options, &budget, given)?;
+    let (mut report, noticed) = run(given, &budget)?;
     for next in [Assume { finite: true, ..given }, Assume { finite: true, masks: true, ..given }] {
         let helps = (next.finite && !given.finite && noticed.infinite && !next.masks)
             || (next.masks && noticed.masks);
@@ -126,7 +152,7 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
         if !helps {
             continue;
         }
-        let (other, _) = run(&task, options, &budget, next)?;
+        let (other, _) = run(next, &budget)?;
         if other.leaking_outputs < report.leaking_outputs {
             report = other;
         }
@@ -141,28 +167,30 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
     }
     if report.verdict == Verdict::Leaks && !report.uncertain.is_empty() {
         let clear = Assume { clear: true, ..report.granted };
-        let (least, _) = run(&task, options, &budget, clear)?;
+        let (least, _) = run(clear, &budget)?;
         if least.leaking_outputs == 0 {
             report.verdict = Verdict::Uncertain;
         }
     }
-    if report.verdict == Verdict::Leaks {
+    if report.verdict == Verdict::Leaks && !question.own_place {
         report.hint = orders::hint(&report);
     }
+    report.holds = model.holds.clone();
     Ok(report)
 }
 
 /// One run, with what is assumed.
 fn run(
     task: &Task,
-    options: &Options,
+    question: &Question,
     budget: &Budget,
     assume: Assume,
 ) -> Result<(Report, Noticed), CheckError> {
+    let options = &question.options;
     let Size { colours, height, width } = task.size;
     let bits = colours * height * width;
     let store = Store::new(bits, budget.again(), assume);
-    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let mut machine = task.machine(store, options);
     let image = task.image(&mut machine.store, |store, bit| store.sets.single(bit))?;
     let (scope, output, parameters) = task.run(&mut machine, image, false)?;
     let (output_layout, place) = task.output_place(&output, options)?;
@@ -186,6 +214,9 @@ fn run(
         whole_pixels: place.whole,
         order,
         range: options.bounds(),
+        holds: None,
+        own_place: question.own_place,
+        parts: Vec::new(),
         input: task.input.to_string(),
         output: task.output.to_string(),
         output_layout,
@@ -203,6 +234,7 @@ fn run(
         sets,
         ids,
         granted: assume,
+        question: question.clone(),
     };
     report.judge();
     Ok((report, store.noticed))

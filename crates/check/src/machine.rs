@@ -53,13 +53,14 @@ pub(crate) struct Plan<'m> {
 }
 
 impl<'m> Plan<'m> {
-    /// What the given results need.
-    pub fn new(graph: &'m GraphProto, results: &[&'m str]) -> Plan<'m> {
+    /// What results need; nothing behind values that are given.
+    pub fn new(graph: &'m GraphProto, results: &[&'m str], given: &[&str]) -> Plan<'m> {
         let mut last: HashMap<&str, usize> = HashMap::new();
         let mut needed: HashMap<&str, ()> = results.iter().map(|&r| (r, ())).collect();
         let mut nodes = Vec::new();
         for node in graph.node.iter().rev() {
-            if node.output.iter().any(|o| !o.is_empty() && needed.contains_key(o.as_str())) {
+            let wanted = |o: &str| !o.is_empty() && needed.contains_key(o) && !given.contains(&o);
+            if node.output.iter().any(|o| wanted(o)) {
                 needed.extend(reads(node).into_iter().map(|name| (name, ())));
                 nodes.push(node);
             }
@@ -254,7 +255,7 @@ impl<'m> Body<'m> {
     /// A constant cannot be read.
     pub fn new(machine: &mut Machine, graph: &'m GraphProto) -> Result<Body<'m>, CheckError> {
         let results: Vec<&str> = graph.output.iter().map(|o| o.name()).collect();
-        let plan = Plan::new(graph, &results);
+        let plan = Plan::new(graph, &results, &[]);
         let constants = machine.constants(graph, &plan, &results)?;
         Ok(Body { graph, results, plan, constants })
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
 use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
-use pixelrnn_onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
+use pixelrnn_onnx::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use prost::Message;
 
 use crate::elem::Elem;
@@ -17,6 +17,7 @@ use crate::literal;
 use crate::machine::{Machine, Plan, Scope};
 use crate::ops;
 use crate::options::{Options, Order};
+use crate::own::{Holds, Kind, Question};
 use crate::report::{InputRole, Role};
 use crate::sets::EMPTY;
 use crate::store::{El, Store};
@@ -26,8 +27,10 @@ use crate::value::Value;
 
 /// A decoded model without functions.
 pub(crate) struct Model {
-    graph: GraphProto,
+    pub graph: GraphProto,
     opset: i64,
+    /// What it holds, if this project wrote it.
+    pub holds: Option<Holds>,
 }
 
 /// What is asked of a model.
@@ -43,6 +46,10 @@ pub(crate) struct Task<'m> {
     pub input_place: Placement,
     /// Inputs beside the image.
     others: Vec<&'m ValueInfoProto>,
+    /// Those of them that are smaller images, inner values that are given.
+    smaller: Vec<&'m str>,
+    /// Whether this project wrote the file, so that the layout of logits is known.
+    exported: bool,
     pub order: Option<Order>,
     range: (f64, f64),
     /// All inputs, and what they are.
@@ -74,48 +81,64 @@ impl Model {
     /// # Errors
     /// No model, no graph, no certain meaning, or functions without end.
     pub fn decode(bytes: &[u8]) -> Result<Model, CheckError> {
-        let mut proto = ModelProto::decode(bytes).map_err(|e| CheckError::Decode(e.to_string()))?;
+        let mut proto = ModelProto::decode(bytes).map_err(|e| {
+            CheckError::Decode(other_format(bytes).map_or(e.to_string(), Into::into))
+        })?;
         if proto.graph.is_none() {
             return Err(CheckError::NoGraph);
         }
         let opset = valid::opset(&proto)?;
         let mut graph = proto.graph.take().ok_or(CheckError::NoGraph)?;
         inline::inline(&mut graph, &proto.functions)?;
-        Ok(Model { graph, opset })
+        Ok(Model { graph, opset, holds: Holds::read(&proto.metadata_props) })
     }
 
     /// Finds input and output and plans the run.
     ///
     /// # Errors
     /// What the options ask for does not exist, or an operator is not known.
-    pub fn task(&self, options: &Options) -> Result<Task<'_>, CheckError> {
-        let graph = &self.graph;
+    pub fn task<'m>(&'m self, question: &'m Question) -> Result<Task<'m>, CheckError> {
+        self.task_for(question, &[])
+    }
+
+    /// The same, with more values to compute.
+    ///
+    /// # Errors
+    /// What the options ask for does not exist, or an operator is not known.
+    pub fn task_for<'m>(
+        &'m self,
+        question: &'m Question,
+        more: &[&'m str],
+    ) -> Result<Task<'m>, CheckError> {
+        let (graph, options) = (&self.graph, &question.options);
         let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
-        let free: Vec<&ValueInfoProto> =
-            graph.input.iter().filter(|i| !constant.contains(i.name())).collect();
+        let inputs = graph.input.iter().filter(|i| !constant.contains(i.name()));
+        let free: Vec<&ValueInfoProto> = inputs.chain(&question.given).collect();
         let image = image_input(&free, options)?;
         let (ty, input_shape, size, input_place) = image_shape(image, options)?;
         let elem = Elem::from_proto(ty.elem_type()).ok_or_else(|| CheckError::NoInput {
             wanted: options.input.clone(),
             inputs: free.iter().map(|i| i.name().to_string()).collect(),
         })?;
-        let names = || graph.output.iter().map(|o| o.name().to_string()).collect();
-        let wanted = |o: &&ValueInfoProto| match &options.output {
-            Some(name) => o.name() == name,
-            None => true,
-        };
-        let output = graph.output.iter().find(wanted).ok_or_else(|| CheckError::NoOutput {
-            wanted: options.output.clone(),
-            outputs: names(),
-        })?;
-        let plan = Plan::new(graph, &[output.name()]);
+        let output = output(graph, options)?;
+        let results = [&[output], more].concat();
+        let given: Vec<&str> = question.given.iter().map(|i| i.name()).collect();
+        let plan = Plan::new(graph, &results, &given);
+        if given.contains(&image.name()) && reads_image(&plan) {
+            return Err(CheckError::Holds(self.holds.as_ref().map_or(Kind::Forward, |h| h.kind)));
+        }
         let nodes = ops::unsupported(plan.nodes.iter().copied());
         if !nodes.is_empty() {
             return Err(CheckError::Unsupported { nodes });
         }
         let others: Vec<&ValueInfoProto> =
             free.iter().copied().filter(|i| i.name() != image.name()).collect();
-        let roles = free.iter().map(|i| role(i, image.name(), &plan)).collect();
+        let mut roles: Vec<InputRole> = free.iter().map(|i| role(i, image.name(), &plan)).collect();
+        for role in roles.iter_mut().filter(|r| given.contains(&r.name.as_str())) {
+            if role.role == Role::Weights {
+                role.role = Role::Condition;
+            }
+        }
         Ok(Task {
             graph,
             opset: self.opset,
@@ -123,15 +146,63 @@ impl Model {
             input: image.name(),
             elem,
             input_shape,
-            output: output.name(),
+            output,
             size,
             input_place,
             others,
+            smaller: given,
+            exported: self.holds.is_some(),
             order: options.order,
             range: options.bounds(),
             roles,
         })
     }
+}
+
+/// What bytes are that are not an ONNX model, if they are of a format that is taken for one.
+fn other_format(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |head: &[u8]| bytes.starts_with(head);
+    if bytes.get(8) == Some(&b'{') && bytes.get(5..8) == Some(&[0; 3]) {
+        return Some("a safetensors file, which holds weights without a graph; export the model");
+    }
+    if starts(b"PK\x03\x04") {
+        return Some(
+            "a zip archive, as `torch.save` writes; export the model with `torch.onnx.export`",
+        );
+    }
+    if starts(b"\x89HDF\r\n") {
+        return Some("an HDF5 file, as Keras writes; export the model as ONNX");
+    }
+    if starts(b"\x80") && bytes.get(1).is_some_and(|v| (2..=5).contains(v)) {
+        return Some("a Python pickle; export the model with `torch.onnx.export`");
+    }
+    let text = bytes.get(..64.min(bytes.len())).map(|h| String::from_utf8_lossy(h).to_lowercase());
+    let text = text.unwrap_or_default();
+    if text.starts_with("version https:") && text.contains("git-lfs") {
+        return Some("a Git LFS pointer; fetch the file itself with `git lfs pull`");
+    }
+    let page = text.trim_start().starts_with("<!doctype") || text.trim_start().starts_with("<html");
+    page.then_some("a web page; download the file itself")
+}
+
+/// The output that was asked for, which may be an inner value; by default the first.
+fn output<'m>(graph: &'m GraphProto, options: &Options) -> Result<&'m str, CheckError> {
+    let outer = graph.output.iter().map(|o| o.name());
+    let inner = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
+    let found = match &options.output {
+        Some(name) => outer.clone().chain(inner).find(|o| !o.is_empty() && o == name),
+        None => outer.clone().next(),
+    };
+    found.ok_or_else(|| CheckError::NoOutput {
+        wanted: options.output.clone(),
+        outputs: outer.map(str::to_string).collect(),
+    })
+}
+
+/// Whether the whole image is read, though only a smaller one should be.
+fn reads_image(plan: &Plan) -> bool {
+    let reads = |n: &&NodeProto| crate::machine::reads(n).contains(&"image");
+    plan.nodes.iter().filter(|n| !matches!(n.op_type(), "Shape" | "Size")).any(reads)
 }
 
 /// What an input is: the image, a condition, or weights.
@@ -274,7 +345,11 @@ fn stated(dim: &Dimension) -> Option<i64> {
 }
 
 /// An input that is not the image: unknown, and independent of it.
-fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, CheckError> {
+fn unknown(
+    store: &mut Store,
+    info: &ValueInfoProto,
+    range: Option<(f64, f64)>,
+) -> Result<Option<Tensor>, CheckError> {
     let Some(ty) = tensor_type(info) else { return Ok(None) };
     let Some(elem) = Elem::from_proto(ty.elem_type()) else { return Ok(None) };
     let dims: Option<Vec<i64>> = ty.shape.iter().flat_map(|s| &s.dim).map(extent).collect();
@@ -282,7 +357,8 @@ fn unknown(store: &mut Store, info: &ValueInfoProto) -> Result<Option<Tensor>, C
     let name = info.name().to_string();
     size(&shape)
         .map_err(|_| CheckError::Constant { name, reason: "is an input that is too large" })?;
-    let v = Value::finite_of(elem);
+    let bounds = range.map_or(Value::finite_of(elem), |(lo, hi)| Value::range(lo, hi));
+    let v = Value { signed: true, ..bounds };
     let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
     // Weights are read over and over: they are laid out once.
     let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
@@ -321,6 +397,7 @@ impl<'m> Task<'m> {
         let (lo, hi) = self.range;
         let v = Value::range(lo.max(self.elem.min()), hi.min(self.elem.max()));
         let v = if v.lo <= v.hi { v } else { Value::finite_of(self.elem) };
+        let v = Value { signed: true, ..v };
         let opaque = store.cell(El::new(EMPTY, v));
         let mut cells = vec![opaque; n];
         for y in 0..height {
@@ -355,7 +432,9 @@ impl<'m> Task<'m> {
         let mut parameters: usize = counts.sum();
         scope.values = constants;
         for info in &self.others {
-            if let Some(t) = unknown(&mut machine.store, info)? {
+            // Pixels of the image, though not those that are asked about.
+            let range = self.smaller.contains(&info.name()).then_some(self.range);
+            if let Some(t) = unknown(&mut machine.store, info, range)? {
                 parameters += t.len();
                 scope.values.insert(info.name(), t.into());
             }
@@ -373,6 +452,11 @@ impl<'m> Task<'m> {
             problem: p,
         })?;
         Ok((scope, output, parameters))
+    }
+
+    /// A machine to run this on.
+    pub fn machine(&self, store: Store, options: &Options) -> Machine {
+        Machine::new(store, self.opset, options.folder.clone())
     }
 
     /// How the output is laid out.
@@ -393,6 +477,10 @@ impl<'m> Task<'m> {
             }
             None => readings(pixels, self.size, options.levels, self.order == Some(Order::Pixel)),
         };
+        if found.len() > 1 && self.exported {
+            let usual = |l: &Layout| matches!(l.to_string().as_str(), "clhw" | "(cl)hw");
+            found.retain(|(layout, _)| usual(layout));
+        }
         if found.len() > 1 {
             let layouts = found.iter().map(|(l, _)| l.to_string()).collect();
             return Err(CheckError::Ambiguous { output: name, shape, layouts });

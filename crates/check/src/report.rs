@@ -2,6 +2,7 @@
 
 use crate::layout::Layout;
 use crate::options::Order;
+use crate::own::{Holds, Question};
 use crate::sets::Sets;
 use crate::store::Granted;
 use crate::text::shown;
@@ -25,6 +26,17 @@ pub enum Verdict {
     Uncertain,
     /// An output reads what it must not.
     Leaks,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Verdict::Causal => "causal",
+            Verdict::Conditional => "conditional",
+            Verdict::Uncertain => "uncertain",
+            Verdict::Leaks => "leaks",
+        })
+    }
 }
 
 /// What an input of the graph is taken for.
@@ -70,6 +82,18 @@ pub struct Leak {
     pub input: Position,
 }
 
+/// One of several things that were asked of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub input: String,
+    pub output: String,
+    /// Height and width.
+    pub size: [usize; 2],
+    pub verdict: Verdict,
+    pub leaking_outputs: usize,
+    pub outputs: usize,
+}
+
 /// What the outputs of a model depend on, and whether they may.
 pub struct Report {
     pub verdict: Verdict,
@@ -83,6 +107,13 @@ pub struct Report {
     pub order: Order,
     /// The image's least and largest value.
     pub range: (f64, f64),
+    /// What the metadata say of a file that this project wrote.
+    pub holds: Option<Holds>,
+    /// Whether an output may read the value at its own place: a drawn value reads the random number
+    /// that it is drawn with.
+    pub own_place: bool,
+    /// All that was asked of a file of which more than one thing was; this report is one of them.
+    pub parts: Vec<Part>,
     /// The input that is the image.
     pub input: String,
     /// The output that holds the logits, and how it is laid out.
@@ -109,6 +140,7 @@ pub struct Report {
     /// For each output its set.
     pub(crate) ids: Vec<u32>,
     pub(crate) granted: crate::store::Assume,
+    pub(crate) question: Question,
 }
 
 impl std::fmt::Debug for Report {
@@ -166,12 +198,25 @@ impl Report {
         }
     }
 
-    /// How many values an output may read: all with smaller numbers.
+    /// How many values an output may read: all with smaller numbers, and in a sampler its own.
     pub fn limit(&self, output: usize) -> usize {
+        let (n, own) = (self.colours, usize::from(self.own_place));
         match (self.whole_pixels, self.order) {
-            (true, _) => output * self.colours,
-            (false, Order::Pixel) => output / self.colours * self.colours,
-            _ => output,
+            (true, _) => (output + own) * n,
+            (false, Order::Pixel) => (output / n + own) * n,
+            _ => output + own,
+        }
+    }
+
+    /// This report as one of several.
+    pub(crate) fn part(&self) -> Part {
+        Part {
+            input: self.input.clone(),
+            output: self.output.clone(),
+            size: [self.height, self.width],
+            verdict: self.verdict,
+            leaking_outputs: self.leaking_outputs,
+            outputs: self.outputs(),
         }
     }
 
@@ -244,7 +289,16 @@ pub(crate) fn conditions(granted: &[Granted]) -> Vec<String> {
             shown(node)
         ),
     };
-    granted.iter().map(text).collect()
+    // Scores that stay within bounds stay above them.
+    let implied = |g: &Granted| {
+        match g {
+        Granted::Above { node, bound } => granted.iter().any(|other| {
+            matches!(other, Granted::Within { node: n, spread } if n == node && -spread / 2.0 >= *bound)
+        }),
+        _ => false,
+    }
+    };
+    granted.iter().filter(|g| !implied(g)).map(text).collect()
 }
 
 fn number(x: f64) -> String {

@@ -108,7 +108,7 @@ pub(crate) struct Store {
     /// Operators that were not modeled, with the first node of each.
     pub uncertain: Vec<(String, String)>,
     values: Vec<Value>,
-    value_index: FastMap<(u64, u64, bool, u64), u32>,
+    value_index: FastMap<(u64, u64, u8, u64), u32>,
     counter: u64,
 }
 
@@ -173,7 +173,8 @@ impl Store {
     }
 
     pub fn value_id(&mut self, v: Value) -> u32 {
-        let key = (v.lo.to_bits(), v.hi.to_bits(), v.nan, v.mask.to_bits());
+        let flags = u8::from(v.nan) | u8::from(v.signed) << 1;
+        let key = (v.lo.to_bits(), v.hi.to_bits(), flags, v.mask.to_bits());
         if let Some(&id) = self.value_index.get(&key) {
             return id;
         }

@@ -16,6 +16,7 @@ use crate::item::Item;
 use crate::layout::Size;
 use crate::machine::{Machine, Scope, label, reads};
 use crate::model::{Model, Task};
+use crate::names;
 use crate::ops;
 use crate::options::Options;
 use crate::report::{Position, Report};
@@ -37,6 +38,11 @@ pub struct Hop {
     pub op_type: String,
     /// The node's doc string: in files of this project, where in the user's text it comes from.
     pub doc: String,
+    /// The module of a `torch.nn.Module` that the node belongs to, `body.0.conv` for example, if the
+    /// exporter says so.
+    pub module: String,
+    /// File and line of the Python code, `model.py:12`, if the exporter says so.
+    pub source: String,
     /// The result of the node that is on the way, and which element of it.
     pub value: String,
     pub element: Vec<usize>,
@@ -49,9 +55,13 @@ pub struct Hop {
 impl std::fmt::Display for Hop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} `{}` {:?}", shown(&self.op_type), shown(&self.node), self.element)?;
-        match self.doc.lines().next().unwrap_or("") {
-            "" => Ok(()),
-            doc => write!(f, ", {}", shown(doc)),
+        if !self.module.is_empty() {
+            write!(f, " in `{}`", shown(&self.module))?;
+        }
+        let place = [self.source.as_str(), self.doc.lines().next().unwrap_or("")];
+        match place.iter().find(|p| !p.is_empty()) {
+            None => Ok(()),
+            Some(place) => write!(f, ", {}", shown(place)),
         }
     }
 }
@@ -82,7 +92,7 @@ fn mark<'t, 'm>(
     }
     let budget = Budget::new(options.memory, options.time);
     let store = Store::new(1, budget.clone(), assume);
-    let mut machine = Machine::new(store, task.opset, options.folder.clone());
+    let mut machine = task.machine(store, options);
     let marked = task.bit([input.colour, input.row, input.column]);
     let one = machine.store.sets.single(0);
     let image = task.image(&mut machine.store, |_, bit| if bit == marked { one } else { EMPTY })?;
@@ -127,7 +137,8 @@ pub fn trace(
     input: Position,
 ) -> Result<Vec<Hop>, CheckError> {
     let model = Model::decode(bytes)?;
-    let task = model.task(options)?;
+    let task = model.task(&report.question)?;
+    let options = &Options { folder: options.folder.clone(), ..report.question.options.clone() };
     mark(&task, options, report.granted, output, input)?.way(options, report.granted)
 }
 
@@ -153,7 +164,8 @@ pub fn explain(
     input: Position,
 ) -> Result<Unseen, CheckError> {
     let model = Model::decode(bytes)?;
-    let task = model.task(options)?;
+    let task = model.task(&report.question)?;
+    let options = &Options { folder: options.folder.clone(), ..report.question.options.clone() };
     let alive = Assume { alive: true, ..report.granted };
     let connected = mark(&task, options, alive, output, input)?;
     if connected.start.is_none() {
@@ -211,6 +223,8 @@ impl<'m> Walk<'_, 'm> {
                 node: label(node),
                 op_type: node.op_type().to_string(),
                 doc: node.doc_string().to_string(),
+                module: names::module(node),
+                source: names::source(node),
                 value: value.to_string(),
                 element: coordinates(element, &self.kept(value)),
                 shape,

@@ -18,17 +18,21 @@ pub(crate) struct Value {
     /// A large negative number that was added to it, and is meant as minus infinity; zero if none
     /// was. Followed only when masks are assumed to work.
     pub mask: f64,
+    /// Whether the sign of a zero, too, depends on nothing but the element's set. A zero that has
+    /// absorbed a number may have its sign.
+    pub signed: bool,
 }
 
 impl Value {
-    pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false, mask: 0.0 };
+    pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false, mask: 0.0, signed: false };
     /// Any number, NaN included.
-    pub const ANY: Value = Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0 };
+    pub const ANY: Value =
+        Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0, signed: false };
     /// A truth value that is not known.
-    pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false, mask: 0.0 };
+    pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false, mask: 0.0, signed: false };
 
     pub fn new(lo: f64, hi: f64, nan: bool) -> Value {
-        Value { lo, hi, nan, mask: 0.0 }
+        Value { lo, hi, nan, mask: 0.0, signed: false }
     }
 
     /// A known number. The sign of a zero is not kept.
@@ -82,7 +86,13 @@ impl Value {
 
     /// What either can be.
     pub fn hull(self, other: Value) -> Value {
-        Value::new(self.lo.min(other.lo), self.hi.max(other.hi), self.nan || other.nan)
+        let v = Value::new(self.lo.min(other.lo), self.hi.max(other.hi), self.nan || other.nan);
+        Value { signed: self.signed && other.signed, ..v }
+    }
+
+    /// Whether it is a function of the element's set, the sign of a zero included.
+    pub fn is_sure(self, elem: Elem) -> bool {
+        !elem.is_float() || self.signed || !self.contains(0.0)
     }
 
     /// The largest absolute value.

@@ -26,8 +26,12 @@ mod layouts;
 mod operators;
 #[path = "all/oracle.rs"]
 mod oracle;
+#[path = "all/own.rs"]
+mod own;
 #[path = "all/patterns.rs"]
 mod patterns;
+#[path = "all/pytorch.rs"]
+mod pytorch;
 #[path = "all/random.rs"]
 mod random;
 #[path = "all/runtime.rs"]

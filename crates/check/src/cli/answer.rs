@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::FileArguments;
 use crate::{
-    CheckError, Hop, Options, Position, Report, Role, Unseen, Verdict, check_bytes, condense,
-    explain, load, shown, trace,
+    CheckError, Holds, Hop, Kind, Options, Part, Position, Report, Role, Unseen, Verdict,
+    check_bytes, condense, explain, load, shown, trace,
 };
 
 /// Hops of a path that are shown.
@@ -100,6 +100,9 @@ impl Answer {
         let mut line = |name: &str, value: String| {
             text.push_str(&format!("  {name:<12}{value}\n"));
         };
+        if let Some(holds) = &r.holds {
+            line("holds", held(holds));
+        }
         line(
             "images",
             match r.colours {
@@ -122,13 +125,22 @@ impl Answer {
         line(
             "leaks",
             match (r.leaking_outputs, r.verdict) {
+                (0, _) if r.own_place => {
+                    format!("none: {all}, each reads values up to its own place")
+                }
                 (0, _) => format!("none: {all}, each reads earlier values only"),
+                (n, _) if r.own_place => {
+                    format!("{} of {all} read values after their own place", grouped(n))
+                }
                 (n, Verdict::Uncertain) => {
                     format!("{} of {all} may read what they are to predict", grouped(n))
                 }
                 (n, _) => format!("{} of {all} read what they are to predict", grouped(n)),
             },
         );
+        for part in &r.parts {
+            line("asked", asked(part));
+        }
         for condition in r.conditions.iter().filter(|_| r.verdict != Verdict::Causal) {
             line("if", condition.clone());
         }
@@ -177,6 +189,7 @@ impl Answer {
             .iter()
             .map(|i| json!({ "name": shown(&i.name), "role": i.role.to_string() }))
             .collect();
+        let parts: Vec<Value> = r.parts.iter().map(part).collect();
         json!({
             "causal": self.yes,
             "outputs": r.outputs(),
@@ -184,17 +197,15 @@ impl Answer {
             "witness": witness,
             "blind_share": r.blind_share,
             "parameters": r.parameters,
-            "verdict": match r.verdict {
-                Verdict::Causal => "causal",
-                Verdict::Conditional => "conditional",
-                Verdict::Uncertain => "uncertain",
-                Verdict::Leaks => "leaks",
-            },
+            "verdict": r.verdict.to_string(),
             "uncertain": uncertain,
             "conditions": r.conditions,
             "inputs": inputs,
             "range": [r.range.0, r.range.1],
             "order": r.order.to_string(),
+            "holds": r.holds.as_ref().map(|h| h.kind.to_string()),
+            "own_place": r.own_place,
+            "parts": parts,
             "hint": r.hint,
         })
     }
@@ -242,6 +253,42 @@ impl Answer {
             false => format!("output {at} does not see: {}{rest}", named.join(", ")),
         }
     }
+}
+
+/// What a file of this project holds, and what was asked of it.
+fn held(holds: &Holds) -> String {
+    let model = shown(&holds.model);
+    match holds.kind {
+        Kind::Sample => {
+            format!("a sampler of {model}; a pixel may read random numbers up to its own")
+        }
+        Kind::Forward => format!("the logits of {model}"),
+        kind => format!("a loss of {model} ({kind}); checked are the logits inside it"),
+    }
+}
+
+fn part(part: &Part) -> Value {
+    json!({
+        "input": shown(&part.input),
+        "output": shown(&part.output),
+        "size": part.size,
+        "verdict": part.verdict.to_string(),
+        "leaking_outputs": part.leaking_outputs,
+        "outputs": part.outputs,
+    })
+}
+
+/// One of several questions, and its answer.
+fn asked(part: &Part) -> String {
+    let [height, width] = part.size;
+    let found = match (part.verdict, part.leaking_outputs) {
+        (Verdict::Causal, _) => "causal".to_string(),
+        (Verdict::Conditional, _) => "causal only under conditions".to_string(),
+        (Verdict::Uncertain, n) => format!("cannot tell, {n} of {} outputs", part.outputs),
+        (Verdict::Leaks, n) => format!("leaks, {n} of {} outputs", part.outputs),
+    };
+    let (output, input) = (shown(&part.output), shown(&part.input));
+    format!("{output} of {input}, {height} x {width}: {found}")
 }
 
 /// A number with commas.

@@ -82,6 +82,7 @@ pub(super) fn attention(call: &mut Call) -> Results {
     }
     let weights = softmax::last(call.store(), &scores)?;
     let mut y = multiply(call.machine, &weights, &v, elem)?;
+    let mode = call.int("qk_matmul_output_mode", 0);
     let store = call.store();
     if flat {
         let [batch, heads, length, size] = y.shape[..] else {
@@ -90,8 +91,18 @@ pub(super) fn attention(call: &mut Call) -> Results {
         y = y.transposed(store, &[0, 2, 1, 3])?;
         y = y.reshaped(store, vec![batch, length, heads * size])?;
     }
-    // The fourth result is one of several stages: their union is that of the scores.
-    Ok(vec![y.into(), present_k.into(), present_v.into(), raw.into()])
+    // The fourth result is one of several stages, in an order that versions differ in.
+    let open = |_: Value| Value::ANY;
+    let stage = match mode {
+        3 => weights,
+        0 => raw,
+        _ => {
+            let later = map(store, &scores, elem, &open)?;
+            apply(store, "Add", &raw, &later)?
+        }
+    };
+    let stage = map(store, &stage, elem, &open)?;
+    Ok(vec![y.into(), present_k.into(), present_v.into(), stage.into()])
 }
 
 /// Minus infinity above the diagonal.

@@ -7,10 +7,11 @@ use crate::elem::Elem;
 use crate::error::{Fail, Problem};
 use crate::item::Item;
 use crate::literal::extents;
-use crate::machine::{Body, tensors};
+use crate::machine::{Body, Scope, tensors};
 use crate::model::extent;
 use crate::store::{El, Store};
 use crate::tensor::{Tensor, axis, size};
+use crate::value::Value;
 
 /// With a known condition one branch runs; otherwise both, and each result reads the condition.
 pub(super) fn branch(call: &mut Call) -> Results {
@@ -25,22 +26,9 @@ pub(super) fn branch(call: &mut Call) -> Results {
     let (yes, no) = (Body::new(call.machine, yes)?, Body::new(call.machine, no)?);
     let left = call.machine.body(&yes, [], scope)?;
     let right = call.machine.body(&no, [], scope)?;
-    let store = call.store();
-    let mut results = Vec::with_capacity(left.len());
-    for (a, b) in tensors(left)?.iter().zip(&tensors(right)?) {
-        if a.shape != b.shape {
-            return Err(Problem::Extents(a.shape.clone(), b.shape.clone()).into());
-        }
-        let (a, b) = (a.dense(store)?, b.dense(store)?);
-        let mut cells = Vec::with_capacity(a.len());
-        for i in 0..a.len() {
-            let (x, y) = (a.el(store, i), b.el(store, i));
-            let set = store.join(&[condition, x, y]);
-            cells.push(store.cell(El::new(set, x.v.hull(y.v))));
-        }
-        results.push(Tensor::cells(store, a.elem, a.shape.clone(), cells).into());
-    }
-    Ok(results)
+    let (left, right) = (tensors(left)?, tensors(right)?);
+    let results = either(call.store(), &[condition], &left, &right)?;
+    Ok(results.into_iter().map(Item::Tensor).collect())
 }
 
 /// Results of all steps, one behind the other on a new axis.
@@ -80,40 +68,116 @@ fn nothing(store: &mut Store, body: &Body, result: usize) -> Result<Tensor, Prob
     Ok(Tensor::known(store, elem, shape, Vec::new()))
 }
 
-/// Whether a loop goes on. A condition that is not known is an error: how many steps there are
-/// would depend on the image.
-fn goes_on(store: &Store, condition: Option<&Tensor>) -> Result<bool, Problem> {
-    match condition.map(|c| truth_of(c.el(store, 0).v)) {
-        None | Some(Some(true)) => Ok(true),
-        Some(Some(false)) => Ok(false),
-        Some(None) => Err(Problem::Form(
-            "ends when a value that is not constant says so; export it with a fixed number of steps",
-        )),
+/// Steps after which a loop whose end is not known is taken to read everything.
+const UNROLLED: f64 = 4096.0;
+
+/// What a loop may have ended with, where values that are not known say when.
+#[derive(Default)]
+struct Ends {
+    states: Option<Vec<Tensor>>,
+    conditions: Vec<El>,
+}
+
+impl Ends {
+    /// The loop may end here, with these states.
+    fn add(&mut self, store: &mut Store, condition: El, states: &[Item]) -> Result<(), Problem> {
+        let states = tensors(states.to_vec())?;
+        let states = match self.states.take() {
+            None => states,
+            Some(before) => either(store, &[], &before, &states)?,
+        };
+        self.states = Some(states);
+        self.conditions.push(condition);
+        Ok(())
+    }
+
+    /// What the loop ends with, given the states after the last step.
+    fn close(self, store: &mut Store, last: Vec<Item>) -> Result<Vec<Item>, Problem> {
+        let Some(states) = self.states else { return Ok(last) };
+        let joined = either(store, &self.conditions, &states, &tensors(last)?)?;
+        Ok(joined.into_iter().map(Item::Tensor).collect())
     }
 }
+
+/// Element by element one of two tensors, as conditions say.
+fn either(
+    store: &mut Store,
+    conditions: &[El],
+    a: &[Tensor],
+    b: &[Tensor],
+) -> Result<Vec<Tensor>, Problem> {
+    let mut results = Vec::with_capacity(a.len());
+    for (a, b) in a.iter().zip(b) {
+        if a.shape != b.shape {
+            return Err(Problem::Extents(a.shape.clone(), b.shape.clone()));
+        }
+        let (a, b) = (a.dense(store)?, b.dense(store)?);
+        store.spend(a.len())?;
+        let mut cells = Vec::with_capacity(a.len());
+        for i in 0..a.len() {
+            let (x, y) = (a.el(store, i), b.el(store, i));
+            let set = store.join(&[conditions, &[x, y]].concat());
+            cells.push(store.cell(El::new(set, x.v.hull(y.v))));
+        }
+        results.push(Tensor::cells(store, a.elem, a.shape.clone(), cells));
+    }
+    Ok(results)
+}
+
+/// A loop that may go on for as long as values say: its states read everything.
+fn endless(call: &mut Call, states: usize, stacks: usize) -> Results {
+    if stacks > 0 {
+        return Err(Problem::Form(STACKED).into());
+    }
+    let op_type = call.node.op_type();
+    let mut results = Vec::with_capacity(states);
+    for i in 0..states {
+        let t = call.thin(i + 2)?;
+        let store = call.store();
+        let all = store.sets.all();
+        let set = super::opaque::blurred(store, op_type, all);
+        let v = store.settle(t.elem, Value::any_of(t.elem));
+        results.push(Tensor::filled(store, t.elem, t.shape, El::new(set, v)).into());
+    }
+    Ok(results)
+}
+
+const STACKED: &str = "stacks the results of a number of steps that depends on values, so that the \
+                       shape does; export it with a fixed number of steps";
 
 pub(super) fn repeat(call: &mut Call) -> Results {
     let graph = call.graph("body")?;
     let body = Body::new(call.machine, graph)?;
     let scope = call.scope;
-    let limit = call.number(0)?.unwrap_or(f64::INFINITY);
+    let states = call.inputs.len().saturating_sub(2);
+    let stacks = body.results.len().saturating_sub(1 + states);
+    let limit = match call.number(0) {
+        Ok(limit) => limit.unwrap_or(f64::INFINITY),
+        Err(Problem::NotConstant(_)) => return endless(call, states, stacks),
+        Err(other) => return Err(other.into()),
+    };
     // A loop without a limit ends by its condition, or by the clock.
     let steps = if limit.is_finite() { limit } else { 1.0 };
     let before = call.machine.enter_loop(steps, graph)?;
-    let states = call.inputs.len().saturating_sub(2);
     let mut carried: Vec<Item> =
         (0..states).map(|i| call.item(i + 2).cloned()).collect::<Result<_, _>>()?;
     let mut condition = call.optional(1)?;
-    let stacks = body.results.len().saturating_sub(1 + states);
     let mut stacks: Vec<Vec<Tensor>> = vec![Vec::new(); stacks];
+    let mut ends = Ends::default();
     let mut step = 0.0;
-    while step < limit && goes_on(&call.machine.store, condition.as_ref())? {
-        let store = call.store();
-        let number = Tensor::known(store, Elem::Int(64), Vec::new(), vec![step]);
-        let truth = Tensor::known(store, Elem::Bool, Vec::new(), vec![1.0]);
-        let mut inputs = vec![Item::Tensor(number), Item::Tensor(truth)];
-        inputs.append(&mut carried);
-        let mut results = call.machine.body(&body, inputs, scope)?.into_iter();
+    while step < limit {
+        let goes_on = condition.as_ref().map(|c| c.el(&call.machine.store, 0));
+        match goes_on.map(|c| (c, truth_of(c.v))) {
+            None | Some((_, Some(true))) => {}
+            Some((_, Some(false))) => break,
+            Some(_) if !stacks.is_empty() => return Err(Problem::Form(STACKED).into()),
+            Some(_) if limit > UNROLLED => {
+                call.machine.leave_loop(before);
+                return endless(call, states, 0);
+            }
+            Some((c, None)) => ends.add(call.store(), c, &carried)?,
+        }
+        let mut results = once(call, &body, step, &mut carried, scope)?.into_iter();
         condition = match results.next() {
             Some(Item::Tensor(t)) => Some(t),
             _ => return Err(Problem::Form("has a body without a condition").into()),
@@ -129,6 +193,7 @@ pub(super) fn repeat(call: &mut Call) -> Results {
         step += 1.0;
     }
     call.machine.leave_loop(before);
+    carried = ends.close(call.store(), carried)?;
     for (i, stack) in stacks.iter().enumerate() {
         let store = call.store();
         let t = match stack.is_empty() {
@@ -138,6 +203,22 @@ pub(super) fn repeat(call: &mut Call) -> Results {
         carried.push(t.into());
     }
     Ok(carried)
+}
+
+/// One step of a loop: the results of its body.
+fn once<'m>(
+    call: &mut Call<'_, 'm>,
+    body: &Body<'m>,
+    step: f64,
+    carried: &mut Vec<Item>,
+    scope: &Scope<'m, '_>,
+) -> Result<Vec<Item>, Fail> {
+    let store = call.store();
+    let number = Tensor::known(store, Elem::Int(64), Vec::new(), vec![step]);
+    let truth = Tensor::known(store, Elem::Bool, Vec::new(), vec![1.0]);
+    let mut inputs = vec![Item::Tensor(number), Item::Tensor(truth)];
+    inputs.append(carried);
+    call.machine.body(body, inputs, scope)
 }
 
 /// What a scan reads step by step: a tensor, the axis, whether from the end.

@@ -38,6 +38,7 @@ pub(crate) fn map(
             None => {
                 let before = store.value_of(key);
                 let v = store.settle(elem, f(before));
+                let v = Value { signed: before.is_sure(t.elem), ..v };
                 let v = revived(store, elem, v, before.point().is_none());
                 let point = v.point().is_some();
                 let packed = store.cell(El::new(EMPTY, v));
@@ -169,6 +170,8 @@ fn evaluate(
     // Where nothing is infinite, nothing was divided by zero.
     let reads = if store.assume.finite && reads == Reads::All { Reads::Both } else { reads };
     let v = store.settle(elem, v);
+    let signed = reads == Reads::Both && x.is_sure(operands) && y.is_sure(operands);
+    let v = Value { signed, ..v };
     let v = revived(store, elem, v, x.point().is_none() || y.point().is_none());
     let packed = store.cell(El::new(EMPTY, v));
     (Store::value_key(packed), v.point().is_some(), reads)

@@ -7,6 +7,7 @@ mod conv;
 mod einsum;
 mod elementwise;
 mod index;
+mod linear;
 mod lines;
 mod norm;
 mod opaque;
@@ -95,7 +96,7 @@ fn advice(node: &NodeProto) -> &'static str {
         ("com.microsoft" | "com.microsoft.nchwc", _) => {
             "made by ONNX Runtime's optimizer; check the model before it is optimized"
         }
-        ("", "NonMaxSuppression" | "Unique" | "RoiAlign" | "MaxRoiPool") => {
+        ("", "NonMaxSuppression" | "Unique") => {
             "the shape of its result depends on values; choose an output before it with `--output`"
         }
         (
@@ -103,6 +104,7 @@ fn advice(node: &NodeProto) -> &'static str {
             "ImageDecoder" | "StringConcat" | "StringNormalizer" | "StringSplit" | "RegexFullMatch"
             | "TfIdfVectorizer",
         ) => "strings are not modeled; choose an output that does not need them with `--output`",
+        ("", "STFT") => "spectrograms are not modeled; choose an output before it with `--output`",
         ("", _) => "not an operator of the known operator sets; check the spelling and the version",
         _ => "not a standard operator; give it as a model-local function, or export without it",
     }

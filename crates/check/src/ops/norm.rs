@@ -1,6 +1,7 @@
 //! Normalizations: they read whole axes, or in inference one place only.
 
 use super::elementwise::{apply, map};
+use super::product::finite;
 use super::reduce::{mix, normalized};
 use crate::call::{Call, Results, one};
 use crate::error::Problem;
@@ -160,6 +161,8 @@ pub(super) fn lrn(call: &mut Call) -> Results {
     };
     let n = usize::try_from(call.int("size", 1)).unwrap_or(1).max(1);
     let area = t.len().checked_div(images * channels).unwrap_or(0);
+    let (bias, alpha) = (call.float("bias", 1.0), call.float("alpha", 0.0001));
+    let plain = bias >= 1e-6 && alpha >= 0.0 && (0.0..=4.0).contains(&call.float("beta", 0.75));
     let store = call.store();
     store.spend(t.len().saturating_mul(n.min(channels)))?;
     let mut cells = Vec::with_capacity(t.len());
@@ -170,7 +173,10 @@ pub(super) fn lrn(call: &mut Call) -> Results {
         let window = c.saturating_sub(low)..(c + high + 1).min(channels);
         let line: Vec<El> = window.map(|k| t.el(store, at + k * area)).collect();
         let set = store.join(&line);
-        let v = if own.v.is_zero() { own.v } else { Value::ANY };
+        // Zero divided by what may be zero, infinite or NaN is not zero.
+        let sums = line.iter().map(|el| el.v).reduce(Value::hull).unwrap_or(Value::ANY);
+        let zero = own.v.is_zero() && finite(store, sums);
+        let v = if zero && plain && sums.magnitude() < 1e15 { own.v } else { Value::ANY };
         let v = store.settle(t.elem, v);
         cells.push(store.cell(El::new(set, v)));
     }

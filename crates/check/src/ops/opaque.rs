@@ -70,6 +70,7 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
     let area: usize = x.shape.iter().skip(2).product();
     let mut shape = vec![images, channels];
     shape.extend(inner.unwrap_or(&[]));
+    let sampler = Sampler::new(call, &x);
     let store = call.store();
     store.spend(size(&shape)?)?;
     let mut cells = Vec::with_capacity(size(&shape)?);
@@ -82,6 +83,13 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
         let v = if hull.is_finite() { Value::range(-top, top) } else { Value::ANY };
         for place in 0..places {
             let at = (map / channels.max(1) * places + place) * depth;
+            if let Some(taps) = sampler.as_ref().and_then(|s| s.taps(store, &grid, at)) {
+                let read: Vec<El> = taps.iter().filter_map(|&i| line.get(i).copied()).collect();
+                let set = store.join(&read);
+                let v = if taps.is_empty() { Value::ZERO } else { v };
+                cells.push(store.cell(El::new(set, v)));
+                continue;
+            }
             let mut all: Vec<El> = (0..depth).map(|k| grid.el(store, at + k)).collect();
             all.push(El { a: whole, b: EMPTY, v });
             let set = store.join(&all);
@@ -90,6 +98,83 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
         }
     }
     one(Tensor::cells(store, x.elem, shape, cells))
+}
+
+/// Where a grid of constants takes its samples from, in maps of two axes.
+struct Sampler {
+    extents: [usize; 2],
+    aligned: bool,
+    /// Taps along an axis before and after the place, counted from its floor; none for the nearest.
+    around: Option<(i64, i64)>,
+    padding: Padding,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Padding {
+    Zeros,
+    Border,
+    Reflection,
+}
+
+impl Sampler {
+    fn new(call: &Call, x: &Tensor) -> Option<Sampler> {
+        let [_, _, h, w] = x.shape[..] else { return None };
+        let around = match call.text("mode").unwrap_or("linear") {
+            "linear" | "bilinear" => Some((0, 1)),
+            "cubic" | "bicubic" => Some((-1, 2)),
+            "nearest" => None,
+            _ => return None,
+        };
+        let padding = match call.text("padding_mode").unwrap_or("zeros") {
+            "zeros" => Padding::Zeros,
+            "border" => Padding::Border,
+            "reflection" => Padding::Reflection,
+            _ => return None,
+        };
+        (h > 0 && w > 0).then_some(Sampler {
+            extents: [h, w],
+            aligned: call.flag("align_corners"),
+            around,
+            padding,
+        })
+    }
+
+    /// The pixels that a sample may read: none if its place is not constant, or is reflected.
+    fn taps(&self, store: &Store, grid: &Tensor, at: usize) -> Option<Vec<usize>> {
+        let [h, w] = self.extents;
+        // The grid holds the column first.
+        let (x, y) = (grid.el(store, at).point()?, grid.el(store, at + 1).point()?);
+        let (rows, columns) = (self.along(y, h)?, self.along(x, w)?);
+        let pixels = rows.iter().flat_map(|row| columns.iter().map(move |column| row * w + column));
+        Some(pixels.collect())
+    }
+
+    /// Places along one axis. A place near a whole number may round to either side.
+    fn along(&self, g: f64, extent: usize) -> Option<Vec<usize>> {
+        let n = extent as f64;
+        let place =
+            if self.aligned { (g + 1.0) / 2.0 * (n - 1.0) } else { ((g + 1.0) * n - 1.0) / 2.0 };
+        if place.is_nan() || place.abs() > 1e6 {
+            return None;
+        }
+        let slack = 1e-4 * (n + place.abs());
+        let (first, last) = match self.around {
+            Some((before, after)) => {
+                ((place - slack).floor() as i64 + before, (place + slack).floor() as i64 + after)
+            }
+            None => ((place - slack - 0.5).ceil() as i64 - 1, (place + slack + 0.5).floor() as i64),
+        };
+        let end = extent as i64 - 1;
+        let inside = |i: i64| (0..=end).contains(&i);
+        match self.padding {
+            Padding::Reflection if !inside(first) || !inside(last) => None,
+            Padding::Border => {
+                let (a, b) = (first.clamp(0, end), last.clamp(0, end));
+                Some((a..=b).map(|i| i as usize).collect())
+            }
+            _ => Some((first..=last).filter(|&i| inside(i)).map(|i| i as usize).collect()),
+        }
+    }
 }
 
 /// Every element reads the lines along some axes, and all other inputs.
@@ -222,4 +307,21 @@ pub(super) fn multinomial(call: &mut Call) -> Results {
         cells.extend(std::iter::repeat_n(cell, n));
     }
     one(Tensor::cells(store, elem, vec![rows, n], cells))
+}
+
+/// Regions cut out of maps, at places that are values.
+pub(super) fn regions(call: &mut Call) -> Results {
+    let (x, rois) = (call.thin(0)?, call.thin(1)?);
+    let extent = |n: i64| usize::try_from(n).ok().filter(|&n| n > 0);
+    let (height, width) = match call.ints("pooled_shape") {
+        Some(&[h, w]) => (extent(h), extent(w)),
+        Some(_) => (None, None),
+        None => (extent(call.int("output_height", 1)), extent(call.int("output_width", 1))),
+    };
+    let (Some(height), Some(width)) = (height, width) else {
+        return Err(Problem::Attribute("pooled_shape").into());
+    };
+    let count = rois.shape.first().copied().unwrap_or(0);
+    let channels = x.shape.get(1).copied().unwrap_or(0);
+    all(call, vec![(x.elem, vec![count, channels, height, width])])
 }

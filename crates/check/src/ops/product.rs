@@ -306,6 +306,18 @@ fn columns(store: &Store, elem: Elem, a: &Tensor, w: &[f64], k: usize, n: usize)
     lo.into_iter().zip(hi).zip(size).map(bound).collect()
 }
 
+/// An operand with the two axes of a matrix in full; others may stay thin. A vector gets an axis.
+fn matrix(store: &mut Store, t: &Tensor, at: usize) -> Result<Tensor, Problem> {
+    let mut shape = t.shape.clone();
+    if t.rank() == 1 {
+        shape.insert(at, 1);
+    }
+    let t = t.reshaped(store, shape)?;
+    let rank = t.rank();
+    let full = t.kept.iter().zip(&t.shape).skip(rank.saturating_sub(2)).all(|(k, d)| k == d);
+    if full { Ok(t) } else { t.dense(store) }
+}
+
 /// A batched product, as `MatMul` has it; `elem` is the type it is summed in.
 pub(crate) fn multiply(
     machine: &mut Machine,
@@ -317,17 +329,6 @@ pub(crate) fn multiply(
     let misfit = || Problem::Extents(a.shape.clone(), b.shape.clone());
     // A vector on the left is a row, on the right a column; its axis vanishes from the result.
     let (row, column) = (a.rank() == 1, b.rank() == 1);
-    let matrix = |store: &mut Store, t: &Tensor, at: usize| -> Result<Tensor, Problem> {
-        let mut shape = t.shape.clone();
-        if t.rank() == 1 {
-            shape.insert(at, 1);
-        }
-        let t = t.reshaped(store, shape)?;
-        // The two axes of the matrix in full; others may stay thin.
-        let rank = t.rank();
-        let full = t.kept.iter().zip(&t.shape).skip(rank.saturating_sub(2)).all(|(k, d)| k == d);
-        if full { Ok(t) } else { t.dense(store) }
-    };
     let (a, b) = (&matrix(store, a, 0)?, &matrix(store, b, 1)?);
     let ([a_batch @ .., m, k], [b_batch @ .., k2, n]) = (&a.shape[..], &b.shape[..]) else {
         return Err(misfit());
@@ -389,14 +390,7 @@ pub(crate) fn multiply(
         contract(store, left, &right, [m, k], &mut out)?;
     }
     let bounds: Vec<Value> = bounds.into_iter().map(|v| store.settle(elem, v)).collect();
-    let mut cells = Vec::with_capacity(out.len());
-    for (i, reads) in out.into_iter().enumerate() {
-        let v = bounds.get(if bounds.len() == 1 { 0 } else { i % n.max(1) });
-        cells.push(match reads {
-            None => Cell::ZERO,
-            Some(pair) => store.cell(El::pair(pair, v.copied().unwrap_or(Value::ANY))),
-        });
-    }
+    let cells = bounded(store, out, &bounds, n);
     let mut flat = kept.clone();
     flat.extend([m, n]);
     Ok(shaped(Tensor::cells(store, elem, flat, cells), &kept))
@@ -432,6 +426,19 @@ pub(crate) fn finite(store: &mut Store, v: Value) -> bool {
         store.grant(crate::store::Granted::Finite { node });
     }
     store.assume.finite
+}
+
+/// Elements from what they read, with bounds: one for all, or one for each column.
+fn bounded(store: &mut Store, reads: Vec<Reads>, bounds: &[Value], columns: usize) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(reads.len());
+    for (i, reads) in reads.into_iter().enumerate() {
+        let v = bounds.get(if bounds.len() == 1 { 0 } else { i % columns.max(1) });
+        cells.push(match reads {
+            None => Cell::ZERO,
+            Some(pair) => store.cell(El::pair(pair, v.copied().unwrap_or(Value::ANY))),
+        });
+    }
+    cells
 }
 
 /// Whether all matrices of the batch look alike, so that one stands for all.

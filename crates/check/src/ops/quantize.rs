@@ -90,7 +90,16 @@ fn quantized(
     if to.is_float() {
         return map(store, &y, to, &|v| super::elementwise::cast_value(Elem::F32, to, v, true));
     }
-    let round = |v: Value| finish(Elem::F64, v.lo.round_ties_even(), v.hi.round_ties_even(), v.nan);
+    // ONNX Runtime merges a quantization with another one behind it, with parameters of its own: what
+    // is not known before is not known after, even where the bounds meet.
+    let apart = |v: Value, lo: f64, hi: f64| match lo == hi && v.lo < v.hi {
+        true => (lo - 1.0, hi + 1.0),
+        false => (lo, hi),
+    };
+    let round = |v: Value| {
+        let (lo, hi) = apart(v, v.lo.round_ties_even(), v.hi.round_ties_even());
+        finish(Elem::F64, lo, hi, v.nan)
+    };
     let y = map(store, &y, Elem::F64, &round)?;
     let y = match zero {
         None => y,
@@ -106,7 +115,11 @@ fn quantized(
     };
     let clamp = |v: Value| match v.nan {
         true => Value::any_of(to),
-        false => Value::range(v.lo.clamp(to.min(), to.max()), v.hi.clamp(to.min(), to.max())),
+        false => {
+            let limit = |x: f64| x.clamp(to.min(), to.max());
+            let (lo, hi) = apart(v, limit(v.lo), limit(v.hi));
+            Value::range(limit(lo), limit(hi))
+        }
     };
     map(store, &y, to, &clamp)
 }

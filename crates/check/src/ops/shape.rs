@@ -204,6 +204,19 @@ pub(super) fn window(call: &mut Call) -> Results {
     one(Tensor::filled(call.store(), elem, vec![n], El::new(EMPTY, v)))
 }
 
+/// Weights from the bins of a spectrum to those of the mel scale, from constants.
+pub(super) fn mel(call: &mut Call) -> Results {
+    let whole = |n: Option<f64>, i: usize| {
+        let n = n.ok_or(Problem::Missing(i))?;
+        if (0.0..1e9).contains(&n) { Ok(n as usize) } else { Err(Problem::Attribute("dft_length")) }
+    };
+    let (bins, length) = (whole(call.number(0)?, 0)?, whole(call.number(1)?, 1)?);
+    let elem = call.elem("output_datatype")?.unwrap_or(Elem::F32);
+    let shape = vec![length / 2 + 1, bins];
+    count(&shape)?;
+    one(Tensor::filled(call.store(), elem, shape, El::new(EMPTY, Value::range(-1.1, 1.1))))
+}
+
 /// How long a sequence is, or whether an optional holds something.
 pub(super) fn count_of(call: &mut Call) -> Results {
     let (elem, n) = match call.item(0) {

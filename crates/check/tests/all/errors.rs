@@ -138,3 +138,19 @@ fn the_small_one_is_causal() {
     let d = check_bytes(&small(), &Options::default()).expect("runs");
     assert_eq!((d.levels, leaks(&d)), (2, vec![]));
 }
+
+#[test]
+fn files_of_other_formats_are_named() {
+    let safetensors =
+        b"\x40\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    for (bytes, word) in [
+        (&safetensors[..], "safetensors"),
+        (b"PK\x03\x04\x14\0\0\0", "torch.save"),
+        (b"\x80\x02}q\0.", "pickle"),
+        (b"version https:\x2f/git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "web page"),
+    ] {
+        let error = check_bytes(bytes, &Options::default()).expect_err(word).to_string();
+        assert!(error.starts_with("not an ONNX model") && error.contains(word), "{error}");
+    }
+}

@@ -3,7 +3,7 @@
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
 use super::build::{Net, body, info, int, ints};
-use super::generate::{Maker, Pattern, text, typed};
+use super::generate::{Maker, Pattern, float, text, typed};
 
 pub const PATTERNS: &[(&str, Pattern)] = &[
     ("attention, added mask", |m, x| {
@@ -315,6 +315,68 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
         let grid: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37) % 1.6 - 0.8).collect();
         let grid = m.net.floats(&[1, m.h, m.w, 2], &grid);
         m.op("GridSample", &[x, &grid], &[])
+    }),
+    ("GridSample in all its ways", |m, x| {
+        let n = (m.h * m.w * 2) as usize;
+        let places = [-1.4, -1.0, -0.75, -0.5, -0.25, 0.0, 1.0 / 3.0, 0.5, 0.8, 1.0, 1.2];
+        let grid: Vec<f32> = (0..n).map(|_| m.random.pick(&places)).collect();
+        let grid = m.net.floats(&[1, m.h, m.w, 2], &grid);
+        let mut attributes = vec![int("align_corners", m.random.below(2) as i64)];
+        attributes.push(text("padding_mode", m.random.pick(&["zeros", "border", "reflection"])));
+        if m.random.chance(50) {
+            attributes.push(text("mode", "nearest"));
+        }
+        m.op("GridSample", &[x, &grid], &attributes)
+    }),
+    ("Loop that values end", |m, x| {
+        let mut step = Net { prefix: format!("end{}_", m.net.graph.node.len()), ..Net::empty() };
+        let dims = m.dims();
+        let p = step.prefix.clone();
+        let (i, go, s) = (format!("{p}i"), format!("{p}go"), format!("{p}s"));
+        step.graph.name = Some(format!("{p}body"));
+        step.graph.input.push(info(&i, DataType::Int64, &[]));
+        step.graph.input.push(info(&go, DataType::Bool, &[]));
+        step.input(&s, &dims);
+        let half = step.floats(&[], &[0.5]);
+        let s = step.node("Mul", &[&s, &half], &[]);
+        let s = step.flip(&s, 3);
+        let first = step.reshape(&s, &[-1]);
+        let first = step.slice(&first, 0, 0, 1, 1);
+        let one = step.floats(&[], &[1.0]);
+        let go = step.node("Greater", &[&first, &one], &[]);
+        let scalar = step.whole(&[]);
+        let go = step.node("Reshape", &[&go, &scalar], &[]);
+        step.graph.output.push(info(&go, DataType::Bool, &[]));
+        step.output(&s, &dims);
+        let limit = m.random.pick(&[1, 3, 8]);
+        let trips = m.net.scalar(limit);
+        m.net.node("Loop", &[&trips, "", x], &[typed(body("body", step.graph))])
+    }),
+    ("Attention", |m, x| {
+        m.net.opset = 23;
+        let n = m.h * m.w;
+        let flat = m.net.reshape(x, &[1, m.c, n]);
+        let v = m.op("Transpose", &[&flat], &[ints("perm", &[0, 2, 1])]);
+        let scale = m.random.pick(&[0.001, 0.02, 0.3]);
+        let scale = m.scalar(scale);
+        let q = m.op("Mul", &[&v, &scale], &[]);
+        let mut attributes = vec![
+            int("q_num_heads", 1),
+            int("kv_num_heads", 1),
+            int("is_causal", m.random.below(2) as i64),
+        ];
+        if m.random.chance(30) {
+            attributes.push(float("softcap", 2.0));
+        }
+        let mut inputs = vec![q.clone(), q, v];
+        if m.random.chance(50) {
+            let low = m.random.pick(&[f32::NEG_INFINITY, -1e4, -50.0]);
+            inputs.push(m.triangle(n, low));
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let y = m.op("Attention", &inputs, &attributes);
+        let y = m.op("Transpose", &[&y], &[ints("perm", &[0, 2, 1])]);
+        m.home(&y)
     }),
     ("CenterCropPad", |m, x| {
         let shape = m.net.whole(&[m.h + 1, m.w - 1]);

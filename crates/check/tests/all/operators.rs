@@ -5,7 +5,7 @@ use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, NodeProto};
 use prost::Message;
 
 use super::build::{Net, body, floats, info, int, ints, model, reads, whole};
-use pixelrnn_check::{Options, check_bytes};
+use pixelrnn_check::{Options, Verdict, check_bytes};
 
 /// A model of one colour, 2 x 2, and what its outputs read.
 fn reading(build: impl FnOnce(&mut Net) -> String) -> Vec<Vec<usize>> {
@@ -219,6 +219,84 @@ fn loops_and_branches_with_known_conditions() {
         net.node("If", &[&c], &branches)
     });
     assert_eq!(got, [[2], [3], [0], [1]]);
+}
+
+/// A loop that a value may end after each step: its state may be that of any step.
+#[test]
+fn a_loop_that_values_end_reads_what_any_step_would() {
+    let file = |limit: i64, stack: bool| {
+        let mut net = Net::image(1, 1, 4);
+        let mut step = Net::empty();
+        step.input("i", &[]);
+        step.input("go", &[]);
+        step.input("s", &[1, 1, 1, 4]);
+        // Each step moves the values one to the right.
+        let s = step.slice("s", 3, 0, 3, 1);
+        let s = step.pad(&s, &[0, 0, 0, 1, 0, 0, 0, 0]);
+        let end = step.slice("s", 3, 0, 1, 1);
+        let end = step.reshape(&end, &[]);
+        let zero = step.floats(&[], &[0.0]);
+        let go = step.node("Greater", &[&end, &zero], &[]);
+        step.output(&go, &[]);
+        step.output(&s, &[1, 1, 1, 4]);
+        if stack {
+            step.output(&s, &[1, 1, 1, 4]);
+        }
+        let trips = net.scalar(limit);
+        let y = net.nodes("Loop", &[&trips, "", "x"], &[body("body", step.graph)], 1).remove(0);
+        check_bytes(&net.bytes(&y), &Options::default())
+    };
+    // After one step for certain, and one or two more if the first value is above zero.
+    let d = file(3, false).expect("runs");
+    let got: Vec<_> = (0..4).map(|r| reads(&d, r)).collect();
+    assert_eq!(got, [vec![], vec![0], vec![0, 1], vec![0, 1, 2]]);
+    assert_eq!(d.verdict, Verdict::Causal);
+    // Without a limit that is near, everything is read, and that is uncertain.
+    let d = file(1 << 20, false).expect("runs");
+    assert_eq!((d.verdict, d.uncertain.len()), (Verdict::Uncertain, 1));
+    assert!(file(3, true).expect_err("stacked").to_string().contains("fixed number of steps"));
+}
+
+#[test]
+fn operators_of_state_space_models_are_causal() {
+    let mut net = Net { opset: 28, ..Net::image(1, 2, 3) };
+    let t = net.reshape("x", &[1, 1, 6]);
+    let w = net.floats(&[1, 1, 3], &[1.0, 0.0, 2.0]);
+    let swish = AttributeProto {
+        name: Some("activation".into()),
+        s: Some(b"silu".to_vec()),
+        ..Default::default()
+    };
+    let y = net.node("CausalConvWithState", &[&t, &w], &[swish]);
+    let y = net.node("SwiGLU", &[&y, &y], &[]);
+    let y = net.reshape(&y, &[1, 1, 2, 3]);
+    let d = net.check(&y);
+    let got: Vec<_> = (0..6).map(|r| reads(&d, r)).collect();
+    assert_eq!(got, [vec![0], vec![1], vec![0, 2], vec![1, 3], vec![2, 4], vec![3, 5]]);
+    let mut net = Net { opset: 28, ..Net::image(1, 2, 3) };
+    let t = net.reshape("x", &[1, 6, 1]);
+    let heads = [int("q_num_heads", 1), int("kv_num_heads", 1)];
+    let y = net.node("LinearAttention", &[&t, &t, &t, "", &t, &t], &heads);
+    let y = net.reshape(&y, &[1, 1, 2, 3]);
+    let d = net.check(&y);
+    assert!((0..6).all(|r| reads(&d, r) == (0..=r).collect::<Vec<_>>()));
+}
+
+/// The fourth result of `Attention` is, on request, that of the softmax: it reads the whole row.
+#[test]
+fn stages_of_attention_read_what_they_hold() {
+    let row = |mode: i64| {
+        let mut net = Net { opset: 23, ..Net::image(1, 1, 3) };
+        let t = net.reshape("x", &[1, 3, 1]);
+        let attributes =
+            [int("q_num_heads", 1), int("kv_num_heads", 1), int("qk_matmul_output_mode", mode)];
+        let stage = net.nodes("Attention", &[&t, &t, &t], &attributes, 4).remove(3);
+        // The weights of the first token.
+        let y = net.slice(&stage, 2, 0, 1, 1);
+        let d = net.check(&y);
+        reads(&d, 1)
+    };
+    assert_eq!([row(0), row(2), row(3)], [vec![0, 1], vec![0, 1], vec![0, 1, 2]]);
 }
 
 #[test]

@@ -147,7 +147,8 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
         let y = m.cast(&y, DataType::Uint8);
         let c = m.tensor(DataType::Uint8, &[], &[128]);
         let y = m.op("BitwiseAnd", &[&y, &c], &[]);
-        let y = m.op("BitShift", &[&y, &c], &[text("direction", "RIGHT")]);
+        let seven = m.tensor(DataType::Uint8, &[], &[7]);
+        let y = m.op("BitShift", &[&y, &seven], &[text("direction", "RIGHT")]);
         m.cast(&y, DataType::Float)
     }),
     ("known number that wraps", |m, x| {

@@ -5,6 +5,8 @@
 //! `cargo test -p pixelrnn-check --release -- --ignored` another 2,000. (Seed 3843, not among them, makes
 //! ONNX Runtime itself abort: it moves a quantization into a branch.)
 
+use std::collections::BTreeMap;
+
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_check::{Options, Report, check_bytes};
 use pixelrnn_runtime::{Array, Engine, OrtEngine, OrtOptions, Program, Session};
@@ -22,6 +24,10 @@ fn images(n: usize, random: &mut Random) -> Vec<Vec<f32>> {
         image(&mut |r| r.below(2001) as f32 / 1000.0 - 1.0),
         image(&mut |r| r.pick(&[-1.0, 0.0, 0.5, 1.0, 3.0, 100.0, 255.0])),
         image(&mut |_| -1.0),
+        image(&mut |r| r.below(201) as f32 / 1000.0 - 0.1),
+        image(&mut |r| r.below(256) as f32),
+        image(&mut |r| r.below(2001) as f32 / 1000.0 - 1.0),
+        image(&mut |r| r.below(256) as f32 * r.below(2) as f32),
     ]
 }
 
@@ -33,6 +39,8 @@ struct Count {
     claimed: usize,
     denied: Vec<String>,
     failed: usize,
+    /// What was claimed and never seen, by the patterns of the graphs: where to look for more.
+    unseen: BTreeMap<&'static str, [usize; 2]>,
 }
 
 /// One graph, held against the runtime.
@@ -72,7 +80,14 @@ fn try_graph(engine: &dyn Engine, seed: u64, count: &mut Count) {
         }
     }
     count.graphs += 1;
+    let before = [count.claimed, count.seen];
     hold(&report, &moved, [c, h, w], seed, count);
+    let (claimed, seen) = (count.claimed - before[0], count.seen - before[1]);
+    for &name in &names {
+        let of = count.unseen.entry(name).or_default();
+        of[0] += (claimed - seen) / names.len();
+        of[1] += claimed / names.len();
+    }
     if let Some(text) = count.denied.last_mut().filter(|t| t.starts_with(&format!("{seed}:"))) {
         text.push_str(&format!(" {names:?}"));
     }
@@ -118,10 +133,15 @@ fn hold_all(seeds: std::ops::Range<u64>) {
          never seen",
         count.graphs, count.failed, count.claimed
     );
+    let mut unseen: Vec<_> = count.unseen.iter().collect();
+    unseen.sort_by_key(|(_, [n, _])| std::cmp::Reverse(*n));
+    for (name, [n, all]) in unseen.iter().take(25) {
+        println!("{n:6} of {all:6}  {name}");
+    }
     assert!(count.denied.is_empty(), "{:#?}", count.denied);
     assert!(count.graphs as u64 * 10 > total * 9, "{} of {total} graphs ran", count.graphs);
     // What is claimed and never seen is to be rare.
-    assert!(never < 25.0 || total < 200, "{never} %");
+    assert!(never < 18.0 || total < 200, "{never} %");
 }
 
 #[test]

@@ -91,8 +91,10 @@ fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
     let mut reads = BitRows::new(n, n);
     for row in 0..n {
         let output = if report.whole_pixels { row / report.colours } else { row };
+        // A sampler's output may read the random number at its own place.
+        let told = |&value: &usize| !(report.own_place && value == row);
         for run in report.reads(output) {
-            run.for_each(|value| reads.set(row, value));
+            run.filter(told).for_each(|value| reads.set(row, value));
         }
     }
     let mut causality = Causality::judge(report.height, report.width, report.colours, reads);

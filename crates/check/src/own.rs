@@ -1,0 +1,260 @@
+//! Files that `pixelrnn export` wrote: metadata say what they hold, and so what there is to ask.
+//!
+//! A `forward` file holds logits; of a model of several scales those of each scale, given the
+//! smaller images. A file with a loss (`nll`, `grad`, `train`) holds the same logits as inner
+//! values. In a `sample` file a value that is drawn may read the uniform numbers up to its own. The
+//! other kinds have no image to ask about.
+
+use std::collections::HashMap;
+
+use pixelrnn_onnx::proto::tensor_proto::DataType;
+use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
+use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
+use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
+use pixelrnn_onnx::proto::{
+    GraphProto, NodeProto, StringStringEntryProto, TensorShapeProto, TypeProto, ValueInfoProto,
+};
+
+use crate::budget::Budget;
+use crate::error::CheckError;
+use crate::item::Item;
+use crate::machine::reads;
+use crate::model::Model;
+use crate::options::Options;
+use crate::store::{Assume, Store};
+
+/// What a file of this project holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Forward,
+    Nll,
+    Grad,
+    Train,
+    Update,
+    Sample,
+    Step,
+    Row,
+}
+
+/// What the metadata of a file of this project say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holds {
+    pub kind: Kind,
+    /// The declaration's name.
+    pub model: String,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("forward", Kind::Forward),
+    ("nll", Kind::Nll),
+    ("grad", Kind::Grad),
+    ("train", Kind::Train),
+    ("update", Kind::Update),
+    ("sample", Kind::Sample),
+    ("step", Kind::Step),
+    ("row", Kind::Row),
+];
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(KINDS.iter().find(|(_, k)| k == self).map_or("", |(name, _)| name))
+    }
+}
+
+impl Holds {
+    /// What the metadata say, if they are this project's.
+    pub(crate) fn read(metadata: &[StringStringEntryProto]) -> Option<Holds> {
+        let value = |key: &str| metadata.iter().find(|p| p.key() == key).map(|p| p.value());
+        let graph = value("pixelrnn.graph")?;
+        let kind = KINDS.iter().find(|(name, _)| *name == graph)?.1;
+        Some(Holds { kind, model: value("pixelrnn.model").unwrap_or("").to_string() })
+    }
+}
+
+/// One thing to ask of a model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Question {
+    /// With names and layouts filled in.
+    pub options: Options,
+    /// Inner values that are given: nothing behind them is looked at.
+    pub given: Vec<ValueInfoProto>,
+    /// Whether an output may read the value at its own place.
+    pub own_place: bool,
+}
+
+/// What is to be asked of a model.
+///
+/// # Errors
+/// A file of this project that holds nothing to ask about.
+pub(crate) fn questions(model: &Model, options: &Options) -> Result<Vec<Question>, CheckError> {
+    let plain = || vec![Question { options: options.clone(), ..Question::default() }];
+    let chosen = options.input.is_some() || options.output.is_some();
+    match &model.holds {
+        Some(holds) if !chosen => match holds.kind {
+            Kind::Sample => Ok(draws(model, options)),
+            Kind::Forward | Kind::Nll | Kind::Grad | Kind::Train => scales(model, options, holds),
+            Kind::Update | Kind::Step | Kind::Row => Err(CheckError::Holds(holds.kind)),
+        },
+        _ => Ok(plain()),
+    }
+}
+
+/// A drawn image may read the uniform numbers up to each place, and likewise what is to be kept of
+/// an image that it completes.
+fn draws(model: &Model, options: &Options) -> Vec<Question> {
+    let layout = || "hwc".parse().ok();
+    let has = |name: &&str| model.graph.input.iter().any(|i| i.name() == *name);
+    let ranges = [("uniform", Some((0.0, 1.0))), ("given", None), ("mask", Some((0.0, 1.0)))];
+    let ask = |(input, range): (&str, Option<(f64, f64)>)| Question {
+        options: Options {
+            input: Some(input.to_string()),
+            output: Some("image".to_string()),
+            input_layout: options.input_layout.clone().or_else(layout),
+            output_layout: options.output_layout.clone().or_else(layout),
+            range: options.range.or(range),
+            ..options.clone()
+        },
+        own_place: true,
+        given: Vec::new(),
+    };
+    let inputs = ranges.into_iter().rev().filter(|(name, _)| *name == "uniform" || has(name));
+    inputs.map(ask).collect()
+}
+
+/// Logits of each scale, the smallest first.
+fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Question>, CheckError> {
+    let graph = &model.graph;
+    let missing = || CheckError::Holds(holds.kind);
+    let inside = holds.kind != Kind::Forward;
+    let logits: Vec<&str> = if inside {
+        read_by_loss(graph)
+    } else {
+        graph.output.iter().map(|o| o.name()).filter(|n| is_logits(n)).collect()
+    };
+    if logits.is_empty() {
+        return Err(missing());
+    }
+    let image = |output: &str| Options {
+        input: graph.input.iter().find(|i| i.name() == "image").map(|i| i.name().to_string()),
+        output: Some(output.to_string()),
+        ..options.clone()
+    };
+    if let [one] = logits[..] {
+        return Ok(vec![Question { options: image(one), ..Question::default() }]);
+    }
+    let selected = selections(graph);
+    let shapes = shapes(model, options, &[logits.clone(), selected.clone()].concat())?;
+    let mut sized: Vec<(usize, &str)> = Vec::new();
+    for name in logits {
+        let shape = shapes.get(name).ok_or_else(missing)?;
+        sized.push((shape.iter().rev().take(2).product(), name));
+    }
+    sized.sort_by_key(|&(area, _)| area);
+    let (_, whole) = sized.pop().ok_or_else(missing)?;
+    let mut asked: Vec<Question> = Vec::new();
+    let mut given: Vec<ValueInfoProto> = Vec::new();
+    for (_, name) in sized {
+        let pixels = |n: &str| shapes.get(n).and_then(|s| s.get(s.len().checked_sub(2)?..));
+        let same = |s: &&&str| {
+            let four = shapes.get(**s).is_some_and(|shape| shape.len() == 4);
+            four && pixels(s).is_some() && pixels(s) == pixels(name)
+        };
+        let small = selected.iter().rev().find(same).ok_or_else(missing)?;
+        given.push(info(small, shapes.get(*small).ok_or_else(missing)?));
+        let options = Options { input: Some((*small).to_string()), ..image(name) };
+        asked.push(Question { options, given: given.clone(), own_place: false });
+    }
+    asked.push(Question { options: image(whole), given, own_place: false });
+    Ok(asked)
+}
+
+fn is_logits(name: &str) -> bool {
+    name == "logits" || name.ends_with(".logits")
+}
+
+/// Values that are pixels of the image and nothing else.
+fn selections(graph: &GraphProto) -> Vec<&str> {
+    let constant = |name: &String| graph.initializer.iter().any(|t| t.name() == name);
+    let mut found = vec!["image"];
+    for node in &graph.node {
+        let kind = node.op_type();
+        let moves = matches!(kind, "Reshape" | "Slice" | "Transpose" | "Squeeze" | "Unsqueeze");
+        let (Some(first), [output]) = (node.input.first(), &node.output[..]) else { continue };
+        let rest = node.input.iter().skip(1);
+        if moves && found.contains(&first.as_str()) && rest.into_iter().all(constant) {
+            found.push(output);
+        }
+    }
+    found.remove(0);
+    found
+}
+
+/// Whether a node is one of a loss, by the names that this project gives.
+fn of_loss(node: &NodeProto) -> bool {
+    let head = node.name().split('/').next().unwrap_or("");
+    head.strip_prefix("loss").is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('_').is_some_and(|n| n.parse::<u32>().is_ok())
+    })
+}
+
+/// What the loss reads of the model: values made by nodes that are not its own.
+fn read_by_loss(graph: &GraphProto) -> Vec<&str> {
+    let pixels = selections(graph);
+    let mut made: HashMap<&str, &NodeProto> = HashMap::new();
+    let mut found: Vec<&str> = Vec::new();
+    for node in &graph.node {
+        if of_loss(node) && !node.name().contains("grad") {
+            for name in reads(node) {
+                let foreign = made.get(name).is_some_and(|n| !of_loss(n) && n.op_type() != "Shape");
+                let logits = name.split('/').next().is_some_and(is_logits);
+                if foreign && logits && !pixels.contains(&name) && !found.contains(&name) {
+                    found.push(name);
+                }
+            }
+        }
+        made.extend(node.output.iter().map(|o| (o.as_str(), node)));
+    }
+    found
+}
+
+/// The shapes of inner values.
+fn shapes(
+    model: &Model,
+    options: &Options,
+    names: &[&str],
+) -> Result<HashMap<String, Vec<usize>>, CheckError> {
+    let input = model.graph.input.iter().find(|i| i.name() == "image");
+    let options = Options {
+        input: input.map(|i| i.name().to_string()),
+        output: names.first().map(|n| n.to_string()),
+        ..options.clone()
+    };
+    let question = Question { options, ..Question::default() };
+    let task = model.task_for(&question, names)?;
+    let budget = Budget::new(question.options.memory, question.options.time);
+    let store = Store::new(1, budget, Assume::NOTHING);
+    let mut machine = task.machine(store, &question.options);
+    let image = task.image(&mut machine.store, |_, _| crate::sets::EMPTY)?;
+    let (scope, _, _) = task.run(&mut machine, image, true)?;
+    let shape = |name: &&str| {
+        Some((name.to_string(), scope.get(name).and_then(Item::tensor)?.shape.clone()))
+    };
+    Ok(names.iter().filter_map(shape).collect())
+}
+
+/// A value of floats.
+fn info(name: &str, shape: &[usize]) -> ValueInfoProto {
+    let dim = |&d: &usize| Dimension {
+        value: Some(DimValue::DimValue(i64::try_from(d).unwrap_or(i64::MAX))),
+        ..Dimension::default()
+    };
+    let ty = TensorType {
+        elem_type: Some(DataType::Float as i32),
+        shape: Some(TensorShapeProto { dim: shape.iter().map(dim).collect() }),
+    };
+    ValueInfoProto {
+        name: Some(name.to_string()),
+        r#type: Some(TypeProto { value: Some(TypeValue::TensorType(ty)), ..TypeProto::default() }),
+        ..ValueInfoProto::default()
+    }
+}
