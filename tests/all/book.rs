@@ -488,6 +488,20 @@ fn links_lead_somewhere() {
 }
 
 #[test]
+fn nothing_is_left_out() {
+    let chapters = chapters();
+    for kind in GraphKind::ALL {
+        let section = format!("<!-- generated: graph {kind} ");
+        assert!(chapters["graphs.md"].contains(&section), "graphs.md has no table of `{kind}`");
+    }
+    let source = fs::read_to_string(root().join("crates/pixelrnn/src/blocks.rs")).expect("a file");
+    for word in source.lines().filter_map(|line| line.strip_prefix("pub struct ")) {
+        let word = word.trim_end_matches(';');
+        assert!(chapters["language.md"].contains(word), "language.md does not tell of `{word}`");
+    }
+}
+
+#[test]
 fn rust_code_is_tested() {
     let tests = fs::read_to_string(root().join("crates/pixelrnn/src/lib.rs")).expect("a file");
     for (name, text) in chapters() {

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use crate::run::run_in;
+use crate::run::{good, run_in};
 
 /// What a block demands.
 struct Demand {
@@ -165,6 +165,19 @@ fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
         new.push_str("```\n");
     }
     (new, wrong)
+}
+
+#[test]
+fn every_command_is_in_the_book() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/commands.md");
+    let chapter = fs::read_to_string(path).unwrap();
+    let help = good(&["--help"]);
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    for command in commands.filter_map(|line| line.split_whitespace().next()) {
+        let section = format!("## {command}\n");
+        assert!(command == "help" || chapter.contains(&section), "{command}");
+    }
 }
 
 #[test]
