@@ -148,14 +148,15 @@ fn rules() -> String {
         true => "none".to_string(),
         false => items.join(", "),
     };
+    let number = |x: f64| if x < 1e-3 { format!("{x:e}") } else { x.to_string() };
     let rows = RULES.iter().map(|rule| {
-        let settings = rule.settings.iter().map(|(name, value)| format!("`{name}` {value}"));
+        let settings = rule.settings.iter().map(|&(name, x)| format!("`{name}` {}", number(x)));
         let slots = rule.slots.iter().map(|slot| format!("`p.{slot}`"));
         let counters = rule.counters.iter().map(|(name, _)| format!("`{name}`"));
         [
             format!("`{}`", rule.name),
             rule.about.to_string(),
-            format!("{}", rule.usual_rate),
+            number(rule.usual_rate),
             code(settings.collect()),
             code(slots.chain(counters).collect()),
         ]
@@ -204,14 +205,24 @@ fn passes() -> String {
 }
 
 /// What an input means.
-fn meaning(role: Role, levels: usize) -> String {
+fn meaning(role: Role, name: &str, levels: usize) -> String {
     match role {
+        Role::State if name == "begun" => "0 before the first row, then 1".into(),
+        Role::State if name.starts_with("state.") => {
+            "for the first pixel of a row what `row` gave, then `.next` of the last `step`".into()
+        }
+        Role::State if name.starts_with("row.") => {
+            "the slice of this pixel of what `row` gave".into()
+        }
+        Role::State if name.starts_with("done.") => {
+            "what the `step`s of the last row gave, stacked".into()
+        }
         Role::Image => format!("levels: whole numbers from 0 to {} as floats", levels - 1),
         Role::Condition(Condition::Label { classes }) => {
             format!("the class of each image, 0 to {}", classes - 1)
         }
         Role::Condition(Condition::Scale { factor }) => {
-            format!("every {factor}nd pixel of the image, as levels")
+            format!("one of {factor} pixels of one of {factor} rows, as levels")
         }
         Role::Uniform => "uniform random numbers, at least 0 and below 1".into(),
         Role::Given => "levels to keep where `mask` says so".into(),
@@ -231,14 +242,16 @@ fn result<D: std::fmt::Debug>(role: &OutputRole<D>, name: &str, levels: usize) -
         OutputRole::Loss => "mean of `nll` over the batch, nats per image".into(),
         OutputRole::Gradient => "gradient of `loss` with respect to `p`".into(),
         OutputRole::Image => format!("levels, 0 to {}, as floats", levels - 1),
-        OutputRole::Next => "goes in as the same name without `.next` in the next call".into(),
         _ if name == "pixel" => format!("levels, 0 to {}, as floats", levels - 1),
-        _ if name.ends_with(".next") => "goes in without `.next` in the next call".into(),
+        _ if name.ends_with(".next") => "the input without `.next` in the next call".into(),
+        _ if name.starts_with("done.") => "for the next `row`, stacked over the pixels".into(),
+        _ if name.starts_with("row.") => "one slice for each `step` of the row".into(),
+        _ if name.starts_with("state.") => "for the first `step` of the row".into(),
         _ if name.ends_with("logits") => "unnormalized log-probabilities of the levels".into(),
         _ if name.ends_with("parameters") => {
             "logits of the weights, means, logarithms of the scales".into()
         }
-        _ => "handed to the other graph".into(),
+        _ => panic!("what is the output `{name}`?"),
     }
 }
 
@@ -277,10 +290,9 @@ fn endpoints(onnx: &OnnxGraph, parameters: &[&str], levels: usize) -> String {
         let longest = of.max_by_key(|p| p.len())?;
         Some(format!("p{}", &name[longest.len()..]))
     };
-    let inputs = onnx
-        .inputs()
-        .iter()
-        .map(|input| ("in", &input.name, onnx.ty(input.value), meaning(input.role, levels)));
+    let inputs = onnx.inputs().iter().map(|input| {
+        ("in", &input.name, onnx.ty(input.value), meaning(input.role, &input.name, levels))
+    });
     let outputs = onnx.outputs().iter().map(|output| {
         ("out", &output.name, onnx.ty(output.value), result(&output.role, &output.name, levels))
     });
@@ -345,7 +357,7 @@ fn generated(name: &str) -> String {
 
 #[test]
 fn generated_sections_come_from_the_code() {
-    const BEGIN: &str = "<!-- generated: ";
+    const BEGIN: &str = "\n<!-- generated: ";
     const END: &str = "<!-- end -->\n";
     let bless = std::env::var_os("PIXELRNN_BLESS").is_some();
     let mut wrong = String::new();
@@ -354,9 +366,9 @@ fn generated_sections_come_from_the_code() {
         let mut new = String::new();
         let mut rest = text.as_str();
         while let Some(begin) = rest.find(BEGIN) {
-            let (before, section) = rest.split_at(begin);
+            let (before, section) = rest.split_at(begin + 1);
             let (head, section) = section.split_once('\n').expect("a line");
-            let name = head[BEGIN.len()..].trim_end_matches("-->").trim();
+            let name = head[BEGIN.len() - 1..].trim_end_matches("-->").trim();
             let end = section.find(END).unwrap_or_else(|| panic!("{chapter}: no end of {name}"));
             used.insert(name.split(' ').next().unwrap_or_default().to_string());
             let expected = format!("\n{}\n", generated(name));
