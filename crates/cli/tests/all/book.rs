@@ -88,6 +88,11 @@ fn photos(folder: &Path) {
     }
 }
 
+/// Whether outputs are to be rewritten.
+fn bless() -> bool {
+    std::env::var_os("PIXELRNN_BLESS").is_some()
+}
+
 /// Runs the blocks of a page; gives the page with the output as it is, and what is wrong.
 fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
@@ -158,7 +163,7 @@ fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
             }
         }
         let before: String = shown.iter().map(|inner| format!("{inner}\n")).collect();
-        if exact && made != before {
+        if exact && made != before && !bless() {
             wrong.push(format!("{name}: shows\n{before}where the program says\n{made}"));
         }
         new.push_str(&made);
@@ -189,7 +194,7 @@ fn commands_of_the_book() {
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .collect();
     pages.push(root.join("README.md"));
-    let bless = std::env::var_os("PIXELRNN_BLESS").is_some();
+    let bless = bless();
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let run = |path: &PathBuf| {
             let text = fs::read_to_string(path).unwrap();
