@@ -1,5 +1,7 @@
 //! The tests of the whole, in one binary: what holds across crates.
 
+#[path = "all/book.rs"]
+mod book;
 #[path = "all/build.rs"]
 mod build;
 #[path = "all/common.rs"]

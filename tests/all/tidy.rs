@@ -89,7 +89,7 @@ fn every_file_says_what_it_is_and_is_short() {
 
 #[test]
 fn every_layer_is_in_the_documentation() {
-    let language = fs::read_to_string(root().join("docs/language.md")).expect("a file");
+    let language = fs::read_to_string(root().join("docs/src/language.md")).expect("a file");
     for layer in pixelrnn::internal::syntax::layers::LAYERS {
         let name = layer.name;
         let path = root().join(format!("crates/syntax/src/layers/{name}.rs"));

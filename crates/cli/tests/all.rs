@@ -1,5 +1,7 @@
 //! The tests of this floor: they run the program as a user would.
 
+#[path = "all/book.rs"]
+mod book;
 #[path = "all/check.rs"]
 mod check;
 #[path = "all/data.rs"]

@@ -97,6 +97,13 @@ pub mod prelude {
     };
 }
 
+/// The Rust code of the README and of the book.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod book {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/src/first-model.md")]
+    struct FirstModel;
+    #[doc = include_str!("../../../docs/src/rust.md")]
+    struct Rust;
+}

@@ -7,7 +7,7 @@
 //! - No text makes this crate panic, recurse without bound, or loop.
 //! - Every error has a place in the text, names what stands there and says what would be right.
 //!
-//! **Where to start.** `docs/language.md` has the grammar, `ast.rs` what comes out of it, `layers/` what a
+//! **Where to start.** `docs/src/language.md` has the grammar, `ast.rs` what comes out of it, `layers/` what a
 //! declaration may name, `elaborate/` how it becomes a graph.
 
 pub mod ast;

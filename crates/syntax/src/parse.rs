@@ -1,6 +1,6 @@
 //! Tokens to a syntax tree, by recursive descent.
 //!
-//! The grammar is in `docs/language.md`, in the repository.
+//! The grammar is in `docs/src/language.md`, in the repository.
 //!
 //! All sizes are written height x width. No word is reserved: `x`, `image` and `repeat` mean
 //! something only where the grammar asks for them.
