@@ -10,6 +10,8 @@ mod composites;
 mod context;
 #[path = "all/declared.rs"]
 mod declared;
+#[path = "all/deploy.rs"]
+mod deploy;
 #[path = "all/determinism.rs"]
 mod determinism;
 #[path = "all/errors.rs"]

@@ -4,6 +4,8 @@
 mod check;
 #[path = "all/data.rs"]
 mod data;
+#[path = "all/deploy.rs"]
+mod deploy;
 #[path = "all/export.rs"]
 mod export;
 #[path = "all/program.rs"]

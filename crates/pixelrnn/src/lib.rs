@@ -52,6 +52,7 @@ pub mod layers;
 mod render;
 pub mod sampling;
 pub mod training;
+pub mod triton;
 pub mod weights;
 pub mod zoo;
 
@@ -62,7 +63,8 @@ pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, GraphKind, Optimiser, Rule, SampleOptions, Weights,
+    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimiser,
+    Rule, SampleOptions, Weights,
 };
 pub use pixelrnn_syntax::Image;
 pub use render::render;
