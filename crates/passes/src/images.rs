@@ -36,7 +36,7 @@ impl ImageLayout {
     }
 
     /// The axes of the other layout, in the order of this one.
-    fn from_other(self) -> Vec<usize> {
+    fn axes_of_other(self) -> Vec<usize> {
         match self {
             ImageLayout::Nhwc => vec![0, 2, 3, 1],
             ImageLayout::Nchw => vec![0, 3, 1, 2],
@@ -107,7 +107,7 @@ pub fn image_format(
             given.elem = Elem::Byte;
         }
         let value = rewrite.new.input_like(input, given);
-        let perm = (own != outside).then(|| own.from_other());
+        let perm = (own != outside).then(|| own.axes_of_other());
         let value = read(&mut rewrite.new, input, value, perm)?;
         rewrite.set(input.value, value);
     }
@@ -120,7 +120,7 @@ pub fn image_format(
                 Ok::<Value, BuildError>(graph.push(op, &[value], &name, Site::NONE)?[0])
             };
             if outside != own {
-                let perm = outside.from_other();
+                let perm = outside.axes_of_other();
                 value = push(&mut rewrite.new, OnnxOp::Transpose { perm }, value, outside.name())?;
             }
             if format.bytes {
@@ -137,7 +137,7 @@ pub fn image_format(
 fn turned(ty: &Type, own: ImageLayout, outside: ImageLayout) -> Type {
     match own == outside {
         true => ty.clone(),
-        false => ty.reshaped(outside.from_other().iter().map(|&i| ty.shape[i]).collect()),
+        false => ty.reshaped(outside.axes_of_other().iter().map(|&i| ty.shape[i]).collect()),
     }
 }
 
