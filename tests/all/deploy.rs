@@ -248,8 +248,8 @@ fn completions_in_another_layout() {
         let expected = on(engine(name), &export(&plain), &named(&|a| a.clone())).remove(0).1;
         let found = on(engine(name), &export(&turned), &named(&turn)).remove(0).1;
         assert_eq!(found, turn(&expected), "{name}");
-        let kept = expected.iter().zip(&given).zip(&mask).filter(|(_, m)| **m == 1.0);
-        assert!(kept.map(|((a, b), _)| a == b).all(|same| same), "{name}");
+        let mut kept = expected.iter().zip(&given).zip(&mask).filter(|(_, m)| **m == 1.0);
+        assert!(kept.all(|((a, b), _)| a == b), "{name}");
     }
 }
 
