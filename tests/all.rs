@@ -14,6 +14,8 @@ mod context;
 mod cuda;
 #[path = "all/declared.rs"]
 mod declared;
+#[path = "all/deploy.rs"]
+mod deploy;
 #[path = "all/determinism.rs"]
 mod determinism;
 #[path = "all/errors.rs"]

@@ -281,6 +281,10 @@ fn endpoints(onnx: &OnnxGraph, parameters: &[&str], levels: usize) -> String {
         Elem::Real => "float32",
         Elem::Int => "int64",
         Elem::Bool => "bool",
+        Elem::F16 => "float16",
+        Elem::Bf16 => "bfloat16",
+        Elem::Int8 => "int8",
+        Elem::Byte => "uint8",
     };
     // `stem.weight.square.next` is `p.square.next`.
     let general = |name: &str| {

@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixelrnn::Batch;
 use pixelrnn::internal::graph::{Elem, Operation};
 use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
 use pixelrnn::prelude::*;
+use pixelrnn::{Batch, Dtype};
 
-use crate::common::small_zoo;
+use crate::common::{small_zoo, weights};
 
 /// What ONNX Runtime's CUDA provider computes, from its list of operator kernels (`docs/OperatorKernels.md`
 /// of its repository, the table of `CUDAExecutionProvider`), for opsets 13 and later: the operator, and
@@ -23,6 +23,7 @@ const KERNELS: &[(&str, &[Elem])] = &[
     ("Concat", ALL),
     ("Conv", REAL),
     ("CumSum", NUMBERS),
+    ("DequantizeLinear", &[Elem::Int8]),
     ("Div", NUMBERS),
     ("Equal", ALL),
     ("Exp", REAL),
@@ -36,7 +37,7 @@ const KERNELS: &[(&str, &[Elem])] = &[
     ("Min", NUMBERS),
     ("Mul", NUMBERS),
     ("Neg", NUMBERS),
-    ("Pad", &[Elem::Real, Elem::Bool]),
+    ("Pad", &[Elem::Real, Elem::F16, Elem::Bool]),
     ("ReduceMax", NUMBERS),
     ("ReduceSum", NUMBERS),
     ("Relu", REAL),
@@ -55,9 +56,10 @@ const KERNELS: &[(&str, &[Elem])] = &[
     ("Where", NUMBERS),
 ];
 
-const REAL: &[Elem] = &[Elem::Real];
-const NUMBERS: &[Elem] = &[Elem::Real, Elem::Int];
-const ALL: &[Elem] = &[Elem::Real, Elem::Int, Elem::Bool];
+const REAL: &[Elem] = &[Elem::Real, Elem::F16];
+const NUMBERS: &[Elem] = &[Elem::Real, Elem::F16, Elem::Int];
+const ALL: &[Elem] =
+    &[Elem::Real, Elem::F16, Elem::Bf16, Elem::Int, Elem::Bool, Elem::Int8, Elem::Byte];
 
 /// The kinds whose batch may stay open, and those that carry their state and are compiled with one.
 const BATCHES: [Batch; 2] = [Batch::Symbolic, Batch::Fixed(2)];
@@ -97,8 +99,8 @@ fn look(
         }
         // The second input of these is an axis, a shape or a list of positions.
         let computed = match name {
-            "Gather" | "Expand" | "Reshape" | "Unsqueeze" | "Slice" | "Split" | "CumSum"
-            | "Pad" => 1,
+            "Gather" | "DequantizeLinear" | "Expand" | "Reshape" | "Unsqueeze" | "Slice"
+            | "Split" | "CumSum" | "Pad" => 1,
             _ => inputs.len(),
         };
         if let Some(elem) = inputs[..computed.min(inputs.len())].iter().find(|e| !elems.contains(e))
@@ -129,6 +131,19 @@ fn every_operator_has_a_kernel_on_cuda() {
                     look(&graph, &place, &kernels, &mut seen, &mut wrong);
                     graphs += 1;
                 }
+            }
+        }
+    }
+    // Models of fewer bits, with their weights.
+    for model in small_zoo(|name| name.starts_with("digits"), None) {
+        let weights = weights(&model, 1);
+        for dtype in Dtype::ALL {
+            for kind in [GraphKind::Forward, GraphKind::Nll, GraphKind::Sample] {
+                let options = ExportOptions { dtype, ..ExportOptions::with_weights(&weights) };
+                let graph = model.compile(kind, &options, &mut |_, _| {});
+                let graph = graph.unwrap_or_else(|e| panic!("{}: {e}", model.name()));
+                let place = format!("{} {} {dtype:?}", model.name(), kind.name());
+                look(&graph, &place, &kernels, &mut seen, &mut wrong);
             }
         }
     }

@@ -13,7 +13,7 @@ use pixelrnn::internal::graph::{Operation, verify};
 use pixelrnn::internal::ops::{Op, PixelGraph, lower_graph};
 use pixelrnn::internal::passes::pipeline::{LOWERING, Pass, Step, passes};
 use pixelrnn::internal::passes::{
-    Job, Optimiser, Scale, initialise, merge_scales, verify_causality,
+    ImageFormat, ImageLayout, Job, Optimiser, Scale, initialise, merge_scales, verify_causality,
 };
 use pixelrnn::{Batch, GraphKind};
 
@@ -34,11 +34,19 @@ fn shown<O: Operation>(graph: &pixelrnn::internal::graph::Graph<O>, name: &str) 
 }
 
 /// What a pass on ONNX graphs is given: the graph lowered, and each pass before it run.
-fn onnx(pass: &Pass, graph: &PixelGraph, name: &str) -> (String, String) {
+fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, String) {
     let mut onnx = lower_graph(graph, Batch::Symbolic).unwrap_or_else(|e| panic!("{name}: {e}"));
     for step in LOWERING {
-        let Step::Onnx(run) = step.step else { continue };
-        let next = run(&onnx).unwrap_or_else(|e| panic!("{name}: {e}"));
+        // Passes for other jobs stand aside.
+        if !(step.when)(job) && step.name != pass.name {
+            continue;
+        }
+        let next = match step.step {
+            Step::Onnx(run) => run(&onnx),
+            Step::OnnxJob(run) => run(&onnx, job),
+            _ => continue,
+        };
+        let next = next.unwrap_or_else(|e| panic!("{name}: {e}"));
         if step.name == pass.name {
             return (shown(&onnx, name), shown(&next, name));
         }
@@ -58,6 +66,7 @@ fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
         proof: proof.as_ref().ok(),
         weights: Some(&weights),
         optimiser: Optimiser { clip: Some(1.0), ema: Some(0.5), ..Optimiser::ADAM },
+        images: ImageFormat { layout: Some(ImageLayout::Nchw), bytes: true },
         ..Job::new(&scales, GraphKind::Sample)
     };
     let after = match pass.step {
@@ -70,7 +79,7 @@ fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
         Step::Pixel(run) => Ok(shown(&run(&first).unwrap_or_else(|e| panic!("{name}: {e}")), name)),
         Step::Make(run) => run(&first, &job).map(|g| shown(&g, name)),
         Step::Lower => Ok(shown(&lower_graph(&first, Batch::Symbolic).expect("lowers"), name)),
-        Step::Onnx(_) => return onnx(pass, &first, name),
+        Step::Onnx(_) | Step::OnnxJob(_) => return onnx(pass, &first, &job, name),
     };
     (first_text(texts), after.unwrap_or_else(|e| panic!("{name}: {e}")))
 }
@@ -93,7 +102,9 @@ fn every_pass_does_what_its_file_says() {
         let (before, after) = run(pass, &texts);
         assert_ne!(before, after, "{} changes nothing in its own file", pass.name);
         let shown = match pass.step {
-            Step::Onnx(_) => format!("{given}{BEFORE}{before}{AFTER}{after}"),
+            Step::Onnx(_) | Step::OnnxJob(_) => {
+                format!("{given}{BEFORE}{before}{AFTER}{after}")
+            }
             _ => format!("{given}{AFTER}{after}"),
         };
         if bless {

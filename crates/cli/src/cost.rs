@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn::internal::graph::{Dim, Elem, LayerId, Node, Type};
+use pixelrnn::internal::graph::{Dim, LayerId, Node, Type};
 use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp, Scan};
 
 /// The cost of a graph.
@@ -93,12 +93,7 @@ fn value_bytes(ty: &Type) -> u64 {
     if !ty.shape.iter().any(|d| matches!(d, Dim::Batch(_))) {
         return 0;
     }
-    let width = match ty.elem {
-        Elem::Real => 4,
-        Elem::Int => 8,
-        Elem::Bool => 1,
-    };
-    (ty.size() as u64).saturating_mul(width)
+    (ty.size() as u64).saturating_mul(ty.elem.bytes() as u64)
 }
 
 fn peak(graph: &OnnxGraph) -> u64 {

@@ -21,6 +21,7 @@ mod commands;
 mod cost;
 mod curve;
 mod datasets;
+mod deploy;
 mod engines;
 mod exit;
 mod interrupt;

@@ -6,6 +6,8 @@ mod book;
 mod check;
 #[path = "all/data.rs"]
 mod data;
+#[path = "all/deploy.rs"]
+mod deploy;
 #[path = "all/export.rs"]
 mod export;
 #[path = "all/program.rs"]

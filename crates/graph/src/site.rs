@@ -19,11 +19,13 @@ pub struct Site {
     pub layer: Option<LayerId>,
     /// Whether the node is a weight of the layer: a parameter that became a constant.
     pub weight: bool,
+    /// Whether the node must be computed in f32, whatever the rest is computed in.
+    pub exact: bool,
 }
 
 impl Site {
     /// Nowhere in particular.
-    pub const NONE: Site = Site { span: None, layer: None, weight: false };
+    pub const NONE: Site = Site { span: None, layer: None, weight: false, exact: false };
 
     /// This site, or another where nothing is known.
     pub fn or(self, other: Site) -> Site {
@@ -32,12 +34,12 @@ impl Site {
 
     /// A layer, and its place in the text.
     pub fn of(layer: LayerId, span: Span) -> Site {
-        Site { span: Some(span), layer: Some(layer), weight: false }
+        Site { span: Some(span), layer: Some(layer), ..Site::NONE }
     }
 
     /// The same layer, of a weight.
     pub fn of_weight(layer: Option<LayerId>) -> Site {
-        Site { span: None, layer, weight: true }
+        Site { layer, weight: true, ..Site::NONE }
     }
 }
 

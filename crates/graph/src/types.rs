@@ -14,6 +14,31 @@ pub enum Elem {
     Int,
     /// Truth values.
     Bool,
+    /// f16, in ONNX graphs exported with `--dtype f16`.
+    F16,
+    /// bf16, for stored weights.
+    Bf16,
+    /// i8, for stored weights.
+    Int8,
+    /// u8, for images.
+    Byte,
+}
+
+impl Elem {
+    /// Whether it is a floating-point number.
+    pub fn is_real(self) -> bool {
+        matches!(self, Elem::Real | Elem::F16 | Elem::Bf16)
+    }
+
+    /// The size of an element in bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Elem::Real => 4,
+            Elem::Int => 8,
+            Elem::F16 | Elem::Bf16 => 2,
+            Elem::Bool | Elem::Int8 | Elem::Byte => 1,
+        }
+    }
 }
 
 /// The extent of one axis.
@@ -119,6 +144,10 @@ impl fmt::Display for Elem {
             Elem::Real => "real",
             Elem::Int => "int",
             Elem::Bool => "bool",
+            Elem::F16 => "f16",
+            Elem::Bf16 => "bf16",
+            Elem::Int8 => "int8",
+            Elem::Byte => "byte",
         })
     }
 }

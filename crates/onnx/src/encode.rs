@@ -153,9 +153,10 @@ impl Writer<'_> {
             let slot = &mut level.names[out.value.index()];
             let constant = matches!(graph.maker(out.value), Some(n) if is_constant(&n.op));
             // A slice to be stacked that the body itself reads gets a tensor of its own: tract
-            // reshapes it in place.
-            let stacked = captures.is_some_and(|(scan, _)| i >= scan.states);
-            let shared = stacked && self.options.portable && uses[out.value.index()] > 1;
+            // reshapes it in place. So does an output of the model that its nodes read: float16
+            // converters keep outputs f32, and their readers would be of two types.
+            let apart = captures.is_none_or(|(scan, _)| i >= scan.states);
+            let shared = apart && self.options.portable && uses[out.value.index()] > 1;
             if slot.is_empty() && !constant && !shared {
                 *slot = name;
             } else {
@@ -163,7 +164,14 @@ impl Writer<'_> {
             }
         }
         for (id, node) in graph.nodes() {
-            if is_constant(&node.op) {
+            // Weights that are stored in fewer bits are as constant as others.
+            let stored = match node.op {
+                OnnxOp::Cast { .. } | OnnxOp::DequantizeLinear { .. } => {
+                    node.inputs.iter().all(|v| level.constant[v.index()])
+                }
+                _ => false,
+            };
+            if is_constant(&node.op) || stored {
                 level.constant[node.outputs[0].index()] = true;
             }
             let node_name = self.claim(format!("{prefix}{}", node.name));
@@ -177,11 +185,20 @@ impl Writer<'_> {
             }
             self.node(graph, id, node_name, &mut level)?;
         }
+        let mut aliased = BTreeSet::new();
         for (value, name) in aliases {
+            let mut source = level.names[value.index()].clone();
+            // Of outputs that are one constant OpenVINO keeps one name: each gets a constant of its own.
+            if let (Some(OnnxOp::Constant(literal)), false) =
+                (graph.maker(value).map(|n| &n.op), aliased.insert(value))
+            {
+                source = self.claim(format!("{name}/value"));
+                level.initializers.push(tensor(&source, literal));
+            }
             let node = NodeProto {
                 name: Some(self.claim(format!("{name}/copy"))),
                 op_type: Some("Identity".into()),
-                input: vec![level.names[value.index()].clone()],
+                input: vec![source],
                 output: vec![name],
                 ..Default::default()
             };
@@ -301,7 +318,9 @@ impl Writer<'_> {
                 proto.input.push(self.int_input(level, shape));
             }
             OnnxOp::Unsqueeze { axes } => proto.input.push(self.int_input(level, to_i64(axes))),
-            OnnxOp::Concat { axis } | OnnxOp::Gather { axis } => {
+            OnnxOp::Concat { axis }
+            | OnnxOp::Gather { axis }
+            | OnnxOp::DequantizeLinear { axis } => {
                 proto.attribute.push(int("axis", *axis as i64));
             }
             OnnxOp::Slice { axis, start, end } => {
@@ -419,6 +438,10 @@ fn data_type(elem: Elem) -> DataType {
         Elem::Real => DataType::Float,
         Elem::Int => DataType::Int64,
         Elem::Bool => DataType::Bool,
+        Elem::F16 => DataType::Float16,
+        Elem::Bf16 => DataType::Bfloat16,
+        Elem::Int8 => DataType::Int8,
+        Elem::Byte => DataType::Uint8,
     }
 }
 
@@ -427,6 +450,10 @@ fn tensor(name: &str, literal: &Literal) -> TensorProto {
         Literal::Real(a) => (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
         Literal::Int(a) => (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
         Literal::Bool(a) => (a.shape(), a.iter().map(|&b| u8::from(b)).collect()),
+        Literal::F16(a) | Literal::Bf16(a) => {
+            (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect())
+        }
+        Literal::Int8(a) => (a.shape(), a.iter().map(|&x| x as u8).collect()),
     };
     TensorProto {
         name: Some(name.into()),

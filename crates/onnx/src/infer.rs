@@ -31,11 +31,21 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
         | OnnxOp::Sqrt
         | OnnxOp::Neg
         | OnnxOp::Abs => {
-            element(inputs, 0, Elem::Real)?;
+            real(inputs, 0)?;
             Ok(vec![inputs[0].clone()])
         }
         OnnxOp::Identity => Ok(vec![inputs[0].clone()]),
         OnnxOp::Cast { to } => Ok(vec![Type { elem: *to, shape: inputs[0].shape.clone() }]),
+        OnnxOp::DequantizeLinear { axis } => {
+            element(inputs, 0, Elem::Int8)?;
+            element(inputs, 1, Elem::Real)?;
+            in_range(inputs[0], &[*axis])?;
+            if inputs[1].shape != [inputs[0].shape[*axis]] {
+                let (left, right) = (inputs[0].clone(), inputs[1].clone());
+                return Err(Misfit::Unequal { left, right });
+            }
+            Ok(vec![Type { elem: Elem::Real, shape: inputs[0].shape.clone() }])
+        }
         OnnxOp::MatMul => matmul(inputs[0], inputs[1]),
         OnnxOp::Conv { pads } => conv(inputs, *pads),
         OnnxOp::ReduceSum { axes } | OnnxOp::ReduceMax { axes } => {
@@ -151,6 +161,7 @@ fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), Misfit> {
         | OnnxOp::Equal
         | OnnxOp::Greater
         | OnnxOp::MatMul
+        | OnnxOp::DequantizeLinear { .. }
         | OnnxOp::Gather { .. }
         | OnnxOp::Expand { .. } => 2,
         OnnxOp::Where => 3,
@@ -192,6 +203,14 @@ fn element(inputs: &[&Type], input: usize, expected: Elem) -> Result<(), Misfit>
     Err(Misfit::Element { input, expected, found: inputs[input].clone() })
 }
 
+/// Whether an input is of floating-point numbers.
+fn real(inputs: &[&Type], input: usize) -> Result<(), Misfit> {
+    match inputs[input].elem.is_real() {
+        true => Ok(()),
+        false => element(inputs, input, Elem::Real),
+    }
+}
+
 fn in_range(ty: &Type, axes: &[usize]) -> Result<(), Misfit> {
     match axes.iter().max() {
         Some(&axis) if axis >= ty.rank() => {
@@ -220,7 +239,11 @@ fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), Misfit> {
 
 fn matmul(a: &Type, b: &Type) -> Types {
     let unequal = || Misfit::Unequal { left: a.clone(), right: b.clone() };
-    if a.rank() < 2 || b.rank() < 2 || a.shape[a.rank() - 1] != b.shape[b.rank() - 2] {
+    if a.elem != b.elem
+        || a.rank() < 2
+        || b.rank() < 2
+        || a.shape[a.rank() - 1] != b.shape[b.rank() - 2]
+    {
         return Err(unequal());
     }
     let batch = |t: &Type| t.reshaped(t.shape[..t.rank() - 2].to_vec());
@@ -233,7 +256,10 @@ fn conv(inputs: &[&Type], pads: [usize; 4]) -> Types {
     rank(inputs, 0, 4)?;
     rank(inputs, 1, 4)?;
     let (x, w) = (inputs[0], inputs[1]);
-    if x.shape[1] != w.shape[1] || inputs.get(2).is_some_and(|b| b.shape != [w.shape[0]]) {
+    if x.elem != w.elem
+        || x.shape[1] != w.shape[1]
+        || inputs.get(2).is_some_and(|b| b.shape != [w.shape[0]])
+    {
         return Err(Misfit::Unequal { left: x.clone(), right: w.clone() });
     }
     let extent = |i: usize| -> Result<Dim, Misfit> {

@@ -15,6 +15,7 @@
 mod encode;
 mod infer;
 mod literal;
+pub mod narrow;
 mod op;
 #[allow(clippy::all, missing_docs)]
 pub mod proto;

@@ -9,6 +9,11 @@ pub enum Literal {
     Real(ArrayD<f32>),
     Int(ArrayD<i64>),
     Bool(ArrayD<bool>),
+    /// The bits of f16.
+    F16(ArrayD<u16>),
+    /// The bits of bf16.
+    Bf16(ArrayD<u16>),
+    Int8(ArrayD<i8>),
 }
 
 impl Literal {
@@ -18,8 +23,21 @@ impl Literal {
             Literal::Real(a) => (Elem::Real, a.shape()),
             Literal::Int(a) => (Elem::Int, a.shape()),
             Literal::Bool(a) => (Elem::Bool, a.shape()),
+            Literal::F16(a) => (Elem::F16, a.shape()),
+            Literal::Bf16(a) => (Elem::Bf16, a.shape()),
+            Literal::Int8(a) => (Elem::Int8, a.shape()),
         };
         Type { elem, shape: shape.iter().map(|&n| Dim::Fixed(n)).collect() }
+    }
+
+    /// Numbers rounded to f16.
+    pub fn f16(values: &ArrayD<f32>) -> Literal {
+        Literal::F16(values.mapv(crate::narrow::f16_bits))
+    }
+
+    /// Numbers rounded to bf16.
+    pub fn bf16(values: &ArrayD<f32>) -> Literal {
+        Literal::Bf16(values.mapv(crate::narrow::bf16_bits))
     }
 
     /// A scalar.

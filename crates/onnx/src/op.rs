@@ -43,6 +43,10 @@ pub enum OnnxOp {
     Cast {
         to: Elem,
     },
+    /// `x, scale`: whole numbers times a scale for each slice along an axis.
+    DequantizeLinear {
+        axis: usize,
+    },
 
     // Products.
     MatMul,
@@ -168,6 +172,7 @@ impl OnnxOp {
             OnnxOp::Abs => "Abs",
             OnnxOp::Identity => "Identity",
             OnnxOp::Cast { .. } => "Cast",
+            OnnxOp::DequantizeLinear { .. } => "DequantizeLinear",
             OnnxOp::MatMul => "MatMul",
             OnnxOp::Conv { .. } => "Conv",
             OnnxOp::ReduceSum { .. } => "ReduceSum",
@@ -214,9 +219,10 @@ impl Operation for OnnxOp {
             | OnnxOp::Unsqueeze { axes } => none.ints("axes", axes),
             OnnxOp::Transpose { perm } => none.ints("perm", perm),
             OnnxOp::Reshape { to } | OnnxOp::Expand { to } => none.word("to", dims(to)),
-            OnnxOp::Concat { axis } | OnnxOp::Gather { axis } | OnnxOp::CumSum { axis } => {
-                none.int("axis", *axis)
-            }
+            OnnxOp::Concat { axis }
+            | OnnxOp::Gather { axis }
+            | OnnxOp::CumSum { axis }
+            | OnnxOp::DequantizeLinear { axis } => none.int("axis", *axis),
             OnnxOp::Slice { axis, start, end } => {
                 none.int("axis", *axis).int("start", *start).int("end", *end)
             }

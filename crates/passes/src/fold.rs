@@ -28,7 +28,20 @@ pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
                 _ => None,
             })
             .collect();
-        let folded = literals.filter(|l| !l.is_empty()).and_then(|l| evaluate(&node.op, &l));
+        let literals = literals.filter(|l| !l.is_empty());
+        if let (OnnxOp::Split { axis, sizes }, Some([Literal::Real(a)])) =
+            (&node.op, literals.as_deref())
+        {
+            let parts = split(a, *axis, sizes);
+            for (port, (part, &old)) in parts.into_iter().zip(&node.outputs).enumerate() {
+                let name = format!("{}.{port}", node.name);
+                let op = OnnxOp::constant(Literal::Real(part));
+                let value = rewrite.new.push(op, &[], &name, graph.site(id))?[0];
+                rewrite.set(old, value);
+            }
+            continue;
+        }
+        let folded = literals.and_then(|l| evaluate(&node.op, &l));
         match folded {
             Some(literal) => {
                 let op = OnnxOp::constant(literal);
@@ -131,6 +144,16 @@ fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Literal> {
     let before: usize = inputs.iter().map(|l| size(l)).sum();
     let result = Literal::Real(result);
     (size(&result) <= SMALL.max(GROWTH * before)).then_some(result)
+}
+
+fn split(a: &Array, axis: usize, sizes: &[usize]) -> Vec<ArrayD<f32>> {
+    let mut start = 0;
+    let part = |&size: &usize| {
+        let slice = ndarray::Slice::from(start..start + size);
+        start += size;
+        a.slice_axis(Axis(axis), slice).to_owned()
+    };
+    sizes.iter().map(part).collect()
 }
 
 fn zip(a: &Array, b: &Array, f: impl Fn(f32, f32) -> f32) -> Option<ArrayD<f32>> {

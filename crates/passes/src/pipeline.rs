@@ -11,13 +11,15 @@ use pixelrnn_ops::{AdjointError, Batch, LowerError, PixelGraph, lower_graph};
 
 use crate::bind::{BindError, Weights};
 use crate::causality::CausalProof;
+use crate::dtype::Dtype;
+use crate::images::{ImageFormat, image_format};
 use crate::kind::GraphKind;
 use crate::scales::{Scale, merge_scales};
 use crate::stream::{self, SampleError, SampleOptions};
 use crate::training_step::{Optimiser, training_step, update_step};
 use crate::{
-    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, hoist, layout, loss, pads_to_concat,
-    slices_to_split, unroll,
+    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
+    pads_to_concat, slices_to_split, stored, unroll,
 };
 
 /// How a recurrence is written in the emitted model.
@@ -50,6 +52,10 @@ pub struct Job<'a> {
     pub weights: Option<&'a Weights>,
     /// Whether to run the passes that change nothing but speed.
     pub simplify: bool,
+    /// In how many bits, for the kinds that do not train.
+    pub dtype: Dtype,
+    /// How images are taken and given.
+    pub images: ImageFormat,
 }
 
 impl<'a> Job<'a> {
@@ -65,6 +71,8 @@ impl<'a> Job<'a> {
             control_flow: ControlFlow::Scan,
             weights: None,
             simplify: true,
+            dtype: Dtype::F32,
+            images: ImageFormat::default(),
         }
     }
 }
@@ -84,6 +92,8 @@ pub enum Step {
     Lower,
     /// To an ONNX graph.
     Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
+    /// The same, with what the job says.
+    OnnxJob(fn(&OnnxGraph, &Job) -> Result<OnnxGraph, BuildError>),
 }
 
 /// One line of the pipeline.
@@ -137,6 +147,10 @@ pub const LOWERING: &[Pass] = &[
     pass("fold", "constants are computed", SIMPLIFYING, Step::Onnx(fold::fold)),
     pass("fuse_reshapes", "views of views become one", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
     pass("cse_dce_onnx", "nothing twice or unread", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
+    pass("half", "computation in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
+    pass("store_bf16", "weights are stored in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
+    pass("store_int8", "weights are stored in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
+    pass("image_format", "images in another format", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
 ];
 
 /// All passes, in order.
@@ -214,7 +228,7 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
             Step::Merge => Some(merge_scales(&scales).map_err(build(name))?),
             Step::Pixel(run) => Some(merged().and_then(run).map_err(build(name))?),
             Step::Make(run) => Some(run(merged().map_err(build(name))?, job)?),
-            Step::Lower | Step::Onnx(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
                 return Err(build(name)(BuildError::internal(name, "it does not make a graph")));
             }
         };
@@ -241,12 +255,13 @@ pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<Onn
             Step::Make(run) => pixel = run(&pixel, job)?,
             Step::Lower => onnx = lower_graph(&pixel, job.batch).map_err(PassError::Lower)?,
             Step::Onnx(run) => onnx = run(&onnx).map_err(build(name))?,
+            Step::OnnxJob(run) => onnx = run(&onnx, job).map_err(build(name))?,
             Step::Scale(_) | Step::Merge => {
                 return Err(build(name)(BuildError::internal(name, "it does not lower a graph")));
             }
         }
         match pass.step {
-            Step::Lower | Step::Onnx(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
                 verify(&onnx).map_err(broken)?;
                 observe(name, &onnx);
             }

@@ -39,6 +39,9 @@ pub enum Error {
     /// What images are to be drawn from does not suit the model.
     #[error("{0}")]
     Sampling(String),
+    /// Options of an export that do not go together.
+    #[error("{0}")]
+    Options(String),
     /// The model cannot be written.
     #[error("{0}")]
     Encode(#[from] pixelrnn_onnx::EncodeError),

@@ -4,8 +4,8 @@ use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
-    CausalProof, ControlFlow, GraphKind, Job, Optimiser, PassError, ProvedScale, SampleOptions,
-    Scale, Weights, bind, lower, make,
+    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimiser, PassError,
+    ProvedScale, SampleOptions, Scale, Weights, bind, lower, make,
 };
 
 use crate::compare::Prepared;
@@ -28,6 +28,10 @@ pub struct ExportOptions<'a> {
     pub sample: SampleOptions,
     /// How parameters are updated in [`GraphKind::Train`] and [`GraphKind::Update`].
     pub optimiser: Optimiser,
+    /// In how many bits, for the kinds that do not train.
+    pub dtype: Dtype,
+    /// How images are taken and given.
+    pub images: ImageFormat,
 }
 
 impl Default for ExportOptions<'_> {
@@ -41,6 +45,8 @@ impl Default for ExportOptions<'_> {
             portable: true,
             sample: SampleOptions::default(),
             optimiser: Optimiser::RMSPROP,
+            dtype: Dtype::F32,
+            images: ImageFormat::default(),
         }
     }
 }
@@ -49,6 +55,39 @@ impl<'a> ExportOptions<'a> {
     /// The defaults, with weights.
     pub fn with_weights(weights: &'a Weights) -> ExportOptions<'a> {
         ExportOptions { weights: Some(weights), ..ExportOptions::default() }
+    }
+}
+
+impl ExportOptions<'_> {
+    /// Whether they suit a kind of graph, of a model of so many levels.
+    ///
+    /// # Errors
+    /// What does not go together.
+    fn check(&self, kind: GraphKind, levels: usize) -> Result<(), Error> {
+        let refuse = |text: String| Err(Error::Options(text));
+        if self.dtype != Dtype::F32 && (kind.trains() || self.weights.is_none()) {
+            return refuse(format!(
+                "dtype {} is for graphs with constant weights: forward, nll, sample, step and row; \
+                 export {} in f32",
+                self.dtype,
+                if kind.trains() { kind.name() } else { "weights as inputs" }
+            ));
+        }
+        let takes_images = matches!(kind, GraphKind::Forward | GraphKind::Nll | GraphKind::Sample);
+        if self.images != ImageFormat::default() && !takes_images {
+            return refuse(format!(
+                "a layout or uint8 images are for graphs that take or give whole images for \
+                 inference: forward, nll and sample, not {kind}"
+            ));
+        }
+        if self.images.bytes && levels > 256 {
+            return refuse(format!("uint8 images hold 256 levels, and the model has {levels}"));
+        }
+        // Levels are read as numbers, which f16 holds up to 2048.
+        if self.dtype == Dtype::F16 && levels > 2049 {
+            return refuse(format!("f16 holds 2049 levels, and the model has {levels}"));
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +136,8 @@ impl Declaration {
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,
+            dtype: options.dtype,
+            images: options.images,
             ..Job::new(self.scales(), kind)
         }
     }
@@ -149,6 +190,7 @@ impl Declaration {
         options: &ExportOptions,
         observe: &mut Observe,
     ) -> Result<(PixelGraph, OnnxGraph), Error> {
+        options.check(kind, self.image().levels)?;
         let proof = self.proof_for(kind)?;
         let job = self.job(kind, options, proof.as_ref());
         let pixel = self.make(&job, observe)?;
@@ -197,6 +239,15 @@ impl Declaration {
         ];
         for (name, value) in self.settings() {
             metadata.push((format!("pixelrnn.{name}"), value.to_string()));
+        }
+        if options.dtype != Dtype::F32 {
+            metadata.push(("pixelrnn.dtype".into(), options.dtype.to_string()));
+        }
+        if let Some(layout) = options.images.layout {
+            metadata.push(("pixelrnn.layout".into(), layout.to_string()));
+        }
+        if options.images.bytes {
+            metadata.push(("pixelrnn.image".into(), "uint8".into()));
         }
         if kind.draws() {
             let SampleOptions { temperature, complete } = options.sample;

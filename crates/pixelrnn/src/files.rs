@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 
@@ -18,6 +18,23 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// As [`write`]; also for the name of a folder.
 pub fn writable(path: &Path) -> Result<(), Error> {
     pixelrnn_train::files::writable(path).map_err(failed(path))
+}
+
+/// Writes a new folder of files, each at a path inside it, so that nobody ever sees half of it.
+///
+/// # Errors
+/// The folder exists and is not empty, its parent is missing or not writable, or the disk is full;
+/// then nothing is left.
+pub fn write_folder(path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Error> {
+    pixelrnn_train::files::write_folder(path, files).map_err(failed(path))
+}
+
+/// Whether [`write_folder`] can begin, found out before work is done whose result would be lost.
+///
+/// # Errors
+/// As [`write_folder`].
+pub fn new_folder(path: &Path) -> Result<(), Error> {
+    pixelrnn_train::files::new_folder(path).map_err(failed(path))
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

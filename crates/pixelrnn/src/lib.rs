@@ -51,6 +51,7 @@ pub mod files;
 mod render;
 pub mod sampling;
 pub mod training;
+pub mod triton;
 pub mod weights;
 pub mod zoo;
 
@@ -61,8 +62,8 @@ pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, GraphKind, Optimiser, RULES, SampleOptions, UpdateRule,
-    Weights,
+    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimiser,
+    RULES, SampleOptions, UpdateRule, Weights,
 };
 pub use pixelrnn_syntax::Image;
 pub use render::render;

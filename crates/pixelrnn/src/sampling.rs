@@ -11,7 +11,7 @@ use std::thread;
 
 use ndarray::Axis;
 use pixelrnn_graph::{Condition, Dim, Role, Site, Type};
-use pixelrnn_ops::{Distribution, Draw, Env, PixelGraph, evaluate};
+use pixelrnn_ops::{ClampUniform, Distribution, Draw, Env, PixelGraph, evaluate};
 use pixelrnn_passes::{CausalProof, GraphEndpoints, PassError, ProvedScale, Scale, Weights};
 use pixelrnn_runtime::{Engine, Program, Session};
 use rand_chacha::ChaCha8Rng;
@@ -417,9 +417,12 @@ impl Drawer {
         let column = |n: usize| Type::real([Dim::N, Dim::Fixed(n)]);
         let parameters = graph.input("parameters", column(distribution.parameters()), Role::Local);
         let u = graph.input("u", column(1), Role::Uniform);
+        let failed = |error| PassError::Build { pass: "stream", error };
+        let clamped = graph.push(ClampUniform.into(), &[u], "u_clamped", Site::NONE);
+        let u = clamped.map_err(failed)?[0];
         let draw = Draw { distribution, factor: 1.0 / temperature };
         let level = graph.push(draw.into(), &[parameters, u], "level", Site::NONE);
-        let level = level.map_err(|error| PassError::Build { pass: "stream", error })?[0];
+        let level = level.map_err(failed)?[0];
         graph.output("level", level);
         Ok(Drawer { graph, distribution })
     }

@@ -130,6 +130,14 @@ pub enum InputError {
         /// What is not whole, as text.
         value: String,
     },
+    /// An input of bytes was given another number.
+    #[error("input `{input}` takes whole numbers from 0 to 255, but {value} was given")]
+    Byte {
+        /// The input.
+        input: String,
+        /// What is not one, as text.
+        value: String,
+    },
     /// One symbol would stand for two numbers.
     #[error("input `{input}` makes {symbol} = {size}, but an input before it made it {before}")]
     Symbol {

@@ -34,6 +34,8 @@ pub enum Elements {
     Real,
     /// i64, such as class labels. Only for inputs; given as f32 that are whole.
     Whole,
+    /// u8, such as images of levels; given as f32 that are whole, from 0 to 255.
+    Byte,
 }
 
 /// A tensor that a program takes or gives.
@@ -100,10 +102,17 @@ pub fn bind<'a>(
             return Err(InputError::Missing { input: tensor.to_string() });
         };
         fit(tensor, array, &mut bound.symbols)?;
-        let broken = array.iter().find(|x| x.fract() != 0.0);
-        if let (Elements::Whole, Some(&value)) = (tensor.elements, broken) {
-            let input = tensor.name.clone();
-            return Err(InputError::Fraction { input, value: value.to_string() });
+        let fits = |x: &&f32| match tensor.elements {
+            Elements::Real => true,
+            Elements::Whole => x.fract() == 0.0,
+            Elements::Byte => x.fract() == 0.0 && (0.0..=255.0).contains(*x),
+        };
+        if let Some(&value) = array.iter().find(|x| !fits(x)) {
+            let (input, value) = (tensor.name.clone(), value.to_string());
+            return Err(match tensor.elements {
+                Elements::Byte => InputError::Byte { input, value },
+                _ => InputError::Fraction { input, value },
+            });
         }
         bound.arrays.push(array);
     }

@@ -140,6 +140,11 @@ fn to_tract(declared: &Tensor, array: &Array) -> Result<t::TValue, String> {
         let tensor = t::Tensor::from_shape(array.shape(), &data);
         return tensor.map(Into::into).map_err(|e| format!("{e:#}"));
     }
+    if declared.elements == Elements::Byte {
+        let data: Vec<u8> = array.iter().map(|&x| x as u8).collect();
+        let tensor = t::Tensor::from_shape(array.shape(), &data);
+        return tensor.map(Into::into).map_err(|e| format!("{e:#}"));
+    }
     let tensor = match array.as_slice() {
         Some(data) => t::Tensor::from_shape(array.shape(), data),
         None => {
@@ -151,7 +156,13 @@ fn to_tract(declared: &Tensor, array: &Array) -> Result<t::TValue, String> {
 }
 
 fn from_tract(value: &t::TValue) -> Result<Array, String> {
-    let data = value.try_as_plain_ram().and_then(|view| Ok(view.as_slice::<f32>()?.to_vec()));
+    let bytes = value.datum_type() == u8::datum_type();
+    let data = value.try_as_plain_ram().and_then(|view| {
+        Ok(match bytes {
+            true => view.as_slice::<u8>()?.iter().map(|&x| f32::from(x)).collect(),
+            false => view.as_slice::<f32>()?.to_vec(),
+        })
+    });
     let data = data.map_err(|e| format!("{e:#}"))?;
     Array::from_shape_vec(IxDyn(value.shape()), data).map_err(|e| e.to_string())
 }
@@ -173,6 +184,7 @@ fn signature(
             None => Elements::Real,
             Some(kind) if kind == f32::datum_type() => Elements::Real,
             Some(kind) if kind == i64::datum_type() && inputs => Elements::Whole,
+            Some(kind) if kind == u8::datum_type() => Elements::Byte,
             Some(kind) => {
                 return Err(EngineError::Elements {
                     engine: NAME,
@@ -195,7 +207,7 @@ fn real_outputs(
 ) -> Result<(), EngineError> {
     for (&outlet, tensor) in model.outputs.iter().zip(outputs) {
         let fact = model.outlet_fact(outlet).map_err(|e| load_error(program, format!("{e:#}")))?;
-        if fact.datum_type != f32::datum_type() {
+        if ![f32::datum_type(), u8::datum_type()].contains(&fact.datum_type) {
             return Err(EngineError::Elements {
                 engine: NAME,
                 program: program.to_owned(),

@@ -36,6 +36,48 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a new folder of files, each at a path inside it, so that nobody ever sees half of it.
+///
+/// # Errors
+/// The folder exists and is not empty, its parent is missing or not writable, or the disk is full;
+/// then nothing is left.
+pub fn write_folder(path: &Path, files: &[(std::path::PathBuf, Vec<u8>)]) -> io::Result<()> {
+    new_folder(path)?;
+    let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder(path));
+    let unfinished = unfinished.map_err(without_path)?;
+    for (inside, bytes) in files {
+        let file = unfinished.path().join(inside);
+        std::fs::create_dir_all(folder(&file))?;
+        write(&file, bytes)?;
+    }
+    // Temporary folders are private; a result is as readable as any other.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(unfinished.path(), std::fs::Permissions::from_mode(0o755))?;
+    }
+    if path.is_dir() {
+        std::fs::remove_dir(path)?;
+    }
+    std::fs::rename(unfinished.path(), path)
+}
+
+/// Whether [`write_folder`] can begin, found out before work is done whose result would be lost.
+///
+/// # Errors
+/// As [`write_folder`].
+pub fn new_folder(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+        Ok(_) if std::fs::read_dir(path)?.next().is_some() => {
+            Err(io::ErrorKind::DirectoryNotEmpty.into())
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => beside(folder(path)).map(drop),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether [`write`] can begin, found out before work is done whose result would be lost.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use pixelrnn::{
 use serde_json::json;
 
 use crate::arguments::Global;
+use crate::deploy::{Deploy, check_folder, write_repository};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
 use crate::out::Out;
@@ -25,8 +26,8 @@ pub struct Export {
     #[command(flatten)]
     model: ModelArguments,
     /// The file to write; `-` is standard output
-    #[arg(short, long, value_name = "F.onnx")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "F.onnx", required_unless_present = "triton")]
+    output: Option<PathBuf>,
     /// `forward`: image to logits; `nll`: to nats an image; `grad`: image and parameters to loss and
     /// gradients; `train`: one step of an optimiser; `update`: what `train` does after `grad`;
     /// `sample`: uniform numbers to images; `step` and `row`: the same loop taken apart
@@ -59,6 +60,8 @@ pub struct Export {
     /// For `sample` and `step`: inputs `given` and `mask`, to complete images
     #[arg(long)]
     complete: bool,
+    #[command(flatten)]
+    deploy: Deploy,
     /// Save the weights that were used
     #[arg(long, value_name = "F.safetensors")]
     write_weights: Option<PathBuf>,
@@ -83,7 +86,8 @@ impl From<Control> for ControlFlow {
 impl Export {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
-        let piped = self.output == Path::new("-");
+        let target = self.output.clone().unwrap_or_default();
+        let piped = target == Path::new("-");
         self.sensible(piped, out)?;
         let start = Instant::now();
         let model = self.model.load()?;
@@ -102,17 +106,26 @@ impl Export {
             portable: true,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
             optimiser: self.optimizer,
+            dtype: self.deploy.dtype(),
+            images: self.deploy.images(),
         };
         if as_inputs {
             // Nobody else would notice that they do not fit.
             model.check_weights(&loaded)?;
+        }
+        if let Some(folder) = &self.deploy.triton {
+            if let Some(path) = &self.write_weights {
+                weights::save(&loaded, path)?;
+            }
+            untrained.iter().for_each(|text| out.warn(text));
+            return write_repository(folder, &model, &options, out);
         }
         let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
         let bytes = model.encode(self.graph, &options, &graph)?;
         if piped {
             out.bytes(&bytes)?;
         } else {
-            files::write(&self.output, &bytes)?;
+            files::write(&target, &bytes)?;
         }
         if let Some(untrained) = untrained {
             out.warn(&untrained);
@@ -121,7 +134,7 @@ impl Export {
             weights::save(&loaded, path)?;
         }
         let (seconds, nodes) = (start.elapsed().as_secs_f64(), graph.total_nodes());
-        let output = self.output.display().to_string();
+        let output = target.display().to_string();
         let mut text = format!(
             "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
             table::bytes(bytes.len()),
@@ -157,11 +170,19 @@ impl Export {
         if piped && io::stdout().is_terminal() {
             return usage("standard output is a terminal, and a model is no text: name a file");
         }
-        if (self.complete || self.temperature != 1.0) && !self.graph.draws() {
+        let triton = self.deploy.triton.as_deref();
+        triton.map_or(Ok(()), check_folder)?;
+        if triton.is_some() && self.weights_as_inputs {
+            return usage(
+                "`--triton` writes models with their weights: drop `--weights-as-inputs`",
+            );
+        }
+        let draws = self.graph.draws() || triton.is_some();
+        if (self.complete || self.temperature != 1.0) && !draws {
             let graph = self.graph.name();
             return usage(format!("`--graph {graph}` draws nothing to complete or to temper"));
         }
-        if self.write_weights.as_ref() == Some(&self.output) {
+        if self.write_weights.is_some() && self.write_weights == self.output {
             return usage("the model and its weights need a file each");
         }
         if self.weights_as_inputs && self.weights.weights.is_some() && self.write_weights.is_none()

@@ -164,6 +164,10 @@ impl<'a> Reader<'a> {
             "real" => Elem::Real,
             "int" => Elem::Int,
             "bool" => Elem::Bool,
+            "f16" => Elem::F16,
+            "bf16" => Elem::Bf16,
+            "int8" => Elem::Int8,
+            "byte" => Elem::Byte,
             other => return Err(self.error(format!("`{other}` is no element kind"))),
         };
         let shape = self.list('[', ']', |r| {

@@ -89,13 +89,17 @@ impl Family for Bernoulli {
     ) -> Result<Value, LowerError> {
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let one = cx.constant(Literal::scalar(1.0), "one")?;
-        let mut minus = cx.push(OnnxOp::Neg, &[logits], "minus")?;
+        let mut logits = logits;
         if factor != 1.0 {
             let factor = cx.constant(Literal::scalar(factor as f32), "factor")?;
-            minus = cx.push(OnnxOp::Mul, &[minus, factor], "tempered")?;
+            logits = cx.push(OnnxOp::Mul, &[logits, factor], "tempered")?;
         }
-        let cdf = cx.push(OnnxOp::Sigmoid, &[minus], "cdf")?;
-        let above = cx.push(OnnxOp::Greater, &[cdf, u], "above")?;
+        // u < 1 / (1 + exp(l)), as u exp(l) < 1 - u: a sigmoid is not always 1 where it should be, and
+        // then a u just below 1 would draw level 1 whatever the logit.
+        let odds = cx.push(OnnxOp::Exp, &[logits], "odds")?;
+        let mark = cx.push(OnnxOp::Mul, &[odds, u], "mark")?;
+        let rest = cx.push(OnnxOp::Sub, &[one, u], "rest")?;
+        let above = cx.push(OnnxOp::Greater, &[rest, mark], "above")?;
         cx.push(OnnxOp::Where, &[above, zero, one], "")
     }
 

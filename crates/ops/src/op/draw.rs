@@ -2,7 +2,8 @@
 //! a uniform number that is given: no random operator, so the same numbers draw the same level
 //! anywhere, up to rounding.
 //!
-//! `parameters [N, P]`, `u [N, 1]` at least 0 and below 1; the result `[N, 1]` is the number of levels k
+//! `parameters [N, P]`, `u [N, 1]` at least 0 and below 1, as [`ClampUniform`](super::ClampUniform)
+//! gives it; the result `[N, 1]` is the number of levels k
 //! with `P(level <= k) <= u`. Logits are multiplied by the factor, one over the temperature, after their
 //! maximum is subtracted: so every factor that an f32 holds gives numbers.
 

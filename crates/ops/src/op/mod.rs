@@ -161,6 +161,7 @@ operators! {
     matmul::MatMul,
     // What only sampling needs.
     draw::Draw,
+    clamp_uniform::ClampUniform,
     select::Select,
     // What only gradients need.
     sign::Sign,
@@ -172,6 +173,14 @@ operators! {
     state_conv_weight_gradient::StateConvWeightGradient,
     conv_input_gradient::ConvInputGradient,
     conv_weight_gradient::ConvWeightGradient,
+}
+
+impl Op {
+    /// Whether it is computed in f32 even in a model of fewer bits: likelihoods, and what decides
+    /// which level is drawn.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Op::Nll(_) | Op::Draw(_) | Op::ClampUniform(_) | Op::NllSlope(_))
+    }
 }
 
 pub(crate) use lstm::{Expansion, Recurrence, recur};

@@ -191,6 +191,7 @@ pub fn lower_graph(graph: &Graph<Op>, batch: Batch) -> Result<OnnxGraph, LowerEr
     for (id, node) in graph.nodes() {
         cx.name.clone_from(&node.name);
         cx.site = graph.site(id);
+        cx.site.exact |= node.op.is_exact();
         let find =
             |v: &Value| values[v.index()].ok_or_else(|| BuildError::unmapped(graph, Some(id), *v));
         let inputs: Vec<Value> = node.inputs.iter().map(find).collect::<Result<_, _>>()?;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Array, BuildError, Dim, Graph, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
-    Add, Constant, Mul, PixelGraph, PixelValue, PreludeValue, RowValue, StreamError, Streaming, Sub,
+    Add, ClampUniform, Constant, Mul, PixelGraph, PixelValue, PreludeValue, RowValue, StreamError,
+    Streaming, Sub,
 };
 
 use super::sample::{Drawing, SampleOptions, streaming};
@@ -38,6 +39,8 @@ impl Parts {
         let fixed =
             options.complete.then(|| [input("given", Role::Given), input("mask", Role::Kept)]);
         data.extend(fixed.iter().flatten().map(|pixel| pixel.0));
+        cx.visit("uniform", Site::NONE, &[]);
+        let uniform = cx.pixel(ClampUniform, &[uniform], "clamped")?;
         let distribution = ends.distribution;
         let drawing = Drawing { uniform, fixed, options: *options, distribution };
         let image = drawing.pixel(&mut walk, &mut cx)?;

@@ -2,8 +2,8 @@
 
 use pixelrnn_graph::{Dim, Graph, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
-    Distribution, Draw, Op, PixelGraph, PixelValue, RowValue, Select, StreamError, Streaming,
-    Transpose,
+    ClampUniform, Distribution, Draw, Op, PixelGraph, PixelValue, RowValue, Select, StreamError,
+    Streaming, Transpose,
 };
 
 use super::SampleError;
@@ -132,6 +132,8 @@ pub fn sample(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGrap
     let fixed = options.complete.then(|| [input("given", Role::Given), input("mask", Role::Kept)]);
     let mut walk = Walk::begin(proved.graph(), &ends, &mut cx)?;
     let mut loops = Loops { cx, scanned: Vec::new() };
+    // Once for all pixels, rather than in the loop.
+    let uniform = loops.push(ClampUniform, &[uniform], "uniform/clamped")?;
     let mut scanned = |input: Value, name: &str| -> Result<PixelValue, StreamError> {
         let turn = Transpose { perm: ROWS_FIRST.to_vec() };
         let rows = loops.push(turn, &[input], &format!("{name}/rows"))?;

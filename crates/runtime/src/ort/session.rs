@@ -70,9 +70,18 @@ impl Session for Loaded {
             .iter()
             .map(|(name, value)| {
                 let bad = |reason: String| fail(format!("output `{name}`: {reason}"));
-                let (shape, data) =
-                    value.try_extract_tensor::<f32>().map_err(|e| bad(e.to_string()))?;
-                let array = Array::from_shape_vec(dimensions(shape), data.to_vec())
+                let bytes =
+                    self.outputs.iter().any(|t| t.name == name && t.elements == Elements::Byte);
+                let extracted = match bytes {
+                    true => value
+                        .try_extract_tensor::<u8>()
+                        .map(|(shape, data)| (shape, data.iter().map(|&x| f32::from(x)).collect())),
+                    false => value
+                        .try_extract_tensor::<f32>()
+                        .map(|(shape, data)| (shape, data.to_vec())),
+                };
+                let (shape, data): (_, Vec<f32>) = extracted.map_err(|e| bad(e.to_string()))?;
+                let array = Array::from_shape_vec(dimensions(shape), data)
                     .map_err(|e| bad(e.to_string()))?;
                 Ok((name.to_owned(), array))
             })
@@ -85,6 +94,7 @@ fn input<'a>(tensor: &Tensor, array: &'a Array) -> ort::Result<SessionInputValue
     let shape = array.shape().to_vec();
     Ok(match (tensor.elements, array.as_slice()) {
         (Elements::Whole, _) => whole(array)?.into(),
+        (Elements::Byte, _) => bytes(array)?.into(),
         (Elements::Real, Some(slice)) => TensorRef::from_array_view((shape, slice))?.into(),
         (Elements::Real, None) => {
             let copy: Vec<f32> = array.iter().copied().collect();
@@ -99,13 +109,20 @@ pub(super) fn whole(array: &Array) -> ort::Result<OrtTensor<i64>> {
     OrtTensor::from_array((array.shape().to_vec(), data))
 }
 
+/// Bytes as ONNX Runtime takes them.
+pub(super) fn bytes(array: &Array) -> ort::Result<OrtTensor<u8>> {
+    let data: Vec<u8> = array.iter().map(|&x| x as u8).collect();
+    OrtTensor::from_array((array.shape().to_vec(), data))
+}
+
 fn dimensions(shape: &[i64]) -> IxDyn {
     // ONNX Runtime gives no negative extent for a value; were it to, the length would not match.
     let extents: Vec<usize> = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     IxDyn(&extents)
 }
 
-/// An input or output as declared, or what it is instead of a tensor of f32 or, if `whole`, i64.
+/// An input or output as declared, or what it is instead of a tensor of f32, u8 or, if `whole`,
+/// i64.
 fn describe(outlet: &Outlet, whole: bool) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
         return Err(format!("{:?}", outlet.dtype()));
@@ -113,6 +130,7 @@ fn describe(outlet: &Outlet, whole: bool) -> Result<Tensor, String> {
     let elements = match ty {
         TensorElementType::Float32 => Elements::Real,
         TensorElementType::Int64 if whole => Elements::Whole,
+        TensorElementType::Uint8 => Elements::Byte,
         ty => return Err(format!("a tensor of {ty}")),
     };
     let extents = shape.iter().enumerate().map(|(axis, &n)| match usize::try_from(n) {

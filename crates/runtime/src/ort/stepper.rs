@@ -9,7 +9,7 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
-use super::session::whole;
+use super::session::{bytes, whole};
 use crate::signature::bind;
 use crate::stepper::{NO_STATE, Split};
 use crate::{Array, Elements, EngineError, Stepper};
@@ -227,6 +227,7 @@ pub(super) fn bind_feed(
 ) -> ort::Result<()> {
     match elements {
         Elements::Whole => binding.bind_input(name, &whole(array)?),
+        Elements::Byte => binding.bind_input(name, &bytes(array)?),
         Elements::Real => {
             let value = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
             binding.bind_input(name, &value)

@@ -102,13 +102,26 @@ pub(super) fn pixel_major(
         let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
         return cx.push_many(OnnxOp::Add, &[y, inputs[2]], "");
     }
-    // Several directions: one batched product of all pixels with each direction's matrix.
+    // Several directions: the product of all pixels with each direction's matrix. Not one of a matrix
+    // with a stack of them: OpenVINO refuses that.
     let pixels = shape[..3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
     let pixels = pixels.unwrap_or(Dim::N);
     let x = cx.reshape(x, vec![pixels, shape[3]], "pixels")?;
-    let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
-    let bias = cx.reshape(inputs[2], vec![mdims[0], Dim::Fixed(1), outputs], "bias")?;
-    let y = cx.push(OnnxOp::Add, &[y, bias], "biased")?;
+    let mut directions = Vec::new();
+    for d in 0..mdims[0].with_batch(1) {
+        let own = OnnxOp::Slice { axis: 0, start: d, end: d + 1 };
+        let matrix = cx.push(own.clone(), &[matrix], "own_matrix")?;
+        let matrix = cx.reshape(matrix, mdims[1..].to_vec(), "matrix")?;
+        let bias = cx.push(own, &[inputs[2]], "own_bias")?;
+        let bias = cx.reshape(bias, vec![outputs], "bias")?;
+        let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
+        let y = cx.push(OnnxOp::Add, &[y, bias], "biased")?;
+        directions.push(cx.push(OnnxOp::Unsqueeze { axes: vec![0] }, &[y], "direction")?);
+    }
+    let y = match directions[..] {
+        [one] => one,
+        _ => cx.push(OnnxOp::Concat { axis: 0 }, &directions, "directions")?,
+    };
     shape.insert(0, mdims[0]);
     shape[4] = outputs;
     cx.push_many(OnnxOp::Reshape { to: shape }, &[y], "")

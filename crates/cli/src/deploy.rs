@@ -1,0 +1,72 @@
+//! The options of `export` for where a model is deployed: element types, image formats, and a folder
+//! for a server.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use pixelrnn::{Declaration, Dtype, ExportOptions, ImageFormat, ImageLayout, files, triton};
+use serde_json::json;
+
+use crate::exit::{ExitCode, Failure};
+use crate::out::Out;
+use crate::table;
+
+/// How a model is written for those who run it.
+#[derive(Debug, clap::Args)]
+pub struct Deploy {
+    /// Numbers: `f16` computes in f16, the loss in f32; `bf16` and `int8` store weights so and compute
+    /// in f32. For `forward`, `nll`, `sample`, `step` and `row`
+    #[arg(long, value_name = "TYPE", default_value = "f32",
+          value_parser = PossibleValuesParser::new(Dtype::ALL.map(Dtype::name))
+              .try_map(|text| text.parse::<Dtype>()))]
+    dtype: Dtype,
+    /// Axes of images: by default `nhwc` for `sample`, `nchw` for `forward` and `nll`
+    #[arg(long, value_name = "LAYOUT",
+          value_parser = PossibleValuesParser::new(["nhwc", "nchw"])
+              .try_map(|text| text.parse::<ImageLayout>()))]
+    layout: Option<ImageLayout>,
+    /// Element type of images in and out of `forward`, `nll` and `sample`
+    #[arg(long, value_name = "TYPE", default_value = "f32",
+          value_parser = PossibleValuesParser::new(["f32", "uint8"]))]
+    image: String,
+    /// Write a model repository for NVIDIA Triton or KServe: `sampler` and `nll`, both `nchw` by
+    /// default. The folder must be new or empty
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "graph"])]
+    pub triton: Option<PathBuf>,
+}
+
+impl Deploy {
+    /// In how many bits.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// How images are taken and given.
+    pub fn images(&self) -> ImageFormat {
+        ImageFormat { layout: self.layout, bytes: self.image == "uint8" }
+    }
+}
+
+/// Whether a repository can be written, before it is made.
+pub fn check_folder(folder: &Path) -> Result<(), Failure> {
+    Ok(files::new_folder(folder)?)
+}
+
+/// Writes a model repository, and says what is in it.
+pub fn write_repository(
+    folder: &Path,
+    model: &Declaration,
+    options: &ExportOptions,
+    out: &Out,
+) -> Result<ExitCode, Failure> {
+    let repository = triton::repository(model, options)?;
+    files::write_folder(folder, &repository)?;
+    let shown = folder.display().to_string();
+    let lines = repository.iter().map(|(path, bytes)| {
+        format!("{}: {}", folder.join(path).display(), table::bytes(bytes.len()))
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let models = triton::MODELS.map(|(name, _)| name);
+    out.report(&text, &json!({ "triton": shown, "models": models }))?;
+    Ok(ExitCode::Good)
+}

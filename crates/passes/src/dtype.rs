@@ -1,0 +1,52 @@
+//! In how many bits a model for inference computes and stores its weights.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What the numbers of an exported model are. Inputs and outputs are f32 whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dtype {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// f16 for weights and computation; f32 for likelihoods and for drawing levels.
+    F16,
+    /// Weights stored in bf16; computation in f32.
+    Bf16,
+    /// Weights of products and convolutions stored in int8, with a scale for each output channel;
+    /// computation in f32.
+    Int8,
+}
+
+impl Dtype {
+    /// All of them.
+    pub const ALL: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+            Dtype::Bf16 => "bf16",
+            Dtype::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Dtype {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Dtype::ALL.into_iter().find(|dtype| dtype.name() == text);
+        known.ok_or_else(|| {
+            let names = Dtype::ALL.map(Dtype::name).join(", ");
+            format!("`{text}` is not an element type: expected one of {names}")
+        })
+    }
+}
