@@ -29,6 +29,7 @@ pub mod init;
 pub mod kind;
 pub mod layout;
 pub mod loss;
+pub mod own_states;
 pub mod pads_to_concat;
 pub mod pipeline;
 pub mod rewrite;

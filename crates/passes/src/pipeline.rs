@@ -16,8 +16,8 @@ use crate::scales::{Scale, merge_scales};
 use crate::stream::{self, SampleError, SampleOptions};
 use crate::training_step::{Optimiser, training_step, update_step};
 use crate::{
-    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, hoist, layout, loss, pads_to_concat,
-    slices_to_split, unroll,
+    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, hoist, layout, loss, own_states,
+    pads_to_concat, slices_to_split, unroll,
 };
 
 /// How a recurrence is written in the emitted model.
@@ -50,6 +50,8 @@ pub struct Job<'a> {
     pub weights: Option<&'a Weights>,
     /// Whether to run the passes that change nothing but speed.
     pub simplify: bool,
+    /// Whether other engines than ONNX Runtime are to take the model.
+    pub portable: bool,
 }
 
 impl<'a> Job<'a> {
@@ -65,6 +67,7 @@ impl<'a> Job<'a> {
             control_flow: ControlFlow::Scan,
             weights: None,
             simplify: true,
+            portable: true,
         }
     }
 }
@@ -137,6 +140,7 @@ pub const LOWERING: &[Pass] = &[
     pass("fold", "constants are computed", SIMPLIFYING, Step::Onnx(fold::fold)),
     pass("fuse_reshapes", "views of views become one", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
     pass("cse_dce_onnx", "nothing twice or unread", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
+    pass("own_states", "states of a loop begin apart", |job| job.portable, Step::Onnx(own_states::own_states)),
 ];
 
 /// All passes, in order.

@@ -97,6 +97,7 @@ impl Declaration {
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,
+            portable: options.portable,
             ..Job::new(self.scales(), kind)
         }
     }
@@ -175,7 +176,8 @@ impl Declaration {
         let graph = proved.graph();
         let part = self.part(graph, weights)?;
         let scales = [Scale::whole(graph.clone())];
-        let job = Job { batch: options.batch, weights: Some(&part), ..Job::new(&scales, kind) };
+        let (batch, portable) = (options.batch, options.portable);
+        let job = Job { batch, portable, weights: Some(&part), ..Job::new(&scales, kind) };
         let onnx = lower(graph, &job, &mut |_, _| {})?;
         let bound = bind(graph, &part).map_err(PassError::from)?;
         Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })
