@@ -44,5 +44,7 @@ mod text;
 mod tidy;
 #[path = "all/tolerance.rs"]
 mod tolerance;
+#[path = "all/tract_sampling.rs"]
+mod tract_sampling;
 #[path = "all/training.rs"]
 mod training;
