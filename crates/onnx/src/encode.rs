@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixelrnn_graph::{Dim, Elem, Input, NodeId, Source, Type, Value};
 use prost::Message;
 
+use crate::external::External;
 use crate::literal::Literal;
 use crate::op::{OnnxGraph, OnnxOp, Scan};
 use crate::proto::{
@@ -52,13 +53,22 @@ pub enum EncodeError {
 /// # Errors
 /// An operator set out of range, or a shape that ONNX cannot state.
 pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    encode_to(graph, options, None)
+}
+
+/// As [`encode`]; larger tensors go elsewhere if `external` is given.
+pub(crate) fn encode_to(
+    graph: &OnnxGraph,
+    options: &EncodeOptions,
+    external: Option<&mut External>,
+) -> Result<Vec<u8>, EncodeError> {
     let ir_version = match options.opset {
         17 | 18 => 8,
         19 | 20 => 9,
         21 | 22 => 10,
         other => return Err(EncodeError::Opset(other)),
     };
-    let mut writer = Writer { options, taken: BTreeSet::new() };
+    let mut writer = Writer { options, taken: BTreeSet::new(), external };
     let proto = writer.graph(graph, "", None)?;
     let entry = |(key, value): &(String, String)| StringStringEntryProto {
         key: Some(key.clone()),
@@ -80,8 +90,9 @@ pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, Enc
     Ok(model.encode_to_vec())
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'e> {
     options: &'a EncodeOptions<'a>,
+    external: Option<&'a mut External<'e>>,
     /// Names given so far, in all graphs: ONNX wants them unique across nesting.
     taken: BTreeSet<String>,
 }
@@ -101,7 +112,7 @@ struct Level {
     prefix: String,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn claim(&mut self, wanted: String) -> String {
         let mut name = wanted.clone();
         let mut k = 1;
@@ -251,7 +262,11 @@ impl Writer<'_> {
         let node = graph.node(id);
         if let OnnxOp::Constant(literal) = &node.op {
             let name = level.names[node.outputs[0].index()].clone();
-            level.initializers.push(tensor(&name, literal));
+            let mut tensor = tensor(&name, literal);
+            if let Some(external) = &mut self.external {
+                external.take(&mut tensor);
+            }
+            level.initializers.push(tensor);
             return Ok(());
         }
         let mut proto = NodeProto {

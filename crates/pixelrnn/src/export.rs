@@ -193,6 +193,15 @@ impl Declaration {
         options: &ExportOptions,
         graph: &OnnxGraph,
     ) -> Result<Vec<u8>, Error> {
+        Ok(encode(graph, &self.encode_options(kind, options))?)
+    }
+
+    /// How a graph of a kind is encoded.
+    pub(crate) fn encode_options(
+        &self,
+        kind: GraphKind,
+        options: &ExportOptions,
+    ) -> EncodeOptions<'_> {
         let mut metadata: Vec<(String, String)> = vec![
             ("pixelrnn.model".into(), self.name().into()),
             ("pixelrnn.graph".into(), kind.name().into()),
@@ -205,12 +214,11 @@ impl Declaration {
             metadata.push(("pixelrnn.temperature".into(), temperature.to_string()));
             metadata.push(("pixelrnn.complete".into(), complete.to_string()));
         }
-        let encode_options = EncodeOptions {
+        EncodeOptions {
             opset: options.opset,
             source: Some(self.source()),
             portable: options.portable,
             metadata,
-        };
-        Ok(encode(graph, &encode_options)?)
+        }
     }
 }

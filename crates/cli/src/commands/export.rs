@@ -4,7 +4,11 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use pixelrnn::{Batch, ControlFlow, ExportOptions, GraphKind, SampleOptions, files, weights};
+use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
+use pixelrnn::{
+    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, SampleOptions, Written,
+    weights,
+};
 use serde_json::json;
 
 use crate::exit::{ExitCode, Failure, usage};
@@ -56,6 +60,10 @@ pub struct Export {
     /// For `sample` and `step`: inputs `given` and `mask`, to complete images
     #[arg(long)]
     complete: bool,
+    /// Write the weights to a second file, F.onnx.data, beside the model; models over 2 GiB do so
+    /// without being asked
+    #[arg(long)]
+    external_data: bool,
     /// Save the weights that were used
     #[arg(long, value_name = "F.safetensors")]
     write_weights: Option<PathBuf>,
@@ -105,12 +113,7 @@ impl Export {
             model.check_weights(&loaded)?;
         }
         let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
-        let bytes = model.encode(self.graph, &options, &graph)?;
-        if piped {
-            out.bytes(&bytes)?;
-        } else {
-            files::write(&self.output, &bytes)?;
-        }
+        let written = self.write(piped, &model, &options, &graph, out)?;
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
@@ -121,11 +124,18 @@ impl Export {
         let output = self.output.display().to_string();
         let mut text = format!(
             "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
-            table::bytes(bytes.len()),
+            table::bytes(written.bytes),
             table::plural(nodes, "node"),
             self.opset,
             self.graph.name(),
         );
+        if let Some((path, bytes)) = &written.external {
+            let bytes = table::bytes(usize::try_from(*bytes).unwrap_or(usize::MAX));
+            text.push_str(&format!(
+                "\n{}: {bytes}, its weights; keep both files in one folder",
+                path.display()
+            ));
+        }
         if let Some(path) = &self.write_weights {
             text.push_str(&format!("\n{}: the weights", path.display()));
         }
@@ -137,7 +147,10 @@ impl Export {
             "output": output,
             "graph": self.graph.name(),
             "opset": self.opset,
-            "bytes": bytes.len(),
+            "bytes": written.bytes,
+            "external_data": written.external.as_ref().map(|(path, bytes)| {
+                json!({ "file": path.display().to_string(), "bytes": bytes })
+            }),
             "nodes": nodes,
             "parameters": model.parameters(),
             "weights": if self.weights_as_inputs { json!(null) } else { origin },
@@ -147,12 +160,45 @@ impl Export {
         Ok(ExitCode::Good)
     }
 
+    /// Writes the model to its place.
+    fn write(
+        &self,
+        piped: bool,
+        model: &Declaration,
+        options: &ExportOptions,
+        graph: &OnnxGraph,
+        out: &Out,
+    ) -> Result<Written, Failure> {
+        if piped {
+            if constant_bytes(graph) > MODEL_LIMIT {
+                return usage(
+                    "the weights take more than 2 GiB and need a second file, which standard output \
+                     cannot hold: name a file with `-o F.onnx`",
+                );
+            }
+            let bytes = model.encode(self.graph, options, graph)?;
+            out.bytes(&bytes)?;
+            return Ok(Written { bytes: bytes.len(), external: None });
+        }
+        let external = match self.external_data {
+            true => ExternalData::Always,
+            false => ExternalData::default(),
+        };
+        Ok(model.write(self.graph, options, graph, &self.output, external)?)
+    }
+
     fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
         if piped && out.json {
             return usage("`--json` and `-o -` both want standard output");
         }
         if piped && io::stdout().is_terminal() {
             return usage("standard output is a terminal, and a model is no text: name a file");
+        }
+        if piped && self.external_data {
+            return usage(
+                "`--external-data` writes a second file beside the model, which standard output \
+                 cannot hold: name a file with `-o F.onnx`",
+            );
         }
         if (self.complete || self.temperature != 1.0) && !self.graph.draws() {
             let graph = self.graph.name();

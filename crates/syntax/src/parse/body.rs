@@ -128,13 +128,16 @@ impl Parser<'_> {
         if !(self.is_punct_at(ahead, ')') && self.is_punct_at(ahead + 1, '=')) {
             return None;
         }
+        self.bump();
         let mut names = Vec::new();
-        while ahead > 0 {
+        while !self.is_punct(')') {
             match self.ident() {
                 Some(name) => names.push(name),
-                None => self.bump(),
+                None => drop(self.expected_help("a name", Some("write `(a, b) = ...`"))),
             }
-            ahead -= 1;
+            if !self.eat(',') && !self.is_punct(')') {
+                let _ = self.expected("`,` or `)`");
+            }
         }
         self.eat(')');
         self.bump();
@@ -376,10 +379,12 @@ impl Parser<'_> {
         }
         while let Some(name) = self.ident() {
             names.push(name);
-            self.eat(',');
+            if !self.eat(',') && !self.is_punct(')') {
+                break;
+            }
         }
         if !self.eat(')') {
-            let _ = self.expected("a name or `)`");
+            let _ = self.expected(if names.is_empty() { "a name" } else { "`,` or `)`" });
             self.skip_to(&[')']);
             self.eat(')');
         }
