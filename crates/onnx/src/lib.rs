@@ -21,6 +21,8 @@ mod op;
 pub mod proto;
 
 pub use encode::{EncodeError, EncodeOptions, encode};
-pub use external::{ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants};
+pub use external::{
+    ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants,
+};
 pub use literal::Literal;
 pub use op::{OnnxGraph, OnnxOp, Scan};

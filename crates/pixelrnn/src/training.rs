@@ -63,7 +63,7 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     let (image, shape) = (model.image(), data.shape());
     let size = |h: usize, w: usize, c: usize| match c {
         1 => format!("{h} x {w}"),
-        c => format!("{h} x {w}, {c} colours"),
+        c => format!("{h} x {w}, {c} colors"),
     };
     if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
         return Err(TrainError::Mismatch(format!(

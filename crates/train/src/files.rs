@@ -66,7 +66,8 @@ pub fn write_pair<E: From<io::Error>>(
 ) -> Result<(), E> {
     for path in [first, second] {
         if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
-            let text = format!("{} is no ordinary file, so nothing can stand beside it", path.display());
+            let text =
+                format!("{} is no ordinary file, so nothing can stand beside it", path.display());
             return Err(io::Error::other(text).into());
         }
     }

@@ -79,7 +79,8 @@ impl Eval {
                 }
                 data
             }
-            None => spec.load(seed).map_err(Failure::data)?,
+            // Images that validate are not training images, whoever reads them.
+            None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
         announce(&data, out);
         let engine = engines::best(self.engine.as_deref(), global, out)?;

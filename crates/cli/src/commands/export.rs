@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
 use pixelrnn::{
-    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, SampleOptions, Written,
-    weights,
+    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, SampleOptions,
+    Written, weights,
 };
 use serde_json::json;
 

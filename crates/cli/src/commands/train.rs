@@ -403,7 +403,7 @@ impl Train {
         };
         let object = json!({
             "run": folder.to_string(),
-            "weights": weights.display().to_string(),
+            "weights": { "file": weights.display().to_string() },
             "reason": outcome.reason.name(),
             "step": progress.step,
             "epochs": progress.step as f64 / outcome.steps_per_epoch as f64,

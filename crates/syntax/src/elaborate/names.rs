@@ -12,7 +12,8 @@ pub(super) fn check(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     }
     for definition in uncalled(model) {
         let text = &definition.name.text;
-        let wrong = Diagnostic::error(definition.name.span, format!("nothing calls the block `{text}`"));
+        let wrong =
+            Diagnostic::error(definition.name.span, format!("nothing calls the block `{text}`"));
         let wrong = wrong.remark("a block is checked with what it is called with");
         diagnostics.push(wrong.help("call it, or remove it"));
     }
