@@ -14,6 +14,8 @@ mod declared;
 mod determinism;
 #[path = "all/errors.rs"]
 mod errors;
+#[path = "all/external.rs"]
+mod external;
 #[path = "all/faults.rs"]
 mod faults;
 #[path = "all/floors.rs"]

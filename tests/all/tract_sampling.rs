@@ -3,7 +3,6 @@
 //!
 //! tract rearranges the states of loops when it optimizes a model; see the pass `own_states`.
 
-use pixelrnn::prelude::*;
 use pixelrnn::runtime::Engine;
 use pixelrnn::sampling::{SampleMethod, Sampling, draw, uniform};
 use pixelrnn::{Array, Declaration, Source, Weights};

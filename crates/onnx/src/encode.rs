@@ -276,7 +276,7 @@ impl Writer<'_, '_> {
             ..Default::default()
         };
         if let (Some(source), Some(span)) = (self.options.source, graph.site(id).span) {
-            proto.doc_string = Some(source.locate(span));
+            proto.doc_string = Some(source.locate_by_name(span));
         }
         let to_i64 = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
         match &node.op {

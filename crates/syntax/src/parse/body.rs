@@ -130,6 +130,9 @@ impl Parser<'_> {
         }
         self.bump();
         let mut names = Vec::new();
+        if self.is_punct(')') {
+            let _ = self.expected("a name");
+        }
         while !self.is_punct(')') {
             match self.ident() {
                 Some(name) => names.push(name),
@@ -377,14 +380,16 @@ impl Parser<'_> {
             let _ = self.expected_help("`(`", Some(help));
             return names;
         }
+        let mut wanted = "a name";
         while let Some(name) = self.ident() {
             names.push(name);
-            if !self.eat(',') && !self.is_punct(')') {
+            wanted = if self.eat(',') { "a name or `)`" } else { "`,` or `)`" };
+            if wanted == "`,` or `)`" {
                 break;
             }
         }
-        if !self.eat(')') {
-            let _ = self.expected(if names.is_empty() { "a name" } else { "`,` or `)`" });
+        if names.is_empty() || !self.eat(')') {
+            let _ = self.expected(wanted);
             self.skip_to(&[')']);
             self.eat(')');
         }
