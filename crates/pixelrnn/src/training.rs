@@ -326,14 +326,16 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
 /// It cannot be read, or a setting that it does not have.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
     let settings = run.settings()?;
-    let settings = &settings["model"]["settings"];
-    let number = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
-    let mut set: Vec<(String, usize)> = settings
+    let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
+    let settings = settings["model"]["settings"]
         .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, v)| Some((name.clone(), number(v)?)))
-        .collect();
+        .ok_or_else(|| fail("`model.settings` is missing or of the wrong kind".to_string()))?;
+    let mut set: Vec<(String, usize)> = Vec::new();
+    for (name, value) in settings {
+        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        let wrong = || fail(format!("`model.settings.{name}` is {value}, not a whole number"));
+        set.push((name.clone(), number.ok_or_else(wrong)?));
+    }
     set.extend_from_slice(overrides);
     Declaration::from_file(&run.model_path(), &set)
 }

@@ -166,6 +166,22 @@ fn a_run_is_not_scored_on_other_images_of_the_same_name() {
     assert_eq!(counted(&["--data", "npy:some.npy,levels=17"]), 36);
 }
 
+/// Settings that somebody edited are refused by name, not passed over.
+#[test]
+fn wrong_settings_of_a_run_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    trained(path);
+    for value in [Value::from("4"), Value::from(-4), Value::from(4.5), Value::Null] {
+        let mut object = settings(path, "run");
+        object["model"]["settings"]["h"] = value;
+        std::fs::write(path.join("run/run.json"), object.to_string()).unwrap();
+        let ran = run_in(path, &["eval", "run", "--engine=tract", "-q"]);
+        assert_eq!(ran.code, 2, "{}", ran.out);
+        assert!(ran.err.contains("run.json: `model.settings.h` is"), "{}", ran.err);
+    }
+}
+
 /// What belongs to a run is not written through links, wherever they lead.
 #[cfg(unix)]
 #[test]
