@@ -19,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
     let mut file = begin(path)?;
-    file.write_all(bytes)?;
+    file.as_file_mut().write_all(bytes)?;
     place(file, path)?;
     sync_folder(path)
 }
@@ -32,7 +32,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     own(path)?;
     let mut file = begin(path)?;
-    file.write_all(bytes)?;
+    file.as_file_mut().write_all(bytes)?;
     place(file, path)?;
     sync_folder(path)
 }
@@ -76,7 +76,7 @@ pub fn write_pair<E: From<io::Error>>(
     let bytes = fill(&mut buffer)?;
     buffer.flush()?;
     drop(buffer);
-    model.write_all(&bytes)?;
+    model.as_file_mut().write_all(&bytes)?;
     // The old second file stands aside until the new first one is in its place.
     let aside = match second.exists() {
         true => {
