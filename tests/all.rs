@@ -20,6 +20,8 @@ mod deploy;
 mod determinism;
 #[path = "all/errors.rs"]
 mod errors;
+#[path = "all/external.rs"]
+mod external;
 #[path = "all/faults.rs"]
 mod faults;
 #[path = "all/floors.rs"]
@@ -50,5 +52,7 @@ mod text;
 mod tidy;
 #[path = "all/tolerance.rs"]
 mod tolerance;
+#[path = "all/tract_sampling.rs"]
+mod tract_sampling;
 #[path = "all/training.rs"]
 mod training;

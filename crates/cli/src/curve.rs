@@ -67,7 +67,7 @@ pub fn write(log: &Path, path: &Path) -> Result<(), Failure> {
         error,
     })?;
     match draw(&Losses::read(&text)) {
-        Some(canvas) => Ok(files::write(path, &canvas.png(path)?)?),
+        Some(canvas) => Ok(files::write_own(path, &canvas.png(path)?)?),
         None => Ok(()),
     }
 }

@@ -172,7 +172,7 @@ pub fn image_text(model: &Declaration) -> String {
     let image = model.image();
     let colours = match image.colours {
         1 => String::new(),
-        n => format!(", {n} colours"),
+        n => format!(", {n} colors"),
     };
     format!("{} x {}{colours}, {} levels", image.height, image.width, image.levels)
 }

@@ -18,3 +18,5 @@ mod run;
 mod show;
 #[path = "all/train.rs"]
 mod train;
+#[path = "all/tune.rs"]
+mod tune;

@@ -81,6 +81,9 @@ impl Spec {
         warnings.extend(odd_labels);
         let from = raw.levels.unwrap_or_else(|| levels(highest, self.levels));
         let to = self.levels.unwrap_or(from);
+        if raw.levels.is_none() {
+            warnings.extend(unused_levels(highest, from, to));
+        }
         // What has two levels already stays as it is.
         let binarize = self.binarize.filter(|_| to != 2);
         let [train, valid, test] = views(&raw, plan.clone(), &stores);
@@ -134,6 +137,19 @@ fn levels(highest: usize, wanted: Option<usize>) -> usize {
         (highest, Some(levels)) if highest < levels => levels,
         _ => 256,
     }
+}
+
+/// What to say of `levels=` where values that look like levels already are taken for shades of 256.
+fn unused_levels(highest: usize, from: usize, to: usize) -> Option<String> {
+    let used = highest * to / from.max(1) + 1;
+    let lost = from == 256 && to < 256 && highest >= to && 2 * used <= to;
+    lost.then(|| {
+        format!(
+            "the highest value is {highest}, so `levels={to}` makes {used} of {to} levels of values from \
+             0 to 255; if they are levels already, write `levels={}`",
+            highest + 1
+        )
+    })
 }
 
 /// How many classes there are: as many as the source has names for, and at least one more than the

@@ -61,6 +61,14 @@ impl Source {
         let (line, column) = self.position(span.start);
         format!("{}:{line}:{column}", self.name)
     }
+
+    /// As [`Source::locate`], but with the file's name alone: for what is handed on, and must not tell of
+    /// the folders of the machine that it was made on.
+    pub fn locate_by_name(&self, span: Span) -> String {
+        let located = self.locate(span);
+        let folders = self.name.rfind(['/', '\\']).map_or(0, |slash| slash + 1);
+        located[folders..].to_string()
+    }
 }
 
 /// How grave a diagnostic is.

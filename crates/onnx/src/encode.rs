@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixelrnn_graph::{Dim, Elem, Input, NodeId, Source, Type, Value};
 use prost::Message;
 
+use crate::external::{External, MODEL_LIMIT, constant_bytes};
 use crate::literal::Literal;
 use crate::op::{OnnxGraph, OnnxOp, Scan};
 use crate::proto::{
@@ -45,20 +46,36 @@ pub enum EncodeError {
     Opset(u32),
     #[error("node `{node}` would reshape to {found}, which has more than one unknown extent")]
     Reshape { node: String, found: Type },
+    #[error("{bytes} bytes of weights, more than the 2 GiB that one ONNX file can hold")]
+    TooLarge { bytes: usize },
 }
 
 /// Writes a model.
 ///
 /// # Errors
-/// An operator set out of range, or a shape that ONNX cannot state.
+/// An operator set out of range, a shape that ONNX cannot state, or weights of more than
+/// [`MODEL_LIMIT`] bytes: [`encode_external`](crate::encode_external) writes those.
 pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
+    let bytes = constant_bytes(graph);
+    if bytes > MODEL_LIMIT {
+        return Err(EncodeError::TooLarge { bytes });
+    }
+    encode_to(graph, options, None)
+}
+
+/// As [`encode`]; larger tensors go elsewhere if `external` is given.
+pub(crate) fn encode_to(
+    graph: &OnnxGraph,
+    options: &EncodeOptions,
+    external: Option<&mut External>,
+) -> Result<Vec<u8>, EncodeError> {
     let ir_version = match options.opset {
         17 | 18 => 8,
         19 | 20 => 9,
         21 | 22 => 10,
         other => return Err(EncodeError::Opset(other)),
     };
-    let mut writer = Writer { options, taken: BTreeSet::new() };
+    let mut writer = Writer { options, taken: BTreeSet::new(), external };
     let proto = writer.graph(graph, "", None)?;
     let entry = |(key, value): &(String, String)| StringStringEntryProto {
         key: Some(key.clone()),
@@ -80,8 +97,9 @@ pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, Enc
     Ok(model.encode_to_vec())
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'e> {
     options: &'a EncodeOptions<'a>,
+    external: Option<&'a mut External<'e>>,
     /// Names given so far, in all graphs: ONNX wants them unique across nesting.
     taken: BTreeSet<String>,
 }
@@ -101,7 +119,7 @@ struct Level {
     prefix: String,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn claim(&mut self, wanted: String) -> String {
         let mut name = wanted.clone();
         let mut k = 1;
@@ -268,7 +286,11 @@ impl Writer<'_> {
         let node = graph.node(id);
         if let OnnxOp::Constant(literal) = &node.op {
             let name = level.names[node.outputs[0].index()].clone();
-            level.initializers.push(tensor(&name, literal));
+            let mut tensor = tensor(&name, literal);
+            if let Some(external) = &mut self.external {
+                external.take(&mut tensor);
+            }
+            level.initializers.push(tensor);
             return Ok(());
         }
         let mut proto = NodeProto {
@@ -278,7 +300,7 @@ impl Writer<'_> {
             ..Default::default()
         };
         if let (Some(source), Some(span)) = (self.options.source, graph.site(id).span) {
-            proto.doc_string = Some(source.locate(span));
+            proto.doc_string = Some(source.locate_by_name(span));
         }
         let to_i64 = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
         match &node.op {

@@ -13,6 +13,7 @@
 //! **Where to start.** `op.rs` for what can be said, `encode.rs` for how it is written.
 
 mod encode;
+mod external;
 mod infer;
 mod literal;
 pub mod narrow;
@@ -21,5 +22,8 @@ mod op;
 pub mod proto;
 
 pub use encode::{EncodeError, EncodeOptions, encode};
+pub use external::{
+    ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants,
+};
 pub use literal::Literal;
 pub use op::{OnnxGraph, OnnxOp, Scan};

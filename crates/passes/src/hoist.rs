@@ -1,4 +1,5 @@
-//! `hoist`: what a loop computes from its invariants alone is computed once, before the loop.
+//! `hoist`: what a loop computes from its invariants alone is computed once, before the loop; what it
+//! only passes on, slice by slice, is read where it came from.
 
 use pixelrnn_graph::{BuildError, Input, Role, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp, Scan};
@@ -21,13 +22,25 @@ pub fn hoist(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
         let inner = hoist(&scan.body)?;
         let scan = Scan { body: inner, ..(**scan).clone() };
         let (scan, inputs) = hoist_one(&mut rewrite.new, &scan, &inputs, &node.name)?;
+        let passed = passed_on(&scan, &inputs);
         let op = OnnxOp::Scan(Box::new(scan));
         let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
-        for (&old, new) in node.outputs.iter().zip(results) {
-            rewrite.set(old, new);
+        for ((&old, new), whole) in node.outputs.iter().zip(results).zip(passed) {
+            rewrite.set(old, whole.unwrap_or(new));
         }
     }
     rewrite.finish()
+}
+
+/// For each result of a loop the scanned tensor that it equals, if its slices are those of one.
+fn passed_on(scan: &Scan, inputs: &[Value]) -> Vec<Option<Value>> {
+    let carried = scan.states + scan.invariants;
+    let scanned = || scan.body.inputs().iter().zip(inputs).skip(carried);
+    let whole = |(i, value): (usize, Value)| match i >= scan.states {
+        true => scanned().find(|(formal, _)| formal.value == value).map(|(_, &actual)| actual),
+        false => None,
+    };
+    scan.body.outputs().iter().map(|o| o.value).enumerate().map(whole).collect()
 }
 
 fn hoist_one(

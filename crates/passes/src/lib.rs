@@ -33,6 +33,7 @@ pub mod kind;
 pub mod layout;
 pub mod loss;
 pub mod optimizers;
+pub mod own_states;
 pub mod pads_to_concat;
 pub mod pipeline;
 pub mod rewrite;

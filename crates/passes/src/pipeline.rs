@@ -19,7 +19,7 @@ use crate::stream::{self, SampleError, SampleOptions};
 use crate::training_step::{Optimiser, training_step, update_step};
 use crate::{
     bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
-    pads_to_concat, slices_to_split, stored, unroll,
+    own_states, pads_to_concat, slices_to_split, stored, unroll,
 };
 
 /// How a recurrence is written in the emitted model.
@@ -56,6 +56,8 @@ pub struct Job<'a> {
     pub dtype: Dtype,
     /// How images are taken and given.
     pub images: ImageFormat,
+    /// Whether other engines than ONNX Runtime are to take the model.
+    pub portable: bool,
 }
 
 impl<'a> Job<'a> {
@@ -73,6 +75,7 @@ impl<'a> Job<'a> {
             simplify: true,
             dtype: Dtype::F32,
             images: ImageFormat::default(),
+            portable: true,
         }
     }
 }
@@ -151,6 +154,7 @@ pub const LOWERING: &[Pass] = &[
     pass("store_bf16", "weights are stored in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
     pass("store_int8", "weights are stored in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
     pass("image_format", "images in another format", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
+    pass("own_states", "states of a loop begin apart", |job| job.portable, Step::Onnx(own_states::own_states)),
 ];
 
 /// All passes, in order.

@@ -138,6 +138,7 @@ impl Declaration {
             simplify: options.simplify,
             dtype: options.dtype,
             images: options.images,
+            portable: options.portable,
             ..Job::new(self.scales(), kind)
         }
     }
@@ -217,7 +218,8 @@ impl Declaration {
         let graph = proved.graph();
         let part = self.part(graph, weights)?;
         let scales = [Scale::whole(graph.clone())];
-        let job = Job { batch: options.batch, weights: Some(&part), ..Job::new(&scales, kind) };
+        let (batch, portable) = (options.batch, options.portable);
+        let job = Job { batch, portable, weights: Some(&part), ..Job::new(&scales, kind) };
         let onnx = lower(graph, &job, &mut |_, _| {})?;
         let bound = bind(graph, &part).map_err(PassError::from)?;
         Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })
@@ -233,6 +235,15 @@ impl Declaration {
         options: &ExportOptions,
         graph: &OnnxGraph,
     ) -> Result<Vec<u8>, Error> {
+        Ok(encode(graph, &self.encode_options(kind, options))?)
+    }
+
+    /// How a graph of a kind is encoded.
+    pub(crate) fn encode_options(
+        &self,
+        kind: GraphKind,
+        options: &ExportOptions,
+    ) -> EncodeOptions<'_> {
         let mut metadata: Vec<(String, String)> = vec![
             ("pixelrnn.model".into(), self.name().into()),
             ("pixelrnn.graph".into(), kind.name().into()),
@@ -254,12 +265,11 @@ impl Declaration {
             metadata.push(("pixelrnn.temperature".into(), temperature.to_string()));
             metadata.push(("pixelrnn.complete".into(), complete.to_string()));
         }
-        let encode_options = EncodeOptions {
+        EncodeOptions {
             opset: options.opset,
             source: Some(self.source()),
             portable: options.portable,
             metadata,
-        };
-        Ok(encode(graph, &encode_options)?)
+        }
     }
 }

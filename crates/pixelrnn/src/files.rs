@@ -37,6 +37,14 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
     pixelrnn_train::files::new_folder(path).map_err(failed(path))
 }
 
+/// As [`write`], for a file of a run's folder: a link or device in its place is not written to.
+///
+/// # Errors
+/// As [`write`], and for a path that is no ordinary file.
+pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    pixelrnn_train::files::write_own(path, bytes).map_err(failed(path))
+}
+
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::Io { path: path.to_path_buf(), doing: "write", error }
 }

@@ -17,7 +17,7 @@ pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, old_fingerprint,
+    Shape, Step, TrainError, bits_per_dim, old_fingerprints,
 };
 
 /// Checks that a data set has the images that a model is declared for.
@@ -63,7 +63,7 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     let (image, shape) = (model.image(), data.shape());
     let size = |h: usize, w: usize, c: usize| match c {
         1 => format!("{h} x {w}"),
-        c => format!("{h} x {w}, {c} colours"),
+        c => format!("{h} x {w}, {c} colors"),
     };
     if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
         return Err(TrainError::Mismatch(format!(
@@ -127,6 +127,8 @@ pub struct Training<'a> {
     pub about: Value,
     /// What the run's folder is to say; see [`settings`].
     pub settings: &'a Value,
+    /// What the run starts from; without them fresh weights of the recipe's seed.
+    pub weights: Option<&'a Weights>,
 }
 
 /// Into how many parts a batch is best divided for an engine: one for each of its threads, of four
@@ -217,7 +219,13 @@ pub fn train(
     can_train(model, data)?;
     let step = CompiledStep::new(model, &recipe.optimiser, recipe.shards, engine)?;
     let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimiser, engine)?;
-    let weights = model.initialise(recipe.seed);
+    let weights = match training.weights {
+        Some(weights) => {
+            model.check_weights(weights)?;
+            weights.clone()
+        }
+        None => model.initialise(recipe.seed),
+    };
     let task = Task {
         step: step.step(),
         nll: nll.program(),
@@ -274,9 +282,11 @@ pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
 pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
     let settings = run.settings()?;
     let Some(known) = settings["data_sha256"].as_str() else { return Ok(None) };
-    let same =
-        known == data.fingerprint() || known == old_fingerprint(data).map_err(TrainError::from)?;
-    Ok(Some(same))
+    if known == data.fingerprint() {
+        return Ok(Some(true));
+    }
+    let old = old_fingerprints(data).map_err(TrainError::from)?;
+    Ok(Some(old.iter().any(|old| old == known)))
 }
 
 /// Reads the images of a run as it is trained on them, without those that validate; also whether
@@ -317,14 +327,16 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
 /// It cannot be read, or a setting that it does not have.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
     let settings = run.settings()?;
-    let settings = &settings["model"]["settings"];
-    let number = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
-    let mut set: Vec<(String, usize)> = settings
+    let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
+    let settings = settings["model"]["settings"]
         .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, v)| Some((name.clone(), number(v)?)))
-        .collect();
+        .ok_or_else(|| fail("`model.settings` is missing or of the wrong kind".to_string()))?;
+    let mut set: Vec<(String, usize)> = Vec::new();
+    for (name, value) in settings {
+        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        let wrong = || fail(format!("`model.settings.{name}` is {value}, not a whole number"));
+        set.push((name.clone(), number.ok_or_else(wrong)?));
+    }
     set.extend_from_slice(overrides);
     Declaration::from_file(&run.model_path(), &set)
 }
@@ -333,10 +345,20 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
 /// there are any. Also the file that they came from.
 ///
 /// # Errors
-/// There are none yet, or the file is damaged.
+/// There are none yet, or the file is damaged; or validation found the best weights, but they are gone.
 pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path::PathBuf), Error> {
     let path = weights_path(run);
-    Ok((checkpoint_weights(&path, model)?, path))
+    let (state, progress) = load(&path)?;
+    if let (Some(best), false) = (progress.best, run.best_path().exists()) {
+        let reason = format!(
+            "it is gone, although validation was best after step {}. Put it back, or take the last \
+             weights with `--weights {}`",
+            best.step,
+            path.display()
+        );
+        return Err(TrainError::Damaged { path: run.best_path(), reason }.into());
+    }
+    Ok((weights_in(state, model), path))
 }
 
 /// Where a run's weights are: those that did best in validation, if there was one.
@@ -362,13 +384,17 @@ pub fn any_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
 /// # Errors
 /// The file cannot be read or is damaged.
 pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
-    let (mut state, _) = load(path)?;
+    Ok(weights_in(load(path)?.0, model))
+}
+
+/// Of a state the weights: averages where there are any.
+fn weights_in(mut state: Weights, model: &Declaration) -> Weights {
     let names = model.parameter_shapes().into_iter().map(|(name, _)| name.to_string());
-    Ok(names
+    names
         .filter_map(|name| {
             let average = state.remove(&state_name(&name, AVERAGE));
             let weight = average.or_else(|| state.remove(&name))?;
             Some((name, weight))
         })
-        .collect())
+        .collect()
 }

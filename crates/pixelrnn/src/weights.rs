@@ -31,6 +31,12 @@ pub fn save(weights: &Weights, path: &Path) -> Result<(), Error> {
     files::write(path, &bytes)
 }
 
+/// A SHA-256 over names, shapes and numbers, in hexadecimal: the same for the same weights, whatever file
+/// they are in.
+pub fn fingerprint(weights: &Weights) -> String {
+    pixelrnn_train::weights_fingerprint(weights)
+}
+
 /// Reads weights from the bytes of a safetensors file.
 ///
 /// # Errors

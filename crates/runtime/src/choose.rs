@@ -86,7 +86,8 @@ pub struct Status {
     pub state: Result<String, EngineError>,
 }
 
-/// Tries every engine on this floor. Nothing is fetched.
+/// Tries every engine on this floor. Nothing is fetched, and a library of ONNX Runtime that was neither
+/// named nor fetched by [`library::install`](crate::library::install) is not opened.
 pub fn survey(options: &Options) -> Vec<Status> {
     // With CUDA first: see `open`.
     let cuda = survey_cuda(options);
@@ -108,10 +109,24 @@ fn without_fetching(options: &Options) -> crate::OrtOptions {
 #[cfg(feature = "ort")]
 fn survey_ort(options: &Options) -> Result<String, EngineError> {
     use crate::LibraryError::Missing;
-    match crate::OrtEngine::cpu(without_fetching(options)) {
+    use crate::library::Place;
+    let mut ort = without_fetching(options);
+    if let Some(text) = unopened(&ort.library, Place::BesideProgram) {
+        return Ok(text);
+    }
+    let searched = std::mem::replace(&mut ort.library.search, false);
+    let opened = crate::OrtEngine::cpu(ort.clone());
+    if let Err(EngineError::Library(Missing { .. })) = &opened {
+        ort.library.search = searched;
+        if let Some(text) = unopened(&ort.library, Place::Python) {
+            return Ok(text);
+        }
+    }
+    match opened {
         Ok(engine) => Ok(engine.library().to_string()),
         // It was the survey that forbade it, unless the user did too.
         Err(EngineError::Library(Missing { cuda, tried, .. })) => {
+            let tried = tried_all(tried, searched);
             Err(Missing { cuda, tried, offline: options.ort.library.offline }.into())
         }
         Err(error) => Err(error),
@@ -120,8 +135,40 @@ fn survey_ort(options: &Options) -> Result<String, EngineError> {
 
 #[cfg(feature = "ort")]
 fn survey_cuda(options: &Options) -> Result<String, EngineError> {
-    let engine = crate::OrtEngine::cuda(without_fetching(options), options.cuda)?;
-    Ok(format!("{}, device {}", engine.library(), options.cuda.device))
+    use crate::library::Place;
+    let mut ort = without_fetching(options);
+    let wanted = ort.library.clone().with_cuda(true);
+    if let Some(text) = unopened(&wanted, Place::BesideProgram) {
+        return Ok(text);
+    }
+    ort.library.search = false;
+    match crate::OrtEngine::cuda(ort, options.cuda) {
+        Ok(engine) => Ok(format!("{}, device {}", engine.library(), options.cuda.device)),
+        Err(EngineError::Library(crate::LibraryError::Missing { cuda, tried, offline })) => {
+            let tried = tried_all(tried, wanted.search);
+            let missing = crate::LibraryError::Missing { cuda, tried, offline };
+            unopened(&wanted, Place::Python).ok_or(missing.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a library was sought, with the places that were looked at without opening anything.
+#[cfg(feature = "ort")]
+fn tried_all(mut tried: Vec<String>, searched: bool) -> Vec<String> {
+    if searched {
+        tried.push("beside the program: no libonnxruntime in its folder".to_owned());
+        tried.push("Python's packages: no libonnxruntime in them".to_owned());
+    }
+    tried
+}
+
+/// What to say of a library that merely happens to be there.
+#[cfg(feature = "ort")]
+fn unopened(request: &crate::library::Request, place: crate::library::Place) -> Option<String> {
+    let path = crate::library::found(request, place)?;
+    let path = path.display();
+    Some(format!("ONNX Runtime at {path} ({place}); not opened, so its version is not known yet"))
 }
 
 #[cfg(not(feature = "ort"))]

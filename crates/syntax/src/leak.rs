@@ -116,6 +116,6 @@ fn place(place: &Place, colours: usize) -> String {
     let Place { y, x, colour } = place;
     match colours {
         1 => format!("({y}, {x})"),
-        _ => format!("({y}, {x}) colour {colour}"),
+        _ => format!("({y}, {x}) color {colour}"),
     }
 }

@@ -102,7 +102,15 @@ pub fn save(path: &Path, tensors: &Weights, progress: &Progress) -> Result<(), T
     }
     let metadata = HashMap::from([(KEY.to_string(), format!("{sum} {text}"))]);
     let bytes = serialize(views, Some(metadata)).map_err(|e| refused(path, e))?;
-    files::write(path, &bytes).map_err(TrainError::io(path, "write"))
+    files::write_own(path, &bytes).map_err(TrainError::io(path, "write"))
+}
+
+/// A SHA-256 over names, shapes and numbers, in hexadecimal.
+pub fn weights_fingerprint(weights: &Weights) -> String {
+    let raw: Vec<Vec<u8>> =
+        weights.values().map(|a| a.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let tensors = weights.iter().zip(&raw);
+    checksum("", tensors.map(|((name, array), bytes)| (name.as_str(), array.shape(), &bytes[..])))
 }
 
 fn refused(path: &Path, error: safetensors::SafeTensorError) -> TrainError {

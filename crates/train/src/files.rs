@@ -18,9 +18,91 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    let folder = folder(path);
-    let mut file = beside(folder)?;
+    let mut file = begin(path)?;
     file.as_file_mut().write_all(bytes)?;
+    place(file, path)?;
+    sync_folder(path)
+}
+
+/// As [`write`], for a file that belongs to its folder: what stands there instead of an ordinary file, a
+/// link say, is neither followed nor replaced.
+///
+/// # Errors
+/// As [`write`], and for a path that is no ordinary file.
+pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    own(path)?;
+    let mut file = begin(path)?;
+    file.as_file_mut().write_all(bytes)?;
+    place(file, path)?;
+    sync_folder(path)
+}
+
+/// Whether a path is an ordinary file, or nothing yet.
+///
+/// # Errors
+/// It is a link, a folder, a pipe or a device.
+pub fn own(path: &Path) -> io::Result<()> {
+    let what = match path.symlink_metadata() {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(found) if found.is_symlink() => "a link",
+        Ok(found) if found.is_dir() => "a folder",
+        Ok(_) => "a pipe, a socket or a device",
+        Err(_) => return Ok(()),
+    };
+    Err(io::Error::other(format!("it is {what}, not a file of the run: remove it first")))
+}
+
+/// Writes two files of which neither is of use without the other: `second` fills the file at its path
+/// through a buffer and returns the bytes of the first. Either both are there afterwards, or each is
+/// as it was. Only a machine that loses its power between the two renames can be left with a new second
+/// file beside an old first one.
+///
+/// # Errors
+/// As [`write`], and what `second` fails with. Paths that name no ordinary file are refused.
+pub fn write_pair<E: From<io::Error>>(
+    first: &Path,
+    second: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<Vec<u8>, E>,
+) -> Result<(), E> {
+    for path in [first, second] {
+        if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
+            let text =
+                format!("{} is no ordinary file, so nothing can stand beside it", path.display());
+            return Err(io::Error::other(text).into());
+        }
+    }
+    let (mut model, mut data) = (begin(first)?, begin(second)?);
+    let mut buffer = io::BufWriter::with_capacity(1 << 20, data.as_file_mut());
+    let bytes = fill(&mut buffer)?;
+    buffer.flush()?;
+    drop(buffer);
+    model.as_file_mut().write_all(&bytes)?;
+    // The old second file stands aside until the new first one is in its place.
+    let aside = match second.exists() {
+        true => {
+            let aside = beside(folder(second))?.into_temp_path();
+            std::fs::rename(second, &aside)?;
+            Some(aside)
+        }
+        false => None,
+    };
+    if let Err(error) = place(data, second).and_then(|()| place(model, first)) {
+        let _ = std::fs::remove_file(second);
+        if let Some(aside) = aside {
+            let _ = aside.persist(second);
+        }
+        return Err(error.into());
+    }
+    Ok(sync_folder(first)?)
+}
+
+/// A file beside a path that [`place`] puts in its place.
+fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    beside(folder(path))
+}
+
+/// Renames a file to its path, once all of it is on the disk.
+fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     // Temporary files are private; a result is as readable as any other file.
     #[cfg(unix)]
     {
@@ -30,9 +112,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
-    // The rename itself lies in the folder. Where a folder cannot be opened, it is safe already.
+    Ok(())
+}
+
+/// Makes renames last: they lie in the folder. Where a folder cannot be opened, they are safe already.
+fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
+    std::fs::File::open(folder(path))?.sync_all()?;
+    let _ = path;
     Ok(())
 }
 

@@ -1,33 +1,34 @@
 //! Which images a run is trained on, whatever they are called.
 
-use std::fmt::Write;
-
 use pixelrnn_data::{DataError, Dataset, Split};
 use sha2::{Digest, Sha256};
 
-/// The fingerprint of a data set as runs noted it that were begun before
-/// [`Dataset::fingerprint`]: a SHA-256 over all images, split by split, with their sizes. It reads
-/// all images.
+/// The fingerprints of a data set as runs noted them that were begun before
+/// [`Dataset::fingerprint`]: a SHA-256 over all images, split by split, with their sizes; with the
+/// labels of each split behind its images, and, older still, without. It reads all images.
 ///
 /// # Errors
 /// The images cannot be read.
-pub fn old_fingerprint(data: &Dataset) -> Result<String, DataError> {
-    let mut hash = Sha256::new();
+pub fn old_fingerprints(data: &Dataset) -> Result<[String; 2], DataError> {
+    let mut hashes = [Sha256::new(), Sha256::new()];
     let shape = data.shape();
     let sizes = [shape.height, shape.width, shape.colours, data.levels(), data.shared()];
-    sizes.iter().for_each(|&n| hash.update((n as u64).to_le_bytes()));
+    let mut both = |bytes: &[u8]| hashes.iter_mut().for_each(|hash| hash.update(bytes));
+    sizes.iter().for_each(|&n| both(&(n as u64).to_le_bytes()));
     for split in Split::ALL {
+        let mut both = |bytes: &[u8]| hashes.iter_mut().for_each(|hash| hash.update(bytes));
         let Ok(images) = data.images(split) else {
-            hash.update(0u64.to_le_bytes());
+            both(&0u64.to_le_bytes());
             continue;
         };
-        hash.update(((images.count() * shape.values()) as u64).to_le_bytes());
+        both(&((images.count() * shape.values()) as u64).to_le_bytes());
         for index in 0..images.count() {
-            hash.update(images.image(index)?);
+            both(&images.image(index)?);
+        }
+        for label in images.labels().unwrap_or_default() {
+            hashes[0].update(label.to_le_bytes());
         }
     }
-    Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    let text = |hash: Sha256| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(hashes.map(text))
 }

@@ -32,10 +32,10 @@ mod recipe;
 mod run;
 mod train;
 
-pub use checkpoint::{Progress, Score, is_checkpoint, load, save};
+pub use checkpoint::{Progress, Score, is_checkpoint, load, save, weights_fingerprint};
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
-pub use fingerprint::old_fingerprint;
+pub use fingerprint::old_fingerprints;
 pub use inputs::BatchInputs;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape};

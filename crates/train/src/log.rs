@@ -19,6 +19,7 @@ impl Log {
     /// is dropped, and so is a line that was cut off.
     pub(crate) fn open(run: &Run, step: u64) -> Result<Log, TrainError> {
         let path = run.log_path();
+        files::own(&path).map_err(TrainError::io(&path, "write"))?;
         let old = match std::fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -33,7 +34,7 @@ impl Log {
             _ => old.lines().filter(holds).flat_map(|line| [line, "\n"]).collect(),
         };
         if kept != old {
-            files::write(&path, kept.as_bytes()).map_err(TrainError::io(&path, "write"))?;
+            files::write_own(&path, kept.as_bytes()).map_err(TrainError::io(&path, "write"))?;
         }
         let file = OpenOptions::new().create(true).append(true).open(&path);
         Ok(Log { file: file.map_err(TrainError::io(&path, "write"))?, path })

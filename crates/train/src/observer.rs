@@ -11,6 +11,8 @@ pub enum Reason {
     Patience,
     /// Somebody asked it to.
     Stopped,
+    /// The budget is spent, but the loss is far above that of a model that knows nothing.
+    Diverged,
 }
 
 impl Reason {
@@ -20,6 +22,7 @@ impl Reason {
             Reason::Budget => "budget",
             Reason::Patience => "patience",
             Reason::Stopped => "stopped",
+            Reason::Diverged => "diverged",
         }
     }
 }
@@ -49,6 +52,8 @@ pub enum Event {
         /// Seconds left if it goes on like this.
         left: f64,
     },
+    /// The run had a best validation, but its weights are gone: the next validation is the best.
+    LostBest,
     /// Validation begins.
     Validating,
     /// Validation is done.

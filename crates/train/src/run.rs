@@ -42,7 +42,7 @@ impl Run {
     pub fn create(&self, model: &str, settings: &Value) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder, "create"))?;
         let write = |path: &Path, bytes: &[u8]| {
-            files::write(path, bytes).map_err(TrainError::io(path, "write"))
+            files::write_own(path, bytes).map_err(TrainError::io(path, "write"))
         };
         write(&self.model_path(), model.as_bytes())?;
         // Last: a folder with settings is a run.
@@ -55,7 +55,7 @@ impl Run {
     /// They cannot be written.
     pub fn write_settings(&self, settings: &Value) -> Result<(), TrainError> {
         let path = self.settings_path();
-        files::write(&path, format!("{settings:#}\n").as_bytes())
+        files::write_own(&path, format!("{settings:#}\n").as_bytes())
             .map_err(TrainError::io(&path, "write"))
     }
 

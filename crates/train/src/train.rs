@@ -1,5 +1,6 @@
 //! The loop.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
@@ -87,6 +88,12 @@ pub struct Outcome {
     pub steps: u64,
     /// Steps of an epoch.
     pub steps_per_epoch: usize,
+    /// Nats per image in the last steps of this session, NaN if there were none.
+    pub loss: f64,
+    /// Nats per image of a model for which all levels are equally likely.
+    pub uniform: f64,
+    /// The step of the last checkpoint.
+    pub saved: u64,
 }
 
 /// Batches that wait for their step.
@@ -107,7 +114,7 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     let _lock = run.lock()?;
     files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
-    let (mut state, progress) = match run.last_path().exists() {
+    let (mut state, mut progress) = match run.last_path().exists() {
         true => checkpoint::load(&run.last_path())?,
         // Whoever takes a run up again does not want it begun anew.
         false if run.best_path().exists() || Log::tells_of_steps(run) => {
@@ -116,6 +123,10 @@ pub fn train(
         }
         false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
     };
+    let lost_best = progress.best.is_some() && !run.best_path().is_file();
+    if lost_best {
+        (progress.best, progress.since_best) = (None, 0);
+    }
     complete_state(&mut state, &task.recipe.optimiser, progress.step);
     run.write_settings(task.settings)?;
     let stepper = task.step.start(engine, &state)?;
@@ -149,9 +160,13 @@ pub fn train(
         saved_at: Instant::now(),
         validation: None,
         window: Window::default(),
+        recent: VecDeque::new(),
         progress,
     };
     session.observer.event(&Event::Start { step: session.first, steps_per_epoch });
+    if lost_best {
+        session.observer.event(&Event::LostBest);
+    }
     if fresh {
         session.save()?;
     }
@@ -190,8 +205,15 @@ struct Training<'a, 'b> {
     saved_at: Instant,
     validation: Option<Score>,
     window: Window,
+    /// The losses of the last steps.
+    recent: VecDeque<f64>,
     progress: Progress,
 }
+
+/// A run has diverged if the mean loss of this many steps is more than this many times that of a model
+/// for which all levels are equally likely. Untrained models are near to 1.
+const RECENT: usize = 20;
+const ABSURD: f64 = 2.0;
 
 /// Steps since the last line of the log.
 #[derive(Default)]
@@ -210,9 +232,14 @@ impl Window {
 
 impl Training<'_, '_> {
     fn go(&mut self, batches: Receiver<Result<Batch, DataError>>) -> Result<Outcome, TrainError> {
-        let reason = self.steps(&batches)?;
+        let mut reason = self.steps(&batches)?;
         // Lets the other thread end before what follows.
         drop(batches);
+        let loss = self.recent_loss();
+        let diverged = loss > ABSURD * self.uniform();
+        if diverged && reason != Reason::Stopped {
+            reason = Reason::Diverged;
+        }
         self.save()?;
         self.log_window()?;
         let seconds = self.progress.seconds;
@@ -227,7 +254,21 @@ impl Training<'_, '_> {
             validation: self.validation,
             steps: self.progress.step - self.first,
             steps_per_epoch: self.steps_per_epoch,
+            loss,
+            uniform: self.uniform(),
+            saved: self.saved,
         })
+    }
+
+    /// Nats per image of a model for which all levels are equally likely.
+    fn uniform(&self) -> f64 {
+        let data = self.task.data;
+        data.shape().values() as f64 * (data.levels() as f64).ln()
+    }
+
+    /// The mean loss of the last steps; NaN before the first.
+    fn recent_loss(&self) -> f64 {
+        self.recent.iter().sum::<f64>() / self.recent.len() as f64
     }
 
     fn steps(
@@ -276,6 +317,10 @@ impl Training<'_, '_> {
         }
         self.progress.step += 1;
         self.progress.position = self.after(batch.position);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(f64::from(loss));
         let images = batch.indices.len();
         self.window.nats += f64::from(loss) * images as f64;
         self.window.images += images;
@@ -392,7 +437,12 @@ impl Training<'_, '_> {
             .collect())
     }
 
+    /// Writes a checkpoint, unless the run has diverged: then the last good one stays.
     fn save(&mut self) -> Result<(), TrainError> {
+        if self.recent_loss() > ABSURD * self.uniform() {
+            self.saved_at = Instant::now();
+            return Ok(());
+        }
         let state: Weights = self.stepper.state()?.into_iter().collect();
         if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
             let what = format!("a weight or a state overflowed by step {}", self.progress.step);

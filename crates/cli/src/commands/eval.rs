@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::arguments::Global;
 use crate::datasets::announce;
 use crate::engines;
-use crate::exit::{ExitCode, Failure};
+use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{Loaded, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
@@ -53,23 +53,34 @@ impl Eval {
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
-            (None, None) => return crate::exit::usage("which images? Name them with `--data`"),
+            (None, None) => return usage("which images? Name them with `--data`"),
         };
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
         let data = match self.model.run().filter(|_| self.data.is_none()) {
             // A run's own images as it was trained on them.
             Some(run) => {
                 let (data, same) = training::data_of(&run, &spec, seed)?;
-                // With another seed, what is drawn of them is another.
-                if self.seed.is_none() && same == Some(false) {
-                    out.warn(&format!(
-                        "{} holds other images now than the run was trained on",
-                        data.name()
-                    ));
+                let (name, path) = (data.name(), run.settings_path());
+                match same {
+                    // With another seed, what is drawn of them is another.
+                    Some(false) if self.seed.is_none() => {
+                        return usage(format!(
+                            "{name} holds other images here than those that the run was trained on, as \
+                             {} knows: score these with `--data {name}`, or name the run's own with \
+                             `--data`",
+                            path.display()
+                        ));
+                    }
+                    None => out.warn(&format!(
+                        "{} does not say which images the run was trained on, so {name} may be others",
+                        path.display()
+                    )),
+                    _ => {}
                 }
                 data
             }
-            None => spec.load(seed).map_err(Failure::data)?,
+            // Images that validate are not training images, whoever reads them.
+            None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
         announce(&data, out);
         let engine = engines::best(self.engine.as_deref(), global, out)?;

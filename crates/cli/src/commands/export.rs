@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
 use pixelrnn::{
-    Batch, ControlFlow, ExportOptions, GraphKind, Optimiser, SampleOptions, files, weights,
+    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimiser,
+    SampleOptions, Written, weights,
 };
 use serde_json::json;
 
@@ -62,6 +64,10 @@ pub struct Export {
     complete: bool,
     #[command(flatten)]
     deploy: Deploy,
+    /// Write the weights to a second file, F.onnx.data, beside the model; models over 2 GiB do so
+    /// without being asked
+    #[arg(long)]
+    external_data: bool,
     /// Save the weights that were used
     #[arg(long, value_name = "F.safetensors")]
     write_weights: Option<PathBuf>,
@@ -121,12 +127,7 @@ impl Export {
             return write_repository(folder, &model, &options, out);
         }
         let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
-        let bytes = model.encode(self.graph, &options, &graph)?;
-        if piped {
-            out.bytes(&bytes)?;
-        } else {
-            files::write(&target, &bytes)?;
-        }
+        let written = self.write(&target, &model, &options, &graph, out)?;
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
@@ -137,11 +138,18 @@ impl Export {
         let output = target.display().to_string();
         let mut text = format!(
             "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
-            table::bytes(bytes.len()),
+            table::bytes(written.bytes),
             table::plural(nodes, "node"),
             self.opset,
             self.graph.name(),
         );
+        if let Some((path, bytes)) = &written.external {
+            let bytes = table::bytes(usize::try_from(*bytes).unwrap_or(usize::MAX));
+            text.push_str(&format!(
+                "\n{}: {bytes}, its weights; keep both files in one folder",
+                path.display()
+            ));
+        }
         if let Some(path) = &self.write_weights {
             text.push_str(&format!("\n{}: the weights", path.display()));
         }
@@ -153,7 +161,10 @@ impl Export {
             "output": output,
             "graph": self.graph.name(),
             "opset": self.opset,
-            "bytes": bytes.len(),
+            "bytes": written.bytes,
+            "external_data": written.external.as_ref().map(|(path, bytes)| {
+                json!({ "file": path.display().to_string(), "bytes": bytes })
+            }),
             "nodes": nodes,
             "parameters": model.parameters(),
             "weights": if self.weights_as_inputs { json!(null) } else { origin },
@@ -161,6 +172,33 @@ impl Export {
         });
         out.report(&text, &object)?;
         Ok(ExitCode::Good)
+    }
+
+    /// Writes the model to its place.
+    fn write(
+        &self,
+        target: &Path,
+        model: &Declaration,
+        options: &ExportOptions,
+        graph: &OnnxGraph,
+        out: &Out,
+    ) -> Result<Written, Failure> {
+        if target == Path::new("-") {
+            if constant_bytes(graph) > MODEL_LIMIT {
+                return usage(
+                    "the weights take more than 2 GiB and need a second file, which standard output \
+                     cannot hold: name a file with `-o F.onnx`",
+                );
+            }
+            let bytes = model.encode(self.graph, options, graph)?;
+            out.bytes(&bytes)?;
+            return Ok(Written { bytes: bytes.len(), external: None });
+        }
+        let external = match self.external_data {
+            true => ExternalData::Always,
+            false => ExternalData::default(),
+        };
+        Ok(model.write(self.graph, options, graph, target, external)?)
     }
 
     fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
@@ -176,6 +214,15 @@ impl Export {
             return usage(
                 "`--triton` writes models with their weights: drop `--weights-as-inputs`",
             );
+        }
+        if piped && self.external_data {
+            return usage(
+                "`--external-data` writes a second file beside the model, which standard output \
+                 cannot hold: name a file with `-o F.onnx`",
+            );
+        }
+        if triton.is_some() && self.external_data {
+            return usage("`--triton` writes the weights into the models: drop `--external-data`");
         }
         let draws = self.graph.draws() || triton.is_some();
         if (self.complete || self.temperature != 1.0) && !draws {

@@ -89,6 +89,7 @@ impl Quickstart {
             engine: &**engine,
             about: settings.clone(),
             settings: &settings,
+            weights: None,
         };
         let begun = Instant::now();
         let outcome = watch.train(&task, &run, &interrupt::flag(out))?;

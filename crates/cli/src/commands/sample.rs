@@ -221,6 +221,8 @@ impl Sample {
         let text =
             format!("{path}: {} of {}, {seconds:.1} s", plural(drawn, "image"), model.name());
         let object = json!({
+            "output": path.to_string(),
+            // The older name.
             "file": path.to_string(),
             "model": model.name(),
             "weights": origin,

@@ -1,13 +1,13 @@
 //! `pixelrnn train`: from a declaration and images to a run's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
     self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
 };
-use pixelrnn::{Declaration, Optimiser};
+use pixelrnn::{Declaration, Optimiser, Weights, zoo};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -29,11 +29,17 @@ The folder RUN holds the model, the settings, the last checkpoint, the best weig
 and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on, on the
 same machine and with a budget in steps or epochs to the same numbers as if nothing had happened.
 
+With a run's folder as MODEL, or with `--weights`, a new run starts from trained weights (fine-tuning):
+the optimizer's states, the step count and the schedule start afresh. run.json says under
+`initial_weights` where they came from. For fresh weights of a run's model, name RUN/model.pixelrnn.
+
 {}
 Example:
-  pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run", data::help()))]
+  pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run
+  pixelrnn train my-run --data digits --epochs 2 --lr 1e-4 --out tuned", data::help()))]
 pub struct Train {
-    /// A name of the zoo (see `pixelrnn zoo`) or a model file; not needed with `--resume`
+    /// A name of the zoo (see `pixelrnn zoo`), a model file, or the folder of a run to start from; not
+    /// needed with `--resume`
     #[arg(required_unless_present = "resume")]
     model: Option<String>,
     /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
@@ -47,14 +53,19 @@ pub struct Train {
     /// The folder of the run
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
+    /// Start from these weights instead of fresh ones: a safetensors file, or the folder of a run
+    #[arg(long, value_name = "F.safetensors|RUN", conflicts_with = "resume")]
+    weights: Option<PathBuf>,
     /// Go on with the run in the folder; what is not said here stays as it was
     #[arg(long)]
     resume: bool,
     /// End after so many steps
-    #[arg(long, value_name = "N", group = "budget")]
+    #[arg(long, value_name = "N", group = "budget",
+          value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// End after the images have been seen so often
-    #[arg(long, value_name = "N", group = "budget")]
+    #[arg(long, value_name = "N", group = "budget",
+          value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
     /// End after so many minutes
     #[arg(long, value_name = "N", group = "budget", value_parser = parse::positive)]
@@ -138,7 +149,20 @@ impl Train {
                 data.name()
             ));
         }
-        let settings = training::settings(&model, &data, &recipe);
+        let initial = if begun { None } else { self.initial(&model)? };
+        let mut settings = training::settings(&model, &data, &recipe);
+        settings["initial_weights"] = match &initial {
+            Some((_, origin)) => origin.clone(),
+            None if begun => run.settings()?["initial_weights"].clone(),
+            None => Value::Null,
+        };
+        if begun && !settings["initial_weights"].is_null() && !run.last_path().exists() {
+            return usage(format!(
+                "{} was stopped before its first checkpoint, so the weights that it started from are not \
+                 in it: begin it anew in another folder",
+                self.out.display()
+            ));
+        }
         if !begun {
             run.create(&model.text(), &settings)?;
         }
@@ -167,10 +191,33 @@ impl Train {
             engine: &*engine,
             about,
             settings: &settings,
+            weights: initial.as_ref().map(|(weights, _)| weights),
         };
         let outcome = watch.train(&task, &run, &stop)?;
         self.answer(&outcome, &run, &data, watch.speed, out)?;
-        Ok(ExitCode::Good)
+        Ok(ExitCode::of(outcome.reason != Reason::Diverged))
+    }
+
+    /// The weights that a new run starts from, if they are not fresh ones, and where they came from.
+    fn initial(&self, model: &Declaration) -> Result<Option<(Weights, Value)>, Failure> {
+        let named = self.weights.as_deref().or(self.model.as_deref().map(Path::new));
+        let Some(path) = named else { return Ok(None) };
+        let run = Run::new(path);
+        let zoo = self.weights.is_none() && zoo::find(&path.to_string_lossy()).is_ok();
+        let (weights, file) = match (run.exists() && !zoo, &self.weights) {
+            (true, _) => training::weights_of(&run, model)?,
+            (false, Some(path)) => (training::any_weights(path, model)?, path.clone()),
+            (false, None) => return Ok(None),
+        };
+        model.check_weights(&weights).map_err(|error| {
+            let (file, model) = (file.display(), model.name());
+            Failure::Usage(format!("the weights of {file} do not fit {model}: {error}"))
+        })?;
+        let origin = json!({
+            "file": file.display().to_string(),
+            "sha256": pixelrnn::weights::fingerprint(&weights),
+        });
+        Ok(Some((weights, origin)))
     }
 
     /// The images, and whether they are those of a run that goes on.
@@ -311,10 +358,19 @@ impl Train {
         let folder = self.out.display();
         let progress = &outcome.progress;
         let figure = |nats: f64| figure(nats, data.shape());
+        let diverged = format!(
+            "diverged: the loss of the last steps is {}, where a model that knows nothing has {}; the \
+             checkpoint of step {} is kept. Try a lower learning rate (--lr) or a clipped gradient \
+             (--clip). It ended",
+            figure(outcome.loss),
+            figure(outcome.uniform),
+            outcome.saved,
+        );
         let why = match outcome.reason {
             Reason::Budget => "done",
             Reason::Patience => "done: validation gets no better",
             Reason::Stopped => "stopped; `--resume` goes on",
+            Reason::Diverged => &diverged,
         };
         let best = match progress.best {
             Some(best) => {
@@ -345,12 +401,13 @@ impl Train {
         };
         let object = json!({
             "run": folder.to_string(),
-            "weights": weights.display().to_string(),
+            "weights": { "file": weights.display().to_string() },
             "reason": outcome.reason.name(),
             "step": progress.step,
             "epochs": progress.step as f64 / outcome.steps_per_epoch as f64,
             "seconds": progress.seconds,
             "images_per_second": speed,
+            "loss": outcome.loss.is_finite().then_some(outcome.loss),
             "validation": score(outcome.validation),
             "best": score(progress.best),
         });
@@ -407,6 +464,10 @@ impl Observer for Watch {
                     time(*left),
                 ));
             }
+            Event::LostBest => self.bar.line(
+                "warning: best.safetensors is gone, although there was a best validation; the next \
+                 validation counts as the best",
+            ),
             Event::Validating => self.bar.say("validating".to_string()),
             Event::Validation { score, best } => {
                 let best = if *best { ", the best so far" } else { "" };

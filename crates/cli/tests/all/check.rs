@@ -131,7 +131,7 @@ fn chosen_outputs() {
     assert!(text.contains("output (2, 3) does not see: "), "{text}");
     assert!(text.contains("output (0, 0) sees all that is before it"), "{text}");
     let text = bad(&["check", "digits-diagonal", "--at", "8,0"]);
-    assert!(text.contains("`--at 8,0` is outside the image of 8 x 8, 1 colour"), "{text}");
+    assert!(text.contains("`--at 8,0` is outside the image of 8 x 8, 1 color"), "{text}");
     assert!(bad(&["check", "digits-diagonal", "--at", "8"]).contains("ROW,COLUMN"));
 }
 

@@ -1,7 +1,7 @@
 //! `data`: what a data set is understood as.
 
 use pixelrnn::training::data::Spec;
-use pixelrnn::training::old_fingerprint;
+use pixelrnn::training::old_fingerprints;
 use serde_json::json;
 
 use crate::run::{bad, good, json, run_in};
@@ -54,7 +54,7 @@ fn an_old_run_goes_on_with_its_images() {
     let mut object: serde_json::Value = serde_json::from_str(&text).unwrap();
     let loaded = data.parse::<Spec>().unwrap().load(0).unwrap().hold_out();
     object["data"] = json!(spec);
-    object["data_sha256"] = json!(old_fingerprint(&loaded).unwrap());
+    object["data_sha256"] = json!(old_fingerprints(&loaded).unwrap()[1]);
     object.as_object_mut().unwrap().remove("data_selection");
     std::fs::write(&settings, object.to_string()).unwrap();
     let ran = run_in(path, &["eval", "run", "--engine=tract", "--split", "valid", "--json"]);

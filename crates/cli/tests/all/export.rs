@@ -144,3 +144,82 @@ fn bench_says_what_it_measured() {
     assert!(text.contains("batch 16, median of 1 runs") && text.contains("images/s"), "{text}");
     assert!(bad(&with(&["--runs", "0"])).contains("0 is not in 1.."));
 }
+
+/// The weights go to a second file; both are there, or neither.
+#[test]
+fn external_data_stand_beside_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let seed = ["--init-seed", "7", "--graph", "nll", "--json"];
+    let ran = export(path, &[&seed[..], &["-o", "a.onnx", "--external-data"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(names(path), ["a.onnx", "a.onnx.data"]);
+    let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let size = |name: &str| fs::metadata(path.join(name)).unwrap().len();
+    let data = json!({ "file": "a.onnx.data", "bytes": size("a.onnx.data") });
+    assert_eq!((&object["external_data"], &object["bytes"]), (&data, &json!(size("a.onnx"))));
+    let ran = export(path, &[&seed[..], &["-o", "whole.onnx"]].concat());
+    assert_eq!(ran.code, 0);
+    assert!(size("a.onnx") < size("whole.onnx"));
+    // Another program finds them, from wherever it runs.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let model = path.join("a.onnx").display().to_string();
+    let check = ["check", &model, "--json"];
+    let ran = run_in(elsewhere.path(), &check);
+    assert!(!ran.err.contains("external"), "{}", ran.err);
+    let known = ran.code;
+    fs::remove_file(path.join("a.onnx.data")).unwrap();
+    let ran = run_in(elsewhere.path(), &check);
+    assert!(ran.code == 2 && ran.err.contains("a.onnx.data"), "{known} {}", ran.err);
+
+    // A place that cannot hold two files keeps what it had.
+    fs::remove_file(path.join("a.onnx")).unwrap();
+    fs::create_dir(path.join("b.onnx.data")).unwrap();
+    fs::write(path.join("b.onnx"), "old").unwrap();
+    let ran = export(path, &["-o", "b.onnx", "--external-data"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("b.onnx.data is a folder"), "{}", ran.err);
+    assert_eq!(fs::read(path.join("b.onnx")).unwrap(), b"old");
+    let ran = export(path, &["-o", "-", "--external-data"]);
+    assert!(ran.code == 2 && ran.err.contains("standard output"), "{}", ran.err);
+    assert_eq!(names(path), ["b.onnx", "b.onnx.data", "whole.onnx"]);
+}
+
+/// A disk that takes no file beyond some size stands for one that is full: neither file is left.
+#[cfg(target_os = "linux")]
+#[test]
+fn external_data_that_do_not_fit_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$@\"";
+    let export = "export digits-diagonal --set h=24 --external-data -q --init-seed 0 -o a.onnx";
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_pixelrnn")])
+        .args(export.split(' '))
+        .current_dir(path)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("cannot write a.onnx: File too large"), "{error}");
+    assert_eq!(names(path), Vec::<String>::new());
+}
+
+/// Exported files go to others: they do not tell of the folders of the machine they were made on.
+#[test]
+fn no_path_of_this_machine_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let text = "pub M { }\nimage 4 x 4, colors 1, levels 2;\nmasked_conv(3 x 3, A, 2); logits;\n";
+    let file = path.join("mine.pixelrnn");
+    fs::write(&file, text).unwrap();
+    let named = file.display().to_string();
+    for kind in ["forward", "nll", "grad", "train", "update", "sample", "step", "row"] {
+        let ran = run_in(path, &["export", &named, "--graph", kind, "-q", "-o", "a.onnx"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let bytes = fs::read(path.join("a.onnx")).unwrap();
+        let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(!holds(&path.display().to_string()), "{kind}");
+        assert!(holds("mine.pixelrnn:3:") || kind == "update", "{kind}");
+    }
+}

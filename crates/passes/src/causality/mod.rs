@@ -30,7 +30,7 @@ pub struct Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "({}, {})", self.y, self.x)?;
-        if self.colour > 0 { write!(f, " colour {}", self.colour) } else { Ok(()) }
+        if self.colour > 0 { write!(f, " color {}", self.colour) } else { Ok(()) }
     }
 }
 

@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use install::install;
-pub use places::find;
+pub use places::{find, found};
 pub(crate) use probe::silence_telemetry;
 pub use probe::{Version, probe};
 pub use wheels::{Pin, RELEASE, pin};

@@ -60,6 +60,22 @@ pub fn find(request: &Request) -> Result<Library, LibraryError> {
     Err(LibraryError::Missing { cuda: request.cuda, offline: false, tried })
 }
 
+/// A library that [`find`] would open because it happens to be there: beside the program, or in a
+/// Python package. It is not opened, so nothing is known of it but where it is.
+pub fn found(request: &Request, place: Place) -> Option<PathBuf> {
+    let named = request.explicit.is_some() || request.environment.is_some();
+    if named || !request.search {
+        return None;
+    }
+    let folder = match place {
+        Place::BesideProgram => env::current_exe().ok()?.parent()?.to_owned(),
+        Place::Python => python::package()?,
+        Place::Explicit | Place::Environment | Place::Cache => return None,
+    };
+    let file = library_in(&folder)?.canonicalize().ok()?;
+    (!request.cuda || has_cuda(&file)).then_some(file)
+}
+
 fn named(
     path: &Path,
     place: Place,

@@ -1,5 +1,11 @@
 //! What is asked of Python: where its packages lie, to fetch a wheel, to unpack it.
+//!
+//! Python runs nothing that lies in the current folder: the interpreter is taken from the absolute
+//! folders of `PATH` alone, and started isolated (`-I`, which keeps the current folder, `PYTHONPATH` and
+//! the like out of its search path) in the root folder.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -40,12 +46,13 @@ pub(super) fn package() -> Option<PathBuf> {
     let output = run(&["-c", LOCATE]).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let folder = PathBuf::from(text.trim());
-    (output.status.success() && folder.is_dir()).then_some(folder)
+    (output.status.success() && folder.is_absolute() && folder.is_dir()).then_some(folder)
 }
 
 /// Fetches the pinned file into a folder, which pip makes.
 pub(super) fn download(pin: &Pin, folder: &Path) -> Result<(), LibraryError> {
     let requirement = format!("{}=={RELEASE}", pin.package);
+    let folder = absolute(folder)?;
     let folder = folder.to_string_lossy();
     let output = run(&[
         "-m",
@@ -70,22 +77,39 @@ pub(super) fn download(pin: &Pin, folder: &Path) -> Result<(), LibraryError> {
 
 /// Unpacks the libraries of a wheel into a folder.
 pub(super) fn unpack(wheel: &Path, folder: &Path) -> Result<(), LibraryError> {
-    let output = run(&["-c", UNPACK, &wheel.to_string_lossy(), &folder.to_string_lossy()])?;
+    let (from, to) = (absolute(wheel)?, absolute(folder)?);
+    let output = run(&["-c", UNPACK, &from.to_string_lossy(), &to.to_string_lossy()])?;
     checked(&format!("Python could not unpack {}", wheel.display()), output)
 }
 
+/// A path that names the same file from any folder.
+fn absolute(path: &Path) -> Result<PathBuf, LibraryError> {
+    std::path::absolute(path).map_err(super::io("find", path))
+}
+
 fn run(arguments: &[&str]) -> Result<Output, LibraryError> {
-    let mut reason = String::new();
-    for name in NAMES {
-        match Command::new(name).args(arguments).stdin(Stdio::null()).output() {
+    let mut reason = "neither `python3` nor `python` is on the PATH".to_owned();
+    for program in interpreters(&env::var_os("PATH").unwrap_or_default()) {
+        let mut command = Command::new(&program);
+        command.arg("-I").args(arguments).current_dir("/").stdin(Stdio::null());
+        match command.output() {
             Ok(output) => return Ok(output),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                reason = "neither `python3` nor `python` is on the PATH".to_owned();
-            }
-            Err(e) => reason = format!("`{name}` does not start: {e}"),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => reason = format!("{} does not start: {e}", program.display()),
         }
     }
     Err(LibraryError::Python { reason, hint: INSTALL_PYTHON })
+}
+
+/// The interpreters in the absolute folders of a search path. An empty or relative entry means a
+/// folder below the current one, which may be anybody's.
+fn interpreters(path: &OsStr) -> Vec<PathBuf> {
+    let folders: Vec<PathBuf> = env::split_paths(path).filter(|f| f.is_absolute()).collect();
+    let files = |name: &'static str| {
+        let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+        folders.iter().map(move |folder| folder.join(&file))
+    };
+    NAMES.into_iter().flat_map(files).filter(|file| file.is_file()).collect()
 }
 
 fn checked(what: &str, output: Output) -> Result<(), LibraryError> {

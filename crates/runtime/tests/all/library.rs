@@ -167,3 +167,85 @@ fn many_may_ensure_at_once_and_one_fetches() {
 
     find(&Request { offline: true, ..request }).unwrap();
 }
+
+/// Folders that do what nobody asked for as soon as they are looked at: modules of Python and programs
+/// that leave a mark. None may be left by anything that asks Python.
+#[cfg(unix)]
+mod hostile {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A folder whose contents are run by whoever puts the current folder first.
+    fn trap(name: &str) -> PathBuf {
+        let home = folder(name);
+        let mark = home.join("mark").display().to_string();
+        for module in ["onnxruntime", "pip", "zipfile", "shutil", "importlib"] {
+            fs::create_dir(home.join(module)).unwrap();
+            for file in ["__init__.py", "__main__.py"] {
+                let code = format!("open({mark:?}, 'w').write('run')\n");
+                fs::write(home.join(module).join(file), code).unwrap();
+            }
+        }
+        fs::create_dir(home.join("onnxruntime/capi")).unwrap();
+        fs::write(home.join("onnxruntime/capi/libonnxruntime.so.1.31.1"), "no library").unwrap();
+        for program in ["python3", "python"] {
+            script(&home.join(program), &format!("#!/bin/sh\necho run > {mark}\n"));
+        }
+        home
+    }
+
+    fn script(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs the ignored test [`ask`] in a process of its own, whose current folder is the trap.
+    fn asked(home: &Path, path: &str) -> String {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "library::hostile::ask", "--ignored", "--nocapture"])
+            .current_dir(home)
+            .env("PATH", path)
+            .env("PYTHONPATH", home)
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env_remove("ORT_DYLIB_PATH")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// What the survey says of `ort`, for [`asked`].
+    #[test]
+    #[ignore = "a process of its own for the tests beside it"]
+    fn ask() {
+        let statuses = pixelrnn_runtime::survey(&pixelrnn_runtime::Options::default());
+        let ort = statuses.iter().find(|status| status.engine == "ort").unwrap();
+        println!("{:?}", ort.state.as_ref().map_err(ToString::to_string));
+    }
+
+    #[test]
+    fn the_current_folder_is_neither_imported_nor_searched() {
+        let home = trap("trap");
+        let real = std::env::var("PATH").unwrap_or_default();
+        for path in [real.clone(), format!(".:{real}"), format!(":{real}"), "bin/..:.".to_owned()] {
+            let said = asked(&home, &path);
+            assert!(!home.join("mark").exists(), "PATH={path}: {said}");
+            let here = home.canonicalize().unwrap().join("onnxruntime").display().to_string();
+            assert!(!said.contains(&here), "PATH={path}: {said}");
+        }
+    }
+
+    /// What lies in a package is told of, not opened: this one would fail to open.
+    #[test]
+    fn a_survey_opens_nothing_that_it_found() {
+        let home = folder("package");
+        let capi = home.join("capi");
+        fs::create_dir(&capi).unwrap();
+        fs::write(capi.join("libonnxruntime.so.1.31.1"), "no library").unwrap();
+        script(&home.join("python3"), &format!("#!/bin/sh\necho {}\n", capi.display()));
+        let said = asked(&home, &home.display().to_string());
+        assert!(said.contains("not opened") && said.contains("libonnxruntime.so.1.31.1"), "{said}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod build;
+mod names;
 mod scope;
 mod values;
 mod walk;
@@ -168,6 +169,7 @@ pub(crate) fn elaborate_shortened(
         hyper.push((name, overrides.get(name).copied().unwrap_or(fresh)));
     }
     names(model, &mut diagnostics);
+    names::check(model, &mut diagnostics);
     let image = image(model, &hyper, &overrides, &mut diagnostics);
     let conditions = conditions(model, &hyper, &mut diagnostics);
     let Some(image) = image else { return Err(ElaborateError::Text(diagnostics)) };

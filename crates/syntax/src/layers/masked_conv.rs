@@ -48,7 +48,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     if kind == MaskKind::A && kernel == [1, 1] && colours == 1 {
         return Err(cx.refuse(
             Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
-                .remark("mask A takes away the only tap of a 1 x 1 kernel with one colour")
+                .remark("mask A takes away the only tap of a 1 x 1 kernel with one color")
                 .help("use a larger kernel, such as `7 x 7`"),
         ));
     }

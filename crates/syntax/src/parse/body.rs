@@ -128,13 +128,19 @@ impl Parser<'_> {
         if !(self.is_punct_at(ahead, ')') && self.is_punct_at(ahead + 1, '=')) {
             return None;
         }
+        self.bump();
         let mut names = Vec::new();
-        while ahead > 0 {
+        if self.is_punct(')') {
+            let _ = self.expected("a name");
+        }
+        while !self.is_punct(')') {
             match self.ident() {
                 Some(name) => names.push(name),
-                None => self.bump(),
+                None => drop(self.expected_help("a name", Some("write `(a, b) = ...`"))),
             }
-            ahead -= 1;
+            if !self.eat(',') && !self.is_punct(')') {
+                let _ = self.expected("`,` or `)`");
+            }
         }
         self.eat(')');
         self.bump();
@@ -374,12 +380,16 @@ impl Parser<'_> {
             let _ = self.expected_help("`(`", Some(help));
             return names;
         }
+        let mut wanted = "a name";
         while let Some(name) = self.ident() {
             names.push(name);
-            self.eat(',');
+            wanted = if self.eat(',') { "a name or `)`" } else { "`,` or `)`" };
+            if wanted == "`,` or `)`" {
+                break;
+            }
         }
-        if !self.eat(')') {
-            let _ = self.expected("a name or `)`");
+        if names.is_empty() || !self.eat(')') {
+            let _ = self.expected(wanted);
             self.skip_to(&[')']);
             self.eat(')');
         }

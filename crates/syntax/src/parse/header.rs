@@ -9,7 +9,7 @@ use crate::lexer::TokenKind;
 use crate::suggest::closest;
 
 /// The form of the line, for messages.
-const IMAGE: &str = "write `image height x width, colours n, levels n;`";
+const IMAGE: &str = "write `image height x width, colors n, levels n;`";
 
 impl Parser<'_> {
     /// The whole text.

@@ -51,8 +51,8 @@ fn a_leak_between_colours_in_a_repeated_block() {
         line.map_or("", |line| line.split_once(" | ").map_or("", |(_, text)| text))
     };
     assert!(of("conv(1 x 1, 3)").contains("; ...; "), "{found:#?}");
-    assert!(of("conv(1 x 1, 3)").contains("reads (0, 0) colour"), "{found:#?}");
-    assert!(of("masked_conv(3 x 3").ends_with("reads the image at (0, 0) colour 0"), "{found:#?}");
+    assert!(of("conv(1 x 1, 3)").contains("reads (0, 0) color"), "{found:#?}");
+    assert!(of("masked_conv(3 x 3").ends_with("reads the image at (0, 0) color 0"), "{found:#?}");
 }
 
 #[test]

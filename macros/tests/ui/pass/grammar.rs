@@ -67,7 +67,7 @@ pub mod forms {
         /** A block comment; names that mean something elsewhere. */
         pub Words { x: usize = 3, repeat: usize = 1, residual: usize = 1 }
         image x x x, colours residual, levels 2;
-        residual: masked_conv(x x x, A, residual); repeat: repeat repeat { x: relu; } logits;
+        collect: masked_conv(x x x, A, residual); block: repeat repeat { tanh: relu; } logits;
     }
 
     /// All of them are used.

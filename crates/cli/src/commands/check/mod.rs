@@ -35,8 +35,8 @@ images in --range. Where it needs a condition, exit code 1 unless --assume is gi
 Example:
   pixelrnn check mnist-diagonal --picture context.png --at 14,14 --at 27,0")]
 pub struct Check {
-    /// A name of the zoo, a model file, or an ONNX file
-    #[arg(value_name = "MODEL|FILE.onnx")]
+    /// A name of the zoo, a model file, the folder of a run, or an ONNX file
+    #[arg(value_name = "MODEL|RUN|FILE.onnx")]
     target: String,
     /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
@@ -105,7 +105,7 @@ impl Check {
             if y >= height || x >= width || colour >= colours {
                 return usage(format!(
                     "`--at {y},{x}` is outside the image of {height} x {width}, {}",
-                    plural(colours, "colour")
+                    plural(colours, "color")
                 ));
             }
             outputs.push(index(y, x, colour));
@@ -192,7 +192,7 @@ fn unseen(causality: &Causality, output: usize) -> String {
     }
     let name = |((y, x), colours): &((usize, usize), Vec<usize>)| match colours.as_slice() {
         all if all.len() == causality.colours => format!("({y}, {x})"),
-        some => format!("({y}, {x}) colour {some:?}"),
+        some => format!("({y}, {x}) color {some:?}"),
     };
     let named: Vec<String> = pixels.iter().take(NAMED).map(name).collect();
     let rest = match pixels.len().saturating_sub(NAMED) {

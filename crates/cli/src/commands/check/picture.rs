@@ -15,7 +15,7 @@ pub const LEGEND: &str = "one panel for each output
 
 /// What else there is to say of several colours.
 pub const LEGEND_OF_COLOURS: &str =
-    "  a blue pixel with an amber dot: read in some of its colours\n";
+    "  a blue pixel with an amber dot: read in some of its colors\n";
 
 /// So many are drawn if none are chosen.
 pub const USUAL_PANELS: usize = 6;

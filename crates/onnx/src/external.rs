@@ -1,0 +1,124 @@
+//! Weights outside of the model's file: ONNX's external data.
+//!
+//! A message of protobuf holds less than 2 GiB. Larger models keep their weights in a second file in
+//! the same folder, which each tensor names with an offset and a length.
+
+use std::io::{self, Write};
+
+use crate::encode::{EncodeError, EncodeOptions, encode_to};
+use crate::literal::Literal;
+use crate::op::{OnnxGraph, OnnxOp};
+use crate::proto::{StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
+
+/// The most bytes of one file that every reader of protobuf takes.
+pub const MODEL_LIMIT: usize = (1 << 31) - 1;
+/// Tensors of fewer bytes stay in the model: readers look into shapes and axes.
+const SMALLEST: usize = 1024;
+/// Offsets are multiples of this: engines map files into memory page by page.
+const ALIGNMENT: u64 = 4096;
+
+/// Why a model with external data cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExternalError {
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The weights cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The file that holds the weights, while it is written.
+pub(crate) struct External<'a> {
+    location: &'a str,
+    sink: &'a mut dyn Write,
+    written: u64,
+    /// The first failure; nothing is written after it.
+    pub(crate) failed: Option<io::Error>,
+}
+
+/// Encodes a model whose larger tensors go to `sink`, which becomes the file `location` beside it.
+///
+/// # Errors
+/// As [`encode`](crate::encode()), and if `sink` fails.
+pub fn encode_external(
+    graph: &OnnxGraph,
+    options: &EncodeOptions,
+    location: &str,
+    sink: &mut dyn Write,
+) -> Result<Vec<u8>, ExternalError> {
+    let mut external = External { location, sink, written: 0, failed: None };
+    let bytes = encode_to(graph, options, Some(&mut external))?;
+    match external.failed {
+        Some(error) => Err(error.into()),
+        None => Ok(bytes),
+    }
+}
+
+/// The bytes of all constants of a graph, those in bodies included.
+pub fn constant_bytes(graph: &OnnxGraph) -> usize {
+    let one = |op: &OnnxOp| match op {
+        OnnxOp::Constant(literal) => size(literal),
+        OnnxOp::Scan(scan) => constant_bytes(&scan.body),
+        _ => 0,
+    };
+    graph.nodes().map(|(_, node)| one(&node.op)).sum()
+}
+
+/// Whether any constant of a graph is large enough to stand outside of the model.
+pub fn has_large_constants(graph: &OnnxGraph) -> bool {
+    graph.nodes().any(|(_, node)| match &node.op {
+        OnnxOp::Constant(literal) => size(literal) >= SMALLEST,
+        OnnxOp::Scan(scan) => has_large_constants(&scan.body),
+        _ => false,
+    })
+}
+
+fn size(literal: &Literal) -> usize {
+    match literal {
+        Literal::Real(a) => 4 * a.len(),
+        Literal::Int(a) => 8 * a.len(),
+        Literal::Bool(a) => a.len(),
+        Literal::F16(a) | Literal::Bf16(a) => 2 * a.len(),
+        Literal::Int8(a) => a.len(),
+    }
+}
+
+impl External<'_> {
+    /// Moves the numbers of a tensor to the file, unless it is small.
+    pub(crate) fn take(&mut self, tensor: &mut TensorProto) {
+        let bytes = match tensor.raw_data.take() {
+            Some(bytes) if bytes.len() >= SMALLEST => bytes,
+            small => {
+                tensor.raw_data = small;
+                return;
+            }
+        };
+        if self.failed.is_some() {
+            return;
+        }
+        match self.write(&bytes) {
+            Err(error) => self.failed = Some(error),
+            Ok(offset) => {
+                let entry = |key: &str, value: String| StringStringEntryProto {
+                    key: Some(key.into()),
+                    value: Some(value),
+                };
+                tensor.data_location = Some(DataLocation::External as i32);
+                tensor.external_data = vec![
+                    entry("location", self.location.into()),
+                    entry("offset", offset.to_string()),
+                    entry("length", bytes.len().to_string()),
+                ];
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        let offset = self.written.next_multiple_of(ALIGNMENT);
+        let gap = [0; ALIGNMENT as usize];
+        self.sink.write_all(&gap[..(offset - self.written) as usize])?;
+        self.sink.write_all(bytes)?;
+        self.written = offset + bytes.len() as u64;
+        Ok(offset)
+    }
+}
