@@ -211,9 +211,8 @@ impl Declaration {
         };
         let Some(span) = span else { return error.into() };
         let diagnostic =
-            Diagnostic::error(span, error.to_string()).remark("cannot run pixel by pixel").help(
-                "a causal model can still be sampled with its forward graph, once for every value: \
-                 `--method naive`",
+            Diagnostic::error(span, error.to_string()).remark("cannot be sampled incrementally").help(
+                "use `--method naive`: it samples any causal model, with one forward pass per value",
             );
         Error::Model { text: self.source.clone(), diagnostics: vec![diagnostic] }
     }

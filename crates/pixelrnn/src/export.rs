@@ -59,16 +59,15 @@ impl<'a> ExportOptions<'a> {
 }
 
 impl ExportOptions<'_> {
-    /// Whether they suit a kind of graph, of a model of so many levels.
+    /// Checks the options for a kind of graph, of a model with this number of levels.
     ///
     /// # Errors
-    /// What does not go together.
+    /// Options contradict each other, or do not apply to this graph.
     fn check(&self, kind: GraphKind, levels: usize) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Options(text));
         if self.dtype != Dtype::F32 && (kind.trains() || self.weights.is_none()) {
             return refuse(format!(
-                "dtype {} is for graphs with constant weights: forward, nll, sample, step and row; \
-                 export {} in f32",
+                "dtype {} requires constant weights (forward, nll, sample, step, row): export {} in f32",
                 self.dtype,
                 if kind.trains() { kind.name() } else { "weights as inputs" }
             ));
@@ -76,16 +75,17 @@ impl ExportOptions<'_> {
         let takes_images = matches!(kind, GraphKind::Forward | GraphKind::Nll | GraphKind::Sample);
         if self.images != ImageFormat::default() && !takes_images {
             return refuse(format!(
-                "a layout or uint8 images are for graphs that take or give whole images for \
-                 inference: forward, nll and sample, not {kind}"
+                "--layout and --image apply to the graphs forward, nll and sample, not to {kind}"
             ));
         }
         if self.images.bytes && levels > 256 {
-            return refuse(format!("uint8 images hold 256 levels, and the model has {levels}"));
+            return refuse(format!(
+                "uint8 images have at most 256 levels, and the model has {levels}"
+            ));
         }
         // Levels are read as numbers, which f16 holds up to 2048.
         if self.dtype == Dtype::F16 && levels > 2049 {
-            return refuse(format!("f16 holds 2049 levels, and the model has {levels}"));
+            return refuse(format!("f16 supports at most 2049 levels, and the model has {levels}"));
         }
         Ok(())
     }

@@ -72,21 +72,21 @@ impl Declaration {
     ) -> Result<Written, Error> {
         let refuse = |reason: &str| {
             let error = std::io::Error::other(format!(
-                "its weights need a second file, {}.data, and {reason}",
+                "the weights need a second file, {}.data, but {reason}",
                 path.display()
             ));
             Error::Io { path: path.to_path_buf(), doing: "write", error }
         };
-        let name = path.file_name().ok_or_else(|| refuse("this path names no file"))?;
+        let name = path.file_name().ok_or_else(|| refuse("this path has no file name"))?;
         let Some(name) = name.to_str() else {
-            return Err(refuse("ONNX names it in UTF-8, which this name is not: choose another"));
+            return Err(refuse("the name is not UTF-8, which ONNX requires: choose another name"));
         };
         let location = format!("{name}.data");
         let data = path.with_file_name(&location);
         for taken in [path, &data] {
             if taken.symlink_metadata().is_ok_and(|found| !found.is_file()) {
                 return Err(refuse(&format!(
-                    "{} is a folder, a link, a pipe or a device: name an ordinary file",
+                    "{} is a folder, a link, a pipe or a device: name a regular file",
                     taken.display()
                 )));
             }
@@ -99,8 +99,8 @@ impl Declaration {
             match bytes <= MODEL_LIMIT {
                 true => Ok(model),
                 false => Err(ExternalError::Io(std::io::Error::other(
-                    "the graph alone, without its weights, is larger than the 2 GiB that an ONNX \
-                     file can hold: use `--control-flow scan` or a smaller model",
+                    "the graph without its weights exceeds the 2 GiB limit of ONNX files: use \
+                     `--control-flow scan` or a smaller model",
                 ))),
             }
         })

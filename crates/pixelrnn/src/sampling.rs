@@ -34,7 +34,7 @@ pub enum SampleMethod {
 pub struct Given<'a> {
     /// Levels, `[N, H, W, C]`.
     pub levels: &'a Array,
-    /// So many rows of them are kept, from the top.
+    /// Number of rows that are kept, from the top.
     pub rows: usize,
 }
 
@@ -52,18 +52,18 @@ pub struct Sampling<'a> {
     pub labels: Option<&'a [u32]>,
 }
 
-/// Images a call at most.
+/// The most images per call.
 pub const BATCH: usize = 16;
 /// Images a call at least, for calls to be made at the same time: within a call a second thread gains
 /// nothing.
 const LEAST: usize = 4;
 
-/// Uniform numbers for so many images, as [`Sampling::uniform`] wants them.
+/// Uniform random numbers for `count` images, in the form of [`Sampling::uniform`].
 pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Vec<Array> {
     streams(model, 0..count as u64, seed)
 }
 
-/// Uniform numbers for so many completions of each of so many images, the completions of an image behind
+/// Uniform random numbers for `copies` completions of each of `count` images, the completions of an image behind
 /// each other. A completion's numbers do not depend on how many there are.
 pub fn uniform_completions(
     model: &Declaration,
@@ -98,13 +98,13 @@ fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -
     model.scales().iter().zip(numbers).map(array).collect()
 }
 
-/// The shape of so many images of a scale, `[N, H, W, C]`.
+/// The shape of `count` images of a scale, `[N, H, W, C]`.
 fn shape(model: &Declaration, scale: &Scale, count: usize) -> Vec<usize> {
     let Image { height, width, colours, .. } = model.image();
     vec![count, height / scale.factor, width / scale.factor, colours]
 }
 
-/// How a model is compiled to draw so many images a call on an engine.
+/// The export options for drawing a batch of images per call on an engine.
 pub fn options<'a>(
     engine: &dyn Engine,
     weights: &'a Weights,
@@ -123,7 +123,9 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
     if sampling.uniform.len() != scales.len() {
         let (found, expected) = (sampling.uniform.len(), scales.len());
         let name = model.name();
-        return refuse(format!("{name} draws {expected} images, not {found}: give each numbers"));
+        return refuse(format!(
+            "{name} has {expected} scales, found uniform numbers for {found}: expected one array per scale"
+        ));
     }
     let count = sampling.uniform.last().map_or(0, |all| all.shape().first().copied().unwrap_or(0));
     let pairs = sampling.uniform.iter().zip(scales).map(|(all, s)| ("uniform numbers", all, s));
@@ -132,29 +134,34 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
         let expected = shape(model, scale, count);
         if array.shape() != expected {
             let found = array.shape();
-            return refuse(format!("{what} of {} are {expected:?}, not {found:?}", model.name()));
+            return refuse(format!(
+                "{what} of {}: expected shape {expected:?}, found {found:?}",
+                model.name()
+            ));
         }
     }
     let numbers = sampling.uniform.iter().flatten();
     if let Some(u) = numbers.into_iter().find(|u| !(0.0..1.0).contains(*u)) {
-        return refuse(format!("uniform numbers are at least 0 and below 1, not {u}"));
+        return refuse(format!("invalid uniform number {u}: expected at least 0 and below 1"));
     }
     if let Some(given) = &sampling.given {
         let (levels, height) = (model.image().levels, model.image().height);
         let kept = given.levels.slice_axis(Axis(1), (..given.rows.min(height)).into());
         let is_level = |l: &&f32| l.fract() == 0.0 && (0.0..levels as f32).contains(*l);
         if let Some(level) = kept.iter().find(|l| !is_level(l)) {
-            return refuse(format!("a given level is from 0 to {}, not {level}", levels - 1));
+            return refuse(format!("invalid given level {level}: expected 0 to {}", levels - 1));
         }
     }
     match (model.label(), sampling.labels) {
-        (None, Some(_)) => refuse(format!("{} has no classes, but labels are given", model.name())),
+        (None, Some(_)) => {
+            refuse(format!("{} is not class-conditional, but labels are given", model.name()))
+        }
         (Some((name, classes)), None) => refuse(format!(
-            "{} is conditioned on `{name}`: give each image one of {classes} classes",
+            "missing labels: {} is conditioned on `{name}`, one of {classes} classes per image",
             model.name()
         )),
         (Some(_), Some(labels)) if labels.len() != count => {
-            refuse(format!("{} labels for {count} images", labels.len()))
+            refuse(format!("expected {count} labels, one per image, found {}", labels.len()))
         }
         (Some((_, classes)), Some(labels)) => {
             match labels.iter().find(|&&label| label as usize >= classes) {

@@ -43,8 +43,8 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         if split != Split::Test && data.images(split).is_ok_and(|images| images.labels().is_none())
         {
             return Err(TrainError::Mismatch(format!(
-                "the {} images of {} have no labels, which {} is conditioned on: add them, or \
-                 leave the images of that split out",
+                "the {} images of {} have no labels, but {} is class-conditional: add labels, or leave \
+                 out the images of this split",
                 split.name(),
                 data.name(),
                 model.name(),
@@ -67,9 +67,8 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     };
     if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
         return Err(TrainError::Mismatch(format!(
-            "{} is declared for images of {}, but those of {} are {}: set the model's size with \
-             `--set height=H --set width=W --set colours=C`, or make the images smaller with \
-             `,size=HxW`",
+            "{} expects images of {}, but those of {} are {}: change the model with `--set height=H \
+             --set width=W --set colors=C`, or shrink the images with `,size=HxW`",
             model.name(),
             size(image.height, image.width, image.colours),
             data.name(),
@@ -79,8 +78,8 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     }
     if image.levels != data.levels() {
         return Err(TrainError::Mismatch(format!(
-            "{} is declared for {} levels, but {} has {}: set the model's with `--set levels={}`, or \
-             the data's with `,levels={}`{}",
+            "{} expects {} levels, but {} has {}: change the model with `--set levels={}`, or requantize \
+             the data with `,levels={}`{}",
             model.name(),
             image.levels,
             data.name(),
@@ -100,8 +99,8 @@ fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
             None => return Err(TrainError::NoLabels { classes }.into()),
             Some(found) if found > classes => {
                 return Err(TrainError::Mismatch(format!(
-                    "{} is conditioned on `{name}`, one of {classes} classes, but {} has {found}: \
-                     declare the model for {found} classes",
+                    "{} is conditioned on `{name}` with {classes} classes, but {} has {found}: declare \
+                     the model with {found} classes",
                     model.name(),
                     data.name(),
                 ))
@@ -330,7 +329,7 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
     let settings = settings["model"]["settings"]
         .as_object()
-        .ok_or_else(|| fail("`model.settings` is missing or of the wrong kind".to_string()))?;
+        .ok_or_else(|| fail("`model.settings` is missing or has the wrong type".to_string()))?;
     let mut set: Vec<(String, usize)> = Vec::new();
     for (name, value) in settings {
         let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
@@ -351,7 +350,7 @@ pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path:
     let (state, progress) = load(&path)?;
     if let (Some(best), false) = (progress.best, run.best_path().exists()) {
         let reason = format!(
-            "it is gone, although validation was best after step {}. Put it back, or take the last \
+            "it is missing, although the best validation was after step {}. Restore it, or use the last \
              weights with `--weights {}`",
             best.step,
             path.display()

@@ -43,11 +43,11 @@ pub fn fingerprint(weights: &Weights) -> String {
 /// What is wrong with them, in words.
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights, String> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| format!("not a whole safetensors file: {e}"))?;
+        .map_err(|e| format!("not a complete safetensors file: {e}"))?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(format!("`{name}` is {:?}; weights are f32", view.dtype()));
+            return Err(format!("`{name}` is {:?}, expected f32", view.dtype()));
         }
         let numbers = view.data().chunks_exact(4);
         let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();

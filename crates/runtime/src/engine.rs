@@ -39,7 +39,7 @@ pub trait Engine: Send + Sync {
         1
     }
 
-    /// As [`Engine::load`], on so many threads, because other programs run at the same time.
+    /// Like [`Engine::load`], with a limit on threads, because other programs run at the same time.
     ///
     /// # Errors
     /// As [`Engine::load`].

@@ -66,10 +66,10 @@ impl Split {
         let known = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
         for Carried { input, output } in carried {
             if !known(inputs, input) {
-                return Err(format!("there is no input `{input}` to carry state in"));
+                return Err(format!("missing state input `{input}`"));
             }
             if !known(outputs, output) {
-                return Err(format!("there is no output `{output}` to carry state out"));
+                return Err(format!("missing state output `{output}`"));
             }
         }
         let next: BTreeSet<&str> = carried.iter().map(|c| c.output.as_str()).collect();

@@ -1,6 +1,6 @@
 //! Engine `tract`: pure Rust, on the CPU, nothing to install.
 //!
-//! A model with symbolic extents is typed once and optimised anew for each set of sizes it meets,
+//! A model with symbolic extents is typed once and optimized again for each set of sizes,
 //! since tract is both faster and surer with concrete shapes; the last few plans are kept.
 
 use std::any::Any;

@@ -27,7 +27,7 @@ pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
 /// `weights`: what it takes beside that, none where they are constants. `observe` is told how many images are done.
 ///
 /// # Errors
-/// There is no such split, the engine fails, or the figure is no number.
+/// The data have no such split, the engine fails, or the result is not finite.
 pub fn evaluate(
     session: &mut dyn Session,
     inputs: &BatchInputs,

@@ -14,7 +14,7 @@
 //! - A checkpoint has a checksum; a damaged one is refused by name.
 //! - Figures are nats per image over a whole split, every image with the same weight, summed in
 //!   f64; bits per dimension are these over ln 2 times the values of an image.
-//! - A loss that is no number ends the run with the step and the place; no such state is ever saved.
+//! - A non-finite loss ends the run with the step and the position; such a state is never saved.
 //!
 //! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for what is kept.
 

@@ -1,56 +1,56 @@
-//! How a model is trained: everything but the model and the data.
+//! The training recipe: every setting of a run except the model and the data.
 
 use std::f64::consts::PI;
 
 use pixelrnn_passes::{Optimiser, UpdateRule};
 use serde_json::{Map, Value, json};
 
-/// How a model is trained.
+/// The settings of a training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// The rule of descent, clipping and averaging.
+    /// The update rule, gradient clipping and EMA.
     pub optimiser: Optimiser,
-    /// The learning rate that the schedule scales.
+    /// The base learning rate, which the schedule scales.
     pub learning_rate: f64,
-    /// How the learning rate changes.
+    /// The learning rate schedule.
     pub schedule: Schedule,
-    /// Images of a step.
+    /// Images per step.
     pub batch: usize,
-    /// Parts of a batch that are worked on at the same time. Another number rounds otherwise.
+    /// Data-parallel shards per step. The number changes rounding.
     pub shards: usize,
-    /// Of orders, draws and fresh weights.
+    /// Random seed for initialization, shuffling and sampling.
     pub seed: u64,
-    /// When the run is over.
+    /// When the run ends.
     pub budget: Budget,
-    /// Steps between validations; without a number once an epoch.
+    /// Steps between validations; `None` for one per epoch.
     pub validate_every: Option<u64>,
-    /// The run ends after so many validations without a better one.
+    /// The run stops after this number of validations without improvement.
     pub patience: Option<u64>,
-    /// Seconds between checkpoints. They change no number.
+    /// Seconds between checkpoints. They do not change the result.
     pub checkpoint_every: f64,
     /// Steps between lines of the log.
     pub log_every: u64,
 }
 
-/// When a run is over.
+/// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
-    /// After so many steps.
+    /// After a number of steps.
     Steps(u64),
-    /// After the training images have been seen so often.
+    /// After a number of epochs.
     Epochs(u64),
-    /// After so many minutes of training, the minutes before a resumption included.
+    /// After a number of minutes of training, including those before a resume.
     Minutes(f64),
 }
 
 /// The shape of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Always the same.
+    /// A constant learning rate.
     Constant,
-    /// Falls evenly.
+    /// Linear decay.
     Linear,
-    /// Falls by half a cosine.
+    /// Cosine decay.
     Cosine,
 }
 
@@ -58,7 +58,7 @@ impl Shape {
     /// Every shape.
     pub const ALL: [Shape; 3] = [Shape::Constant, Shape::Linear, Shape::Cosine];
 
-    /// As it is written.
+    /// The name in settings and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Shape::Constant => "constant",
@@ -70,24 +70,24 @@ impl Shape {
 
 /// How the learning rate changes during a run.
 ///
-/// It follows the share of the budget that is spent. With [`Budget::Minutes`] that share is a
-/// matter of the clock, so that such a run is repeatable only with [`Shape::Constant`].
+/// It is a function of the share of the budget that is spent. With [`Budget::Minutes`] this share depends
+/// on the clock, so such a run is reproducible only with [`Shape::Constant`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     /// The shape.
     pub shape: Shape,
-    /// The share of the learning rate that is left at the end.
+    /// The final share of the learning rate, from 0 to 1.
     pub last: f64,
-    /// Steps in which the learning rate grows from nothing.
+    /// Warm-up steps, in which the learning rate rises linearly from 0.
     pub warm_up: u64,
 }
 
 impl Schedule {
-    /// The learning rate stays.
+    /// A constant learning rate without warm-up.
     pub const CONSTANT: Schedule = Schedule { shape: Shape::Constant, last: 0.0, warm_up: 0 };
 
-    /// What the learning rate is multiplied with in a step, counted from 0, when this share of the
-    /// budget is spent.
+    /// The factor of the learning rate in a step, counted from 0, when the share `spent` of the budget is
+    /// spent.
     pub fn factor(&self, step: u64, spent: f64) -> f64 {
         let spent = spent.clamp(0.0, 1.0);
         let left = match self.shape {
@@ -106,7 +106,7 @@ impl Schedule {
         shape * warm
     }
 
-    /// `cosine`, or with the last share `cosine:0.1`.
+    /// As text: `cosine`, or with a final share `cosine:0.1`.
     pub fn text(&self) -> String {
         match self.last {
             0.0 => self.shape.name().to_string(),
@@ -114,10 +114,10 @@ impl Schedule {
         }
     }
 
-    /// Reads what [`Schedule::text`] writes; there is no warm-up.
+    /// Parses the text of [`Schedule::text`]; the result has no warm-up.
     ///
     /// # Errors
-    /// What would be right.
+    /// A message with the expected form.
     pub fn parse(text: &str) -> Result<Schedule, String> {
         let (name, last) = match text.split_once(':') {
             Some((name, last)) => (name, Some(last)),
@@ -131,15 +131,15 @@ impl Schedule {
                 Ok(Schedule { shape, last, warm_up: 0 })
             }
             _ => Err(format!(
-                "`{text}` is no schedule: write `constant`, `linear` or `cosine`, the last two with \
-                 the share of the rate that is left at the end if it is not 0, as in `cosine:0.1`"
+                "unknown schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X is \
+                 the final share of the learning rate, e.g. `cosine:0.1`"
             )),
         }
     }
 }
 
 impl Recipe {
-    /// With an optimiser and a budget; everything else as usual.
+    /// A recipe with this optimizer and budget, and defaults for all other settings.
     pub fn new(optimiser: Optimiser, budget: Budget) -> Recipe {
         Recipe {
             optimiser,
@@ -175,7 +175,7 @@ impl Recipe {
         }
     }
 
-    /// For a run's settings.
+    /// As JSON, for run.json.
     pub fn json(&self) -> Value {
         let names = self.optimiser.rule.settings.iter().map(|&(name, _)| name.to_string());
         let numbers = self.optimiser.settings().iter().map(|&x| json!(x));
@@ -204,12 +204,12 @@ impl Recipe {
         })
     }
 
-    /// Reads what [`Recipe::json`] writes.
+    /// Reads the JSON of [`Recipe::json`].
     ///
     /// # Errors
-    /// Which setting is missing or wrong.
+    /// A setting is missing or invalid; the message names it.
     pub fn from_json(value: &Value) -> Result<Recipe, String> {
-        let wrong = |name: &str| format!("`{name}` is missing or of the wrong kind");
+        let wrong = |name: &str| format!("`{name}` is missing or has the wrong type");
         let real = |v: &Value, name: &str| v[name].as_f64().ok_or_else(|| wrong(name));
         let whole = |v: &Value, name: &str| v[name].as_u64().ok_or_else(|| wrong(name));
         let maybe = |name: &'static str| (!value[name].is_null()).then_some(name);
@@ -229,10 +229,10 @@ impl Recipe {
         let count = |name: &str| usize::try_from(whole(value, name)?).map_err(|_| wrong(name));
         let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
         let batch = count("batch")?;
-        // Not said before there were any.
+        // Absent in runs of older versions.
         let shards = maybe("shards").map(count).transpose()?.unwrap_or(1);
         if batch == 0 || shards == 0 || shards > batch {
-            return Err(format!("a batch of {batch} cannot be divided into {shards} parts"));
+            return Err(format!("invalid shards {shards}: expected 1 to the batch size, {batch}"));
         }
         Ok(Recipe {
             optimiser,

@@ -103,7 +103,7 @@ const READY: usize = 2;
 /// from the run's last checkpoint if there is one.
 ///
 /// # Errors
-/// An engine or a file fails, the last checkpoint is damaged, or the loss is no number. The last
+/// An engine or a file fails, the last checkpoint is damaged, or the loss is not finite. The last
 /// checkpoint is whole in any case.
 pub fn train(
     task: &Task,
@@ -116,9 +116,9 @@ pub fn train(
     files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
     let (mut state, mut progress) = match run.last_path().exists() {
         true => checkpoint::load(&run.last_path())?,
-        // Whoever takes a run up again does not want it begun anew.
+        // A resumed run must never silently start from step 0.
         false if run.best_path().exists() || Log::tells_of_steps(run) => {
-            let reason = "there is none, although steps were made".to_string();
+            let reason = "the checkpoint is missing, although the log has steps".to_string();
             return Err(TrainError::Damaged { path: run.last_path(), reason });
         }
         false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
@@ -395,8 +395,9 @@ impl Training<'_, '_> {
         let Some(figures) = figures else { return Ok(false) };
         if !figures.nats_per_image.is_finite() {
             let step = self.progress.step;
-            let what = format!("validation after step {step} gives {}", figures.nats_per_image);
-            let place = "the weights are numbers, but what is computed of them is not".to_string();
+            let what = format!("validation after step {step} returned {}", figures.nats_per_image);
+            let place =
+                "the weights are finite, but the likelihood computed from them is not".to_string();
             return Err(self.diverged(what, place));
         }
         let progress = &mut self.progress;
@@ -446,7 +447,7 @@ impl Training<'_, '_> {
         let state: Weights = self.stepper.state()?.into_iter().collect();
         if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
             let what = format!("a weight or a state overflowed by step {}", self.progress.step);
-            return Err(self.diverged(what, format!("`{name}` is not finite any more")));
+            return Err(self.diverged(what, format!("`{name}` is no longer finite")));
         }
         checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
         (self.saved, self.saved_at) = (self.progress.step, Instant::now());

@@ -30,7 +30,7 @@ impl Rules for MergeAxes {
         let missing =
             || Misfit::Rank { input: 0, expected: self.axis + 2, found: inputs[0].clone() };
         if self.axis >= shape.len() {
-            return Err(Misfit::attribute("axis", format!("there is no axis {}", self.axis)));
+            return Err(Misfit::attribute("axis", format!("axis {} does not exist", self.axis)));
         }
         let (a, b) = (shape.get(self.axis), shape.get(self.axis + 1));
         let (a, b) = (*a.ok_or_else(missing)?, *b.ok_or_else(missing)?);

@@ -59,7 +59,7 @@ macro_rules! operators {
                     $(<$name as Rules>::MNEMONIC => {
                         Ok(Op::$name(<$name as Rules>::rebuild(attributes, bodies)?))
                     })*
-                    _ => Err(Misfit::attribute("mnemonic", format!("`{mnemonic}` is no operator"))),
+                    _ => Err(Misfit::attribute("mnemonic", format!("unknown operator `{mnemonic}`"))),
                 }
             }
         }

@@ -71,7 +71,7 @@ impl Rules for Skew {
         shape::extent(inputs, 0, 0, self.mirror.len())?;
         let (height, width) = (shape::fixed(inputs, 0, 1)?, shape::fixed(inputs, 0, 2)?);
         if height == 0 || width == 0 {
-            return Err(Misfit::attribute("mirror", "there is no pixel to skew"));
+            return Err(Misfit::attribute("mirror", "the map has no pixel"));
         }
         let [d, h, _, n, f] = [0, 1, 2, 3, 4].map(|i| inputs[0].shape[i]);
         let steps = width.checked_add(height - 1).ok_or(Misfit::Overflow)?;

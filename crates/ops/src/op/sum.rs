@@ -30,7 +30,9 @@ impl Rules for Sum {
         for &axis in &self.axes {
             match result.shape.get_mut(axis) {
                 Some(extent) => *extent = Dim::Fixed(1),
-                None => return Err(Misfit::attribute("axes", format!("there is no axis {axis}"))),
+                None => {
+                    return Err(Misfit::attribute("axes", format!("axis {axis} does not exist")));
+                }
             }
         }
         Ok(vec![result])

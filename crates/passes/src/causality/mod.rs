@@ -187,17 +187,19 @@ impl CausalProof {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CausalityError {
     #[error(
-        "{} of {} outputs read a value at or after their own place",
+        "{} of {} outputs read their own value or a later one",
         .0.leaking_outputs, .0.outputs()
     )]
     Leak(Box<Causality>),
     #[error("node `{node}` mixes the images of a batch")]
     MixesBatch { node: String, span: Option<Span> },
-    #[error("node `{node}` has several results, which causality is not followed through")]
+    #[error("node `{node}` has several results, which the causality analysis does not support")]
     Results { node: String, span: Option<Span> },
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
-    #[error("an image of {values} values is too large to prove; the limit is {limit}")]
+    #[error(
+        "an image of {values} values is too large for the causality proof: expected at most {limit}"
+    )]
     TooLarge { values: usize, limit: usize },
     #[error(transparent)]
     Build(#[from] BuildError),

@@ -110,7 +110,10 @@ impl Arguments {
                 (None, Default::Nothing) => None,
                 (None, Default::Required) => {
                     if diagnostics.len() == before {
-                        let missing = format!("`{}` lacks its `{}`", layer.name, parameter.name);
+                        let missing = format!(
+                            "`{}` is missing its argument `{}`",
+                            layer.name, parameter.name
+                        );
                         diagnostics.push(
                             Diagnostic::error(call.span, missing)
                                 .help(format!("write `{}`", layer.usage)),
@@ -237,11 +240,11 @@ fn number(
     let n = evaluate(expr, scope)?;
     if n < 1 || n > most {
         let wrong = Diagnostic::error(expr.span(), format!("`{name}` cannot be {n}"));
-        return Err(with_values(wrong, expr, scope).help(format!("it is 1 to {most}")));
+        return Err(with_values(wrong, expr, scope).help(format!("expected 1 to {most}")));
     }
     if odd && n % 2 == 0 {
         let wrong = Diagnostic::error(expr.span(), format!("`{name}` must be odd, not {n}"))
-            .remark("only an odd kernel has a centre");
+            .remark("an even kernel has no center");
         return Err(wrong.help(format!("write {} or {}", n - 1, n + 1)));
     }
     Ok(n)

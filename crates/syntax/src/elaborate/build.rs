@@ -194,7 +194,7 @@ impl Build {
             return Ok(());
         }
         let wrong = Diagnostic::error(self.here(), "the first layer must have mask A")
-            .remark("this layer reads the pixel that is to be predicted")
+            .remark("this layer would read the pixel it predicts")
             .help("begin with `masked_conv(7 x 7, A, features)`");
         Err(self.refuse(wrong))
     }
@@ -299,7 +299,7 @@ impl Build {
         Ok(Flow { value, features, raw: false, graph: self.current })
     }
 
-    /// Adds a node of the layer, `/part` of it, that is no map by itself.
+    /// Adds a node `/part` of the layer, whose result is not a map.
     ///
     /// # Errors
     /// The operator refuses its inputs.
@@ -327,7 +327,7 @@ impl Build {
     pub fn finish(&mut self, name: &str, value: Value, of: Distribution) -> Result<(), Refused> {
         if !self.graph.outputs().is_empty() {
             let span = self.here();
-            return Err(self.refuse(Diagnostic::error(span, "the model has an output already")));
+            return Err(self.refuse(Diagnostic::error(span, "the model already has an output")));
         }
         self.graph.output_as(name, value, OutputRole::Parameters(of));
         Ok(())

@@ -38,13 +38,13 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     let strict = args.word("mask") == 0;
     if !strict && flow.raw {
         let wrong = Diagnostic::error(args.span("mask"), "the first layer must have mask A")
-            .remark("mask B reads the row of the pixel that is to be predicted");
+            .remark("mask B would read the row of the pixel that is predicted");
         return Err(cx.refuse(wrong.help("write `A` here")));
     }
     let rows = if strict { height / 2 } else { height / 2 + 1 };
     if rows == 0 {
         let wrong = Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
-            .remark("mask A takes away the only row of a kernel of height 1");
+            .remark("mask A hides the only row of a kernel of height 1");
         return Err(cx.refuse(wrong.help("use a larger kernel, such as `3 x 3`")));
     }
     let mut map = flow;

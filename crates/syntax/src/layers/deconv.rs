@@ -31,7 +31,7 @@ pub(super) const LAYER: Layer = Layer {
 /// PyTorch's, `[in, out, height, width]`.
 fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
     if flow.raw {
-        let wrong = "`deconv` is for conditions, not for the image that is predicted";
+        let wrong = "`deconv` applies to conditions, not to the image that is predicted";
         return Err(cx.refuse(Diagnostic::error(cx.here(), wrong)));
     }
     let ([kh, kw], features) = (args.kernel("kernel"), args.number("features"));

@@ -23,9 +23,10 @@ fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
     cx.needs_mask_a(&flow)?;
     let length = flow.features / 2;
     if length == 0 || !flow.features.is_multiple_of(2) {
-        let wrong = format!("a map of {} features has no two halves", flow.features);
+        let wrong =
+            format!("`gate` needs an even number of features, and this map has {}", flow.features);
         let wrong = Diagnostic::error(cx.here(), wrong);
-        return Err(cx.refuse(wrong.help("give it an even number of features")));
+        return Err(cx.refuse(wrong.help("change the number of features of the layer before it")));
     }
     let half = |start: usize| Slice { axis: 1, start, length };
     let content = cx.push_part("/content", half(0), &[flow.value], length)?;

@@ -27,7 +27,7 @@ pub(super) const LAYER: Layer = Layer {
 fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
     let image = cx.image();
     let Some(distribution) = Distribution::of_logits(image.levels) else {
-        let wrong = format!("no distribution of {} levels has logits", image.levels);
+        let wrong = format!("`logits` does not support {} levels", image.levels);
         return Err(cx.refuse(Diagnostic::error(cx.here(), wrong)));
     };
     end(cx, flow, "logits", distribution)

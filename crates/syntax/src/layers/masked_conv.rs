@@ -40,7 +40,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     if kind == MaskKind::B && flow.raw {
         return Err(cx.refuse(
             Diagnostic::error(args.span("mask"), "the first layer must have mask A")
-                .remark("mask B reads the pixel that is to be predicted")
+                .remark("mask B would read the pixel that is predicted")
                 .help("write `A` here"),
         ));
     }
@@ -48,14 +48,14 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     if kind == MaskKind::A && kernel == [1, 1] && colours == 1 {
         return Err(cx.refuse(
             Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
-                .remark("mask A takes away the only tap of a 1 x 1 kernel with one color")
+                .remark("with one color, mask A hides the only tap of a 1 x 1 kernel")
                 .help("use a larger kernel, such as `7 x 7`"),
         ));
     }
     let (features, gates) = (args.number("features"), args.number("gates"));
     if !features.is_multiple_of(gates) {
-        let wrong = format!("{features} features are not {gates} equal gates");
-        let help = format!("write a multiple of {gates} features");
+        let wrong = format!("{features} features cannot be divided into {gates} equal gates");
+        let help = format!("expected a multiple of {gates} features");
         return Err(cx.refuse(Diagnostic::error(args.span("gates"), wrong).help(help)));
     }
     conv(cx, Mask { kind, kernel, colours, gates }, features, flow)

@@ -114,7 +114,7 @@ layers! {
     logistic_mixture,
 }
 
-/// The documentation of a layer, which stands in its file; empty if there is no such layer. A line
+/// The documentation of a layer, which stands in its file; empty for an unknown layer. A line
 /// break within a paragraph is a space.
 pub fn documentation(name: &str) -> String {
     let file = FILES.iter().find(|(module, _)| *module == name).map_or("", |(_, text)| text);

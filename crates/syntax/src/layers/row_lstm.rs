@@ -65,14 +65,14 @@ pub(super) fn bias(
     let image = cx.image();
     let fits = [height, width] == [image.height, image.width] || [height, width] == [1, 1];
     if map.raw {
-        let wrong = "the bias is the image itself, which is to be predicted";
+        let wrong = "the bias would read the pixel that is predicted";
         let wrong = Diagnostic::error(args.span("bias"), wrong);
-        return Err(cx.refuse(wrong.help("give a map that knows earlier pixels only")));
+        return Err(cx.refuse(wrong.help("use a map that reads earlier pixels only")));
     }
     if map.features != gates || !fits {
         let found = format!("it has {} features, {height} x {width}", map.features);
-        let wrong = format!("the bias must have {gates} features, one for each gate's feature");
-        let help = format!("bring it there with `conv(1 x 1, {gates})`");
+        let wrong = format!("the bias must have {gates} features, one per feature of each gate");
+        let help = format!("convert it with `conv(1 x 1, {gates})`");
         let wrong = Diagnostic::error(args.span("bias"), wrong).remark(found);
         return Err(cx.refuse(wrong.help(help)));
     }

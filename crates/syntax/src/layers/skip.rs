@@ -28,7 +28,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     cx.needs_mask_a(&flow)?;
     if !cx.collecting() {
         return Err(cx.refuse(
-            Diagnostic::error(cx.here(), "nothing collects this skip connection")
+            Diagnostic::error(cx.here(), "this skip connection is outside of a `collect` block")
                 .help("put the blocks with skip connections inside `collect { ... }`"),
         ));
     }

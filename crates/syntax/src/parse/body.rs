@@ -30,12 +30,12 @@ impl Parser<'_> {
                 TokenKind::End => return body,
                 TokenKind::Punct('}') if self.depth > 0 => return body,
                 TokenKind::Punct('}') => {
-                    let stray = Diagnostic::error(self.span(), "this `}` closes nothing");
+                    let stray = Diagnostic::error(self.span(), "unmatched `}`");
                     self.report(stray.help("remove it"));
                     self.bump();
                 }
                 TokenKind::Punct(';') => {
-                    let empty = Diagnostic::error(self.span(), "nothing stands before this `;`");
+                    let empty = Diagnostic::error(self.span(), "empty statement");
                     self.report(empty.help("remove it"));
                     self.bump();
                 }
@@ -50,7 +50,7 @@ impl Parser<'_> {
                 }
                 _ if self.word_at(0) == "pub" && !self.is_punct_at(1, ':') => {
                     let second = Diagnostic::error(self.span(), "a second model begins here");
-                    self.report(second.help("one text holds one model"));
+                    self.report(second.help("a model file contains exactly one model"));
                     self.abandon();
                 }
                 _ => {
@@ -69,11 +69,11 @@ impl Parser<'_> {
         let span = self.span();
         let late = match image {
             Some(first) => {
-                Diagnostic::error(span, "`image` stands twice").also(first.span, "first here")
+                Diagnostic::error(span, "`image` is declared twice").also(first.span, "first here")
             }
             None => Diagnostic::error(span, "`image` must come first, before the layers"),
         };
-        self.report(late.help("`image` stands once, right after the model's name"));
+        self.report(late.help("write `image` once, right after the model's name"));
         let late = self.image();
         image.get_or_insert(late);
     }
@@ -248,7 +248,7 @@ impl Parser<'_> {
     fn condition(&mut self) {
         let start = self.span();
         if self.depth > 0 {
-            let inside = Diagnostic::error(start, "a condition may not stand inside a block");
+            let inside = Diagnostic::error(start, "a condition is not allowed inside a block");
             self.report(inside.help("write it before the layers, right after `image`"));
         }
         self.bump();
@@ -289,7 +289,7 @@ impl Parser<'_> {
             return Err(reported);
         }
         if self.is_punct('{') {
-            let message = "this scale does not say which pixels it has";
+            let message = "missing `every N` in this scale";
             return Err(self.report(Diagnostic::error(keyword.span, message).help(SCALE)));
         }
         let count = Some(self.expr()?);
@@ -310,7 +310,7 @@ impl Parser<'_> {
     fn definition(&mut self, image: &mut Option<Image>) {
         let start = self.span();
         if self.depth > 0 {
-            let inside = Diagnostic::error(start, "a block may not be defined inside a block");
+            let inside = Diagnostic::error(start, "a block cannot be defined inside a block");
             self.report(inside.help("define it before the layers, right after `image`"));
         }
         self.bump();
@@ -352,11 +352,11 @@ impl Parser<'_> {
         let mut names: Vec<Ident> = Vec::new();
         while !self.eat(')') {
             let Some(name) = self.ident() else {
-                let help = "a parameter is a name: it may stand for a map, a number or a word";
+                let help = "a parameter is a name for a map, a number or a word";
                 return Err(self.expected_help("a parameter or `)`", Some(help)));
             };
             if let Some(first) = names.iter().find(|other| other.text == name.text) {
-                let message = format!("the parameter `{}` stands twice", name.text);
+                let message = format!("the parameter `{}` is declared twice", name.text);
                 let twice = Diagnostic::error(name.span, message).also(first.span, "first here");
                 self.report(twice.help("give one of them another name"));
             }
@@ -417,7 +417,7 @@ impl Parser<'_> {
 
     /// A misspelt keyword, or a layer that is given a block.
     fn unknown_block(&mut self, name: Ident, image: &mut Option<Image>) -> Parsed<Block> {
-        let unknown = Diagnostic::error(name.span, format!("`{}` is no block", name.text));
+        let unknown = Diagnostic::error(name.span, format!("unknown block `{}`", name.text));
         let near = closest(&name.text, BLOCKS.map(|(keyword, _)| keyword));
         let kind = near.and_then(block_kind);
         self.report(match near {
@@ -460,7 +460,7 @@ impl Parser<'_> {
     /// How often to repeat; `None` if that has been reported to be missing.
     fn count(&mut self, keyword: &Ident) -> Option<Expr> {
         if self.is_punct('{') {
-            let message = format!("`{}` does not say how often", keyword.text);
+            let message = format!("missing repeat count after `{}`", keyword.text);
             let help = "write `repeat 3 { ... }`, or the name of a hyper-parameter for 3";
             self.report(Diagnostic::error(keyword.span, message).help(help));
             return None;
@@ -538,7 +538,7 @@ impl Parser<'_> {
             }
         } else if let Some(named) = args.last().filter(|arg| arg.name.is_some()) {
             let value = show(self.excerpt(arg.span()));
-            let message = format!("{value} stands after a named argument");
+            let message = format!("positional argument {value} after a named argument");
             let late = Diagnostic::error(arg.span(), message).also(named.span(), "named here");
             self.report(late.help("give it its name, or put it before the named ones"));
         }

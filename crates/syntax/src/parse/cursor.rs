@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
-    /// The word `ahead` of the next token; empty if that is no word.
+    /// The word `ahead` of the next token; empty if that token is not a word.
     pub fn word_at(&self, ahead: usize) -> &'a str {
         match self.kind_at(ahead) {
             TokenKind::Word => self.excerpt(self.span_at(ahead)),

@@ -133,7 +133,7 @@ impl Parser<'_> {
         // `struct Name`, from habit.
         if self.word_at(0) == "struct" && !self.word_at(1).is_empty() {
             let span = self.span();
-            self.report(Diagnostic::error(span, "`struct` is not written").help("leave it out"));
+            self.report(Diagnostic::error(span, "unexpected `struct`").help("leave it out"));
             self.bump();
         }
         let help = Some("a model begins with its name: `pub Name { h: usize = 16 }`");
@@ -159,7 +159,7 @@ impl Parser<'_> {
             return Ok(());
         }
         let message = format!("`{}` cannot name {what}: it is a keyword of Rust", name.text);
-        Err(self.report(Diagnostic::error(name.span, message).help("take another name")))
+        Err(self.report(Diagnostic::error(name.span, message).help("choose another name")))
     }
 
     /// `{ field, ... }`.
@@ -171,8 +171,8 @@ impl Parser<'_> {
             let docs = self.docs();
             if self.is_punct('}') {
                 if !docs.is_empty() {
-                    let help = "put it before the hyper-parameter it is about";
-                    let last = Diagnostic::error(self.last(), "this doc comment is about nothing");
+                    let help = "put it before the hyper-parameter that it documents";
+                    let last = Diagnostic::error(self.last(), "this doc comment documents nothing");
                     self.report(last.help(help));
                 }
                 break;
@@ -236,7 +236,7 @@ impl Parser<'_> {
     fn field(&mut self, docs: Vec<String>) -> Parsed<Field> {
         if self.word_at(0) == "pub" && !self.word_at(1).is_empty() {
             let span = self.span();
-            let public = "`pub` is not written on a hyper-parameter";
+            let public = "unexpected `pub` before a hyper-parameter";
             self.report(Diagnostic::error(span, public).help("leave it out: all are public"));
             self.bump();
         }

@@ -71,7 +71,7 @@ impl Archive {
             let comment = record.number(20, 2).map(|n| n as usize + END as usize);
             record.begins(b"PK\x05\x06") && comment == Some(end.len() - at)
         });
-        let cut = "it has no directory at its end: it is cut short";
+        let cut = "it is truncated: the directory at its end is missing";
         let at = at.ok_or_else(|| damaged(cut))?;
         let record = Record(&end[at..]);
         let field = |at, width| record.number(at, width).ok_or_else(|| damaged(cut));
