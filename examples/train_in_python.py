@@ -1,6 +1,6 @@
 """Trains an exported model in Python's onnxruntime: no pixelrnn and no framework needed.
 
-One file holds forward, backward and optimiser; each step hands its outputs `x.next` to the next one.
+One file holds forward, backward and optimizer; each step hands its outputs `x.next` to the next one.
 
     cargo run --release --bin pixelrnn -- export digits-diagonal --graph train --optimizer adam -o train.onnx
     pip install onnxruntime numpy
@@ -17,7 +17,7 @@ random = np.random.default_rng(0)
 shapes = {i.name: i.shape for i in session.get_inputs()}
 carried = [o.name.removesuffix(".next") for o in session.get_outputs() if o.name.endswith(".next")]
 
-# Slots of the optimiser start at zero, its counters at one, weights small.
+# Slots of the optimizer start at zero, its counters at one, weights small.
 state = {}
 for name in carried:
     if name.endswith(("_power", "_steps")):

@@ -263,7 +263,7 @@ fn graph(words: &[&str]) -> String {
         false => vec![],
     };
     let model = zoo(words[1], &small);
-    let weights = model.initialise(0);
+    let weights = model.initialize(0);
     let sample = SampleOptions { complete: words.contains(&"complete"), ..Default::default() };
     let options = ExportOptions {
         weights: (!kind.trains()).then_some(&weights),

@@ -279,7 +279,7 @@ fn options_that_do_not_suit_are_refused() {
         }
     }
     let deep = zoo("digits-pixelcnn", &[("h", 4), ("layers", 1), ("height", 2), ("levels", 257)]);
-    let weights = deep.initialise(0);
+    let weights = deep.initialize(0);
     let options = ExportOptions { images: bytes, ..ExportOptions::with_weights(&weights) };
     assert!(matches!(deep.export(GraphKind::Nll, &options), Err(Error::Options(_))));
 }

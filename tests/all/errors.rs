@@ -62,7 +62,7 @@ fn weights_that_do_not_fit() {
     use pixelrnn::prelude::*;
     let model = zoo("digits-row-lstm", &[("h", 2), ("layers", 1)]);
     let message = |change: &dyn Fn(&mut Weights)| {
-        let mut weights = model.initialise(0);
+        let mut weights = model.initialize(0);
         change(&mut weights);
         let options = ExportOptions::with_weights(&weights);
         model.export(GraphKind::Forward, &options).expect_err("refused").to_string()

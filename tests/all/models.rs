@@ -130,8 +130,8 @@ fn weights_as_inputs() {
         let model = declared(name, &[]);
         let weights = weights(&model, 11);
         let images = Numbers::new(5).images(&model, 2);
-        let optimiser = ExportOptions::default().optimiser;
-        let state = fresh_state(&weights, &optimiser);
+        let optimizer = ExportOptions::default().optimizer;
+        let state = fresh_state(&weights, &optimizer);
         let rate = Array::from_elem(vec![1], 1e-3);
         for kind in [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad, GraphKind::Train] {
             let graph = model.graph_of(kind).expect("a graph");

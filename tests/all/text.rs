@@ -74,7 +74,7 @@ fn damaged_text_is_an_error_on_its_line() {
         ("input %0", "inptu %0", 3, "`inptu` does not begin a line"),
         ("real[N, 3]\n  param", "reel[N, 3]\n  param", 3, "`reel` is no element kind"),
         ("real[1, 3]", "real[1, ]", 4, "`` is no extent"),
-        ("uniform(4)", "normal(4)", 4, "`normal` is no initialisation"),
+        ("uniform(4)", "normal(4)", 4, "`normal` is no initialization"),
         ("uniform(4)", "uniform(four)", 4, "`four` is not a number that fits here"),
         ("mul(%0, %1)", "mul(%0, %3)", 5, "%3 is not made yet"),
         ("mul(%0, %1)", "mul(%0)", 5, "`a` (mul) takes 2 inputs, got 1"),

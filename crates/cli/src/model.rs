@@ -123,7 +123,7 @@ impl WeightArguments {
                 let by_default = seed.is_none();
                 let seed = seed.unwrap_or(0);
                 let json = json!({ "init_seed": seed });
-                Ok(Loaded { weights: model.initialise(seed), json, by_default })
+                Ok(Loaded { weights: model.initialize(seed), json, by_default })
             }
         }
     }

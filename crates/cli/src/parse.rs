@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
-use pixelrnn::{Batch, GraphKind, Optimiser, RULES, UpdateRule};
+use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
 
 /// The largest batch size; a larger one is most likely a typing error.
 const MAX_BATCH: usize = 1 << 16;
@@ -98,10 +98,10 @@ pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = 
 }
 
 /// The name of an update rule; the optimizer with its defaults.
-pub fn optimizer() -> impl TypedValueParser<Value = Optimiser> {
+pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
     let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
     PossibleValuesParser::new(names).try_map(|name| {
-        let rule = UpdateRule::named(&name).map(Optimiser::new);
+        let rule = UpdateRule::named(&name).map(Optimizer::new);
         rule.ok_or_else(|| format!("unknown optimizer `{name}`"))
     })
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::misfit::Misfit;
 use crate::role::{Init, OutputRole, Role};
 use crate::site::{LayerId, Site};
+use crate::type_error::TypeError;
 use crate::types::Type;
 
 /// What a graph asks of its operators.
@@ -17,7 +17,7 @@ pub trait Operation: Clone + PartialEq + fmt::Debug {
     /// The name in the text form.
     fn mnemonic(&self) -> &'static str;
     /// The types of the results, or why the inputs do not fit.
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit>;
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError>;
     /// Everything but the bodies, for the text form.
     fn attributes(&self) -> crate::text::Attributes;
     /// Graphs inside the operator, a loop's body say.
@@ -121,12 +121,12 @@ pub struct Graph<O: Operation> {
 
 /// A node that could not be added.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`{node}` ({mnemonic}) {misfit}")]
+#[error("`{node}` ({mnemonic}) {error}")]
 pub struct BuildError {
     pub node: String,
     pub mnemonic: &'static str,
     pub site: Site,
-    pub misfit: Misfit,
+    pub error: TypeError,
 }
 
 impl BuildError {
@@ -139,13 +139,13 @@ impl BuildError {
             }
             None => (graph.name.clone(), "graph", Site::NONE),
         };
-        BuildError { node, mnemonic, site, misfit: Misfit::Unmapped { value } }
+        BuildError { node, mnemonic, site, error: TypeError::Unmapped { value } }
     }
 
     /// What cannot be, found where there is no better error.
     pub fn internal(node: impl Into<String>, reason: &'static str) -> Self {
-        let misfit = Misfit::Internal { reason };
-        BuildError { node: node.into(), mnemonic: "graph", site: Site::NONE, misfit }
+        let error = TypeError::Internal { reason };
+        BuildError { node: node.into(), mnemonic: "graph", site: Site::NONE, error }
     }
 }
 
@@ -258,11 +258,11 @@ impl<O: Operation> Graph<O> {
     ) -> Result<Vec<Value>, BuildError> {
         let site = site.into();
         let types: Vec<&Type> = inputs.iter().map(|&v| self.ty(v)).collect();
-        let results = op.infer(&types).map_err(|misfit| BuildError {
+        let results = op.infer(&types).map_err(|error| BuildError {
             node: name.to_string(),
             mnemonic: op.mnemonic(),
             site,
-            misfit,
+            error,
         })?;
         let name = self.free_name(name);
         let id = NodeId(self.nodes.len() as u32);

@@ -18,20 +18,20 @@
 pub mod bits;
 pub mod diagnostic;
 pub mod graph;
-pub mod misfit;
 pub mod role;
 pub mod site;
 pub mod text;
+pub mod type_error;
 pub mod types;
 pub mod verify;
 
 pub use bits::BitRows;
 pub use diagnostic::{Diagnostic, Label, Severity, Source, Span};
 pub use graph::{BuildError, Graph, Input, Node, NodeId, Operation, Origin, Output, Value};
-pub use misfit::Misfit;
 pub use role::{Condition, Init, NoDistribution, OutputRole, Role};
 pub use site::{LayerId, Site};
 pub use text::{Attribute, Attributes, ReadOperation, TextError};
+pub use type_error::TypeError;
 pub use types::{Dim, Elem, Type};
 pub use verify::{Fault, verify};
 

@@ -7,7 +7,7 @@
 //! - Standard domain only, no functions, no random operators.
 //! - Strings (operator names, attribute names) appear in the encoder alone.
 //! - A graph holds no attribute-like inputs: axes, pads and shapes are attributes here and become
-//!   initialisers when encoded.
+//!   initializers when encoded.
 //! - The same graph gives the same bytes.
 //!
 //! **Where to start.** `op.rs` for what can be said, `encode.rs` for how it is written.

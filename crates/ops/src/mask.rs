@@ -1,6 +1,6 @@
 //! Masks of section 3.4: which taps of a kernel an output feature may read.
 
-use pixelrnn_graph::Misfit;
+use pixelrnn_graph::TypeError;
 
 /// Which inputs the centre tap may read. Feature k of F belongs to colour group
 /// `floor(k * colours / F)`.
@@ -34,13 +34,13 @@ impl MaskKind {
     ///
     /// # Errors
     /// Any other word.
-    pub fn from_word(word: &str) -> Result<MaskKind, Misfit> {
+    pub fn from_word(word: &str) -> Result<MaskKind, TypeError> {
         match word {
             "A" => Ok(MaskKind::A),
             "B" => Ok(MaskKind::B),
             "open" => Ok(MaskKind::Open),
             "above" => Ok(MaskKind::Above),
-            _ => Err(Misfit::attribute("mask", "must be A, B, open or above")),
+            _ => Err(TypeError::attribute("mask", "must be A, B, open or above")),
         }
     }
 }
@@ -145,7 +145,7 @@ impl Mask {
         (0..features).filter(cut).chain([features]).collect()
     }
 
-    /// The number of inputs that the luckiest output reads: its fan-in for initialisation.
+    /// The number of inputs that the luckiest output reads: its fan-in for initialization.
     pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
         let last = outputs.saturating_sub(1);
         let centre = self.centre();

@@ -54,7 +54,7 @@ pub use differentiate::{differentiate, gradient_name};
 pub use dtype::Dtype;
 pub use endpoints::GraphEndpoints;
 pub use images::{ImageFormat, ImageLayout};
-pub use init::initialise;
+pub use init::initialize;
 pub use kind::GraphKind;
 pub use loss::loss;
 pub use optimizers::{RULES, UpdateRule};
@@ -63,5 +63,5 @@ pub use scales::{Scale, merge_scales};
 pub use state::{AVERAGE, complete_state, fresh_state};
 pub use stream::{SampleError, SampleOptions};
 pub use training_step::{
-    LEARNING_RATE, Optimiser, next_name, state_name, training_step, update_step,
+    LEARNING_RATE, Optimizer, next_name, state_name, training_step, update_step,
 };

@@ -16,7 +16,7 @@ use crate::images::{ImageFormat, image_format};
 use crate::kind::GraphKind;
 use crate::scales::{Scale, merge_scales};
 use crate::stream::{self, SampleError, SampleOptions};
-use crate::training_step::{Optimiser, training_step, update_step};
+use crate::training_step::{Optimizer, training_step, update_step};
 use crate::{
     bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
     own_states, pads_to_concat, slices_to_split, stored, unroll,
@@ -43,7 +43,7 @@ pub struct Job<'a> {
     /// How images are drawn, for the kinds that do.
     pub sample: SampleOptions,
     /// How parameters are updated, for the kinds that do.
-    pub optimiser: Optimiser,
+    pub optimizer: Optimizer,
     /// The number of images in a batch.
     pub batch: Batch,
     /// How recurrences are written.
@@ -68,7 +68,7 @@ impl<'a> Job<'a> {
             proof: None,
             kind,
             sample: SampleOptions::default(),
-            optimiser: Optimiser::RMSPROP,
+            optimizer: Optimizer::RMSPROP,
             batch: Batch::Symbolic,
             control_flow: ControlFlow::Scan,
             weights: None,
@@ -131,8 +131,8 @@ pub const MAKING: &[Pass] = &[
     pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
     pass("differentiate", "add the gradients of the likelihood", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
     pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimiser).map_err(build("training_step")))),
-    pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimiser).map_err(build("update_step")))),
+    pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
+    pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),
 ];
 
 /// The passes that compile a graph of the pixel IR to ONNX, in order.

@@ -1,4 +1,4 @@
-//! `training_step`: from a gradient graph to one training step: batch, parameters, optimiser state and
+//! `training_step`: from a gradient graph to one training step: batch, parameters, optimizer state and
 //! learning rate in; loss, new parameters and new state out. Stateless, so any engine that infers
 //! can train.
 
@@ -14,7 +14,7 @@ use crate::state::AVERAGE;
 
 /// How parameters are updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Optimiser {
+pub struct Optimizer {
     /// The update rule.
     pub rule: &'static UpdateRule,
     /// The numbers of the rule, in the order of [`UpdateRule::settings`]; zeros behind them.
@@ -27,17 +27,17 @@ pub struct Optimiser {
     pub ema: Option<f64>,
 }
 
-impl Optimiser {
+impl Optimizer {
     /// RMSProp with PyTorch's defaults.
-    pub const RMSPROP: Optimiser = Optimiser::new(&optimizers::RMSPROP);
+    pub const RMSPROP: Optimizer = Optimizer::new(&optimizers::RMSPROP);
     /// Adam with PyTorch's defaults.
-    pub const ADAM: Optimiser = Optimiser::new(&optimizers::ADAM);
+    pub const ADAM: Optimizer = Optimizer::new(&optimizers::ADAM);
     /// Stochastic gradient descent with momentum 0.9.
-    pub const SGD: Optimiser = Optimiser::new(&optimizers::SGD);
+    pub const SGD: Optimizer = Optimizer::new(&optimizers::SGD);
 
     /// A rule with its defaults, without clipping and average.
-    pub const fn new(rule: &'static UpdateRule) -> Optimiser {
-        Optimiser { rule, settings: rule.defaults(), clip: None, ema: None }
+    pub const fn new(rule: &'static UpdateRule) -> Optimizer {
+        Optimizer { rule, settings: rule.defaults(), clip: None, ema: None }
     }
 
     /// The numbers of the rule.
@@ -158,16 +158,16 @@ impl Step {
     fn descend(
         &mut self,
         list: &[(String, Value, Value)],
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
     ) -> Result<(), BuildError> {
         let gradients: Vec<Value> = list.iter().map(|&(_, _, g)| g).collect();
-        let factor = match optimiser.clip {
+        let factor = match optimizer.clip {
             Some(clip) => Some(self.clip(clip, &gradients)?),
             None => None,
         };
         let mut counters = Vec::new();
         let mut forget = None;
-        if let Some(decay) = optimiser.ema {
+        if let Some(decay) = optimizer.ema {
             let steps = self.graph.input(AVERAGED, Type::real([1usize]), Role::State);
             let one = self.number(1.0, 1)?;
             let next = self.push(Add, &[steps, one], AVERAGED)?;
@@ -175,9 +175,9 @@ impl Step {
             forget = Some(self.forget(decay, steps)?);
         }
         let mut corrections = Vec::new();
-        for &(slot, setting) in optimiser.rule.counters {
+        for &(slot, setting) in optimizer.rule.counters {
             let power = self.graph.input(slot, Type::real([1usize]), Role::State);
-            let factor = optimiser.settings[setting];
+            let factor = optimizer.settings[setting];
             let next = self.push(Scale { factor }, &[power], slot)?;
             let one = self.number(1.0, 1)?;
             corrections.push(self.push(Sub, &[one, next], "correction")?);
@@ -194,11 +194,11 @@ impl Step {
                 g = self.push(Mul, &[g, factor], "clipped")?;
             }
             let rate = self.widen(rate, rank)?;
-            let settings = optimiser.settings();
+            let settings = optimizer.settings();
             let corrections = &corrections;
             let mut update =
                 Update { step: self, name, w, g, ty: ty.clone(), settings, corrections };
-            let direction = (optimiser.rule.direction)(&mut update)?;
+            let direction = (optimizer.rule.direction)(&mut update)?;
             let change = self.push(Mul, &[direction, rate], "change")?;
             let next = self.push(Sub, &[w, change], "next")?;
             self.result(name, next);
@@ -228,7 +228,7 @@ impl Step {
 /// A graph that has not one gradient for each parameter.
 pub fn training_step(
     gradient: &PixelGraph,
-    optimiser: &Optimiser,
+    optimizer: &Optimizer,
 ) -> Result<PixelGraph, BuildError> {
     let internal = || BuildError::internal(&gradient.name, "it has not one gradient a parameter");
     let mut rewrite = Rewrite::new(gradient);
@@ -246,7 +246,7 @@ pub fn training_step(
     }
     let mut step = Step { graph: rewrite.new, name: "step".into() };
     step.graph.output_as(loss.name.clone(), loss_value, OutputRole::Loss);
-    step.descend(&list, optimiser)?;
+    step.descend(&list, optimizer)?;
     Ok(step.graph)
 }
 
@@ -258,7 +258,7 @@ pub fn training_step(
 ///
 /// # Errors
 /// [`BuildError`] of an operator that refuses a parameter, which none does.
-pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+pub fn update_step(model: &PixelGraph, optimizer: &Optimizer) -> Result<PixelGraph, BuildError> {
     let mut graph = PixelGraph::new(model.name.clone());
     graph.doc.clone_from(&model.doc);
     graph.share_layers(model.layers());
@@ -274,6 +274,6 @@ pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGra
         all.push((name, w, g));
     }
     let mut step = Step { graph, name: "step".into() };
-    step.descend(&all, optimiser)?;
+    step.descend(&all, optimizer)?;
     Ok(step.graph)
 }

@@ -97,7 +97,7 @@ pub fn prepare(
         return Ok(Prepared { onnx, graph: bound, feeds: Vec::new() });
     }
     let mut feeds: Vec<(String, Array)> =
-        fresh_state(weights, &options.optimiser).into_iter().collect();
+        fresh_state(weights, &options.optimizer).into_iter().collect();
     feeds.push((LEARNING_RATE.to_string(), Array::from_elem(vec![1], 1e-3)));
     Ok(Prepared { onnx, graph, feeds })
 }

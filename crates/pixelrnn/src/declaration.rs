@@ -6,7 +6,7 @@ use pixelrnn_graph::{Diagnostic, Source};
 use pixelrnn_ops::{PixelGraph, StreamError};
 use pixelrnn_passes::{
     CausalProof, Causality, CausalityError, PassError, SampleError, Scale, Weights, bind,
-    initialise, verify_causality, verify_scales,
+    initialize, verify_causality, verify_scales,
 };
 use pixelrnn_syntax::{Declared, ElaborateError, Image, ast, elaborate, leak, parse};
 
@@ -171,10 +171,16 @@ impl Declaration {
         Ok(bind::check_shapes(shapes, weights).map_err(PassError::from)?)
     }
 
-    /// Fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`; the same seed gives the
-    /// same weights on every machine.
+    /// Initializes fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`. The same seed returns
+    /// the same weights on every machine.
+    pub fn initialize(&self, seed: u64) -> Weights {
+        self.scales().iter().flat_map(|scale| initialize(&scale.graph, seed)).collect()
+    }
+
+    /// The former name of [`Declaration::initialize`].
+    #[deprecated(since = "0.1.0", note = "renamed to `initialize`")]
     pub fn initialise(&self, seed: u64) -> Weights {
-        self.scales().iter().flat_map(|scale| initialise(&scale.graph, seed)).collect()
+        self.initialize(seed)
     }
 
     /// Proves that no output reads a value at or after its own place.

@@ -4,7 +4,7 @@ use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
-    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimiser, PassError,
+    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimizer, PassError,
     ProvedScale, SampleOptions, Scale, Weights, bind, lower, make,
 };
 
@@ -27,7 +27,7 @@ pub struct ExportOptions<'a> {
     /// How images are drawn, for the kinds that do.
     pub sample: SampleOptions,
     /// How parameters are updated in [`GraphKind::Train`] and [`GraphKind::Update`].
-    pub optimiser: Optimiser,
+    pub optimizer: Optimizer,
     /// In how many bits, for the kinds that do not train.
     pub dtype: Dtype,
     /// How images are taken and given.
@@ -44,7 +44,7 @@ impl Default for ExportOptions<'_> {
             simplify: true,
             portable: true,
             sample: SampleOptions::default(),
-            optimiser: Optimiser::RMSPROP,
+            optimizer: Optimizer::RMSPROP,
             dtype: Dtype::F32,
             images: ImageFormat::default(),
         }
@@ -132,7 +132,7 @@ impl Declaration {
         Job {
             proof,
             sample: options.sample,
-            optimiser: options.optimiser,
+            optimizer: options.optimizer,
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,

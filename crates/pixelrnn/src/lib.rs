@@ -23,7 +23,7 @@
 //! let model = Small { layers: 2, ..Small::default() }.declare()?;
 //! let proof = model.prove()?; // no output reads a pixel at or after its own place
 //! assert!(proof.causality().causal());
-//! let weights = model.initialise(0);
+//! let weights = model.initialize(0);
 //! let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(&weights))?;
 //! # assert!(onnx.len() > 1000);
 //! # Ok(())
@@ -64,10 +64,15 @@ pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimiser,
+    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimizer,
     RULES, SampleOptions, UpdateRule, Weights,
 };
 pub use pixelrnn_syntax::Image;
+
+/// The former name of [`Optimizer`].
+#[deprecated(since = "0.1.0", note = "renamed to `Optimizer`")]
+pub type Optimiser = Optimizer;
+
 pub use render::render;
 
 /// The layers that a declaration may name. These items exist to be read: an editor shows them on

@@ -230,9 +230,9 @@ pub fn draw(
                 loop {
                     let call = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&start) = starts.get(call) else { break };
-                    let told = |share| drop(sender.send((call, News::Share(share))));
+                    let observe = |share| drop(sender.send((call, News::Share(share))));
                     let part = Part { start, end: (start + size).min(count), size };
-                    let drawn = one_call(model, proof, &mut session, sampling, &part, &told);
+                    let drawn = one_call(model, proof, &mut session, sampling, &part, &observe);
                     // Nobody listens any more once something went wrong.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;
@@ -299,7 +299,7 @@ fn one_call(
     sessions: &mut [Box<dyn Session>],
     sampling: &Sampling,
     part: &Part,
-    told: &dyn Fn(f64),
+    observe: &dyn Fn(f64),
 ) -> Result<Array, Error> {
     let uniform: Vec<Array> = sampling.uniform.iter().map(|all| part.of(all)).collect();
     let whole = uniform.last().map_or(&[][..], |all| all.shape());
@@ -326,7 +326,7 @@ fn one_call(
         }
         SampleMethod::Naive => {
             let naive = Naive { proof, uniform, given, mask, label };
-            naive.draw(sessions, sampling.temperature, told)
+            naive.draw(sessions, sampling.temperature, observe)
         }
     }
 }
@@ -345,7 +345,7 @@ impl Naive<'_> {
         &self,
         sessions: &mut [Box<dyn Session>],
         temperature: f64,
-        told: &dyn Fn(f64),
+        observe: &dyn Fn(f64),
     ) -> Result<Array, Error> {
         let scales = self.proof.scales();
         let values: usize = self.uniform.iter().map(|all| all.len()).sum();
@@ -355,7 +355,7 @@ impl Naive<'_> {
         for ((proved, session), uniform) in scales.iter().zip(sessions).zip(&self.uniform) {
             let before = done;
             let image = self.scale(proved, &mut **session, uniform, &drawn, temperature, &|n| {
-                told((before + n) as f64 / values as f64);
+                observe((before + n) as f64 / values as f64);
             })?;
             done += uniform.len();
             drawn.insert(proved.scale().factor, image);
@@ -372,7 +372,7 @@ impl Naive<'_> {
         uniform: &Array,
         drawn: &BTreeMap<usize, Array>,
         temperature: f64,
-        told: &dyn Fn(usize),
+        observe: &dyn Fn(usize),
     ) -> Result<Array, Error> {
         let graph = proved.graph();
         let ends = GraphEndpoints::of(graph).map_err(|e| Error::Sampling(e.into()))?;
@@ -405,7 +405,7 @@ impl Naive<'_> {
                     };
                 }
             }
-            told((y * width + x + 1) * colours * size);
+            observe((y * width + x + 1) * colours * size);
         }
         Ok(images)
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
-use pixelrnn_runtime::{Engine, Program, Sharded, load_parallel};
+use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
+use pixelrnn_runtime::{DataParallel, Engine, Program, load_parallel};
 use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
@@ -148,12 +148,12 @@ impl Compiled {
     fn new(
         model: &Declaration,
         kind: GraphKind,
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
         engine: &dyn Engine,
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
             portable: engine.portable_only(),
-            optimiser: *optimiser,
+            optimizer: *optimizer,
             ..ExportOptions::default()
         };
         let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
@@ -180,11 +180,11 @@ impl CompiledStep {
     /// A graph that cannot be compiled.
     pub fn new(
         model: &Declaration,
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
         shards: usize,
         engine: &dyn Engine,
     ) -> Result<CompiledStep, Error> {
-        let compile = |kind| Compiled::new(model, kind, optimiser, engine);
+        let compile = |kind| Compiled::new(model, kind, optimizer, engine);
         let programs = match shards {
             0 | 1 => (compile(GraphKind::Train)?, None),
             _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),
@@ -197,9 +197,11 @@ impl CompiledStep {
         let first = self.programs.0.program();
         match &self.programs.1 {
             None => Step::Whole(first),
-            Some(update) => {
-                Step::Sharded(Sharded { part: first, whole: update.program(), shards: self.shards })
-            }
+            Some(update) => Step::DataParallel(DataParallel {
+                part: first,
+                whole: update.program(),
+                shards: self.shards,
+            }),
         }
     }
 }
@@ -216,14 +218,14 @@ pub fn train(
 ) -> Result<Outcome, Error> {
     let &Training { model, data, recipe, engine, .. } = training;
     can_train(model, data)?;
-    let step = CompiledStep::new(model, &recipe.optimiser, recipe.shards, engine)?;
-    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimiser, engine)?;
+    let step = CompiledStep::new(model, &recipe.optimizer, recipe.shards, engine)?;
+    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimizer, engine)?;
     let weights = match training.weights {
         Some(weights) => {
             model.check_weights(weights)?;
             weights.clone()
         }
-        None => model.initialise(recipe.seed),
+        None => model.initialize(recipe.seed),
     };
     let task = Task {
         step: step.step(),

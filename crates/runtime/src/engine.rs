@@ -3,7 +3,7 @@
 use pixelrnn_ops::PixelGraph;
 
 use crate::stepper::{Carried, HostStepper, Stepper};
-use crate::{Array, EngineError, Sharded, Tensor};
+use crate::{Array, DataParallel, EngineError, Tensor};
 
 /// What an engine is asked to run.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub trait Engine: Send + Sync {
     /// The name by which a user asks for it: `tract`, `ort`, `ort-cuda`.
     fn name(&self) -> &'static str;
 
-    /// Reads, checks and optimises a program.
+    /// Reads, checks and optimizes a program.
     ///
     /// # Errors
     /// [`EngineError::Load`] if the bytes are no model or hold what the engine cannot run;
@@ -63,13 +63,13 @@ pub trait Engine: Send + Sync {
     }
 
     /// As [`Engine::load_stepper`], for a step that is divided; nothing if the engine has no better
-    /// way than [`Sharded::load`].
+    /// way than [`DataParallel::load`].
     ///
     /// # Errors
     /// As [`Engine::load_stepper`].
     fn load_divided(
         &self,
-        step: &Sharded,
+        step: &DataParallel,
         carried: &[Carried],
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         let _ = (step, carried);

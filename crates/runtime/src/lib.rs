@@ -21,11 +21,11 @@
 //! environment a process may have, `library/mod.rs` for where the shared library comes from.
 
 pub mod choose;
+pub mod data_parallel;
 pub mod engine;
 pub mod error;
 pub mod parallel;
 pub mod reference;
-pub mod sharded;
 pub mod signature;
 pub mod stepper;
 
@@ -37,12 +37,12 @@ pub mod ort;
 pub mod tract;
 
 pub use choose::{NAMES, Options, Status, open, survey};
+pub use data_parallel::DataParallel;
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};
 pub use parallel::load_parallel;
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
-pub use sharded::Sharded;
 pub use signature::{Elements, Extent, Tensor};
 pub use stepper::{Carried, Stepper};
 

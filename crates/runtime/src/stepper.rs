@@ -1,5 +1,5 @@
 //! Programs that hand their state on: what a run gives under one name, the next run takes under
-//! another. An optimiser's step is one.
+//! another. An optimizer's step is one.
 
 use std::collections::BTreeSet;
 

@@ -2,14 +2,14 @@
 
 use std::f64::consts::PI;
 
-use pixelrnn_passes::{Optimiser, UpdateRule};
+use pixelrnn_passes::{Optimizer, UpdateRule};
 use serde_json::{Map, Value, json};
 
 /// The settings of a training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The update rule, gradient clipping and EMA.
-    pub optimiser: Optimiser,
+    pub optimizer: Optimizer,
     /// The base learning rate, which the schedule scales.
     pub learning_rate: f64,
     /// The learning rate schedule.
@@ -140,10 +140,10 @@ impl Schedule {
 
 impl Recipe {
     /// A recipe with this optimizer and budget, and defaults for all other settings.
-    pub fn new(optimiser: Optimiser, budget: Budget) -> Recipe {
+    pub fn new(optimizer: Optimizer, budget: Budget) -> Recipe {
         Recipe {
-            optimiser,
-            learning_rate: optimiser.rule.usual_rate,
+            optimizer,
+            learning_rate: optimizer.rule.usual_rate,
             schedule: Schedule::CONSTANT,
             batch: 16,
             shards: 1,
@@ -177,8 +177,8 @@ impl Recipe {
 
     /// As JSON, for run.json.
     pub fn json(&self) -> Value {
-        let names = self.optimiser.rule.settings.iter().map(|&(name, _)| name.to_string());
-        let numbers = self.optimiser.settings().iter().map(|&x| json!(x));
+        let names = self.optimizer.rule.settings.iter().map(|&(name, _)| name.to_string());
+        let numbers = self.optimizer.settings().iter().map(|&x| json!(x));
         let rule: Map<String, Value> = names.zip(numbers).collect();
         let budget = match self.budget {
             Budget::Steps(n) => json!({ "steps": n }),
@@ -186,10 +186,10 @@ impl Recipe {
             Budget::Minutes(n) => json!({ "minutes": n }),
         };
         json!({
-            "optimizer": self.optimiser.rule.name,
+            "optimizer": self.optimizer.rule.name,
             "rule": rule,
-            "clip": self.optimiser.clip,
-            "ema": self.optimiser.ema,
+            "clip": self.optimizer.clip,
+            "ema": self.optimizer.ema,
             "lr": self.learning_rate,
             "schedule": self.schedule.text(),
             "warmup": self.schedule.warm_up,
@@ -214,12 +214,12 @@ impl Recipe {
         let whole = |v: &Value, name: &str| v[name].as_u64().ok_or_else(|| wrong(name));
         let maybe = |name: &'static str| (!value[name].is_null()).then_some(name);
         let rule = value["optimizer"].as_str().and_then(UpdateRule::named);
-        let mut optimiser = Optimiser::new(rule.ok_or_else(|| wrong("optimizer"))?);
-        for (i, (name, _)) in optimiser.rule.settings.iter().enumerate() {
-            optimiser.settings[i] = real(&value["rule"], name)?;
+        let mut optimizer = Optimizer::new(rule.ok_or_else(|| wrong("optimizer"))?);
+        for (i, (name, _)) in optimizer.rule.settings.iter().enumerate() {
+            optimizer.settings[i] = real(&value["rule"], name)?;
         }
-        optimiser.clip = maybe("clip").map(|n| real(value, n)).transpose()?;
-        optimiser.ema = maybe("ema").map(|n| real(value, n)).transpose()?;
+        optimizer.clip = maybe("clip").map(|n| real(value, n)).transpose()?;
+        optimizer.ema = maybe("ema").map(|n| real(value, n)).transpose()?;
         let budget = &value["budget"];
         let budget = match (whole(budget, "steps"), whole(budget, "epochs")) {
             (Ok(n), _) => Budget::Steps(n),
@@ -235,7 +235,7 @@ impl Recipe {
             return Err(format!("invalid shards {shards}: expected 1 to the batch size, {batch}"));
         }
         Ok(Recipe {
-            optimiser,
+            optimizer,
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
             batch,

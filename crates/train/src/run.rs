@@ -10,7 +10,7 @@ use crate::{TrainError, files};
 pub(crate) const MODEL: &str = "model.pixelrnn";
 /// Settings of model, data and recipe.
 pub(crate) const SETTINGS: &str = "run.json";
-/// The checkpoint to resume from: parameters and the optimiser's states.
+/// The checkpoint to resume from: parameters and the optimizer's states.
 pub(crate) const LAST: &str = "last.safetensors";
 /// The weights that did best in validation: the averages if there are any.
 pub(crate) const BEST: &str = "best.safetensors";

@@ -12,7 +12,7 @@ use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
 use pixelrnn_runtime::{
-    Carried, Engine, EngineError, Program, Session, Sharded, Stepper, load_parallel,
+    Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ use crate::{Recipe, Run, TrainError, files};
 
 /// What is trained, on what, and how.
 pub struct Task<'a> {
-    /// One step of the optimiser; its batch is symbolic.
+    /// One step of the optimizer; its batch is symbolic.
     pub step: Step<'a>,
     /// `image` and parameters to `nll`; its batch is symbolic.
     pub nll: Program<'a>,
@@ -44,13 +44,13 @@ pub struct Task<'a> {
     pub settings: &'a Value,
 }
 
-/// One step of an optimiser, `image`, state and learning rate to `loss` and new state.
+/// One step of an optimizer, `image`, state and learning rate to `loss` and new state.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
     /// In one program.
     Whole(Program<'a>),
     /// In parts that are worked on at the same time.
-    Sharded(Sharded<'a>),
+    DataParallel(DataParallel<'a>),
 }
 
 impl Step<'_> {
@@ -67,7 +67,7 @@ impl Step<'_> {
         let carried: Vec<Carried> = state.keys().map(carried).collect();
         let mut stepper = match self {
             Step::Whole(program) => engine.load_stepper(program, &carried)?,
-            Step::Sharded(sharded) => sharded.load_stepper(engine, &carried)?,
+            Step::DataParallel(sharded) => sharded.load_stepper(engine, &carried)?,
         };
         let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
         stepper.set_state(&given)?;
@@ -121,13 +121,13 @@ pub fn train(
             let reason = "the checkpoint is missing, although the log has steps".to_string();
             return Err(TrainError::Damaged { path: run.last_path(), reason });
         }
-        false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
+        false => (fresh_state(task.weights, &task.recipe.optimizer), Progress::default()),
     };
     let lost_best = progress.best.is_some() && !run.best_path().is_file();
     if lost_best {
         (progress.best, progress.since_best) = (None, 0);
     }
-    complete_state(&mut state, &task.recipe.optimiser, progress.step);
+    complete_state(&mut state, &task.recipe.optimizer, progress.step);
     run.write_settings(task.settings)?;
     let stepper = task.step.start(engine, &state)?;
     drop(state);

@@ -6,7 +6,7 @@ use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor, load_parallel};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
-    Array, Batch, Declaration, ExportOptions, GraphKind, Optimiser, SampleOptions, Weights,
+    Array, Batch, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions, Weights,
     sampling,
 };
 use serde_json::{Value, json};
@@ -212,8 +212,8 @@ impl Bench {
     ) -> Result<Times, Failure> {
         let rate = Array::from_elem(vec![1], 1e-3);
         let shards = self.shards(engine);
-        let state = fresh_state(weights, &Optimiser::RMSPROP);
-        let compiled = CompiledStep::new(model, &Optimiser::RMSPROP, shards, engine)?;
+        let state = fresh_state(weights, &Optimizer::RMSPROP);
+        let compiled = CompiledStep::new(model, &Optimizer::RMSPROP, shards, engine)?;
         let start = Instant::now();
         let mut stepper = compiled.step().start(engine, &state)?;
         let load = start.elapsed().as_secs_f64();

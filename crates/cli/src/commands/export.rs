@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
 use pixelrnn::{
-    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimiser,
+    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimizer,
     SampleOptions, Written, weights,
 };
 use serde_json::json;
@@ -52,7 +52,7 @@ pub struct Export {
     weights_as_inputs: bool,
     /// Update rule, for `train` and `update`
     #[arg(long, value_name = "RULE", default_value = "rmsprop", value_parser = parse::optimizer())]
-    optimizer: Optimiser,
+    optimizer: Optimizer,
     /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
@@ -110,7 +110,7 @@ impl Export {
             simplify: !self.no_simplify,
             portable: true,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
-            optimiser: self.optimizer,
+            optimizer: self.optimizer,
             dtype: self.deploy.dtype(),
             images: self.deploy.images(),
         };

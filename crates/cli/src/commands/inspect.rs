@@ -119,7 +119,7 @@ impl Inspect {
 
     /// The text of the graph after a pass, or after the last one.
     fn dump(&self, model: &Declaration, pass: Option<&str>) -> Result<String, Failure> {
-        let fresh = model.initialise(0);
+        let fresh = model.initialize(0);
         let options = self.options((!self.weights_as_inputs).then_some(&fresh));
         let mut text = String::new();
         let graph = model.compile(self.graph, &options, &mut |name, graph| {

@@ -7,7 +7,7 @@ use pixelrnn::compare::{Difference, compare};
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
 use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
-use pixelrnn::{Batch, ExportOptions, GraphKind, Optimiser, files};
+use pixelrnn::{Batch, ExportOptions, GraphKind, Optimizer, files};
 use serde_json::json;
 
 use super::check;
@@ -73,10 +73,10 @@ impl Quickstart {
             std::fs::remove_dir_all(run.folder()).map_err(cannot)?;
         }
         let spec = parse::spec("digits").map_err(Failure::Usage)?;
-        let mut recipe = Recipe::new(Optimiser::ADAM, Budget::Epochs(self.epochs));
+        let mut recipe = Recipe::new(Optimizer::ADAM, Budget::Epochs(self.epochs));
         recipe.learning_rate = 0.006;
         recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
-        recipe.optimiser.ema = Some(0.99);
+        recipe.optimizer.ema = Some(0.99);
         recipe.shards = training::shards(&**engine, recipe.batch);
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
         let settings = training::settings(&model, &data, &recipe);

@@ -7,7 +7,7 @@ use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
     self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
 };
-use pixelrnn::{Declaration, Optimiser, Weights, zoo};
+use pixelrnn::{Declaration, Optimizer, Weights, zoo};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -77,7 +77,7 @@ pub struct Train {
     shards: Option<u16>,
     /// Update rule [default: rmsprop]
     #[arg(long, value_name = "RULE", value_parser = parse::optimizer())]
-    optimizer: Option<Optimiser>,
+    optimizer: Option<Optimizer>,
     #[arg(long, value_name = "X", value_parser = parse::positive, help = parse::learning_rates())]
     lr: Option<f64>,
     /// Learning rate schedule: `constant`, `linear` or `cosine`, e.g. `cosine:0.1` to end at 10 % of --lr
@@ -253,11 +253,11 @@ impl Train {
         let model = model::load(name, &self.set)?;
         // The weights of a leaking model are useless.
         model.prove()?;
-        let optimiser = self.optimizer.unwrap_or(Optimiser::RMSPROP);
-        let mut recipe = Recipe::new(optimiser, budget);
+        let optimizer = self.optimizer.unwrap_or(Optimizer::RMSPROP);
+        let mut recipe = Recipe::new(optimizer, budget);
         recipe.batch = self.batch.map_or(recipe.batch, usize::from);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
-        recipe.optimiser.ema = self.ema;
+        recipe.optimizer.ema = self.ema;
         self.change(&mut recipe);
         Ok((model, spec.clone(), recipe))
     }
@@ -285,7 +285,7 @@ impl Train {
                 ));
             }
         }
-        let rule = recipe.optimiser.rule;
+        let rule = recipe.optimizer.rule;
         let asked = self.optimizer.map(|asked| asked.rule.name.to_string());
         fixed("the optimizer", rule.name.to_string(), asked)?;
         fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
@@ -299,7 +299,7 @@ impl Train {
             recipe.shards = shards;
         }
         fixed("the seed", recipe.seed.to_string(), self.seed.map(|n| n.to_string()))?;
-        let was = recipe.optimiser.ema.map_or("none".to_string(), |x| x.to_string());
+        let was = recipe.optimizer.ema.map_or("none".to_string(), |x| x.to_string());
         fixed("the average's decay", was, self.ema.map(|x| x.to_string()))?;
         if let Some(budget) = self.budget() {
             recipe.budget = budget;
@@ -343,7 +343,7 @@ impl Train {
         recipe.learning_rate = self.lr.unwrap_or(recipe.learning_rate);
         let warm_up = self.warmup.unwrap_or(recipe.schedule.warm_up);
         recipe.schedule = Schedule { warm_up, ..self.schedule.unwrap_or(recipe.schedule) };
-        recipe.optimiser.clip = self.clip.or(recipe.optimiser.clip);
+        recipe.optimizer.clip = self.clip.or(recipe.optimizer.clip);
         recipe.validate_every = self.validate_every.or(recipe.validate_every);
         recipe.patience = self.patience.or(recipe.patience);
         recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);

@@ -42,7 +42,7 @@ impl fmt::Display for Version {
 pub fn probe(path: &Path) -> Result<Version, String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     silence_telemetry();
-    // SAFETY: opening a library runs its initialisers. The file is the user's own choice, or ours,
+    // SAFETY: opening a library runs its initializers. The file is the user's own choice, or ours,
     // and that is what the process is about to do with it anyway.
     let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
     let text = {
@@ -68,7 +68,7 @@ pub fn probe(path: &Path) -> Result<Version, String> {
     if version.major > 1 {
         return Err(format!("it is version {version}, expected 1.{OLDEST} to 1.x"));
     }
-    // What was accepted will be used: it stays open, so that its initialisers run once.
+    // What was accepted will be used: it stays open, so that its initializers run once.
     std::mem::forget(library);
     Ok(version)
 }

@@ -1,6 +1,6 @@
 //! Engines `ort` and `ort-cuda`: ONNX Runtime.
 
-mod divided;
+mod data_parallel;
 mod environment;
 mod session;
 mod smoke;
@@ -12,7 +12,7 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 
 use crate::library::{Library, Request};
 use crate::stepper::Split;
-use crate::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
+use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
 use environment::Loaded;
 
 /// How ONNX Runtime is to run, on whatever device.
@@ -177,7 +177,7 @@ impl Engine for OrtEngine {
 
     fn load_divided(
         &self,
-        step: &Sharded,
+        step: &DataParallel,
         carried: &[Carried],
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         // On a GPU parts would only wait for each other.
@@ -188,7 +188,7 @@ impl Engine for OrtEngine {
         let parts: Vec<session::Loaded> = parts.collect::<Result<_, _>>()?;
         // Many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;
-        let divided = divided::Divided::new(whole, parts, step.part.name);
+        let divided = data_parallel::OrtDataParallel::new(whole, parts, step.part.name);
         let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;
         Ok(divided.map(|divided| Box::new(divided) as Box<dyn Stepper>))
     }

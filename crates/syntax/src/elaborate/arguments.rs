@@ -99,7 +99,7 @@ impl Arguments {
                         None
                     }
                     None => {
-                        diagnostics.push(misfit(layer, parameter, &arg.value));
+                        diagnostics.push(wrong_kind(layer, parameter, &arg.value));
                         None
                     }
                 },
@@ -225,7 +225,7 @@ fn value(
         }
         _ => {}
     }
-    diagnostics.push(misfit(layer, parameter, given));
+    diagnostics.push(wrong_kind(layer, parameter, given));
     None
 }
 
@@ -251,7 +251,7 @@ fn number(
 }
 
 /// An argument of the wrong kind.
-fn misfit(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
+fn wrong_kind(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
     let expected = match parameter.kind {
         Kind::Kernel { .. } => "height x width".to_string(),
         Kind::Map => "a map".to_string(),

@@ -19,7 +19,7 @@ use crate::layers::layer;
 use crate::suggest::closest;
 
 pub use arguments::Arguments;
-pub use build::{Build, Flow, Refused};
+pub use build::{Build, ErrorReported, Flow};
 
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
 
 use super::{Kind, Layer, Parameter};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4.
 ///
@@ -34,11 +34,11 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let kind = if args.word("mask") == 0 { MaskKind::A } else { MaskKind::B };
     let kernel = args.kernel("kernel");
     if kind == MaskKind::B && flow.raw {
-        return Err(cx.refuse(
+        return Err(cx.report(
             Diagnostic::error(args.span("mask"), "the first layer must have mask A")
                 .remark("mask B would read the pixel that is predicted")
                 .help("write `A` here"),
@@ -46,7 +46,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     }
     let colours = cx.image().colours;
     if kind == MaskKind::A && kernel == [1, 1] && colours == 1 {
-        return Err(cx.refuse(
+        return Err(cx.report(
             Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
                 .remark("with one color, mask A hides the only tap of a 1 x 1 kernel")
                 .help("use a larger kernel, such as `7 x 7`"),
@@ -56,7 +56,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     if !features.is_multiple_of(gates) {
         let wrong = format!("{features} features cannot be divided into {gates} equal gates");
         let help = format!("expected a multiple of {gates} features");
-        return Err(cx.refuse(Diagnostic::error(args.span("gates"), wrong).help(help)));
+        return Err(cx.report(Diagnostic::error(args.span("gates"), wrong).help(help)));
     }
     conv(cx, Mask { kind, kernel, colours, gates }, features, flow)
 }
@@ -67,7 +67,7 @@ pub(super) fn conv(
     mask: Mask,
     features: usize,
     flow: Flow,
-) -> Result<Flow, Refused> {
+) -> Result<Flow, ErrorReported> {
     conv_with(cx, mask, features, flow, true)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn conv_with(
     features: usize,
     flow: Flow,
     biased: bool,
-) -> Result<Flow, Refused> {
+) -> Result<Flow, ErrorReported> {
     let [kh, kw] = mask.kernel;
     let fan_in = mask.fan_in(features, flow.features);
     let weight = cx.weight("weight", &[features, flow.features, kh, kw], fan_in)?;

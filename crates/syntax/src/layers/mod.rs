@@ -3,7 +3,7 @@
 
 mod activation;
 
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// What an argument may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,7 @@ pub struct Layer {
     pub has_weights: bool,
     /// Whether it ends a model.
     pub terminal: bool,
-    pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, Refused>,
+    pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, ErrorReported>,
 }
 
 macro_rules! layers {

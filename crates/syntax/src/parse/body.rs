@@ -3,7 +3,7 @@
 use pixelrnn_graph::{Diagnostic, Span};
 
 use super::MAX_DEPTH;
-use super::cursor::{Parsed, Parser, Reported};
+use super::cursor::{Parsed, Parser, SyntaxErrorReported};
 use crate::ast::{
     Arg, ArgValue, Block, BlockKind, Call, Condition, Definition, Expr, Ident, Image, Kind,
     Statement, Targets,
@@ -172,7 +172,7 @@ impl Parser<'_> {
             Some(BlockKind::Scale) if self.is_punct('{') || !self.word_at(0).is_empty() => {
                 let wrong = Diagnostic::error(name.span, "this scale has no name");
                 self.report(wrong.help(SCALE));
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
             Some(kind) if kind != BlockKind::Scale => {
                 return self.block(name, kind, image).map(Kind::Block);
@@ -281,7 +281,7 @@ impl Parser<'_> {
 
     /// `scale name: every n { ... }`
     fn scale(&mut self, image: &mut Option<Image>) -> Parsed<Statement> {
-        let Some(keyword) = self.ident() else { return Err(Reported) };
+        let Some(keyword) = self.ident() else { return Err(SyntaxErrorReported) };
         let label = self.ident();
         self.bump();
         if !self.eat_word("every") {
@@ -317,7 +317,7 @@ impl Parser<'_> {
         let Some(name) = self.ident() else { return };
         let parameters = match self.parameters(&name) {
             Ok(parameters) => parameters,
-            Err(Reported) => {
+            Err(SyntaxErrorReported) => {
                 self.recover(image);
                 return;
             }
@@ -445,7 +445,7 @@ impl Parser<'_> {
         if !self.is_punct('{') && self.word_at(0).is_empty() {
             self.skip_to(&[]);
             if !self.is_punct('{') {
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
         }
         let tail = std::mem::replace(&mut self.tail, !with.is_empty());
@@ -497,10 +497,10 @@ impl Parser<'_> {
             }
             let mark = self.mark();
             let arg = self.arg();
-            let told = arg.is_err();
+            let reported = arg.is_err();
             match arg {
                 Ok(arg) => self.add_arg(args, arg),
-                Err(Reported) => {
+                Err(SyntaxErrorReported) => {
                     // From its beginning, so that its own parentheses are seen to open and close.
                     self.rewind(mark);
                     self.skip_to(&[',', ')']);
@@ -512,7 +512,7 @@ impl Parser<'_> {
             // A label, or a sign that no argument has: the next statement, or its end.
             let label = !self.word_at(0).is_empty() && self.is_punct_at(1, ':');
             if label || matches!(self.kind(), TokenKind::End | TokenKind::Punct(';' | '{' | '}')) {
-                if !told {
+                if !reported {
                     let unclosed = Diagnostic::error(open, "this `(` is never closed");
                     self.report(unclosed.help("put a `)` after the last argument"));
                 }

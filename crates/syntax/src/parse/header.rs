@@ -2,7 +2,7 @@
 
 use pixelrnn_graph::{Diagnostic, Span};
 
-use super::cursor::{Parsed, Parser, Reported};
+use super::cursor::{Parsed, Parser, SyntaxErrorReported};
 use crate::ast::{Expr, Field, Ident, Image, Model};
 use crate::keywords::is_rust_keyword;
 use crate::lexer::TokenKind;
@@ -179,7 +179,7 @@ impl Parser<'_> {
             }
             match self.field(docs) {
                 Ok(field) => self.add(&mut fields, field),
-                Err(Reported) => self.skip_field(),
+                Err(SyntaxErrorReported) => self.skip_field(),
             }
             if self.eat(',') || self.is_punct('}') {
                 continue;
@@ -249,7 +249,7 @@ impl Parser<'_> {
             None => return Err(self.expected_help("a hyper-parameter", Some(help))),
         };
         self.not_rusts(&name, "a hyper-parameter")?;
-        let default = self.field_default(&name, help).unwrap_or_else(|Reported| {
+        let default = self.field_default(&name, help).unwrap_or_else(|SyntaxErrorReported| {
             self.skip_field();
             placeholder(name.span)
         });
@@ -275,7 +275,7 @@ impl Parser<'_> {
             let message = format!("the hyper-parameter `{}` has no default", name.text);
             let help = format!("write `{}: usize = 16`, say", name.text);
             if *self.kind() == TokenKind::Bad {
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
             return Err(self.report(Diagnostic::error(name.span, message).help(help)));
         }

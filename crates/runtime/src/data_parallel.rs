@@ -1,8 +1,8 @@
-//! A step whose batch is divided among the cores of the CPU.
+//! Data-parallel steps: the batch is divided among the cores of the CPU.
 //!
-//! Where operators are small, as in a recurrence, an engine gains little from a second thread
-//! within each. So every core has a part of the batch and a session of its own instead; what they
-//! find is averaged, in a fixed order, and a second program goes on from there.
+//! With small operators, as in a recurrence, an engine gains little from intra-operator threads.
+//! Instead, every core has its own session and works on a shard of the batch. The results are averaged
+//! in a fixed order, and a second program uses the averages.
 
 use std::thread;
 
@@ -12,19 +12,18 @@ use crate::signature::bind;
 use crate::stepper::{Carried, HostStepper, Stepper};
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
-/// One step in two programs. The inputs of the first that hold a value for each image of the batch are
-/// divided.
+/// One training step in two programs. Inputs of the first program with a value per image are divided.
 #[derive(Clone, Copy, Debug)]
-pub struct Sharded<'a> {
-    /// Gives averages over a batch. It runs once for each part of the batch.
+pub struct DataParallel<'a> {
+    /// Returns averages over a batch. Runs once per shard.
     pub part: Program<'a>,
-    /// Reads those averages. It runs once.
+    /// Reads the averages. Runs once.
     pub whole: Program<'a>,
-    /// Into how many parts a batch of enough images is divided.
+    /// The number of shards of a batch, if it has enough images.
     pub shards: usize,
 }
 
-impl Sharded<'_> {
+impl DataParallel<'_> {
     /// The threads of an engine for each part.
     pub(crate) fn threads(&self, engine: &dyn Engine) -> usize {
         (engine.threads() / self.shards.max(1)).max(1)
