@@ -522,7 +522,10 @@ fn rust_code_is_tested() {
     let tests = fs::read_to_string(root().join("crates/pixelrnn/src/lib.rs")).expect("a file");
     for (name, text) in chapters() {
         if blocks(&text).iter().any(|(info, _)| info.split(',').any(|word| word == "rust")) {
-            assert!(tests.contains(&format!("docs/src/{name}")), "{name} is no documentation test");
+            assert!(
+                tests.contains(&format!("docs/src/{name}")),
+                "{name} is not a documentation test"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 //! layer and the faulty layer alone, unless said otherwise.
 //!
 //! Out of reach here: a mask multiplied into the weights once (in this IR the mask is part of the
-//! operator, so there is no way to write it), arg-max called sampling (there is no arg-max), units
+//! operator, so it cannot be written), arg-max called sampling (there is no arg-max), units
 //! and means of reported numbers (`likelihood.rs` holds ours against a hand computation).
 
 use pixelrnn::Array;
@@ -345,7 +345,7 @@ fn judged(graph: &PixelGraph) -> Causality {
     }
 }
 
-/// A convolution that reads what stands below, and a graph that is no model.
+/// A convolution that reads what stands below, and a graph that is not a model.
 #[test]
 fn other_graphs_that_are_refused() {
     let (mut build, x) = stem();

@@ -52,7 +52,7 @@ fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, Stri
         }
         onnx = next;
     }
-    panic!("{name} is no pass on ONNX graphs")
+    panic!("{name} is not a pass on ONNX graphs")
 }
 
 /// The texts before and after a pass; before, for a pass on pixel graphs, is the file's own.

@@ -495,7 +495,7 @@ fn what_does_not_suit_is_refused() {
     refuse(&right.mapv(|_| f32::NAN), None, "below 1");
     refuse(&right, Some(&levels.slice_axis(Axis(0), (..1).into()).to_owned()), "given levels");
     for wrong in [9.0, -1.0, 0.5, f32::NAN] {
-        refuse(&right, Some(&levels.mapv(|_| wrong)), "from 0 to 8");
+        refuse(&right, Some(&levels.mapv(|_| wrong)), "expected 0 to 8");
     }
 }
 

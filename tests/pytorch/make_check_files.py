@@ -132,7 +132,7 @@ def per_value(case: Case, moved: np.ndarray) -> np.ndarray:
 
 
 def leaks(case: Case, run, tolerance: float) -> tuple[int, int]:
-    """How many outputs depend on what they are to predict, and how many there are."""
+    """How many outputs depend on their own value or a later one, and how many there are."""
     generator = torch.Generator().manual_seed(3)
     n, colors = size(case), case.colors
     depends = None

@@ -81,7 +81,7 @@ pub struct WeightArguments {
 }
 
 /// Weights and where they came from.
-pub struct Loaded {
+pub struct LoadedWeights {
     pub weights: Weights,
     /// For JSON.
     pub json: Value,
@@ -89,7 +89,7 @@ pub struct Loaded {
     pub by_default: bool,
 }
 
-impl Loaded {
+impl LoadedWeights {
     /// The warning that a model is untrained, and how to name a trained one.
     pub fn warning(&self, named: &ModelArguments) -> Option<String> {
         if !self.by_default {
@@ -106,10 +106,14 @@ impl Loaded {
 
 impl WeightArguments {
     /// The weights; whether they fit shows when they are bound.
-    pub fn load(&self, named: &ModelArguments, model: &Declaration) -> Result<Loaded, Failure> {
+    pub fn load(
+        &self,
+        named: &ModelArguments,
+        model: &Declaration,
+    ) -> Result<LoadedWeights, Failure> {
         let file = |weights, path: &Path| {
             let json = json!({ "file": path.display().to_string() });
-            Ok(Loaded { weights, json, by_default: false })
+            Ok(LoadedWeights { weights, json, by_default: false })
         };
         if let Some(path) = &self.weights {
             return file(training::any_weights(path, model)?, path);
@@ -123,7 +127,7 @@ impl WeightArguments {
                 let by_default = seed.is_none();
                 let seed = seed.unwrap_or(0);
                 let json = json!({ "init_seed": seed });
-                Ok(Loaded { weights: model.initialize(seed), json, by_default })
+                Ok(LoadedWeights { weights: model.initialize(seed), json, by_default })
             }
         }
     }

@@ -45,8 +45,7 @@ pub struct Dataset {
     pub(crate) seed: u64,
     pub(crate) shape: Shape,
     pub(crate) levels: usize,
-    /// Levels of the training images as they are read: more than `levels` if they are drawn anew
-    /// for every epoch.
+    /// Levels of the stored training images: more than `levels` if they are resampled every epoch.
     pub(crate) train_levels: usize,
     /// What each stored value becomes.
     pub(crate) table: [u8; 256],
@@ -125,7 +124,7 @@ impl Dataset {
         self.levels
     }
 
-    /// Whether the training images are drawn anew for every epoch (`binarize=resample`).
+    /// Whether the training images are resampled every epoch (`binarize=resample`).
     pub fn resamples(&self) -> bool {
         self.train_levels != self.levels
     }
@@ -145,8 +144,7 @@ impl Dataset {
         Split::ALL.into_iter().filter(|split| self.view(*split).is_ok()).collect()
     }
 
-    /// The images of a split. Where training images are drawn anew for every epoch, these are their
-    /// intensities.
+    /// The images of a split. If training images are resampled every epoch, these are their intensities.
     ///
     /// # Errors
     /// [`DataError::NoSplit`], with the reason.
@@ -236,7 +234,7 @@ impl Dataset {
     /// Image and order depend on the seed and the epoch alone.
     ///
     /// # Errors
-    /// If there is no such split, `size` is 0, or the epoch has no such step.
+    /// The split does not exist, `size` is 0, or the epoch has no such step.
     pub fn shuffled(
         &self,
         split: Split,
@@ -246,11 +244,11 @@ impl Dataset {
         Shuffled::new(self, split, size, from)
     }
 
-    /// All images of a split once, in their order: for evaluation. Where training images are drawn
-    /// anew for every epoch, these are the draws of epoch 0.
+    /// All images of a split once, in order: for evaluation. If training images are resampled every
+    /// epoch, these are the samples of epoch 0.
     ///
     /// # Errors
-    /// If there is no such split or `size` is 0.
+    /// The split does not exist, or `size` is 0.
     pub fn sequential(&self, split: Split, size: usize) -> Result<Sequential<'_>, DataError> {
         Sequential::new(self, split, size)
     }

@@ -34,7 +34,7 @@ pub enum Condition {
 /// What an input is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An input of a loop body, or of a graph that is no model.
+    /// An input of a loop body, or of a graph that is not a model.
     Local,
     /// The images whose values are predicted: levels, `[N, C, H, W]`.
     Image,
@@ -56,10 +56,10 @@ pub enum Role {
     Gradient,
 }
 
-/// What an output is. `D` is the type of distributions, which this floor does not know.
+/// What an output is. `D` is the type of distributions, which this crate does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputRole<D> {
-    /// An output of a loop body, or of a graph that is no model.
+    /// An output of a loop body, or of a graph that is not a model.
     Local,
     /// The parameters of the distribution of every value of the image.
     Parameters(D),

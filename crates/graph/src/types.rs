@@ -44,10 +44,10 @@ impl Elem {
 /// The extent of one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dim {
-    /// Known when the graph is built.
+    /// A constant.
     Fixed(usize),
-    /// So many times the number of images in a batch; that number is one and the same in all of a
-    /// graph, and more than once it appears only where axes were merged.
+    /// A multiple of the batch size. The batch size is the same in the whole graph; a factor other than 1
+    /// arises only from merged axes.
     Batch(usize),
 }
 

@@ -76,12 +76,13 @@ pub fn next_name(input: &str) -> String {
     format!("{input}.next")
 }
 
-pub(crate) struct Step {
+/// Builds the nodes of a training step.
+pub(crate) struct StepBuilder {
     graph: PixelGraph,
     name: String,
 }
 
-impl Step {
+impl StepBuilder {
     pub(crate) fn push(
         &mut self,
         op: impl Into<Op>,
@@ -92,13 +93,13 @@ impl Step {
         Ok(self.graph.push(op.into(), inputs, &name, Site::NONE)?[0])
     }
 
-    /// A number with so many axes of extent one.
+    /// A scalar constant of this rank, with extents of 1.
     pub(crate) fn number(&mut self, x: f64, rank: usize) -> Result<Value, BuildError> {
         let value = Array::from_elem(vec![1; rank], x as f32);
         self.push(Constant { value }, &[], "constant")
     }
 
-    /// `[1]` with so many axes.
+    /// Reshapes `[1]` to this rank, with extents of 1.
     pub(crate) fn widen(&mut self, x: Value, rank: usize) -> Result<Value, BuildError> {
         let mut wide = x;
         for _ in 1..rank {
@@ -244,7 +245,7 @@ pub fn training_step(
         let g = gradients.next().ok_or_else(internal)?;
         list.push((input.name.clone(), rewrite.value(input.value)?, rewrite.value(g.value)?));
     }
-    let mut step = Step { graph: rewrite.new, name: "step".into() };
+    let mut step = StepBuilder { graph: rewrite.new, name: "step".into() };
     step.graph.output_as(loss.name.clone(), loss_value, OutputRole::Loss);
     step.descend(&list, optimizer)?;
     Ok(step.graph)
@@ -273,7 +274,7 @@ pub fn update_step(model: &PixelGraph, optimizer: &Optimizer) -> Result<PixelGra
         let g = graph.input(gradient_name(&name), ty, Role::Gradient);
         all.push((name, w, g));
     }
-    let mut step = Step { graph, name: "step".into() };
+    let mut step = StepBuilder { graph, name: "step".into() };
     step.descend(&all, optimizer)?;
     Ok(step.graph)
 }

@@ -1,4 +1,4 @@
-//! Models as files: weights inside, or in a second file beside the model.
+//! Models as files, with the weights in the same file or in a second file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,38 +9,38 @@ use pixelrnn_train::files::write_pair;
 
 use crate::{Declaration, Error, ExportOptions, GraphKind, files};
 
-/// Where the weights of a written model are.
+/// The location of the weights of a written model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExternalData {
-    /// In the model, unless that would take more bytes than this: then beside it.
+    /// In the model file, unless it would be larger than this number of bytes.
     Above(usize),
-    /// Beside the model.
+    /// In a second file.
     Always,
 }
 
 impl Default for ExternalData {
-    /// Beside the model where it would be larger than a file of protobuf can be, 2 GiB.
+    /// In a second file if the model would exceed the 2 GiB limit of protobuf.
     fn default() -> Self {
         ExternalData::Above(MODEL_LIMIT)
     }
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The bytes of the model's own file.
+    /// The size of the model file in bytes.
     pub bytes: usize,
-    /// The file with the weights, and its bytes, if there is one.
+    /// The file with the weights and its size in bytes, if there is one.
     pub external: Option<(PathBuf, u64)>,
 }
 
 impl Declaration {
-    /// Writes a graph that [`Declaration::compile`] made with the same options. External data go to a
-    /// file of the model's name with `.data` behind it; both files are written, or neither.
+    /// Writes a graph of [`Declaration::compile`] with the same options. External data go to a file with
+    /// the model's name and the suffix `.data`. Both files are written, or none.
     ///
     /// # Errors
-    /// An operator set out of range; a file that cannot be written; a model that is too large even
-    /// without its weights; a path that cannot have a second file beside it.
+    /// The opset version is out of range, a file cannot be written, the model is too large even without its
+    /// weights, or the path does not allow a second file.
     pub fn write(
         &self,
         kind: GraphKind,

@@ -20,16 +20,16 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::compare::{Prepared, prepare};
 use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, SampleOptions};
 
-/// How images are drawn.
+/// The sampling method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleMethod {
-    /// With the graph of [`GraphKind::Sample`].
+    /// Incremental sampling with the graph of [`GraphKind::Sample`].
     Cached,
-    /// The forward graph once for every value: slow, for comparison.
+    /// One forward pass per value: slow, for comparison.
     Naive,
 }
 
-/// Values that are kept instead of drawn.
+/// The given part of images to complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
     /// Levels, `[N, H, W, C]`.
@@ -38,24 +38,23 @@ pub struct Given<'a> {
     pub rows: usize,
 }
 
-/// What to draw.
+/// The arguments of [`draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling<'a> {
     pub method: SampleMethod,
-    /// Logits are divided by it.
+    /// The temperature: logits are divided by it.
     pub temperature: f64,
-    /// Uniform numbers at least 0 and below 1, `[N, H, W, C]`: for each image that the model predicts,
-    /// in the order of [`Declaration::scales`].
+    /// Uniform random numbers in [0, 1), `[N, H, W, C]`: one array per scale, in the order of
+    /// [`Declaration::scales`].
     pub uniform: &'a [Array],
     pub given: Option<Given<'a>>,
-    /// A class for each image, for a model with classes.
+    /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,
 }
 
 /// The most images per call.
 pub const BATCH: usize = 16;
-/// Images a call at least, for calls to be made at the same time: within a call a second thread gains
-/// nothing.
+/// The fewest images per call when calls run in parallel: more threads within a call gain nothing.
 const LEAST: usize = 4;
 
 /// Uniform random numbers for `count` images, in the form of [`Sampling::uniform`].
@@ -63,8 +62,8 @@ pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Vec<Array> {
     streams(model, 0..count as u64, seed)
 }
 
-/// Uniform random numbers for `copies` completions of each of `count` images, the completions of an image behind
-/// each other. A completion's numbers do not depend on how many there are.
+/// Uniform random numbers for `completions` completions of each of `count` images, with the completions
+/// of an image next to each other. The numbers of a completion do not depend on their count.
 pub fn uniform_completions(
     model: &Declaration,
     count: usize,
@@ -81,7 +80,7 @@ fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -
     for stream in streams {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        // As many bits as an f32 holds, so that none is rounded up to 1.
+        // The 24 bits of an f32's mantissa, so that no number is rounded up to 1.
         let mut unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
         // The image itself first.
         for (scale, numbers) in model.scales().iter().zip(&mut numbers).rev() {

@@ -1,4 +1,4 @@
-//! Training and evaluating a declared model, and opening a finished run.
+//! Training and evaluation of declared models, and access to finished runs.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -20,17 +20,17 @@ pub use pixelrnn_train::{
     Shape, Step, TrainError, bits_per_dim, old_fingerprints,
 };
 
-/// Checks that a data set has the images that a model is declared for.
+/// Checks that the images and labels of a data set match a model.
 ///
 /// # Errors
-/// Their size or levels differ; says what to change.
+/// The size, levels or classes differ; the message says what to change.
 pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits_images(model, data)?;
     suits_labels(model, data)
 }
 
-/// Whether data suit a model that is to be trained on them, so that nothing is begun in vain: as
-/// [`suits`], and there is a label for each image that trains or validates.
+/// Checks that a model can be trained on data: like [`suits`], and a class-conditional model needs labels
+/// for all training and validation images.
 ///
 /// # Errors
 /// What does not go together, and how to change it.
@@ -55,7 +55,7 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the images of data have the size and the levels of a model's.
+/// Checks that the images of a data set have the size and the levels of a model.
 ///
 /// # Errors
 /// What does not go together, and how to change it.
@@ -112,32 +112,30 @@ fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is trained, on what, how and by whom.
+/// The arguments of [`train`].
 pub struct Training<'a> {
     /// The model.
     pub model: &'a Declaration,
     /// The images.
     pub data: &'a Dataset,
-    /// How.
+    /// The training recipe.
     pub recipe: &'a Recipe,
-    /// Who computes.
+    /// The engine.
     pub engine: &'a dyn Engine,
-    /// Goes into the first line of the log.
+    /// The first line of the log.
     pub about: Value,
-    /// What the run's folder is to say; see [`settings`].
+    /// The contents of run.json; see [`settings`].
     pub settings: &'a Value,
-    /// What the run starts from; without them fresh weights of the recipe's seed.
+    /// The initial weights; `None` for fresh weights from the seed of the recipe.
     pub weights: Option<&'a Weights>,
 }
 
-/// Into how many parts a batch is best divided for an engine: one for each of its threads, of four
-/// images at least.
+/// The default number of shards of a batch for an engine: one per thread, of at least 4 images.
 pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
     engine.threads().min(batch / 4).max(1)
 }
 
-/// A graph of a model, compiled to be run here and now: with parameters as inputs, and without what
-/// other engines would need.
+/// A graph of a model, compiled for an engine of this process, with parameters as inputs.
 struct Compiled {
     name: String,
     onnx: Vec<u8>,
@@ -168,16 +166,16 @@ impl Compiled {
 
 /// One training step, compiled for an engine.
 pub struct CompiledStep {
-    /// All of it; or what is done for each part of a batch, and what is done then.
+    /// The whole step; or the part for each shard, and the update.
     programs: (Compiled, Option<Compiled>),
     shards: usize,
 }
 
 impl CompiledStep {
-    /// Compiles a step that works on so many parts of a batch at the same time.
+    /// Compiles a training step with this number of data-parallel shards.
     ///
     /// # Errors
-    /// A graph that cannot be compiled.
+    /// The graph cannot be compiled.
     pub fn new(
         model: &Declaration,
         optimizer: &Optimizer,
@@ -192,7 +190,7 @@ impl CompiledStep {
         Ok(CompiledStep { programs, shards })
     }
 
-    /// To be loaded.
+    /// The compiled step, ready to be loaded into an engine.
     pub fn step(&self) -> Step<'_> {
         let first = self.programs.0.program();
         match &self.programs.1 {
@@ -206,10 +204,10 @@ impl CompiledStep {
     }
 }
 
-/// Trains a model, or goes on with a run; see [`pixelrnn_train::train`].
+/// Trains a model, or continues a run; see [`pixelrnn_train::train`].
 ///
 /// # Errors
-/// As [`pixelrnn_train::train`]; also if model and data do not go together.
+/// As [`pixelrnn_train::train`]; also if the model and the data do not match.
 pub fn train(
     training: &Training,
     run: &Run,
@@ -240,10 +238,10 @@ pub fn train(
     Ok(pixelrnn_train::train(&task, engine, run, observer, stop)?)
 }
 
-/// Evaluates a model on a split; `observe` is told how many images are done.
+/// Evaluates a model on a split. Calls `observe` with the number of images done.
 ///
 /// # Errors
-/// Weights or data that do not fit the model, or an engine that fails.
+/// The weights or the data do not match the model, or the engine fails.
 pub fn evaluate(
     model: &Declaration,
     weights: &Weights,
@@ -262,7 +260,7 @@ pub fn evaluate(
     Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
 }
 
-/// What a run's folder says of itself.
+/// The settings of a run, for run.json.
 pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
     let set: Map<String, Value> =
         model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
@@ -276,7 +274,7 @@ pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
     })
 }
 
-/// Whether these are the images of a run; `None` for runs that do not say.
+/// Whether these are the images of a run; `None` if the run has no hash of its images.
 ///
 /// # Errors
 /// The settings or the images cannot be read.
@@ -290,9 +288,9 @@ pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
     Ok(Some(old.iter().any(|old| old == known)))
 }
 
-/// Reads the images of a run as it is trained on them, without those that validate; also whether
-/// they are its images, as [`is_data_of`]. Where a run was begun before validation images were
-/// chosen by a shuffle, they are chosen as they were then.
+/// Reads the images of a run, with the validation images held out, and whether they are unchanged (see
+/// [`is_data_of`]). For runs of older versions, which did not shuffle before choosing validation images,
+/// the choice is the old one.
 ///
 /// # Errors
 /// The settings or the images cannot be read.
@@ -310,10 +308,10 @@ pub fn data_of(run: &Run, spec: &Spec, seed: u64) -> Result<(Dataset, Option<boo
     Ok(loaded)
 }
 
-/// A run's data and recipe.
+/// The data and the recipe of a run.
 ///
 /// # Errors
-/// They cannot be read or are damaged.
+/// The settings cannot be read or are damaged.
 pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
     let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
@@ -322,10 +320,10 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
     Ok((data.to_string(), recipe))
 }
 
-/// The model of a run, with some settings changed.
+/// The model of a run, with overrides of settings.
 ///
 /// # Errors
-/// It cannot be read, or a setting that it does not have.
+/// The model cannot be read, or a setting is unknown.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
     let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
@@ -342,11 +340,11 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
     Declaration::from_file(&run.model_path(), &set)
 }
 
-/// The weights of a run: those that did best in validation, else the last ones; averages where
-/// there are any. Also the file that they came from.
+/// The weights of a run, and their file: those of the best validation, otherwise the last ones; the EMA
+/// if there is one.
 ///
 /// # Errors
-/// There are none yet, or the file is damaged; or validation found the best weights, but they are gone.
+/// There are no weights yet, the file is damaged, or the best weights are missing.
 pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path::PathBuf), Error> {
     let path = weights_path(run);
     let (state, progress) = load(&path)?;
@@ -362,14 +360,13 @@ pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path:
     Ok((weights_in(state, model), path))
 }
 
-/// Where a run's weights are: those that did best in validation, if there was one.
+/// The file of a run's weights: those of the best validation, if there was a validation.
 pub fn weights_path(run: &Run) -> std::path::PathBuf {
     let best = run.best_path();
     if best.exists() { best } else { run.last_path() }
 }
 
-/// The weights in a file: a checkpoint, whose checksum is then held against it, or any other
-/// safetensors file.
+/// The weights in a file: a checkpoint, whose checksum is verified, or any other safetensors file.
 ///
 /// # Errors
 /// The file cannot be read or is damaged.
@@ -380,7 +377,7 @@ pub fn any_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
     }
 }
 
-/// The weights that a checkpoint holds for a model: averages where there are any.
+/// The weights of a model in a checkpoint: the EMA if there is one.
 ///
 /// # Errors
 /// The file cannot be read or is damaged.
@@ -388,7 +385,7 @@ pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, E
     Ok(weights_in(load(path)?.0, model))
 }
 
-/// Of a state the weights: averages where there are any.
+/// The weights in a training state: the EMA if there is one.
 fn weights_in(mut state: Weights, model: &Declaration) -> Weights {
     let names = model.parameter_shapes().into_iter().map(|(name, _)| name.to_string());
     names

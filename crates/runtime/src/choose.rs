@@ -1,28 +1,28 @@
-//! Engines by name: to open them, and to say which work here.
+//! Opens engines by name, and lists those that work on this machine.
 
 use crate::{Engine, EngineError};
 
-/// The names of the engines on this floor.
+/// The names of the engines.
 pub const NAMES: [&str; 4] = ["reference", "tract", "ort", "ort-cuda"];
 
-/// What the engines need to know.
+/// Options of the engines.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For `ort` and `ort-cuda`.
+    /// Options of `ort` and `ort-cuda`.
     #[cfg(feature = "ort")]
     pub ort: crate::OrtOptions,
-    /// For `ort-cuda`.
+    /// Options of `ort-cuda`.
     #[cfg(feature = "ort")]
     pub cuda: crate::CudaOptions,
 }
 
 /// Opens engines, in the order of their names.
 ///
-/// `ort-cuda` is opened before `ort` wherever it stands, since one process has one library of ONNX
-/// Runtime, and only one with CUDA serves both.
+/// `ort-cuda` is always opened before `ort`, since a process can load only one ONNX Runtime library, and
+/// a library with CUDA works for both.
 ///
 /// # Errors
-/// The first engine that is unknown, not compiled in, or does not work here.
+/// The first engine that is unknown, not compiled in, or does not work on this machine.
 pub fn open(names: &[&str], options: &Options) -> Result<Vec<Box<dyn Engine>>, EngineError> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|&at| names[at] != "ort-cuda");
@@ -82,11 +82,11 @@ fn cuda(_: &Options) -> Result<Box<dyn Engine>, EngineError> {
 pub struct Status {
     /// The engine.
     pub engine: &'static str,
-    /// What it is if it works (a version, a library), else why it does not.
+    /// Its version and library if it works, otherwise the reason why it does not.
     pub state: Result<String, EngineError>,
 }
 
-/// Tries every engine on this floor. Nothing is fetched, and a library of ONNX Runtime that was neither
+/// Tries every engine. Nothing is downloaded, and a library of ONNX Runtime that was neither
 /// named nor fetched by [`library::install`](crate::library::install) is not opened.
 pub fn survey(options: &Options) -> Vec<Status> {
     // With CUDA first: see `open`.

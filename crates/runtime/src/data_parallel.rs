@@ -49,7 +49,7 @@ impl DataParallel<'_> {
         let seen = averages.iter().filter(|t| !has(whole.inputs(), &t.name));
         let outputs = seen.chain(whole.outputs()).cloned().collect();
         let program = self.part.name.to_owned();
-        Ok(Box::new(Loaded { program, parts, whole, inputs, outputs }))
+        Ok(Box::new(LoadedStep { program, parts, whole, inputs, outputs }))
     }
 
     /// As [`Engine::load_stepper`].
@@ -69,7 +69,7 @@ impl DataParallel<'_> {
     }
 }
 
-struct Loaded {
+struct LoadedStep {
     program: String,
     /// At least one.
     parts: Vec<Box<dyn Session>>,
@@ -78,7 +78,7 @@ struct Loaded {
     outputs: Vec<Tensor>,
 }
 
-impl Session for Loaded {
+impl Session for LoadedStep {
     fn inputs(&self) -> &[Tensor] {
         &self.inputs
     }
@@ -152,8 +152,8 @@ pub(crate) fn of<'a>(
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
 }
 
-/// The inputs of a batch in at most so many parts, none empty unless the batch is, of sizes that differ
-/// by one at most.
+/// Divides the inputs of a batch into at most `parts` parts. The sizes differ by at most one, and no part
+/// is empty unless the batch is.
 pub(crate) fn divide<K: Copy>(batch: &[(K, &Array)], parts: usize) -> Vec<Vec<(K, Array)>> {
     let count = batch.first().and_then(|(_, array)| array.shape().first().copied()).unwrap_or(0);
     let parts = parts.min(count).max(1);

@@ -15,7 +15,7 @@ use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{
-    Loaded, ModelArguments, WeightArguments, image_json, random_batch, settings_json,
+    LoadedWeights, ModelArguments, WeightArguments, image_json, random_batch, settings_json,
 };
 use crate::out::Out;
 use crate::parse::{self, Images};
@@ -74,7 +74,7 @@ impl Bench {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));

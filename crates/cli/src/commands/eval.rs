@@ -8,7 +8,7 @@ use crate::arguments::Global;
 use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
@@ -48,7 +48,7 @@ impl Eval {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),

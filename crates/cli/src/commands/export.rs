@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::arguments::Global;
 use crate::deploy::{Deploy, check_folder, write_repository};
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::table;
@@ -101,7 +101,7 @@ impl Export {
         // A gradient or a step with constant weights would be useless.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
         let untrained = (!as_inputs).then(|| loaded.warning(&self.model)).flatten();
-        let Loaded { weights: loaded, json: origin, .. } = loaded;
+        let LoadedWeights { weights: loaded, json: origin, .. } = loaded;
         let options = ExportOptions {
             batch: self.batch,
             opset: self.opset,

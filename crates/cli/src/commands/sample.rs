@@ -14,7 +14,7 @@ use crate::canvas::{Canvas, Colour};
 use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
@@ -123,7 +123,7 @@ impl Sample {
         let model = self.model.load()?;
         let loaded = self.weights.load(&self.model, &model)?;
         let untrained = loaded.warning(&self.model);
-        let Loaded { weights, json: origin, .. } = loaded;
+        let LoadedWeights { weights, json: origin, .. } = loaded;
         let levels = model.image().levels;
         if matches!(format, Format::Npy) && levels > 256 {
             return usage(format!(

@@ -127,8 +127,8 @@ pub enum Binarize {
     Threshold,
     /// 1 with the probability of the intensity, drawn once.
     Sample,
-    /// Training images are drawn anew for every epoch; the others once, like [`Self::Sample`], so
-    /// that figures can be compared.
+    /// Training images are resampled every epoch; the others are sampled once, like [`Self::Sample`],
+    /// so that results are comparable.
     Resample,
 }
 

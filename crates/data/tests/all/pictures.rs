@@ -116,7 +116,7 @@ fn sizes_must_agree_or_be_made_to() {
 #[test]
 fn folders_without_pictures_and_pictures_that_are_none() {
     let folder = tempfile::tempdir().expect("a folder");
-    says(&complaint(&spec("images", folder.path(), "")), &["holds no pictures"]);
+    says(&complaint(&spec("images", folder.path(), "")), &["contains no pictures"]);
     says(&complaint("images:no/such"), &["cannot read no/such"]);
     let wrong = |bytes: &[u8], words: &[&str]| {
         file(folder.path(), "a.jpg", bytes);

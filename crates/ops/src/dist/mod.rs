@@ -81,7 +81,7 @@ macro_rules! distributions {
         }
 
         impl Distribution {
-            /// The distribution of so many levels that plain logits stand for.
+            /// The distribution over `levels` levels that is parameterized by plain logits.
             pub fn of_logits(levels: usize) -> Option<Distribution> {
                 $(if let Some(d) = <$name as Family>::of_logits(levels) {
                     return Some(Distribution::$name(d));

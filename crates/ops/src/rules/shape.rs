@@ -2,7 +2,7 @@
 
 use pixelrnn_graph::{Dim, Type, TypeError};
 
-/// Exactly so many inputs.
+/// Checks the number of inputs.
 pub fn arity(inputs: &[&Type], expected: usize) -> Result<(), TypeError> {
     if inputs.len() == expected {
         return Ok(());
@@ -10,7 +10,7 @@ pub fn arity(inputs: &[&Type], expected: usize) -> Result<(), TypeError> {
     Err(TypeError::Arity { expected, found: inputs.len() })
 }
 
-/// An input with exactly so many axes.
+/// Checks the rank of an input.
 pub fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), TypeError> {
     if inputs[input].rank() == expected {
         return Ok(());

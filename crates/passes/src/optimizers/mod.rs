@@ -7,7 +7,7 @@
 use pixelrnn_graph::{BuildError, Type, Value};
 use pixelrnn_ops::{Add, Div, Mul, Op, Scale, Sqrt};
 
-use crate::training_step::{Step, state_name};
+use crate::training_step::{StepBuilder, state_name};
 
 /// How many numbers a rule can be called with.
 pub const MAX_SETTINGS: usize = 4;
@@ -79,7 +79,7 @@ pub struct Entry<'a> {
 
 /// One parameter while its update is built.
 pub(crate) struct Update<'a> {
-    pub(crate) step: &'a mut Step,
+    pub(crate) step: &'a mut StepBuilder,
     pub(crate) name: &'a str,
     /// The parameter.
     pub(crate) w: Value,

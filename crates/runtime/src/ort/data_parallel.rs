@@ -10,7 +10,7 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
-use super::session::Loaded;
+use super::session::LoadedProgram;
 use super::stepper::{Bindings, array, bind_feed};
 use crate::data_parallel::divide;
 use crate::signature::bind;
@@ -71,7 +71,7 @@ impl OrtDataParallel {
     /// carried, or finds what has no fixed shape.
     pub(super) fn new(
         whole: Bindings,
-        parts: Vec<Loaded>,
+        parts: Vec<LoadedProgram>,
         program: &str,
     ) -> Option<ort::Result<OrtDataParallel>> {
         use crate::Session;
@@ -89,7 +89,7 @@ impl OrtDataParallel {
         }
         let given = |t: &&Tensor| !found.iter().any(|(found, _)| found.name == t.name);
         feeds.extend(whole.split().feeds.iter().filter(given).cloned());
-        let part = |part: Loaded| Part::new(part.into_session(), &found);
+        let part = |part: LoadedProgram| Part::new(part.into_session(), &found);
         let parts = parts.into_iter().map(part).collect::<ort::Result<_>>();
         let program = program.to_owned();
         Some(parts.map(|parts| OrtDataParallel { whole, parts, found, feeds, program }))

@@ -105,7 +105,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
         let missing = input_error(session.run(&[("x", &x)]));
         assert_eq!(missing.to_string(), "input y[batch, 2] is missing");
         let unknown = input_error(session.run(&[("x", &x), ("y", &x), ("z", &x)]));
-        assert_eq!(unknown.to_string(), "there is no input `z`; the inputs are x, y");
+        assert_eq!(unknown.to_string(), "unknown input `z`; the inputs are x, y");
         let twice = input_error(session.run(&[("x", &x), ("y", &x), ("x", &x)]));
         assert_eq!(twice.to_string(), "input `x` is given twice");
         let shape = input_error(session.run(&[("x", &x), ("y", &wide)]));
@@ -115,7 +115,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
         let symbol = input_error(session.run(&[("x", &x), ("y", &two)]));
         assert_eq!(
             symbol.to_string(),
-            "input `y` makes batch = 2, but an input before it made it 1"
+            "input `y` has batch = 2, but an earlier input has batch = 1"
         );
         // And none of it has harmed the session.
         session.run(&[("x", &x), ("y", &x)]).unwrap();
@@ -227,7 +227,7 @@ fn engines_open_by_name_in_the_order_asked_for() {
     let error = open(&["tensorflow"], &Options::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "there is no engine `tensorflow`; there are reference, tract, ort, ort-cuda"
+        "unknown engine `tensorflow`; available: reference, tract, ort, ort-cuda"
     );
 }
 

@@ -486,10 +486,9 @@ impl<'m> Walk<'m> {
         let inner = self.statements(&block.body, flow.clone(), false).map(|o| o.flow);
         let (flow, inner) = (flow?, inner?);
         if flow.raw {
-            let wrong =
-                Diagnostic::error(block.keyword.span, "a residual block cannot be the first layer")
-                    .remark("it would add the pixel that it predicts")
-                    .help("begin with `masked_conv(7 x 7, A, features)`");
+            let wrong = Diagnostic::error(block.keyword.span, "a residual block cannot be first")
+                .remark("it would add the pixel that it predicts")
+                .help("begin with `masked_conv(7 x 7, A, features)`");
             self.diagnostics.push(wrong);
             return None;
         }
@@ -515,11 +514,8 @@ impl<'m> Walk<'m> {
         let taps = self.build.close_collect();
         if taps.is_empty() && end.is_some() {
             self.diagnostics.push(
-                Diagnostic::error(
-                    block.keyword.span,
-                    "this `collect` block has no skip connections",
-                )
-                .help("add `skip(features);` after the blocks inside it"),
+                Diagnostic::error(block.keyword.span, "no skip connections in this block")
+                    .help("add `skip(features);` after the blocks inside it"),
             );
             return None;
         }

@@ -53,7 +53,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorRepo
     cx.push(RowLstm { colours, learned, biased }, &inputs, h)
 }
 
-/// Adds the map `bias`, if one is given, to the inputs of a recurrent layer of so many gates in all.
+/// Adds the map `bias`, if given, to the inputs of a recurrent layer with `gates` features of gates.
 pub(super) fn bias(
     cx: &mut Build,
     args: &Arguments,

@@ -44,7 +44,7 @@ pub fn model(optimizer: &Optimizer) -> Model {
     }
 }
 
-/// 47 images to train on, in batches of 4: the last one has 3. They are drawn anew for each epoch.
+/// 47 images to train on, in batches of 4: the last one has 3. They are resampled every epoch.
 pub fn data() -> Dataset {
     let spec: Spec = "digits,limit=47,size=4x4,binarize=resample".parse().unwrap();
     spec.load(5).unwrap().hold_out()

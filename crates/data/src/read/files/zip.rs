@@ -54,7 +54,7 @@ impl Archive {
     /// Reads the directory of an archive; `expected` is what errors call it.
     ///
     /// # Errors
-    /// If the file cannot be read or is no zip archive, or its directory is damaged.
+    /// The file cannot be read, is not a zip archive, or its directory is damaged.
     pub fn open(path: &Path, expected: &'static str) -> Result<Archive, DataError> {
         let place = Place::file(path);
         let io = |error| DataError::Io { place: place.clone(), error };

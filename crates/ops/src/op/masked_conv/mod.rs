@@ -46,7 +46,7 @@ impl MaskedConv {
         }
     }
 
-    /// 1 if a weight with so many axes has a leading axis of directions.
+    /// 1 if a weight of this rank has a leading axis of directions, otherwise 0.
     pub(super) fn directions_of_rank(&self, rank: usize) -> usize {
         usize::from(self.layout == Layout::PixelMajor && rank == 5)
     }
