@@ -26,8 +26,8 @@ use crate::table::{Align, Table, grouped};
 #[command(after_help = "\
 The time of a call is the median of the timed runs, after one warm-up run. A call of `train` is one
 training step with RMSProp. `step` is the work for one pixel, `row` the work between two rows, both
-for sampling loops outside of the graph. Load time is everything before the first call; with a dynamic
-batch, tract does most of its work in the first call.
+for sampling loops outside of the graph. Load time is everything before the first call; with a
+dynamic batch, tract does most of its work in the first call.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]

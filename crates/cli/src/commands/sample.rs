@@ -23,9 +23,9 @@ use crate::table::plural;
 /// Draw images from a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A .png file is a grid of images; a .npy file is a uint8 array [N, H, W, C] of levels. With --complete,
-each row of the grid shows the original, the part that is kept, and the completions. The same seed
-gives the same images.
+A .png file is a grid of images; a .npy file is a uint8 array [N, H, W, C] of levels. With
+--complete, each row of the grid shows the original, the part that is kept, and the completions.
+The same seed gives the same images.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]

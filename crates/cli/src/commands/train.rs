@@ -29,9 +29,10 @@ RUN will contain the model, the settings, the last checkpoint, the best weights,
 curve. Every command accepts it as MODEL. Ctrl-C saves a checkpoint and stops; --resume continues,
 with the same result as an uninterrupted run (same machine, budget in steps or epochs).
 
-Fine-tuning: with a run folder as MODEL, or with --weights, a new run starts from trained weights. The
-optimizer state, the step count and the schedule start from zero. run.json records the origin of the
-weights in `initial_weights`. To start a run's model from fresh weights, name RUN/model.pixelrnn.
+Fine-tuning: with a run folder as MODEL, or with --weights, a new run starts from trained weights.
+The optimizer state, the step count and the schedule start from zero. run.json records the origin
+of the weights in `initial_weights`. To start a run's model from fresh weights, name
+RUN/model.pixelrnn.
 
 {}
 Example:
