@@ -34,7 +34,7 @@ pub mod ort;
 #[cfg(feature = "tract")]
 pub mod tract;
 
-pub use choose::{NAMES, Options, Status, open, survey};
+pub use choose::{NAMES, Options, State, Status, open, survey};
 pub use data_parallel::DataParallel;
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};

@@ -231,10 +231,7 @@ impl Recipe {
         let batch = count("batch")?;
         // Absent in runs of older versions.
         let shards = maybe("shards").map(count).transpose()?.unwrap_or(1);
-        if batch == 0 || shards == 0 || shards > batch {
-            return Err(format!("invalid shards {shards}: expected 1 to the batch size, {batch}"));
-        }
-        Ok(Recipe {
+        let recipe = Recipe {
             optimizer,
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
@@ -246,6 +243,45 @@ impl Recipe {
             patience: maybe("patience").map(|n| whole(value, n)).transpose()?,
             checkpoint_every: real(value, "checkpoint_every")?,
             log_every: whole(value, "log_every")?.max(1),
-        })
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The rules that the command line keeps to as well.
+    ///
+    /// # Errors
+    /// The first setting out of its range, and the range.
+    pub fn check(&self) -> Result<(), String> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let fraction = |x: f64| x > 0.0 && x < 1.0;
+        let budget = match self.budget {
+            Budget::Steps(n) | Budget::Epochs(n) => n > 0,
+            Budget::Minutes(x) => positive(x),
+        };
+        let optimizer = &self.optimizer;
+        let rules = [
+            (positive(self.learning_rate), "lr", "a positive number"),
+            (optimizer.clip.is_none_or(positive), "clip", "a positive number"),
+            (optimizer.ema.is_none_or(fraction), "ema", "a number between 0 and 1"),
+            (optimizer.settings().iter().all(|x| x.is_finite()), "rule", "finite numbers"),
+            ((1..=MOST_IMAGES).contains(&self.batch), "batch", "1 to 65535"),
+            ((1..=self.batch).contains(&self.shards), "shards", "1 to the batch"),
+            (budget, "budget", "above zero"),
+            (self.validate_every != Some(0), "validate_every", "at least 1"),
+            (self.patience != Some(0), "patience", "at least 1"),
+            (
+                self.checkpoint_every.is_finite() && self.checkpoint_every >= 0.0,
+                "checkpoint_every",
+                "zero or more seconds",
+            ),
+        ];
+        match rules.iter().find(|(good, ..)| !good) {
+            Some((_, name, range)) => Err(format!("invalid `{name}`: expected {range}")),
+            None => Ok(()),
+        }
     }
 }
+
+/// The largest batch.
+const MOST_IMAGES: usize = u16::MAX as usize;

@@ -1,6 +1,6 @@
 //! `pixelrnn runtime`: lists the available engines, and installs ONNX Runtime.
 
-use pixelrnn::runtime::{library, survey};
+use pixelrnn::runtime::{State, library, survey};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -45,10 +45,15 @@ impl Runtime {
                 let mut all = Vec::new();
                 for status in survey(&options) {
                     let (works, what) = match &status.state {
-                        Ok(what) => (true, what.clone()),
-                        Err(error) => (false, error.to_string()),
+                        Ok(State::Works(what)) => (Some(true), what.clone()),
+                        Ok(State::Found(what)) => (None, what.clone()),
+                        Err(error) => (Some(false), error.to_string()),
                     };
-                    let word = if works { "works" } else { "no" };
+                    let word = match works {
+                        Some(true) => "works",
+                        Some(false) => "no",
+                        None => "found",
+                    };
                     // Indent the continuation lines.
                     let lines = what.replace('\n', &format!("\n{:18}", ""));
                     text.push_str(&format!("{:<10}  {word:<5} {lines}\n", status.engine));

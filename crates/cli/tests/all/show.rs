@@ -42,7 +42,7 @@ fn stages_and_passes() {
     let lowered = good(&with(&["--stage", "lowered"]));
     assert!(lowered.contains("= Scan(") && lowered.contains("Conv("), "{lowered}");
     // The last that runs for f32 and images as they are.
-    assert_eq!(good(&with(&["--dump-after", "cse_dce_onnx"])), lowered);
+    assert_eq!(good(&with(&["--dump-after", "own_states"])), lowered);
     assert!(good(&with(&["--dump-after", "unroll", "--control-flow", "unroll"])).len() > 1000);
     assert!(good(&with(&["--dump-after", "lower", "--no-simplify"])).contains("= Scan("));
     assert!(good(&with(&["--graph", "nll"])).contains("likelihood \"nll\""));

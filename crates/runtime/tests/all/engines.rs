@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_runtime::{
     Array, Engine, EngineError, Extent, InputError, LibraryError, Optimization, Options, OrtEngine,
-    OrtOptions, Program, Session, TractEngine, open, survey,
+    OrtOptions, Program, Session, State, TractEngine, open, survey,
 };
 
 use crate::models::{self, FLOAT, INT32, INT64};
@@ -238,7 +238,7 @@ fn a_survey_says_why_an_engine_does_not_work() {
     let names: Vec<_> = statuses.iter().map(|s| s.engine).collect();
     assert_eq!(names, pixelrnn_runtime::NAMES);
     assert!(statuses[0].state.is_ok() && statuses[1].state.is_ok());
-    let ort = statuses[2].state.as_ref().unwrap();
+    let Ok(State::Works(ort) | State::Found(ort)) = &statuses[2].state else { panic!("no ort") };
     assert!(ort.starts_with("ONNX Runtime 1."), "{ort}");
     if let Err(error) = &statuses[3].state {
         assert!(error.to_string().contains("CUDA"), "{error}");

@@ -105,6 +105,28 @@ fn recipes_read_back() {
         }
     }
     assert!(Recipe::from_json(&serde_json::json!({})).is_err());
+    let good = all.json();
+    let wrong = [
+        ("lr", serde_json::json!(0)),
+        ("lr", serde_json::json!(-1e-3)),
+        ("clip", serde_json::json!(0.0)),
+        ("ema", serde_json::json!(1.0)),
+        ("batch", serde_json::json!(0)),
+        ("batch", serde_json::json!(65536)),
+        ("shards", serde_json::json!(0)),
+        ("shards", serde_json::json!(1000)),
+        ("budget", serde_json::json!({ "steps": 0 })),
+        ("budget", serde_json::json!({ "minutes": -1.0 })),
+        ("validate_every", serde_json::json!(0)),
+        ("patience", serde_json::json!(0)),
+        ("checkpoint_every", serde_json::json!(-1.0)),
+    ];
+    for (name, value) in wrong {
+        let mut json = good.clone();
+        json[name] = value;
+        let error = Recipe::from_json(&json).expect_err(name);
+        assert!(error.contains(name), "{name}: {error}");
+    }
 }
 
 #[test]
