@@ -40,5 +40,5 @@ for step in range(60):
     losses.append(float(results["loss"][0]))
     state = {name: results[f"{name}.next"] for name in carried}
 
-print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f} nats an image in {len(losses)} steps")
+print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f} nats per image in {len(losses)} steps")
 assert losses[-1] < losses[0] / 2

@@ -1,4 +1,4 @@
-//! Models on every engine: each architecture, in one colour and three, two levels and five, zero and
+//! Models on every engine: each architecture, in one color and three, two levels and five, zero and
 //! learned initial states; plain and simplified, as `Scan` and unrolled, with a symbolic batch (two
 //! sizes through one session) and a fixed one.
 

@@ -238,7 +238,7 @@ fn chi_square(counts: &[usize], probabilities: &[f64]) -> f64 {
     counts.iter().zip(probabilities).map(term).sum()
 }
 
-/// Every image of two levels, its number's bits in raster order, colours inside pixels.
+/// Every image of two levels, its number's bits in raster order, colors inside pixels.
 fn all_images(model: &Declaration) -> Array {
     let i = model.image();
     let bits = i.height * i.width * i.colours;

@@ -89,7 +89,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Colours, height, width.
+/// Colors, height, width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub colours: usize,
@@ -110,7 +110,7 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// The element for a level of a colour of a pixel.
+    /// The element for a level of a color of a pixel.
     pub fn element(&self, [c, y, x]: [usize; 3], level: usize) -> usize {
         c * self.colour + y * self.row + x * self.column + level * self.level
     }

@@ -1,4 +1,4 @@
-//! The loss curve of a run, from its log: training in grey, each column the mean of its steps, and
+//! The loss curve of a run, from its log: training in gray, each column the mean of its steps, and
 //! validation in blue.
 
 use std::path::Path;

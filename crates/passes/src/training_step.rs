@@ -1,6 +1,6 @@
-//! `training_step`: from a gradient graph to one training step: batch, parameters, optimizer state and
-//! learning rate in; loss, new parameters and new state out. Stateless, so any engine that infers
-//! can train.
+//! `training_step`: turns a gradient graph into a training step. Inputs: batch, parameters, optimizer
+//! state and learning rate; outputs: loss, new parameters and new state. The step is stateless, so any
+//! inference engine can train.
 
 use pixelrnn_graph::{Array, BuildError, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
@@ -12,18 +12,17 @@ use crate::optimizers::{self, MAX_SETTINGS, Update, UpdateRule};
 use crate::rewrite::Rewrite;
 use crate::state::AVERAGE;
 
-/// How parameters are updated.
+/// An optimizer: update rule, gradient clipping and EMA.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
     /// The update rule.
     pub rule: &'static UpdateRule,
-    /// The numbers of the rule, in the order of [`UpdateRule::settings`]; zeros behind them.
+    /// The settings of the rule, in the order of [`UpdateRule::settings`], padded with zeros.
     pub settings: [f64; MAX_SETTINGS],
-    /// Gradients are scaled down to this global norm.
+    /// Clip the gradient to this global norm.
     pub clip: Option<f64>,
-    /// An exponential average of the parameters is kept, with this decay; in step n with a decay of
-    /// at most n / (n + 9), so that it soon forgets where it began. The number of steps is one more
-    /// state, `ema_steps`.
+    /// Keep an EMA of the parameters with this decay, limited in step n to n / (n + 9), so that the initial
+    /// weights are soon forgotten. The number of steps is an additional state, `ema_steps`.
     pub ema: Option<f64>,
 }
 
@@ -35,12 +34,12 @@ impl Optimizer {
     /// Stochastic gradient descent with momentum 0.9.
     pub const SGD: Optimizer = Optimizer::new(&optimizers::SGD);
 
-    /// A rule with its defaults, without clipping and average.
+    /// A rule with its defaults, without clipping and EMA.
     pub const fn new(rule: &'static UpdateRule) -> Optimizer {
         Optimizer { rule, settings: rule.defaults(), clip: None, ema: None }
     }
 
-    /// The numbers of the rule.
+    /// The settings of the rule.
     pub fn settings(&self) -> &[f64] {
         &self.settings[..self.rule.settings.len()]
     }
@@ -219,14 +218,14 @@ impl StepBuilder {
     }
 }
 
-/// From what [`differentiate`](crate::differentiate()) gives to a training step.
+/// Turns a graph of [`differentiate`](crate::differentiate()) into a training step.
 ///
 /// Inputs: those of the gradient graph, the optimizer's states (`p.slot` for each parameter `p`,
 /// then counters), `learning_rate [1]`. Outputs: `loss [1]`, then `p.next` for each parameter and
 /// `s.next` for each state.
 ///
 /// # Errors
-/// A graph that has not one gradient for each parameter.
+/// The graph does not have exactly one gradient per parameter.
 pub fn training_step(
     gradient: &PixelGraph,
     optimizer: &Optimizer,

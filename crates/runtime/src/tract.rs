@@ -167,7 +167,7 @@ fn from_tract(value: &t::TValue) -> Result<Array, String> {
     Array::from_shape_vec(IxDyn(value.shape()), data).map_err(|e| e.to_string())
 }
 
-/// What a parsed, not yet analysed model declares of some of its values.
+/// What a parsed, not yet analyzed model declares of some of its values.
 fn signature(
     program: &str,
     model: &t::InferenceModel,

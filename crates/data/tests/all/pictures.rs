@@ -89,7 +89,7 @@ fn jpegs_and_what_they_are_beside() {
     for (at, &found) in image.iter().enumerate() {
         assert_eq!(found, value(at / 24 / 8, at % 24 / 8), "{at}");
     }
-    // A colour without chroma is grey, and grey ones become coloured beside it.
+    // A color without chroma is gray, and gray ones become coloured beside it.
     let coloured: Vec<Vec<Vec<u8>>> =
         (0..2).map(|_| (0..3).map(|_| vec![77, 128, 128]).collect()).collect();
     file(folder.path(), "1.jpeg", &jpeg(&coloured));

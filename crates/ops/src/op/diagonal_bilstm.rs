@@ -1,5 +1,5 @@
 //! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2, [bias])
-//! {colours, learned, biased}`:
+//! {colors, learned, biased}`:
 //! the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals of
 //! both directions.
 

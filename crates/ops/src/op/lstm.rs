@@ -190,7 +190,7 @@ pub(super) fn at_pixel(
     Ok([cx.pixel(Mul, &[o, out], "h")?, c])
 }
 
-/// h or c of a pixel, from those of its colour groups.
+/// h or c of a pixel, from those of its color groups.
 #[derive(Default)]
 pub(super) struct Gathered(Vec<PixelValue>);
 

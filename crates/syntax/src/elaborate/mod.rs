@@ -33,7 +33,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// The number of values: height times width times colours.
+    /// The number of values: height times width times colors.
     pub fn values(&self) -> usize {
         self.height * self.width * self.colours
     }

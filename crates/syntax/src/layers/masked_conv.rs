@@ -13,7 +13,7 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 /// colours only (`A`, for the first layer) or the own colour, too (`B`, everywhere else). Stride
 /// one, the result is as large as the input. Kernels are odd.
 ///
-/// With several colours, features come in groups of equal size, one for each color. `gates = n`
+/// With several colors, features come in groups of equal size, one for each color. `gates = n`
 /// makes that grouping start again in each `n`th part of the features, for layers whose output is
 /// split into `n` gates, as [`gate`](super::items::gate) does with two.
 ///

@@ -2,7 +2,7 @@
 //! section 3.4, stride one, the result as large as the input.
 //!
 //! The mask is part of the operator, so the value and every gradient are masked, always. Rows of
-//! the kernel below the centre never reach the engine: they are cut off and the padding is
+//! the kernel below the center never reach the engine: they are cut off and the padding is
 //! asymmetric.
 
 mod eval;
