@@ -42,6 +42,10 @@ pub struct Holds {
     pub kind: Kind,
     /// The declaration's name.
     pub model: String,
+    /// The layers whose results are the parameters of the model's distribution, of each scale.
+    pub outputs: Vec<String>,
+    /// How images are laid out behind the batch, if the file says so.
+    pub layout: Option<&'static str>,
 }
 
 const KINDS: [(&str, Kind); 8] = [
@@ -67,7 +71,15 @@ impl Holds {
         let value = |key: &str| metadata.iter().find(|p| p.key() == key).map(|p| p.value());
         let graph = value("pixelrnn.graph")?;
         let kind = KINDS.iter().find(|(name, _)| *name == graph)?.1;
-        Some(Holds { kind, model: value("pixelrnn.model").unwrap_or("").to_string() })
+        let outputs = value("pixelrnn.outputs").unwrap_or("").split(',');
+        let outputs = outputs.filter(|name| !name.is_empty()).map(str::to_string).collect();
+        let layout = match value("pixelrnn.layout") {
+            Some("nchw") => Some("chw"),
+            Some("nhwc") => Some("hwc"),
+            _ => None,
+        };
+        let model = value("pixelrnn.model").unwrap_or("").to_string();
+        Some(Holds { kind, model, outputs, layout })
     }
 }
 
@@ -91,7 +103,7 @@ pub(crate) fn questions(model: &Model, options: &Options) -> Result<Vec<Question
     let chosen = options.input.is_some() || options.output.is_some();
     match &model.holds {
         Some(holds) if !chosen => match holds.kind {
-            Kind::Sample => Ok(draws(model, options)),
+            Kind::Sample => Ok(draws(model, options, holds)),
             Kind::Forward | Kind::Nll | Kind::Grad | Kind::Train => scales(model, options, holds),
             Kind::Update | Kind::Step | Kind::Row => Err(CheckError::Holds(holds.kind)),
         },
@@ -101,8 +113,8 @@ pub(crate) fn questions(model: &Model, options: &Options) -> Result<Vec<Question
 
 /// A drawn image may read the uniform numbers up to each place, and likewise what is to be kept of
 /// an image that it completes.
-fn draws(model: &Model, options: &Options) -> Vec<Question> {
-    let layout = || "hwc".parse().ok();
+fn draws(model: &Model, options: &Options, holds: &Holds) -> Vec<Question> {
+    let layout = || holds.layout.unwrap_or("hwc").parse().ok();
     let has = |name: &&str| model.graph.input.iter().any(|i| i.name() == *name);
     let ranges = [("uniform", Some((0.0, 1.0))), ("given", None), ("mask", Some((0.0, 1.0)))];
     let ask = |(input, range): (&str, Option<(f64, f64)>)| Question {
@@ -127,16 +139,18 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
     let missing = || CheckError::Holds(holds.kind);
     let inside = holds.kind != Kind::Forward;
     let logits: Vec<&str> = if inside {
-        read_by_loss(graph)
+        read_by_loss(graph, holds)
     } else {
-        graph.output.iter().map(|o| o.name()).filter(|n| is_logits(n)).collect()
+        graph.output.iter().map(|o| o.name()).filter(|n| is_output(n)).collect()
     };
     if logits.is_empty() {
         return Err(missing());
     }
+    let layout = || options.input_layout.clone().or_else(|| holds.layout?.parse().ok());
     let image = |output: &str| Options {
         input: graph.input.iter().find(|i| i.name() == "image").map(|i| i.name().to_string()),
         output: Some(output.to_string()),
+        input_layout: layout(),
         ..options.clone()
     };
     if let [one] = logits[..] {
@@ -161,15 +175,29 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
         };
         let small = selected.iter().rev().find(same).ok_or_else(missing)?;
         given.push(info(small, shapes.get(*small).ok_or_else(missing)?));
-        let options = Options { input: Some((*small).to_string()), ..image(name) };
+        // Inside of the model, images are laid out like this whatever the file takes.
+        let input_layout = options.input_layout.clone().or_else(|| "chw".parse().ok());
+        let options = Options { input: Some((*small).to_string()), input_layout, ..image(name) };
         asked.push(Question { options, given: given.clone(), own_place: false });
     }
     asked.push(Question { options: image(whole), given, own_place: false });
     Ok(asked)
 }
 
-fn is_logits(name: &str) -> bool {
-    name == "logits" || name.ends_with(".logits")
+/// Whether an output of a `forward` file has the name of a model's own.
+fn is_output(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    matches!(last, "logits" | "parameters")
+}
+
+/// Whether a value is of a layer that ends a scale.
+fn is_end(name: &str, holds: &Holds) -> bool {
+    let layer = name.split('/').next().unwrap_or(name);
+    match &holds.outputs[..] {
+        // A file from before this was written.
+        [] => layer == "logits" || layer.ends_with(".logits"),
+        ends => ends.iter().any(|end| end == layer),
+    }
 }
 
 /// Values that are pixels of the image and nothing else.
@@ -178,7 +206,9 @@ fn selections(graph: &GraphProto) -> Vec<&str> {
     let mut found = vec!["image"];
     for node in &graph.node {
         let kind = node.op_type();
-        let moves = matches!(kind, "Reshape" | "Slice" | "Transpose" | "Squeeze" | "Unsqueeze");
+        // `Cast` takes images of bytes to floats.
+        let moves =
+            matches!(kind, "Cast" | "Reshape" | "Slice" | "Transpose" | "Squeeze" | "Unsqueeze");
         let (Some(first), [output]) = (node.input.first(), &node.output[..]) else { continue };
         let rest = node.input.iter().skip(1);
         if moves && found.contains(&first.as_str()) && rest.into_iter().all(constant) {
@@ -198,7 +228,7 @@ fn of_loss(node: &NodeProto) -> bool {
 }
 
 /// What the loss reads of the model: values made by nodes that are not its own.
-fn read_by_loss(graph: &GraphProto) -> Vec<&str> {
+fn read_by_loss<'a>(graph: &'a GraphProto, holds: &Holds) -> Vec<&'a str> {
     let pixels = selections(graph);
     let mut made: HashMap<&str, &NodeProto> = HashMap::new();
     let mut found: Vec<&str> = Vec::new();
@@ -206,8 +236,11 @@ fn read_by_loss(graph: &GraphProto) -> Vec<&str> {
         if of_loss(node) && !node.name().contains("grad") {
             for name in reads(node) {
                 let foreign = made.get(name).is_some_and(|n| !of_loss(n) && n.op_type() != "Shape");
-                let logits = name.split('/').next().is_some_and(is_logits);
-                if foreign && logits && !pixels.contains(&name) && !found.contains(&name) {
+                if foreign
+                    && is_end(name, holds)
+                    && !pixels.contains(&name)
+                    && !found.contains(&name)
+                {
                     found.push(name);
                 }
             }

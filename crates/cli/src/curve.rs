@@ -61,7 +61,7 @@ impl Losses {
 
 /// Draws the curve of a log into a file; a log without losses draws nothing.
 pub fn write(log: &Path, path: &Path) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(log).map_err(|error| pixelrnn::Error::Io {
+    let text = pixelrnn::files::read_text(log).map_err(|error| pixelrnn::Error::Io {
         path: log.into(),
         doing: "read",
         error,

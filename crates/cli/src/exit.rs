@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pixelrnn::training::TrainError;
 use pixelrnn_check::CheckError;
 
 /// The exit code of the process.
@@ -57,6 +58,16 @@ pub enum Failure {
     /// The result cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+}
+
+impl Failure {
+    /// The exit code: a run that diverged is an answer, everything else bad usage or input.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Failure::Pixelrnn(pixelrnn::Error::Train(TrainError::NotFinite { .. })) => ExitCode::No,
+            _ => ExitCode::Bad,
+        }
+    }
 }
 
 impl From<pixelrnn::runtime::EngineError> for Failure {

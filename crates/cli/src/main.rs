@@ -53,7 +53,7 @@ fn main() -> std::process::ExitCode {
     let out = arguments.out();
     let code = commands::run(arguments, &out).unwrap_or_else(|failure| {
         out.failure(&failure);
-        ExitCode::Bad
+        failure.code()
     });
     code.into()
 }

@@ -22,6 +22,7 @@ impl Out {
             // A `Value` has string keys and finite numbers, so this is valid JSON.
             self.bytes(format!("{json:#}\n").as_bytes())
         } else {
+            let text = printable(text, self.colour());
             self.bytes(format!("{}\n", text.trim_end()).as_bytes())
         }
     }
@@ -66,7 +67,8 @@ impl Out {
         match failure {
             // The rendered diagnostics already begin with `error`.
             Failure::Pixelrnn(pixelrnn::Error::Model { text, diagnostics }) => {
-                say(&pixelrnn::render(text, diagnostics, coloured(&io::stderr())));
+                let colour = coloured(&io::stderr());
+                write(&printable(&pixelrnn::render(text, diagnostics, colour), colour));
             }
             other => say(&format!("error: {other}")),
         }
@@ -83,7 +85,52 @@ fn coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
+/// Escapes control characters: names in files, models and runs may hold them, and a terminal obeys.
+/// Colors of our own stay.
+fn printable(text: &str, colour: bool) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let style = if colour { style(rest) } else { 0 };
+        let length = style.max(c.len_utf8());
+        match style == 0 && c.is_control() && !matches!(c, '\n' | '\t') {
+            true => safe.extend(c.escape_default()),
+            false => safe.push_str(&rest[..length]),
+        }
+        rest = &rest[length..];
+    }
+    safe
+}
+
+/// The length of the escape sequence for a color at the beginning of a text, 0 if there is none.
+fn style(text: &str) -> usize {
+    let Some(numbers) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';');
+    match end {
+        Some(end) if numbers[end..].starts_with('m') => 2 + end + 1,
+        _ => 0,
+    }
+}
+
 fn say(text: &str) {
+    write(&printable(text, false));
+}
+
+fn write(text: &str) {
     // Unlike `eprintln!`, this does not panic if standard error is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_terminal_sees_colors_and_nothing_else() {
+        let text = "a\u{1b}[31mred\u{1b}[0m\u{1b}[2J\u{9b}b\tc\nd\r";
+        let plain = r"a\u{1b}[31mred\u{1b}[0m\u{1b}[2J\u{9b}b";
+        assert_eq!(printable(text, false), format!("{plain}\tc\nd\\r"));
+        let colored = printable(text, true);
+        assert!(colored.starts_with("a\u{1b}[31mred\u{1b}[0m\\u{1b}[2J"), "{colored}");
+    }
 }

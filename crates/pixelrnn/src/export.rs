@@ -4,8 +4,8 @@ use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
-    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimizer, PassError,
-    ProvedScale, SampleOptions, Scale, Weights, bind, lower, make,
+    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Job, Optimizer,
+    PassError, ProvedScale, SampleOptions, Scale, Weights, bind, lower, make,
 };
 
 use crate::compare::Prepared;
@@ -236,6 +236,22 @@ impl Declaration {
         Ok(encode(graph, &self.encode_options(kind, options))?)
     }
 
+    /// The layers that end each scale, by their path: their results are the parameters of the model's
+    /// distribution.
+    fn output_layers(&self) -> Vec<String> {
+        let ends = self.scales().iter().flat_map(|scale| {
+            let outputs = scale.graph.outputs().iter();
+            let parameters =
+                outputs.filter(|o| matches!(o.role, pixelrnn_graph::OutputRole::Parameters(_)));
+            let makers = parameters.filter_map(|o| scale.graph.maker(o.value));
+            makers.map(|node| {
+                let layer = node.name.split('/').next().unwrap_or_default();
+                format!("{}{layer}", scale.prefix())
+            })
+        });
+        ends.collect()
+    }
+
     /// The encoder options for a kind of graph.
     pub(crate) fn encode_options(
         &self,
@@ -249,14 +265,14 @@ impl Declaration {
         for (name, value) in self.settings() {
             metadata.push((format!("pixelrnn.{name}"), value.to_string()));
         }
-        if options.dtype != Dtype::F32 {
-            metadata.push(("pixelrnn.dtype".into(), options.dtype.to_string()));
-        }
-        if let Some(layout) = options.images.layout {
-            metadata.push(("pixelrnn.layout".into(), layout.to_string()));
-        }
-        if options.images.bytes {
-            metadata.push(("pixelrnn.image".into(), "uint8".into()));
+        metadata.push(("pixelrnn.outputs".into(), self.output_layers().join(",")));
+        metadata.push(("pixelrnn.dtype".into(), options.dtype.to_string()));
+        let layout = options.images.layout.unwrap_or(ImageLayout::of(kind));
+        metadata.push(("pixelrnn.layout".into(), layout.to_string()));
+        let bytes = if options.images.bytes { "uint8" } else { "float32" };
+        metadata.push(("pixelrnn.image".into(), bytes.into()));
+        if let Some((name, classes)) = self.label() {
+            metadata.push(("pixelrnn.condition".into(), format!("{name}: classes {classes}")));
         }
         if kind.draws() {
             let SampleOptions { temperature, complete } = options.sample;

@@ -45,6 +45,14 @@ pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_train::files::write_own(path, bytes).map_err(failed(path))
 }
 
+/// Reads a regular file of UTF-8 text.
+///
+/// # Errors
+/// The file cannot be read, is a pipe, a socket or a device, or is not UTF-8.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    pixelrnn_train::files::read_text(path)
+}
+
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::Io { path: path.to_path_buf(), doing: "write", error }
 }

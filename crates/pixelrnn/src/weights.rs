@@ -13,7 +13,7 @@ use crate::{Array, Error, files};
 /// # Errors
 /// The file cannot be read, is damaged, or contains another element type.
 pub fn load(path: &Path) -> Result<Weights, Error> {
-    let bytes = std::fs::read(path).map_err(|error| Error::Io {
+    let bytes = pixelrnn_train::files::read(path).map_err(|error| Error::Io {
         path: path.to_path_buf(),
         doing: "read",
         error,

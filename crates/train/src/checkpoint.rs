@@ -122,7 +122,7 @@ fn refused(path: &Path, error: safetensors::SafeTensorError) -> TrainError {
 /// # Errors
 /// The file cannot be read, or is damaged.
 pub fn load(path: &Path) -> Result<(Weights, Progress), TrainError> {
-    let bytes = std::fs::read(path).map_err(TrainError::io(path, "read"))?;
+    let bytes = files::read(path).map_err(TrainError::io(path, "read"))?;
     read(&bytes).map_err(|reason| TrainError::Damaged { path: path.to_path_buf(), reason })
 }
 
@@ -131,7 +131,7 @@ pub fn load(path: &Path) -> Result<(Weights, Progress), TrainError> {
 /// # Errors
 /// The file cannot be read.
 pub fn is_checkpoint(path: &Path) -> Result<bool, TrainError> {
-    let bytes = std::fs::read(path).map_err(TrainError::io(path, "read"))?;
+    let bytes = files::read(path).map_err(TrainError::io(path, "read"))?;
     let metadata = SafeTensors::read_metadata(&bytes);
     let known = metadata.ok().and_then(|(_, m)| m.metadata().as_ref().map(|m| m.contains_key(KEY)));
     Ok(known.unwrap_or(false))

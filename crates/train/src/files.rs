@@ -98,6 +98,28 @@ pub fn write_pair<E: From<io::Error>>(
     Ok(sync_folder(first)?)
 }
 
+/// Reads a regular file, or the one that a link names.
+///
+/// # Errors
+/// The file cannot be read, or it is a pipe, a socket or a device: reading it could block, or never end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        let text = "it is a pipe, a socket or a device: expected a regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    std::fs::read(path)
+}
+
+/// Reads a regular file of UTF-8 text; see [`read`].
+///
+/// # Errors
+/// As [`read`], and for bytes that are not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let text = String::from_utf8(read(path)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
 /// A file beside a path that [`place`] puts in its place.
 fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     beside(folder(path))

@@ -20,7 +20,7 @@ impl Log {
     pub(crate) fn open(run: &Run, step: u64) -> Result<Log, TrainError> {
         let path = run.log_path();
         files::own(&path).map_err(TrainError::io(&path, "write"))?;
-        let old = match std::fs::read(&path) {
+        let old = match files::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(TrainError::io(&path, "read")(error)),
@@ -42,7 +42,7 @@ impl Log {
 
     /// Whether steps were made in a run, as far as its log says.
     pub(crate) fn tells_of_steps(run: &Run) -> bool {
-        let text = std::fs::read(run.log_path()).unwrap_or_default();
+        let text = files::read(&run.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         text.lines().any(|line| {
             let value: Option<Value> = serde_json::from_str(line).ok();

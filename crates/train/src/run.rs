@@ -64,7 +64,7 @@ impl Run {
     /// The file cannot be read or is damaged.
     pub fn settings(&self) -> Result<Value, TrainError> {
         let path = self.settings_path();
-        let text = std::fs::read_to_string(&path).map_err(TrainError::io(&path, "read"))?;
+        let text = files::read_text(&path).map_err(TrainError::io(&path, "read"))?;
         serde_json::from_str(&text)
             .map_err(|e| TrainError::Settings { path, reason: format!("not JSON: {e}") })
     }

@@ -60,7 +60,7 @@ pub const IMAGE_SETTINGS: [&str; 4] = ["height", "width", "colours", "levels"];
 
 /// Names that a hyper-parameter may not have: settings of the image, and keys that exported files
 /// use for something else.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 14] = [
     "height",
     "width",
     "colours",
@@ -71,6 +71,10 @@ const RESERVED: [&str; 10] = [
     "graph",
     "temperature",
     "complete",
+    "condition",
+    "dtype",
+    "layout",
+    "outputs",
 ];
 
 /// Names of inputs and outputs of the graphs that are made of a model, which a condition or a scale
