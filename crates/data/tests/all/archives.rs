@@ -150,7 +150,7 @@ fn cifar_as_it_is_downloaded() {
     let python = [("cifar-100-python/train", vec![0x80, 2]), ("cifar-100-python/meta", vec![0x80])];
     let archive = file(path, "cifar-100-python.tar.gz", &gzip(&tar(&python)));
     let text = complaint(&spec("cifar100", &archive, ""));
-    says(&text, &["the Python version of CIFAR-100", "cifar-100-binary.tar.gz"]);
+    says(&text, &["the pickled Python version of CIFAR-100", "cifar-100-binary.tar.gz"]);
     let wrong = [("train.bin", [vec![1, 100], noise(3072)].concat())];
     let text = complaint(&spec("cifar100", &file(path, "w.tar", &tar(&wrong)), ""));
     says(&text, &["w.tar (train.bin)", "label above 99"]);

@@ -109,7 +109,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
         let twice = input_error(session.run(&[("x", &x), ("y", &x), ("x", &x)]));
         assert_eq!(twice.to_string(), "input `x` is given twice");
         let shape = input_error(session.run(&[("x", &x), ("y", &wide)]));
-        assert_eq!(shape.to_string(), "input `y` has shape [1, 3], but [batch, 2] is declared");
+        assert_eq!(shape.to_string(), "input `y` has shape [1, 3], expected [batch, 2]");
         let rank = input_error(session.run(&[("x", &flat), ("y", &x)]));
         assert!(matches!(rank, InputError::Shape { input, .. } if input == "x"));
         let symbol = input_error(session.run(&[("x", &x), ("y", &two)]));

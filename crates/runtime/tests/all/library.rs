@@ -71,11 +71,11 @@ fn a_named_library_is_used_or_refused_but_never_passed_over() {
     {
         let request = Request { explicit: Some(path.clone()), ..sealed("named-cache") };
         let text = find(&request).unwrap_err().to_string();
-        assert!(text.starts_with("--ort-lib names") && text.contains(reason), "{text}");
+        assert!(text.contains("(from --ort-lib)") && text.contains(reason), "{text}");
         let request = Request { environment: Some(path), offline: false, ..request.clone() };
         let request = Request { explicit: None, ..request };
         let text = ensure(&request).unwrap_err().to_string();
-        assert!(text.starts_with("ORT_DYLIB_PATH names") && text.contains(reason), "{text}");
+        assert!(text.contains("(from ORT_DYLIB_PATH)") && text.contains(reason), "{text}");
     }
     let request = Request { explicit: Some(folder("empty")), ..sealed("named-cache") };
     let text = find(&request).unwrap_err().to_string();
@@ -136,7 +136,7 @@ fn many_may_ensure_at_once_and_one_fetches() {
         return;
     }
     let count: fn(&str) = |line| {
-        FETCHED.fetch_add(usize::from(line.starts_with("fetching")), Ordering::Relaxed);
+        FETCHED.fetch_add(usize::from(line.starts_with("downloading")), Ordering::Relaxed);
     };
     let request = Request { offline: false, progress: Some(count), ..sealed("parallel") };
     // As one who was killed while fetching would leave it.

@@ -35,7 +35,7 @@ fn a_leak_between_pixels() {
         "residual | step 2: `body.sum` at (0, 0)",
         "relu | step 4: `body.relu` at (0, 1)",
         "masked_conv(7 x 7, A, 4) | step 5: `stem` at (0, 1) reads the image at (0, 0)",
-        "use `masked_conv` with mask B here; the steps lead from the output at (0, 0) back to its own \
+        "use `masked_conv` with mask B here; the steps go from the output at (0, 0) back to its own \
          pixel",
     ];
     assert_eq!(said(text), expected);

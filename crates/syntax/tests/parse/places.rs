@@ -116,5 +116,5 @@ fn evaluate_knows_its_scope() {
     assert_eq!(evaluate(&image.height, &scope), Ok(8));
     assert_eq!(evaluate(&image.width, &scope), Ok(10));
     let unknown = evaluate(&image.width, &[("v", 3)]).expect_err("h is not known");
-    assert_eq!(unknown.help.as_deref(), Some("there are: v"));
+    assert_eq!(unknown.help.as_deref(), Some("the hyper-parameters are: v"));
 }
