@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pixelrnn_onnx::proto::tensor_shape_proto::Dimension;
 use pixelrnn_onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use pixelrnn_onnx::proto::type_proto::{Tensor as TensorType, Value as TypeValue};
-use pixelrnn_onnx::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use pixelrnn_onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 use prost::Message;
 
 use crate::elem::Elem;
@@ -124,7 +124,7 @@ impl Model {
         let results = [&[output], more].concat();
         let given: Vec<&str> = question.given.iter().map(|i| i.name()).collect();
         let plan = Plan::new(graph, &results, &given);
-        if given.contains(&image.name()) && reads_image(&plan) {
+        if given.contains(&image.name()) && reads_image(&plan, &results) {
             return Err(CheckError::Holds(self.holds.as_ref().map_or(Kind::Forward, |h| h.kind)));
         }
         let nodes = ops::unsupported(plan.nodes.iter().copied());
@@ -199,10 +199,16 @@ fn output<'m>(graph: &'m GraphProto, options: &Options) -> Result<&'m str, Check
     })
 }
 
-/// Whether the whole image is read, though only a smaller one should be.
-fn reads_image(plan: &Plan) -> bool {
-    let reads = |n: &&NodeProto| crate::machine::reads(n).contains(&"image");
-    plan.nodes.iter().filter(|n| !matches!(n.op_type(), "Shape" | "Size")).any(reads)
+/// Whether results read the whole image, though only a smaller one should be read. Its extents may be.
+fn reads_image(plan: &Plan, results: &[&str]) -> bool {
+    let mut needed: HashSet<&str> = results.iter().copied().collect();
+    for node in plan.nodes.iter().rev() {
+        let extents = matches!(node.op_type(), "Shape" | "Size");
+        if !extents && node.output.iter().any(|o| needed.contains(o.as_str())) {
+            needed.extend(crate::machine::reads(node));
+        }
+    }
+    needed.contains("image")
 }
 
 /// What an input is: the image, a condition, or weights.

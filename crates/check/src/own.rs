@@ -157,7 +157,7 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
         return Ok(vec![Question { options: image(one), ..Question::default() }]);
     }
     let selected = selections(graph);
-    let shapes = shapes(model, options, &[logits.clone(), selected.clone()].concat())?;
+    let shapes = shapes(model, &image(""), &[logits.clone(), selected.clone()].concat())?;
     let mut sized: Vec<(usize, &str)> = Vec::new();
     for name in logits {
         let shape = shapes.get(name).ok_or_else(missing)?;

@@ -244,10 +244,7 @@ impl Declaration {
             let parameters =
                 outputs.filter(|o| matches!(o.role, pixelrnn_graph::OutputRole::Parameters(_)));
             let makers = parameters.filter_map(|o| scale.graph.maker(o.value));
-            makers.map(|node| {
-                let layer = node.name.split('/').next().unwrap_or_default();
-                format!("{}{layer}", scale.prefix())
-            })
+            makers.map(|node| node.name.split('/').next().unwrap_or_default().to_string())
         });
         ends.collect()
     }

@@ -154,3 +154,41 @@ fn files_that_are_no_model() {
     let huge = ["check", "digits-diagonal", "--set", "height=200", "--set", "width=200"];
     assert!(bad(&huge).contains("too large for the causality proof"));
 }
+
+/// What `export` writes, `check` reads: every distribution, layout and type of image.
+#[test]
+fn files_of_every_form_are_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let models: [(&str, &[&str]); 3] = [
+        ("digits-gated-mixture", &["h=4", "layers=1", "components=2", "height=3", "width=4"]),
+        ("cifar-pixelcnn", &["h=6", "layers=1", "height=3", "width=5", "levels=4"]),
+        ("digits-multiscale", &["h=4", "height=4", "width=4"]),
+    ];
+    let forms: [&[&str]; 4] =
+        [&[], &["--layout", "nhwc"], &["--layout", "nchw"], &["--image", "uint8"]];
+    for (model, settings) in models {
+        for kind in ["forward", "nll", "sample", "grad"] {
+            for form in forms.iter().filter(|form| kind != "grad" || form.is_empty()) {
+                let mut export = vec!["export", model, "--graph", kind, "-o", "m.onnx", "-q"];
+                settings.iter().for_each(|set| export.extend(["--set", set]));
+                let ran = run_in(folder.path(), &[&export[..], form].concat());
+                assert_eq!(ran.code, 0, "{}", ran.err);
+                let ran = run_in(folder.path(), &["check", "m.onnx"]);
+                assert_eq!(ran.code, 0, "{model} {kind} {form:?}: {}{}", ran.out, ran.err);
+            }
+        }
+    }
+}
+
+#[test]
+fn pipes_and_control_characters_are_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("p.pixelrnn")).status();
+    if made.is_ok_and(|status| status.success()) {
+        let ran = run_in(folder.path(), &["inspect", "p.pixelrnn"]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("expected a regular file"), "{}", ran.err);
+    }
+    let ran = run_in(folder.path(), &["check", "a\u{1b}[2Jb.pixelrnn"]);
+    assert!(ran.code == 2 && !ran.err.contains('\u{1b}'), "{:?}", ran.err);
+}
