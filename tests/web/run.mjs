@@ -155,6 +155,22 @@ async function byHand(page, height) {
   assert.ok((await lit()) > drawn, "keys draw nothing");
 }
 
+async function byFinger(page) {
+  const board = await page.$("#board");
+  await board.evaluate((canvas) => canvas.scrollIntoView({ block: "center" }));
+  const box = await board.boundingBox();
+  const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
+  const before = await page.$eval("#board", (canvas) => canvas.toDataURL());
+  await page.touchscreen.touchStart(...at(0.62, 0.2));
+  for (let i = 1; i <= 12; i++) {
+    const angle = (i / 12) * 1.2 * Math.PI;
+    await page.touchscreen.touchMove(...at(0.5 + 0.13 * Math.cos(angle), 0.27 - 0.1 * Math.sin(angle)));
+  }
+  await page.touchscreen.touchEnd();
+  await idle(page);
+  assert.notEqual(await page.$eval("#board", (canvas) => canvas.toDataURL()), before, "a finger draws nothing");
+}
+
 // Every control has a name and is reached with the tabulator.
 async function reachable(page) {
   const wanted = await page.$$eval("button, select, input, canvas[tabindex]", (all) =>
@@ -182,11 +198,17 @@ const VIEWS = [
   { name: "phone-dark", width: 320, height: 700, scheme: "dark" },
 ];
 
-// No width needs scrolling sideways.
+// No width needs scrolling sideways; a finger draws.
 async function looks(page, folder) {
   for (const { name, width, height, scheme } of VIEWS) {
-    await page.setViewport({ width, height, hasTouch: width < 500, deviceScaleFactor: 1 });
+    const phone = width < 500;
+    // A change of touch loads the page again.
+    await page.setViewport({ width, height, hasTouch: phone, isMobile: phone, deviceScaleFactor: phone ? 2 : 1 });
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await page.waitForFunction(() => window.pixelrnn !== undefined);
+    await page.evaluate(() => window.pixelrnn.ready);
+    await idle(page);
+    if (phone) await byFinger(page);
     await page.evaluate(() => document.activeElement?.blur());
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `${name}: ${wide} pixels wide`);

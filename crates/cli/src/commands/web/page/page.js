@@ -82,34 +82,48 @@ function paintImage(canvas, levels, start, rows) {
 
 function paintBoard() {
   const { height, width, colors } = image;
-  const canvas = $("board");
-  const cell = Math.max(4, Math.round(672 / Math.max(width, height)));
-  canvas.width = width * cell;
-  canvas.height = height * cell;
-  const cx = canvas.getContext("2d");
+  const board = $("board");
+  const cx = board.getContext("2d");
+  // As many dots as the screen has, so that lines are sharp.
+  board.width = Math.round((board.clientWidth || 400) * (window.devicePixelRatio || 1));
+  board.height = Math.round((board.width * height) / width);
+  const left = (x) => Math.round((x * board.width) / width);
+  const top = (y) => Math.round((y * board.height) / height);
   const line = kept();
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const at = (y * width + x) * colors;
-      let fill = "rgb(38 44 53)";
-      if (y < line) fill = `rgb(${shade(drawing, at).map(Math.round).join(" ")})`;
-      else if (shown && y < shown.rows) fill = `rgb(${shade(shown.levels, at).map(Math.round).join(" ")})`;
-      cx.fillStyle = fill;
-      cx.fillRect(x * cell, y * cell, cell, cell);
+      const levels = y < line ? drawing : shown && y < shown.rows ? shown.levels : null;
+      cx.fillStyle = levels ? `rgb(${shade(levels, at).map(Math.round).join(" ")})` : "rgb(38 44 53)";
+      cx.fillRect(left(x), top(y), left(x + 1) - left(x), top(y + 1) - top(y));
     }
   }
+  const thin = Math.max(1, Math.round(board.width / 600));
   cx.fillStyle = "rgb(128 140 156 / 0.22)";
-  for (let x = 1; x < width; x++) cx.fillRect(x * cell, 0, 1, canvas.height);
-  for (let y = 1; y < height; y++) cx.fillRect(0, y * cell, canvas.width, 1);
+  for (let x = 1; x < width; x++) cx.fillRect(left(x), 0, thin, board.height);
+  for (let y = 1; y < height; y++) cx.fillRect(0, top(y), board.width, thin);
   if (line < height) {
     cx.fillStyle = "#ffb000";
-    cx.fillRect(0, Math.max(0, line * cell - 2), canvas.width, 4);
+    cx.fillRect(0, Math.max(0, top(line) - thin), board.width, 3 * thin);
   }
+  invite(cx, top(line), board);
   if (cursor.on) {
+    const [x, y] = [left(cursor.x), top(cursor.y)];
     cx.strokeStyle = "#3d9bff";
-    cx.lineWidth = 3;
-    cx.strokeRect(cursor.x * cell + 1.5, cursor.y * cell + 1.5, cell - 3, cell - 3);
+    cx.lineWidth = 3 * thin;
+    cx.strokeRect(x, y, left(cursor.x + 1) - x, top(cursor.y + 1) - y);
   }
+}
+
+// Words on an empty board.
+function invite(cx, line, { width, height }) {
+  cx.font = `${Math.round(width / 18)}px system-ui, sans-serif`;
+  cx.fillStyle = "rgb(190 199 210)";
+  cx.textAlign = "center";
+  cx.textBaseline = "middle";
+  const room = height / 8;
+  if (line > room && drawing.every((level) => level === 0)) cx.fillText("Draw here", width / 2, line / 2);
+  if (height - line > room && !shown) cx.fillText("The model continues here", width / 2, (line + height) / 2);
 }
 
 // ---------------------------------------------------------------- drawing by hand
@@ -364,9 +378,7 @@ function controls() {
   $("seed").addEventListener("input", () => ($("reseed").checked = false));
   $("complete").addEventListener("click", () => (running ? stop() : start(true)));
   $("draw").addEventListener("click", () => {
-    shown = null;
     start(false);
-    paintBoard();
   });
   $("clear").addEventListener("click", () => {
     stop();
@@ -374,6 +386,7 @@ function controls() {
     shown = null;
     paintBoard();
   });
+  new ResizeObserver(paintBoard).observe($("board"));
   pointer();
   keyboard();
 }
