@@ -116,6 +116,7 @@ async function completes(page, { height, width, colors, levels }) {
 
 // A person draws with the mouse, then with keys.
 async function byHand(page, height) {
+  await page.$eval("#color", (input) => (input.value = "#ffffff"));
   const board = await page.$("#board");
   await board.scrollIntoView();
   const box = await board.boundingBox();
@@ -136,7 +137,7 @@ async function byHand(page, height) {
   const drawn = await lit();
   assert.ok(drawn > 0, "the mouse draws nothing");
   assert.notEqual(await page.$eval("#board", (canvas) => canvas.toDataURL()), before);
-  assert.match(await page.$eval("#speed", (line) => line.textContent), /images? in .* ms per pixel/);
+  assert.match(await page.$eval("#speed", (line) => line.textContent), /images? in .* pixels\/s/);
   // Each image of the grid is full, and begins with the drawing.
   const tops = await page.$$eval("#drawn canvas", (all, rows) => all.map((canvas) =>
     canvas.getContext("2d").getImageData(0, 0, canvas.width, rows).data.join()), Math.floor(height / 2));

@@ -26,10 +26,12 @@ pub struct PageGraph {
 /// # Errors
 /// A model that cannot be sampled pixel by pixel, or weights that do not fit.
 pub fn step(model: &Declaration, weights: &Weights) -> Result<PageGraph, Failure> {
-    // Any temperature but 1 makes the compiler multiply the logits by a constant.
-    let tempered = options(weights, 2.0);
+    // Any temperature but 1 makes the compiler multiply the logits by a constant; by one that nothing
+    // else in the graph is likely to share.
+    let tempered = options(weights, 3.0);
     let graph = model.compile(GraphKind::Step, &tempered, &mut |_, _| {})?;
-    let Some(graph) = with_factor(&graph, 0.5).map_err(|e| Failure::Usage(e.to_string()))? else {
+    let factor = (1.0 / 3.0_f64) as f32;
+    let Some(graph) = with_factor(&graph, factor).map_err(|e| Failure::Usage(e.to_string()))? else {
         return usage("the compiled step graph does not scale its logits: a fault of this program");
     };
     encode(model, GraphKind::Step, &options(weights, 1.0), &graph)

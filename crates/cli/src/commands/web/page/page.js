@@ -295,7 +295,6 @@ async function start(completes) {
     mask.fill(1, n * values, n * values + rows * image.width * image.colors);
   }
   const canvases = cells(count);
-  const seconds = () => (performance.now() - began) / 1000;
   let painting = performance.now();
   const onRow = (levels, y) => {
     latest = { levels };
@@ -323,10 +322,10 @@ async function start(completes) {
       temperature: number("temperature"),
       signal: control.signal,
     });
-    const time = seconds();
-    const pixels = image.width * image.height;
-    say(`${count === 1 ? "1 image" : `${count} images`} in ${time.toFixed(2)} s: ` +
-      `${(count / time).toFixed(count / time < 10 ? 1 : 0)} images/s, ${((time * 1000) / pixels).toFixed(2)} ms per pixel`);
+    const time = (performance.now() - began) / 1000;
+    const each = (n) => Number((n / time).toPrecision(2)).toLocaleString("en");
+    say(`${count} ${count === 1 ? "image" : "images"} in ${time.toFixed(2)} s: ${each(count)} images/s, ` +
+      `${each(count * image.width * image.height)} pixels/s`);
   } catch (error) {
     if (!control.signal.aborted) fail(error);
     else if (running === control) say("Stopped");
