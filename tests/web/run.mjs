@@ -71,6 +71,11 @@ async function idle(page) {
   await page.waitForFunction(() => !window.pixelrnn.busy, { timeout: 120_000 });
 }
 
+async function shoot(page, name) {
+  const folder = options.screenshots;
+  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+}
+
 // ---------------------------------------------------------------- checks
 
 // The same seed gives the images of `pixelrnn sample`.
@@ -122,10 +127,14 @@ async function byHand(page, height) {
   const box = await board.boundingBox();
   const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
   const before = await page.$eval("#board", (canvas) => canvas.toDataURL());
-  await page.mouse.move(...at(0.35, 0.2));
+  await page.mouse.move(...at(0.31, 0.36));
   await page.mouse.down();
-  await page.mouse.move(...at(0.65, 0.2), { steps: 8 });
-  await page.mouse.move(...at(0.5, 0.46), { steps: 8 });
+  // The upper half of a digit.
+  for (let i = 1; i <= 16; i++) {
+    const angle = Math.PI * (1 - i / 16);
+    await page.mouse.move(...at(0.5 + 0.19 * Math.cos(angle), 0.36 - 0.16 * Math.sin(angle)));
+  }
+  await page.mouse.move(...at(0.66, 0.48), { steps: 4 });
   await page.mouse.up();
   await idle(page);
   const lit = () => page.$eval("#board", (canvas) => {
@@ -142,6 +151,7 @@ async function byHand(page, height) {
   const tops = await page.$$eval("#drawn canvas", (all, rows) => all.map((canvas) =>
     canvas.getContext("2d").getImageData(0, 0, canvas.width, rows).data.join()), Math.floor(height / 2));
   assert.ok(tops.every((top) => top === tops[0]), "completions differ above the line");
+  await shoot(page, "completed");
   await page.focus("#board");
   await page.keyboard.press("ArrowUp");
   for (let i = 0; i < 4; i++) {
@@ -154,6 +164,28 @@ async function byHand(page, height) {
   await new Promise((resolve) => setTimeout(resolve, 700));
   await idle(page);
   assert.ok((await lit()) > drawn, "keys draw nothing");
+}
+
+// A run is stopped between two pixels, and the next one is whole.
+async function stops(page) {
+  const status = () => page.$eval("#speed", (line) => line.textContent);
+  await page.$eval("#draw", (button) => button.click());
+  await page.waitForFunction(() => document.querySelector("#speed").textContent.startsWith("Row"));
+  assert.equal(await page.$eval("#complete", (button) => button.textContent), "Stop");
+  await page.$eval("#complete", (button) => button.click());
+  await idle(page);
+  assert.equal(await status(), "Stopped");
+  for (let i = 0; i < 3; i++) await page.$eval("#draw", (button) => button.click());
+  await page.waitForFunction(() => document.querySelector("#speed").textContent.includes("images/s"));
+}
+
+// Opened as a file, the page says what to do.
+async function fromFile(site) {
+  const page = await chromium.newPage();
+  await page.goto(`${"file:"}${"//"}${path.join(site, "index.html")}`);
+  await page.waitForFunction(() => !document.querySelector("#error").hidden);
+  assert.match(await page.$eval("#error", (line) => line.textContent), /http\.server/);
+  await page.close();
 }
 
 async function byFinger(page) {
@@ -200,7 +232,7 @@ const VIEWS = [
 ];
 
 // No width needs scrolling sideways; a finger draws.
-async function looks(page, folder) {
+async function looks(page) {
   for (const { name, width, height, scheme } of VIEWS) {
     const phone = width < 500;
     // A change of touch loads the page again.
@@ -213,7 +245,7 @@ async function looks(page, folder) {
     await page.evaluate(() => document.activeElement?.blur());
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `${name}: ${wide} pixels wide`);
-    if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+    await shoot(page, name);
   }
 }
 
@@ -235,6 +267,7 @@ const chromium = await puppeteer.launch({
 });
 try {
   const page = await chromium.newPage();
+  await page.setViewport({ width: 1100, height: 860 });
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(error.message));
   page.on("console", (line) => {
@@ -243,11 +276,14 @@ try {
     if (said) wrong.push(line.text());
   });
   page.on("request", (request) => {
-    if (new URL(request.url()).hostname !== "localhost" && !request.url().startsWith("data:")) wrong.push(request.url());
+    const url = new URL(request.url());
+    if (url.hostname !== "localhost" && url.protocol !== "data:") wrong.push(request.url());
   });
   await page.goto(`${"http:"}${"//"}localhost:${server.address().port}/`);
   await page.waitForFunction(() => window.pixelrnn !== undefined);
   await page.evaluate(() => window.pixelrnn.ready);
+  if (options.screenshots) fs.mkdirSync(options.screenshots, { recursive: true });
+  await shoot(page, "first");
   await idle(page);
   console.log("first images:", await page.$eval("#speed", (line) => line.textContent));
   console.log(await page.$eval("#weights", (line) => line.textContent));
@@ -256,8 +292,9 @@ try {
   await completes(page, model.image);
   await byHand(page, model.image.height);
   await reachable(page);
-  if (options.screenshots) fs.mkdirSync(options.screenshots, { recursive: true });
-  await looks(page, options.screenshots);
+  if (model.image.height > 20) await stops(page);
+  await fromFile(site);
+  await looks(page);
   assert.deepEqual(wrong, []);
   const missing = fs.readdirSync(site, { recursive: true }).filter((name) =>
     fs.statSync(path.join(site, name)).isFile() && name !== "index.html" && !log.includes(`/${name}`));

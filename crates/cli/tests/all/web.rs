@@ -139,3 +139,25 @@ fn what_stands_in_the_way_is_said_and_nothing_is_left() {
     assert_eq!(names(folder.path()), ["full", "node_modules", "other"]);
     assert_eq!(names(&folder.path().join("full")), ["mine.txt"]);
 }
+
+/// `examples/web/mnist` is a page of today; `PIXELRNN_BLESS=1` writes it.
+#[test]
+fn the_example_is_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    package(folder.path());
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let run = examples.join("mnist-diagonal");
+    let ran = run_in(folder.path(), &["web", run.to_str().unwrap(), "-o", "page"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let (page, example) = (folder.path().join("page"), examples.join("web/mnist"));
+    let bless = std::env::var_os("PIXELRNN_BLESS").is_some();
+    for name in names(&page).iter().filter(|name| *name != "ort") {
+        let now = fs::read(page.join(name)).unwrap();
+        if bless {
+            fs::create_dir_all(&example).unwrap();
+            fs::write(example.join(name), &now).unwrap();
+        }
+        let same = fs::read(example.join(name)).is_ok_and(|old| old == now);
+        assert!(same, "examples/web/mnist/{name} is out of date: rewrite it with PIXELRNN_BLESS=1");
+    }
+}

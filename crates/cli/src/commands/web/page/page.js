@@ -45,6 +45,8 @@ let drawing;
 let shown = null;
 const cursor = { y: 0, x: 0, on: false };
 let running = null;
+// Settled when the run before has stopped.
+let finished = Promise.resolve();
 
 const say = (text) => ($("speed").textContent = text);
 const number = (id) => Number($(id).value);
@@ -52,9 +54,7 @@ const kept = () => number("kept");
 
 function fail(error) {
   $("error").hidden = false;
-  $("error").textContent = location.protocol === "file:"
-    ? "A browser loads no model from a file. Serve this folder, for example with `python3 -m http.server`."
-    : error.message;
+  $("error").textContent = `Something went wrong: ${error.message}`;
   say("");
   console.error(error);
 }
@@ -155,7 +155,8 @@ function dot(y, x) {
 function stroke(from, to) {
   const steps = Math.max(1, Math.abs(to.y - from.y), Math.abs(to.x - from.x));
   for (let i = 0; i <= steps; i++) {
-    dot(Math.round(from.y + ((to.y - from.y) * i) / steps), Math.round(from.x + ((to.x - from.x) * i) / steps));
+    const between = (a, b) => Math.round(a + ((b - a) * i) / steps);
+    dot(between(from.y, to.y), between(from.x, to.x));
   }
   paintBoard();
 }
@@ -229,8 +230,8 @@ function keyboard() {
     }
     const at = cursor.y * image.width + cursor.x;
     const full = drawing.subarray(at * image.colors, (at + 1) * image.colors).some((v) => v > 0);
-    $("spoken").textContent =
-      `Row ${cursor.y + 1}, column ${cursor.x + 1}: ${cursor.y >= kept() ? "the model’s" : full ? "drawn" : "empty"}`;
+    const state = cursor.y >= kept() ? "the model’s" : full ? "drawn" : "empty";
+    $("spoken").textContent = `Row ${cursor.y + 1}, column ${cursor.x + 1}: ${state}`;
   });
 }
 
@@ -281,10 +282,20 @@ function labels(count) {
 
 async function start(completes) {
   stop();
-  const control = new AbortController();
-  running = control;
-  // One at a time: the one before stops within a pixel.
-  await next();
+  const control = (running = new AbortController());
+  const before = finished;
+  let finish;
+  finished = new Promise((resolve) => (finish = resolve));
+  await before;
+  if (!control.signal.aborted) await run(completes, control.signal);
+  finish();
+  if (running === control) {
+    running = null;
+    buttons(false);
+  }
+}
+
+async function run(completes, signal) {
   if ($("reseed").checked && latest) $("seed").value = Math.floor(Math.random() * 1e6);
   const count = number("count");
   const rows = completes ? kept() : 0;
@@ -317,26 +328,26 @@ async function start(completes) {
   try {
     await sampler.draw({
       count, given, mask, onRow, pause,
-      uniform: uniform(number("seed"), count, values, completes),
+      uniform: uniform(Math.trunc(number("seed")), count, values, completes),
       labels: labels(count),
       temperature: number("temperature"),
-      signal: control.signal,
+      signal,
     });
     const time = (performance.now() - began) / 1000;
     const each = (n) => Number((n / time).toPrecision(2)).toLocaleString("en");
     say(`${count} ${count === 1 ? "image" : "images"} in ${time.toFixed(2)} s: ${each(count)} images/s, ` +
       `${each(count * image.width * image.height)} pixels/s`);
+    // A slow model is not to run after each stroke.
+    if (time > 5) $("live").checked = false;
   } catch (error) {
-    if (!control.signal.aborted) fail(error);
-    else if (running === control) say("Stopped");
-  }
-  if (running === control) {
-    running = null;
-    buttons(false);
+    if (!signal.aborted) fail(error);
+    else say("Stopped");
   }
 }
 
 function buttons(busy) {
+  // Read aloud at the end alone.
+  $("speed").setAttribute("aria-busy", busy);
   $("complete").textContent = busy ? "Stop" : "Complete my drawing";
   for (const id of ["complete", "draw", "clear"]) $(id).disabled = false;
 }
@@ -364,13 +375,16 @@ function controls() {
     $("label-field").hidden = false;
     const { name, classes } = model.label;
     $("label-name").textContent = name[0].toUpperCase() + name.slice(1);
-    $("label").add(new Option("each", "each"));
+    $("label").add(new Option("One of each", "each"));
     for (let k = 0; k < classes; k++) $("label").add(new Option(k, k));
   }
   $("kept").addEventListener("input", () => {
     keep(kept());
     paintBoard();
   });
+  const level = () => ($("level-value").textContent = number("level"));
+  $("level").addEventListener("input", level);
+  level();
   const warm = () => ($("temperature-value").textContent = number("temperature").toFixed(2));
   $("temperature").addEventListener("input", warm);
   warm();

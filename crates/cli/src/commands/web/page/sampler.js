@@ -56,8 +56,8 @@ export class Sampler {
     }
     const slices = step.inputs.filter(({ name }) => name.startsWith("row."));
     const states = step.inputs.filter(({ name }) => name.startsWith("state."));
-    const own = (graph, feeds) =>
-      Object.fromEntries(graph.inputs.filter(({ name }) => name in feeds).map(({ name }) => [name, feeds[name]]));
+    // Of all that is at hand, what a graph takes.
+    const own = ({ inputs }, feeds) => Object.fromEntries(inputs.map(({ name }) => [name, feeds[name]]));
 
     for (let y = 0; y < height; y++) {
       const begun = await this.row.run(own(row, { ...fixed, ...between }));
