@@ -59,7 +59,15 @@ function serve(folder, log) {
   return new Promise((ready) => server.listen(0, "localhost", () => ready(server)));
 }
 
-// The levels of a `.npy` of bytes.
+// A `.npy` of bytes.
+function writeNpy(file, levels, shape) {
+  const text = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
+  const header = text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11) + "\n";
+  const start = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length % 256, header.length >> 8]);
+  fs.writeFileSync(file, Buffer.concat([start, Buffer.from(header), Buffer.from(levels)]));
+}
+
+// The levels of one.
 function npy(file) {
   const bytes = fs.readFileSync(file);
   return [...bytes.subarray(10 + bytes.readUInt16LE(8))];
@@ -104,19 +112,32 @@ async function agrees(page, folder, model) {
   }
 }
 
-// Rows that are given are kept, and rows come one after another.
-async function completes(page, { height, width, colors, levels }) {
-  const result = await page.evaluate(async (values, kept, top) => {
-    const given = Float32Array.from({ length: values }, (_, i) => (i % 3 ? 0 : top));
-    const mask = Float32Array.from({ length: values }, (_, i) => (i < kept ? 1 : 0));
-    const rows = [];
-    const uniform = window.pixelrnn.uniform(1, 1, true);
-    const onRow = (_, y) => rows.push(y);
-    const drawn = await window.pixelrnn.draw({ count: 1, uniform, given, mask, onRow });
-    return { kept: drawn.slice(0, kept).every((level, i) => level === given[i]), rows };
-  }, height * width * colors, Math.floor(height / 2) * width * colors, levels - 1);
-  assert.ok(result.kept, "given rows are not kept");
-  assert.deepEqual(result.rows, Array.from({ length: height }, (_, y) => y + 1));
+// Completions are those of `pixelrnn sample --complete`, and rows come one after another.
+async function completes(page, folder, { image: { height, width, colors, levels }, label }) {
+  const count = 3;
+  const values = height * width * colors;
+  const rows = Math.floor(height / 2);
+  const one = Array.from({ length: values }, (_, i) => (Math.floor(i / colors) % 5 < 2 ? levels - 1 : 0));
+  const [given, out] = ["given.npy", "completed.npy"].map((name) => path.join(folder, name));
+  writeNpy(given, one, [1, height, width, colors]);
+  pixelrnn("sample", options.model, "--complete", `npy:${given},levels=${levels}`, "--keep-rows", String(rows), "-n", "1",
+    "--completions", String(count), "--seed", "5", "-o", out, ...(label ? ["--label", "1"] : []));
+  const result = await page.evaluate(async (one, count, kept) => {
+    const given = Float32Array.from({ length: count * one.length }, (_, i) => one[i % one.length]);
+    const mask = given.map((_, i) => (i % one.length < kept ? 1 : 0));
+    const uniform = window.pixelrnn.uniform(5, count, true);
+    const labels = new Array(count).fill(1);
+    const heard = [];
+    const onRow = (_, y) => heard.push(y);
+    const drawn = await window.pixelrnn.draw({ count, uniform, given, mask, labels, onRow });
+    return { drawn: Array.from(drawn), heard };
+  }, one, count, rows * width * colors);
+  assert.deepEqual(result.heard, Array.from({ length: height }, (_, y) => y + 1));
+  const expected = npy(out);
+  const different = result.drawn.filter((level, i) => level !== expected[i]).length;
+  console.log(`${count} completions: ${different} of ${expected.length} values differ from \`pixelrnn sample\``);
+  assert.equal(result.drawn.length, expected.length);
+  assert.equal(different, 0);
 }
 
 // A person draws with the mouse, then with keys.
@@ -289,7 +310,7 @@ try {
   console.log(await page.$eval("#weights", (line) => line.textContent));
   const model = await page.evaluate(() => window.pixelrnn.model);
   await agrees(page, folder, model);
-  await completes(page, model.image);
+  await completes(page, folder, model);
   await byHand(page, model.image.height);
   await reachable(page);
   if (model.image.height > 20) await stops(page);

@@ -16,7 +16,8 @@ fn package(folder: &Path) {
     fs::write(dist.join("ort.wasm.bundle.min.mjs"), "export const env = {};\n").unwrap();
     fs::write(dist.join("ort-wasm-simd-threaded.wasm"), b"\0asm").unwrap();
     fs::write(dist.join("ort.min.js"), "not for us").unwrap();
-    fs::write(dist.join("../package.json"), r#"{ "version": "1.30.0" }"#).unwrap();
+    let about = r#"{ "name": "onnxruntime-web", "version": "1.30.0" }"#;
+    fs::write(dist.join("../package.json"), about).unwrap();
 }
 
 fn web(folder: &Path, model: &str, extra: &[&str]) -> Ran {

@@ -49,8 +49,14 @@ pub fn find(package: &Path) -> Result<OrtWeb, Failure> {
             }
         }
     }
-    let version = fs::read(package.join("package.json")).ok();
-    let version = version.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let version = version.and_then(|all| Some(all.get("version")?.as_str()?.to_string()));
+    let version = version(&dist.join("..").join("package.json"));
     Ok(OrtWeb { files, version })
+}
+
+/// The version that the package states.
+fn version(path: &Path) -> Option<String> {
+    let package: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let named = package.get("name")?.as_str()? == "onnxruntime-web";
+    let version = package.get("version")?.as_str()?;
+    named.then(|| version.to_string())
 }
