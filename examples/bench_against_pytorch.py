@@ -131,15 +131,15 @@ def work(name, threads):
     before = peak()
     torch.manual_seed(0)
     model = models(torch)(name)
-    optimiser = torch.optim.RMSprop(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
     images = (torch.rand(BATCH, 1, SIDE, SIDE) < 0.13).float()
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
 
     def train():
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss = loss_of(model(images), images, reduction="sum") / BATCH
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     @torch.no_grad()
     def forward():

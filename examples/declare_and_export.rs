@@ -37,7 +37,7 @@ fn main() -> Result<(), pixelrnn::Error> {
         model.parameters()
     );
 
-    let fresh = model.initialise(0);
+    let fresh = model.initialize(0);
     let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(&fresh))?;
 
     let folder = std::env::temp_dir();

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Declaration::from_file(&path, &[])?;
     println!("{}: {} parameters", model.name(), model.parameters());
 
-    let weights = model.initialise(0);
+    let weights = model.initialize(0);
     let Image { height, width, colours, levels } = model.image();
     let images = Array::from_shape_fn(vec![2, colours, height, width], |i| {
         ((i[0] + 3 * i[2] + 5 * i[3]) % levels) as f32

@@ -10,7 +10,7 @@ use pixelrnn::{Array, Error};
 fn main() -> Result<(), Error> {
     // Fresh weights draw noise: load trained ones with `pixelrnn::weights::load`.
     let model = DigitsDiagonal::default().declare()?;
-    let weights = model.initialise(0);
+    let weights = model.initialize(0);
     let sample = SampleOptions { temperature: 0.9, complete: true };
     let options = ExportOptions { sample, ..ExportOptions::with_weights(&weights) };
     let onnx = model.export(GraphKind::Sample, &options)?;

@@ -1,6 +1,6 @@
 """Trains an exported model in Python's onnxruntime: no pixelrnn and no framework needed.
 
-One file holds forward, backward and optimiser; each step hands its outputs `x.next` to the next one.
+One file holds forward, backward and optimizer; each step hands its outputs `x.next` to the next one.
 
     cargo run --release --bin pixelrnn -- export digits-diagonal --graph train --optimizer adam -o train.onnx
     pip install onnxruntime numpy
@@ -17,7 +17,7 @@ random = np.random.default_rng(0)
 shapes = {i.name: i.shape for i in session.get_inputs()}
 carried = [o.name.removesuffix(".next") for o in session.get_outputs() if o.name.endswith(".next")]
 
-# Slots of the optimiser start at zero, its counters at one, weights small.
+# Slots of the optimizer start at zero, its counters at one, weights small.
 state = {}
 for name in carried:
     if name.endswith(("_power", "_steps")):
@@ -40,5 +40,5 @@ for step in range(60):
     losses.append(float(results["loss"][0]))
     state = {name: results[f"{name}.next"] for name in carried}
 
-print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f} nats an image in {len(losses)} steps")
+print(f"loss {losses[0]:.1f} -> {losses[-1]:.1f} nats per image in {len(losses)} steps")
 assert losses[-1] < losses[0] / 2

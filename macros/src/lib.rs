@@ -1,23 +1,22 @@
-//! Floor 6 of `pixelrnn`: the macro `model!`.
+//! Layer 6 of `pixelrnn`: the macro `model!`.
 //!
-//! **Purpose.** A model declared in Rust code becomes a type, or errors on the tokens at fault. What
-//! is Rust in it, the attributes and the visibility at the head of the item, is parsed with `syn`. The
-//! language itself is not here: the macro rebuilds the *text* of the other tokens and gives it to
-//! `pixelrnn-syntax`, which also parses model files, so there is one grammar. The text travels on
-//! into the program, where the model is compiled again for the hyper-parameters of the moment.
+//! **Purpose.** Turns a model declared in Rust code into a type, or reports errors at the spans of the
+//! wrong tokens. The Rust part, attributes and visibility, is parsed with `syn`. The model language is
+//! not parsed here: the macro reconstructs the *text* of the other tokens and passes it to
+//! `pixelrnn-syntax`, which also parses model files, so there is only one grammar. The text is also
+//! embedded in the program, which compiles the model for the actual hyper-parameters at run time.
 //!
 //! **Invariants.**
-//! - This crate depends on no engine and on nothing slow to build: of `syn`, not even the part that
-//!   parses expressions and items in full.
-//! - Whatever the input, the expansion is Rust that parses; what is wrong is said by
-//!   `compile_error!` only. As far as a model can be read its type is there, so that one error does
-//!   not bring "cannot find type" with it.
-//! - What is generated refers to other crates by absolute paths, or by the one that the user gives,
-//!   and introduces no name of its own beside the model's. It is there if, and only if, the `#[cfg(...)]` of the model says so.
+//! - This crate has no dependencies that are slow to build: it uses `syn` without the `full` feature, and
+//!   no engine.
+//! - The expansion is always valid Rust; errors are reported with `compile_error!` only. The type of the
+//!   model is generated as far as it can be read, so that an error does not cause "cannot find type".
+//! - The generated code uses absolute paths, or the path that the user gives, and introduces no names
+//!   except the model's. It follows the `#[cfg(...)]` of the model.
 //!
-//! **Where to start.** `expand.rs` is the way from tokens to tokens; `head.rs` splits off what is
-//! Rust; `rebuild.rs` makes the text and the map back to spans; `editor.rs`, `item.rs` and
-//! `report.rs` write the three parts of the output.
+//! **Where to start.** `expand.rs` for the whole expansion, `head.rs` for the Rust part, `rebuild.rs` for
+//! the text and the map back to spans; `editor.rs`, `item.rs` and `report.rs` write the three parts of
+//! the output.
 
 mod attributes;
 mod editor;
@@ -76,7 +75,7 @@ mod report;
 /// }
 /// ```
 ///
-/// - `#[derive(...)]` adds to the traits above. Naming one of them again is no error; a `Default` in
+/// - `#[derive(...)]` adds to the traits above. Naming one of them again is allowed; a `Default` in
 ///   the list is ignored, since the declaration gives it.
 /// - `#[cfg(...)]` decides about the struct, its implementations and the errors of the model
 ///   together. Hyper-parameters cannot have one.

@@ -263,7 +263,7 @@ fn graph(words: &[&str]) -> String {
         false => vec![],
     };
     let model = zoo(words[1], &small);
-    let weights = model.initialise(0);
+    let weights = model.initialize(0);
     let sample = SampleOptions { complete: words.contains(&"complete"), ..Default::default() };
     let options = ExportOptions {
         weights: (!kind.trains()).then_some(&weights),
@@ -522,7 +522,10 @@ fn rust_code_is_tested() {
     let tests = fs::read_to_string(root().join("crates/pixelrnn/src/lib.rs")).expect("a file");
     for (name, text) in chapters() {
         if blocks(&text).iter().any(|(info, _)| info.split(',').any(|word| word == "rust")) {
-            assert!(tests.contains(&format!("docs/src/{name}")), "{name} is no documentation test");
+            assert!(
+                tests.contains(&format!("docs/src/{name}")),
+                "{name} is not a documentation test"
+            );
         }
     }
 }

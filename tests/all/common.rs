@@ -82,7 +82,7 @@ impl Numbers {
 /// Fresh weights in which nothing is zero, so that no bias and no initial state goes untested.
 pub fn weights(model: &Declaration, seed: u64) -> Weights {
     let mut numbers = Numbers::new(seed);
-    let mut weights = model.initialise(seed);
+    let mut weights = model.initialize(seed);
     for array in weights.values_mut() {
         array.mapv_inplace(|x| if x == 0.0 { (numbers.unit() - 0.5) as f32 } else { x });
     }

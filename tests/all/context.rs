@@ -53,7 +53,7 @@ fn the_whole_zoo_is_causal() {
         if entry.name.contains("diagonal") {
             let blind: usize = (0..found.outputs()).map(|o| found.unseen(o).len()).sum();
             let (h, w, c) = (found.height, found.width, found.colours);
-            // Of the one pixel only the last colour: the stem's later groups have seen the others.
+            // Of the one pixel only the last color: the stem's later groups have seen the others.
             assert_eq!(blind, (h - 1) * (w - 4) * c, "{}", entry.name);
         }
     }

@@ -44,7 +44,7 @@ pixelrnn::model! {
 }
 
 pixelrnn::model! {
-    /// All layers one after the other, widths that no number of colours divides.
+    /// All layers one after the other, widths that no number of colors divides.
     pub Mixed { h: usize = 5 }
 
     image 4 x 5, colours 2, levels 3;

@@ -201,7 +201,7 @@ fn what_a_sampler_gives_nll_takes() {
     let session = engine("ort").load(&program).expect("loads");
     assert_eq!(session.outputs()[0].elements, Elements::Byte);
     assert_eq!(session.inputs()[0].elements, Elements::Real);
-    // What is no byte is refused by name.
+    // A value that is not a byte is an error that names the input.
     let program = export(GraphKind::Nll, &turned);
     for name in ["tract", "ort"] {
         let program = Program { name: "nll", onnx: &program, graph: None };
@@ -209,7 +209,7 @@ fn what_a_sampler_gives_nll_takes() {
         for wrong in [256.0, -1.0, 0.5, f32::NAN] {
             let image = Array::from_elem(vec![1, i.colours, i.height, i.width], wrong);
             let error = session.run(&[("image", &image)]).expect_err("not bytes").to_string();
-            assert!(error.contains("input `image` takes whole numbers from 0 to 255"), "{error}");
+            assert!(error.contains("expected whole numbers from 0 to 255"), "{error}");
         }
     }
     // Channels last, as picture libraries have images.
@@ -279,7 +279,7 @@ fn options_that_do_not_suit_are_refused() {
         }
     }
     let deep = zoo("digits-pixelcnn", &[("h", 4), ("layers", 1), ("height", 2), ("levels", 257)]);
-    let weights = deep.initialise(0);
+    let weights = deep.initialize(0);
     let options = ExportOptions { images: bytes, ..ExportOptions::with_weights(&weights) };
     assert!(matches!(deep.export(GraphKind::Nll, &options), Err(Error::Options(_))));
 }
@@ -493,7 +493,7 @@ fn described(
     let Some(type_proto::Value::TensorType(ty)) =
         value.r#type.as_ref().and_then(|t| t.value.as_ref())
     else {
-        panic!("`{}` is no tensor", value.name());
+        panic!("`{}` is not a tensor", value.name());
     };
     let kind = match ty.elem_type() {
         1 => "TYPE_FP32",

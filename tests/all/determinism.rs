@@ -41,7 +41,7 @@ fn digest(bytes: &[u8]) -> u64 {
 fn digests() -> Vec<u64> {
     let mut all = Vec::new();
     for model in models() {
-        let weights = model.initialise(3);
+        let weights = model.initialize(3);
         all.push(digest(&to_bytes(&weights).expect("bytes")));
         all.extend(exports(&model, &weights).iter().map(|bytes| digest(bytes)));
     }
@@ -52,8 +52,8 @@ fn digests() -> Vec<u64> {
 fn twice_the_same() {
     assert_eq!(digests(), digests());
     for (a, b) in models().into_iter().zip(models()) {
-        assert_eq!(a.initialise(5), b.initialise(5));
-        assert_ne!(a.initialise(5), a.initialise(6));
+        assert_eq!(a.initialize(5), b.initialize(5));
+        assert_ne!(a.initialize(5), a.initialize(6));
     }
 }
 

@@ -48,13 +48,13 @@ fn settings_that_there_are_not() {
         entry.declare(&settings(list)).expect_err("refused").to_string()
     };
     let unknown = message(&[("layer", 3)]);
-    assert_eq!(unknown, "DigitsDiagonal has no setting `layer`; did you mean `layers`?");
+    assert_eq!(unknown, "DigitsDiagonal has no hyper-parameter `layer`; did you mean `layers`?");
     assert!(message(&[("h", 0)]).contains("cannot be 0"));
     assert!(message(&[("levels", 1)]).contains("`levels` cannot be 1"));
     assert!(message(&[("height", 0)]).contains("`height` cannot be 0"));
     assert!(message(&[("layers", usize::MAX)]).contains("cannot be repeated"));
     let unknown = pixelrnn::zoo::find("mnist-diagnal").err().expect("refused").to_string();
-    assert_eq!(unknown, "there is no model `mnist-diagnal`; did you mean `mnist-diagonal`?");
+    assert_eq!(unknown, "unknown model `mnist-diagnal`; did you mean `mnist-diagonal`?");
 }
 
 #[test]
@@ -62,17 +62,17 @@ fn weights_that_do_not_fit() {
     use pixelrnn::prelude::*;
     let model = zoo("digits-row-lstm", &[("h", 2), ("layers", 1)]);
     let message = |change: &dyn Fn(&mut Weights)| {
-        let mut weights = model.initialise(0);
+        let mut weights = model.initialize(0);
         change(&mut weights);
         let options = ExportOptions::with_weights(&weights);
         model.export(GraphKind::Forward, &options).expect_err("refused").to_string()
     };
     let missing = message(&|w| drop(w.remove("stem.bias")));
-    assert_eq!(missing, "the weights lack `stem.bias`, which the model has with shape [4]");
+    assert_eq!(missing, "missing weight `stem.bias`, shape [4]");
     let unknown = message(&|w| drop(w.insert("x".into(), pixelrnn::Array::zeros(vec![1]))));
-    assert_eq!(unknown, "the model has no parameter `x`, which the weights hold");
+    assert_eq!(unknown, "unknown weight `x`: the model has no such parameter");
     let shape = message(&|w| drop(w.insert("stem.bias".into(), pixelrnn::Array::zeros(vec![3]))));
-    assert_eq!(shape, "weight `stem.bias` has shape [3], the model's has [4]");
+    assert_eq!(shape, "weight `stem.bias` has shape [3], expected [4]");
     let nan = message(&|w| w.get_mut("stem.bias").expect("is there").fill(f32::NAN));
-    assert_eq!(nan, "weight `stem.bias` holds NaN, which is not a number");
+    assert_eq!(nan, "weight `stem.bias` contains the non-finite value NaN");
 }

@@ -1,9 +1,9 @@
 //! The faults that published code has had, as far as a graph can express them: each is refused with
-//! the right count and witness, or its blind spot is reported. 28 x 28, one colour, a 7 x 7 mask A
+//! the right count and witness, or its blind spot is reported. 28 x 28, one color, a 7 x 7 mask A
 //! layer and the faulty layer alone, unless said otherwise.
 //!
 //! Out of reach here: a mask multiplied into the weights once (in this IR the mask is part of the
-//! operator, so there is no way to write it), arg-max called sampling (there is no arg-max), units
+//! operator, so it cannot be written), arg-max called sampling (there is no arg-max), units
 //! and means of reported numbers (`likelihood.rs` holds ours against a hand computation).
 
 use pixelrnn::Array;
@@ -213,7 +213,7 @@ fn mask_a_with_its_lower_left_quadrant_open() {
 
 #[test]
 fn colour_groups_over_all_gates_at_once() {
-    // The layer as a whole: with colours, the outputs of all but the last one leak.
+    // The layer as a whole: with colors, the outputs of all but the last one leak.
     let (mut build, image) = Build::new(3, 6, 5);
     let x = build.conv(image, MaskKind::A, [7, 7], 12, "stem");
     let x = row(3, &mut build, x, 6);
@@ -237,7 +237,7 @@ fn colour_groups_over_all_gates_at_once() {
     assert_eq!(units_that_see_later_colours(1), 86);
 }
 
-/// Of 128 state units, those with a gate that reads a later colour's features.
+/// Of 128 state units, those with a gate that reads a later color's features.
 fn units_that_see_later_colours(gates: usize) -> usize {
     let (units, colours) = (128, 3);
     let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours, gates };
@@ -345,7 +345,7 @@ fn judged(graph: &PixelGraph) -> Causality {
     }
 }
 
-/// A convolution that reads what stands below, and a graph that is no model.
+/// A convolution that reads what stands below, and a graph that is not a model.
 #[test]
 fn other_graphs_that_are_refused() {
     let (mut build, x) = stem();

@@ -19,7 +19,7 @@ fn untrained_models() {
     ] {
         let list = [("h", 8), ("layers", 1), ("height", 4), ("width", 4), ("levels", levels)];
         let model = zoo(name, &list);
-        let weights = model.initialise(1);
+        let weights = model.initialize(1);
         let images = Numbers::new(31).images(&model, 4);
         let options = ExportOptions::with_weights(&weights);
         let onnx = model.export(GraphKind::Nll, &options).unwrap_or_else(|e| panic!("{e}"));
@@ -88,7 +88,7 @@ fn large_logits() {
     for levels in [2, 5] {
         let list = [("h", 3), ("layers", 1), ("height", 3), ("width", 3), ("levels", levels)];
         let model = zoo("digits-pixelcnn", &list);
-        let mut weights = model.initialise(1);
+        let mut weights = model.initialize(1);
         weights.get_mut("logits.weight").expect("is there").fill(0.0);
         let bias = weights.get_mut("logits.bias").expect("is there");
         bias.fill(-1000.0);

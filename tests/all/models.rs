@@ -1,4 +1,4 @@
-//! Models on every engine: each architecture, in one colour and three, two levels and five, zero and
+//! Models on every engine: each architecture, in one color and three, two levels and five, zero and
 //! learned initial states; plain and simplified, as `Scan` and unrolled, with a symbolic batch (two
 //! sizes through one session) and a fixed one.
 
@@ -130,8 +130,8 @@ fn weights_as_inputs() {
         let model = declared(name, &[]);
         let weights = weights(&model, 11);
         let images = Numbers::new(5).images(&model, 2);
-        let optimiser = ExportOptions::default().optimiser;
-        let state = fresh_state(&weights, &optimiser);
+        let optimizer = ExportOptions::default().optimizer;
+        let state = fresh_state(&weights, &optimizer);
         let rate = Array::from_elem(vec![1], 1e-3);
         for kind in [GraphKind::Forward, GraphKind::Nll, GraphKind::Grad, GraphKind::Train] {
             let graph = model.graph_of(kind).expect("a graph");

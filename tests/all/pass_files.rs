@@ -13,7 +13,7 @@ use pixelrnn::internal::graph::{Operation, verify};
 use pixelrnn::internal::ops::{Op, PixelGraph, lower_graph};
 use pixelrnn::internal::passes::pipeline::{LOWERING, Pass, Step, passes};
 use pixelrnn::internal::passes::{
-    ImageFormat, ImageLayout, Job, Optimiser, Scale, initialise, merge_scales, verify_causality,
+    ImageFormat, ImageLayout, Job, Optimizer, Scale, initialize, merge_scales, verify_causality,
 };
 use pixelrnn::{Batch, GraphKind};
 
@@ -52,7 +52,7 @@ fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, Stri
         }
         onnx = next;
     }
-    panic!("{name} is no pass on ONNX graphs")
+    panic!("{name} is not a pass on ONNX graphs")
 }
 
 /// The texts before and after a pass; before, for a pass on pixel graphs, is the file's own.
@@ -61,11 +61,11 @@ fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
     let first = graph(texts[0], name);
     let scales = [Scale::whole(first.clone())];
     let proof = verify_causality(&first);
-    let weights = initialise(&first, 7);
+    let weights = initialize(&first, 7);
     let job = Job {
         proof: proof.as_ref().ok(),
         weights: Some(&weights),
-        optimiser: Optimiser { clip: Some(1.0), ema: Some(0.5), ..Optimiser::ADAM },
+        optimizer: Optimizer { clip: Some(1.0), ema: Some(0.5), ..Optimizer::ADAM },
         images: ImageFormat { layout: Some(ImageLayout::Nchw), bytes: true },
         ..Job::new(&scales, GraphKind::Sample)
     };

@@ -238,7 +238,7 @@ fn chi_square(counts: &[usize], probabilities: &[f64]) -> f64 {
     counts.iter().zip(probabilities).map(term).sum()
 }
 
-/// Every image of two levels, its number's bits in raster order, colours inside pixels.
+/// Every image of two levels, its number's bits in raster order, colors inside pixels.
 fn all_images(model: &Declaration) -> Array {
     let i = model.image();
     let bits = i.height * i.width * i.colours;
@@ -495,7 +495,7 @@ fn what_does_not_suit_is_refused() {
     refuse(&right.mapv(|_| f32::NAN), None, "below 1");
     refuse(&right, Some(&levels.slice_axis(Axis(0), (..1).into()).to_owned()), "given levels");
     for wrong in [9.0, -1.0, 0.5, f32::NAN] {
-        refuse(&right, Some(&levels.mapv(|_| wrong)), "from 0 to 8");
+        refuse(&right, Some(&levels.mapv(|_| wrong)), "expected 0 to 8");
     }
 }
 

@@ -113,7 +113,7 @@ fn values(a: &ours::ValueInfoProto, b: &theirs::ValueInfoProto) {
     let Some(ours::type_proto::Value::TensorType(ty)) =
         a.r#type.as_ref().and_then(|t| t.value.as_ref())
     else {
-        panic!("`{}` is no tensor", a.name());
+        panic!("`{}` is not a tensor", a.name());
     };
     let seen = b.type_.tensor_type();
     assert_eq!(ty.elem_type(), seen.elem_type);

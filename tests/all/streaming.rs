@@ -214,7 +214,7 @@ fn random(numbers: &mut Numbers) -> String {
             4 => format!("masked_conv({kh} x {kw}, A, {h})"),
             _ => format!("masked_conv({kh} x {kw}, B, {h})"),
         };
-        // Mask A of a single tap has nothing to read where there is one colour.
+        // Mask A of a single tap has nothing to read where there is one color.
         let layer = if colours == 1 { layer.replace("(1 x 1, A", "(1 x 3, A") } else { layer };
         let activation = ["", "relu; ", "tanh; ", "sigmoid; "][numbers.below(4)];
         let up = 1 + numbers.below(8);

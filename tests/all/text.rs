@@ -72,22 +72,22 @@ fn damaged_text_is_an_error_on_its_line() {
     let cases = [
         ("graph \"g\"", "grph \"g\"", 1, "expected `graph`"),
         ("input %0", "inptu %0", 3, "`inptu` does not begin a line"),
-        ("real[N, 3]\n  param", "reel[N, 3]\n  param", 3, "`reel` is no element kind"),
-        ("real[1, 3]", "real[1, ]", 4, "`` is no extent"),
-        ("uniform(4)", "normal(4)", 4, "`normal` is no initialisation"),
-        ("uniform(4)", "uniform(four)", 4, "`four` is not a number that fits here"),
-        ("mul(%0, %1)", "mul(%0, %3)", 5, "%3 is not made yet"),
+        ("real[N, 3]\n  param", "reel[N, 3]\n  param", 3, "unknown element kind `reel`"),
+        ("real[1, 3]", "real[1, ]", 4, "invalid extent ``"),
+        ("uniform(4)", "normal(4)", 4, "unknown initialization `normal`"),
+        ("uniform(4)", "uniform(four)", 4, "invalid number `four`"),
+        ("mul(%0, %1)", "mul(%0, %3)", 5, "%3 is used before it is defined"),
         ("mul(%0, %1)", "mul(%0)", 5, "`a` (mul) takes 2 inputs, got 1"),
-        ("real[1, 3]", "real[1, 4]", 5, "do not fit together"),
-        ("mul(", "mull(", 5, "`mull` is no operator"),
+        ("real[1, 3]", "real[1, 4]", 5, "incompatible types"),
+        ("mul(", "mull(", 5, "unknown operator `mull`"),
         ("@10..17", "@10.17", 5, "expected `.`"),
         ("\"a\" @10..17 : real[N, 3]", "\"a\" : real[N, 4]", 5, "is real[N, 3], not real[N, 4]"),
         ("\"b\" : real", "\"b\" : int", 6, "is real[N, 3], not int[N, 3]"),
         ("%3 = relu", "%3, %4 = relu", 6, "`b` has 1 results, not 2"),
-        ("= %3\n}", "= %9\n}", 7, "%9 is not made yet"),
+        ("= %3\n}", "= %9\n}", 7, "%9 is used before it is defined"),
         ("}\n", "", 8, "expected a word"),
         ("}\n", "}\ngraph", 9, "expected the end of the text, found `g`"),
-        ("\"y\"", "\"y", 7, "a string without its end"),
+        ("\"y\"", "\"y", 7, "unterminated string"),
     ];
     for (from, to, line, reason) in cases {
         assert!(SMALL.contains(from), "{from}");
@@ -205,13 +205,13 @@ fn the_verifier_refuses_what_is_broken() {
         g.input("x", ty(), Role::Local);
         g.input("x", ty(), Role::Local);
     });
-    assert_eq!(twice.to_string(), "two inputs are called `x`");
+    assert_eq!(twice.to_string(), "two inputs have the name `x`");
     let twice = faulty(|g| {
         let x = g.input("x", ty(), Role::Local);
         g.output("y", x);
         g.output("y", x);
     });
-    assert_eq!(twice.to_string(), "two outputs are called `y`");
+    assert_eq!(twice.to_string(), "two outputs have the name `y`");
     let nameless = faulty(|g| {
         g.input("", ty(), Role::Local);
     });
@@ -245,7 +245,7 @@ fn the_verifier_looks_into_bodies() {
         let x = g.input("x", Type::real([Dim::Fixed(3), Dim::N, Dim::Fixed(2)]), Role::Local);
         g.push(scan.into(), &[s, x], "loop", None).expect("fits");
     });
-    assert_eq!(fault.to_string(), "in the body of `loop`: two inputs are called `s`");
+    assert_eq!(fault.to_string(), "in the body of `loop`: two inputs have the name `s`");
 }
 
 /// A name already taken gets a number; the builder refuses what does not fit.

@@ -11,7 +11,7 @@ use pixelrnn::internal::passes::expand::expand;
 use pixelrnn::internal::passes::optimizers::Entry;
 use pixelrnn::internal::passes::training_step::{LEARNING_RATE, next_name, state_name};
 use pixelrnn::internal::passes::{
-    Optimiser, RULES, differentiate, fresh_state, gradient_name, loss, training_step, update_step,
+    Optimizer, RULES, differentiate, fresh_state, gradient_name, loss, training_step, update_step,
 };
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::{Engine, Program, load_parallel};
@@ -36,15 +36,15 @@ fn results(graph: &PixelGraph, inputs: &Doubles) -> Doubles {
 }
 
 /// States away from where they start, so that no term of a formula vanishes.
-fn states(model: &Declaration, optimiser: &Optimiser, numbers: &mut Numbers) -> Doubles {
+fn states(model: &Declaration, optimizer: &Optimizer, numbers: &mut Numbers) -> Doubles {
     let mut all = Doubles::new();
     for (name, w) in weights(model, 2) {
-        for slot in optimiser.slots() {
+        for slot in optimizer.slots() {
             let state = numbers.array(w.shape().to_vec()).mapv(|x| f64::from(x.abs() + 0.01));
             all.insert(state_name(&name, slot), state);
         }
     }
-    for counter in optimiser.counters() {
+    for counter in optimizer.counters() {
         all.insert(counter.to_string(), Tensor::from_elem(vec![1], 0.7));
     }
     all
@@ -77,12 +77,12 @@ fn every_rule_follows_its_formula() {
             (Some(norm / 1e8), None),
         ];
         for (clip, ema) in cases {
-            let optimiser = Optimiser { settings, clip, ema, ..Optimiser::new(rule) };
+            let optimizer = Optimizer { settings, clip, ema, ..Optimizer::new(rule) };
             let counters: Vec<f64> =
                 rule.counters.iter().map(|&(_, i)| 0.7 * settings[i]).collect();
-            let step = training_step(&gradient, &optimiser).expect("a step");
+            let step = training_step(&gradient, &optimizer).expect("a step");
             pixelrnn::internal::graph::verify(&step).expect("a sound graph");
-            let state = states(&model, &optimiser, &mut numbers);
+            let state = states(&model, &optimizer, &mut numbers);
             let mut all = inputs.clone();
             all.extend(state.clone());
             all.insert(LEARNING_RATE.into(), Tensor::from_elem(vec![1], lr));
@@ -116,7 +116,7 @@ fn every_rule_follows_its_formula() {
                     }
                 }
             }
-            for counter in optimiser.counters() {
+            for counter in optimizer.counters() {
                 let next = after[&next_name(counter)][[0].as_slice()];
                 let named = rule.counters.iter().position(|&(name, _)| name == counter);
                 let expected = named.map_or(1.7, |i| counters[i]);
@@ -130,14 +130,14 @@ fn every_rule_follows_its_formula() {
 #[test]
 fn the_loss_falls_on_every_engine() {
     let model = small();
-    for optimiser in RULES.iter().map(|&rule| Optimiser::new(rule)) {
-        let options = ExportOptions { optimiser, ..ExportOptions::default() };
+    for optimizer in RULES.iter().map(|&rule| Optimizer::new(rule)) {
+        let options = ExportOptions { optimizer, ..ExportOptions::default() };
         let bytes = model.export(GraphKind::Train, &options).expect("exports");
         let step = model.graph_with(GraphKind::Train, &options).expect("a step");
         let program = Program { name: "step", onnx: &bytes, graph: Some(&step) };
         for engine in engines() {
             let mut session = engine.load(&program).unwrap_or_else(|e| panic!("{e}"));
-            let mut given = fresh_state(&model.initialise(0), &optimiser);
+            let mut given = fresh_state(&model.initialize(0), &optimizer);
             given.insert("image".into(), Numbers::new(9).images(&model, 2));
             given.insert(LEARNING_RATE.into(), Array::from_elem(vec![1], 0.01));
             let mut losses = Vec::new();
@@ -171,17 +171,17 @@ fn a_gradient_and_an_update_are_a_step() {
         inputs.insert(name, w.mapv(f64::from));
     }
     for &rule in RULES {
-        let optimiser = Optimiser { clip: Some(0.5), ema: Some(0.9), ..Optimiser::new(rule) };
+        let optimizer = Optimizer { clip: Some(0.5), ema: Some(0.9), ..Optimizer::new(rule) };
         let mut all = inputs.clone();
-        all.extend(states(&model, &optimiser, &mut numbers));
+        all.extend(states(&model, &optimizer, &mut numbers));
         all.insert(LEARNING_RATE.into(), Tensor::from_elem(vec![1], 0.02));
-        let mut expected = results(&training_step(&gradient, &optimiser).expect("a step"), &all);
+        let mut expected = results(&training_step(&gradient, &optimizer).expect("a step"), &all);
         expected.remove("loss").expect("a loss");
         let mut found = results(&gradient, &inputs);
         found.remove("loss").expect("a loss");
         all.remove("image");
         all.extend(found);
-        let update = update_step(&gradient, &optimiser).expect("an update");
+        let update = update_step(&gradient, &optimizer).expect("an update");
         pixelrnn::internal::graph::verify(&update).expect("a sound graph");
         assert_eq!(results(&update, &all), expected, "{rule:?}");
     }
@@ -192,10 +192,10 @@ fn a_gradient_and_an_update_are_a_step() {
 #[test]
 fn averages_forget_their_beginning() {
     let model = small();
-    let optimiser = Optimiser { ema: Some(0.999), ..Optimiser::SGD };
+    let optimizer = Optimizer { ema: Some(0.999), ..Optimizer::SGD };
     let gradient = gradient_of(&model);
-    let update = update_step(&gradient, &optimiser).expect("an update");
-    let mut all: Doubles = fresh_state(&model.initialise(0), &optimiser)
+    let update = update_step(&gradient, &optimizer).expect("an update");
+    let mut all: Doubles = fresh_state(&model.initialize(0), &optimizer)
         .iter()
         .map(|(name, a)| (name.clone(), a.mapv(f64::from)))
         .collect();
@@ -222,9 +222,9 @@ fn steps(
     step: &CompiledStep,
     engine: &dyn Engine,
     model: &Declaration,
-    optimiser: &Optimiser,
+    optimizer: &Optimizer,
 ) -> (Vec<Array>, Vec<(String, Array)>) {
-    let state = fresh_state(&model.initialise(0), optimiser);
+    let state = fresh_state(&model.initialize(0), optimizer);
     let mut stepper = step.step().start(engine, &state).unwrap_or_else(|e| panic!("{e}"));
     let rate = Array::from_elem(vec![1], 0.01);
     let mut losses = Vec::new();
@@ -249,13 +249,13 @@ fn steps(
 #[test]
 fn a_stepper_gives_what_runs_give() {
     let model = small();
-    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::ADAM };
+    let optimizer = Optimizer { clip: Some(5.0), ema: Some(0.9), ..Optimizer::ADAM };
     for engine in engines() {
         let name = engine.name();
-        let step = CompiledStep::new(&model, &optimiser, 1, &**engine).expect("compiles");
-        let (losses, state) = steps(&step, &**engine, &model, &optimiser);
+        let step = CompiledStep::new(&model, &optimizer, 1, &**engine).expect("compiles");
+        let (losses, state) = steps(&step, &**engine, &model, &optimizer);
         let options = ExportOptions {
-            optimiser,
+            optimizer,
             portable: engine.name() == "tract",
             ..ExportOptions::default()
         };
@@ -263,7 +263,7 @@ fn a_stepper_gives_what_runs_give() {
         let graph = model.graph_with(GraphKind::Train, &options).expect("a step");
         let program = Program { name: "step", onnx: &bytes, graph: Some(&graph) };
         let mut session = engine.load(&program).unwrap_or_else(|e| panic!("{e}"));
-        let mut given = fresh_state(&model.initialise(0), &optimiser);
+        let mut given = fresh_state(&model.initialize(0), &optimizer);
         given.insert(LEARNING_RATE.into(), Array::from_elem(vec![1], 0.01));
         for (i, (count, loss)) in [7, 7, 2, 1, 7].into_iter().zip(losses).enumerate() {
             given.insert("image".into(), Numbers::new(i as u64).images(&model, count));
@@ -284,12 +284,12 @@ fn a_stepper_gives_what_runs_give() {
 #[test]
 fn a_divided_batch_changes_rounding_alone() {
     let model = small();
-    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::RMSPROP };
+    let optimizer = Optimizer { clip: Some(5.0), ema: Some(0.9), ..Optimizer::RMSPROP };
     for engine in engines() {
-        let compile = |shards| CompiledStep::new(&model, &optimiser, shards, &**engine);
+        let compile = |shards| CompiledStep::new(&model, &optimizer, shards, &**engine);
         let run = |shards| {
             let step = compile(shards).expect("compiles");
-            steps(&step, &**engine, &model, &optimiser)
+            steps(&step, &**engine, &model, &optimizer)
         };
         let (whole, whole_state) = run(1);
         // More parts than there are images in some batches; parts of different sizes.

@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--pixelrnn", required=True)
     parser.add_argument("--model", required=True, help="a model or the folder of a run")
     parser.add_argument("--npz", required=True)
-    parser.add_argument("--images", type=int, help="at most so many [default: all]")
+    parser.add_argument("--images", type=int, help="maximum number of images [default: all]")
     parser.add_argument("--batch", type=int, default=100)
     arguments = parser.parse_args()
     archive = np.load(arguments.npz)

@@ -3,7 +3,7 @@
     python tests/pytorch/make_check_files.py [FOLDER]
 
 Needs torch, onnx, onnxscript and onnxruntime. `table.txt` says of each file how many outputs depend on
-what they are to predict. That number is found by changing one value of the image at a time, in torch
+their own value or a later one. That number is found by changing one value of the image at a time, in torch
 (in float64) or, for quantized files, in ONNX Runtime.
 """
 
@@ -132,7 +132,7 @@ def per_value(case: Case, moved: np.ndarray) -> np.ndarray:
 
 
 def leaks(case: Case, run, tolerance: float) -> tuple[int, int]:
-    """How many outputs depend on what they are to predict, and how many there are."""
+    """How many outputs depend on their own value or a later one, and how many there are."""
     generator = torch.Generator().manual_seed(3)
     n, colors = size(case), case.colors
     depends = None

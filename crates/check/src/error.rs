@@ -14,14 +14,14 @@ pub enum CheckError {
     /// The bytes do not decode as an ONNX model.
     #[error("not an ONNX model: {0}")]
     Decode(String),
-    /// The model holds no graph.
-    #[error("the model holds no graph")]
+    /// The file contains no graph.
+    #[error("the file contains no graph")]
     NoGraph,
     /// The file is not a valid model, or its meaning is not certain.
     #[error("invalid model: {0}")]
     Invalid(String),
-    /// Weights in another file that cannot be taken.
-    #[error("the weights of `{}` lie in `{}`, which {reason}", shown(.name), shown(.location))]
+    /// External weights that cannot be read.
+    #[error("cannot read the weights of `{}`: external file `{}` {reason}", shown(.name), shown(.location))]
     External { name: String, location: String, reason: String },
     /// No input looks like an image, or the named one does not exist.
     #[error("{}", no_input(.wanted, .inputs))]
@@ -29,55 +29,54 @@ pub enum CheckError {
     /// The named output does not exist, or there is none.
     #[error("{}", no_output(.wanted, .outputs))]
     NoOutput { wanted: Option<String>, outputs: Vec<String> },
-    /// A dimension of an input is not stated in the file.
-    #[error("the size of axis {axis} of input `{}` is open; give the image's size, as `--image 3x32x32`", shown(.input))]
+    /// A dimension of an input is dynamic.
+    #[error("the size of axis {axis} of input `{}` is dynamic: give the image size, e.g. `--image 3x32x32`", shown(.input))]
     OpenExtent { input: String, axis: usize },
-    /// An input's shape does not read as an image in the layout that was asked for.
+    /// The shape of an input does not match the layout that was given.
     #[error("input `{}` has the shape {shape:?}, which is not an image laid out `{layout}`", shown(.input))]
     InputShape { input: String, shape: Vec<usize>, layout: String },
-    /// The output's shape holds no value for each color of each pixel.
+    /// The shape of the output does not match logits for each color of each pixel.
     #[error(
-        "output `{}` has the shape {shape:?}, which does not read as logits of {colours} \
-         colors of {height} x {width} pixels; say how it is laid out, `(cl)hw` for example, or \
-         `lhw` for parameters of whole pixels", shown(.output)
+        "output `{}` has the shape {shape:?}, which does not match logits of {colours} colors of \
+         {height} x {width} pixels: give its layout with `--output-layout`, e.g. `(cl)hw`, or `lhw` \
+         for parameters of whole pixels", shown(.output)
     )]
     OutputShape { output: String, shape: Vec<usize>, colours: usize, height: usize, width: usize },
-    /// The output's shape can be read in several ways.
-    #[error("output `{}` has the shape {shape:?}, which may be laid out {}; say which with \
-        `--output-layout`", shown(.output),
+    /// The shape of the output fits several layouts.
+    #[error("output `{}` has the shape {shape:?}, which fits several layouts: give `--output-layout` {}", shown(.output),
         .layouts.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(" or "))]
     Ambiguous { output: String, shape: Vec<usize>, layouts: Vec<String> },
-    /// A file of this project that holds no image and its logits.
+    /// A file exported by this project without an image and its logits.
     #[error("{}", holds(*.0))]
     Holds(Kind),
-    /// Operators that this analysis does not know.
+    /// Operators that the analysis does not support.
     #[error("unsupported operators: {}", .nodes.iter().map(Unsupported::to_string)
         .collect::<Vec<_>>().join("; "))]
     Unsupported { nodes: Vec<Unsupported> },
-    /// A constant whose numbers cannot be read.
+    /// A constant whose values cannot be read.
     #[error("constant `{}` {reason}", shown(.name))]
     Constant { name: String, reason: &'static str },
-    /// A node reads a value that nothing has made.
-    #[error("`{}` reads `{}`, which nothing makes before it", shown(.node), shown(.value))]
+    /// A node reads a value that no earlier node computes.
+    #[error("`{}` reads `{}`, which no earlier node computes", shown(.node), shown(.value))]
     UnknownValue { node: String, value: String },
-    /// A node does not follow the standard, or needs what is not constant.
+    /// A node violates the standard, or needs an input to be constant.
     #[error("`{}` ({}): {problem}", shown(.node), shown(.op_type))]
     Node { node: String, op_type: String, problem: Problem },
-    /// Beyond the budget before any node ran, or after all did.
+    /// The limits were exceeded before the first node or after the last.
     #[error("{0}")]
     TooLarge(Resource),
     /// A position outside the image.
-    #[error("there is no such position in an image of {colours} colors, {height} x {width}")]
+    #[error("position outside of the image: {colours} colors, {height} x {width}")]
     Position { colours: usize, height: usize, width: usize },
-    /// A path was asked for where there is none.
+    /// The path between an output and an input that it does not depend on.
     #[error("the output does not depend on that input")]
     Independent,
-    /// Functions that call each other without end, or blow up when inlined.
+    /// Functions that are recursive, or too large when inlined.
     #[error("function `{}` nests too deep", shown(.0))]
     Recursion(String),
 }
 
-/// One operator that is not known, and how many nodes use it.
+/// One unsupported operator, and the number of nodes that use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsupported {
     /// The first node of this kind.
@@ -107,13 +106,13 @@ pub enum Problem {
     Attribute(&'static str),
     #[error("input {0} must be constant")]
     NotConstant(usize),
-    #[error("extents {0:?} and {1:?} do not fit")]
+    #[error("shapes {0:?} and {1:?} do not match")]
     Extents(Vec<usize>, Vec<usize>),
-    #[error("there is no axis {axis} among {rank}")]
+    #[error("invalid axis {axis}: expected one of {rank} axes")]
     Axis { axis: i64, rank: usize },
     #[error("input {input} has {found} axes")]
     Rank { input: usize, found: usize },
-    #[error("index {index} of an axis of {extent}")]
+    #[error("invalid index {index} for an axis of size {extent}")]
     Index { index: i64, extent: usize },
     #[error("{0}")]
     TooLarge(Resource),
@@ -121,7 +120,7 @@ pub enum Problem {
     Form(&'static str),
 }
 
-/// What the analysis may run out of.
+/// A limit of the analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// Elements of one tensor.
@@ -154,10 +153,10 @@ impl std::fmt::Display for Resource {
 
 fn holds(kind: Kind) -> String {
     let what = match kind {
-        Kind::Update => "holds the update of an optimizer, which reads no image",
-        Kind::Step => "holds one pixel of a sampler, without the loop around it",
-        Kind::Row => "holds what a sampler does once for each row, without the loop around it",
-        _ => "holds logits that cannot be told apart; name one with `--output`",
+        Kind::Update => "contains the update of an optimizer, which reads no image",
+        Kind::Step => "contains the work for one pixel of a sampler, without the loop",
+        Kind::Row => "contains the work between two rows of a sampler, without the loop",
+        _ => "contains several logits: choose one with `--output`",
     };
     let instead = match kind {
         Kind::Step | Kind::Row => "`sample` or `forward`",
@@ -173,7 +172,7 @@ fn no_input(wanted: &Option<String>, inputs: &[String]) -> String {
     match wanted {
         Some(name) => format!("no input `{}`; the inputs are {}", shown(name), listed(inputs)),
         None => format!(
-            "no input looks like an image; name it with `--input`, one of {}",
+            "no input looks like an image: choose one with `--input`, of {}",
             listed(inputs)
         ),
     }

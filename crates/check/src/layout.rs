@@ -12,20 +12,19 @@ enum Part {
     Level,
 }
 
-/// How the axes behind the batch are to be read, written as `chw`, `hwc`, `(cl)hw` or `(hwc)l`: one
-/// letter for each of colour, height, width and level; letters in parentheses share an axis, the
-/// first of them varying slowest. Without `c` there is one colour; without `l` one value for each
-/// colour.
+/// The layout of the axes after the batch axis, written as `chw`, `hwc`, `(cl)hw` or `(hwc)l`: one
+/// letter for each of color, height, width and level. Letters in parentheses share an axis, the first
+/// varying slowest. Without `c` there is one color; without `l` one value per color.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     axes: Vec<Vec<Part>>,
 }
 
-/// A layout that cannot be read.
+/// An invalid layout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no layout: write h, w, and if need be c and l, once each, grouped by parentheses \
-     where they share an axis, as in `(cl)hw`"
+    "invalid layout `{0}`: expected h and w, optionally c and l, once each, with parentheses for merged \
+     axes, e.g. `(cl)hw`"
 )]
 pub struct LayoutError(pub String);
 
@@ -90,7 +89,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Colours, height, width.
+/// Colors, height, width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub colours: usize,
@@ -111,7 +110,7 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// The element for a level of a colour of a pixel.
+    /// The element for a level of a color of a pixel.
     pub fn element(&self, [c, y, x]: [usize; 3], level: usize) -> usize {
         c * self.colour + y * self.row + x * self.column + level * self.level
     }

@@ -1,9 +1,9 @@
-//! Floor 2 of `pixelrnn`: proves that an ONNX image model is autoregressive, or shows where not.
+//! Layer 2 of `pixelrnn`: proves that an ONNX image model is autoregressive, or shows the leak.
 //!
-//! **Purpose.** [`check_bytes`] and [`check_file`] take any autoregressive image model, whoever
-//! exported it, and give a [`Report`]: for every color of every pixel the set of image values that
-//! its logits depend on, and whether it may. [`trace`] gives the path from one output back to one
-//! input, node by node. Nothing is printed.
+//! **Purpose.** [`check_bytes`] and [`check_file`] analyze an ONNX image model from any exporter and
+//! return a [`Report`]: for every color of every pixel, the set of image values that its logits depend
+//! on, and whether that is allowed. [`trace`] returns the path from one output back to one input, node
+//! by node. Nothing is printed.
 //!
 //! ```no_run
 //! let report = pixelrnn_check::check_file("model.onnx".as_ref(), &Default::default())?;
@@ -14,29 +14,28 @@
 //! # Ok::<(), pixelrnn_check::CheckError>(())
 //! ```
 //!
-//! **How.** The graph is run once on abstract elements. An element is a set of image values that it
-//! depends on, and bounds: every number that it can be, whatever image in the range is given. An
-//! element whose bounds meet is known and depends on nothing. So zeros in weights, masks that are
-//! multiplied in, selected by `Where`, or added before a softmax, and saturated functions all count,
-//! and only where they hold for every image in the range.
+//! **How.** Abstract interpretation: the graph is run once on abstract elements. An element is the set of
+//! image values that it depends on, with bounds on its value for all images in the range. An element
+//! whose bounds are equal is a constant and depends on nothing. So zeros in weights, masks (multiplied,
+//! selected by `Where`, or added before a softmax) and saturated functions are all recognized, but only
+//! if they hold for every image in the range.
 //!
-//! **What "causal" means.** No image in the range can make an output move that must not. Arithmetic
-//! rounds outward: what is not exact in the element type is not known. Infinity and NaN are
-//! followed: a zero absorbs only what is finite. Where bounds do not suffice the verdict is
-//! [`Verdict::Conditional`], with the conditions. Operators that are not modeled exactly read all
-//! they are given (see [`TABLE`]); if that is all there is against a model, the verdict is
-//! [`Verdict::Uncertain`].
+//! **What "causal" means.** No image in the range can change an output that must not depend on the
+//! changed value. Arithmetic rounds outward: a result that is not exact in the element type is not
+//! constant. Infinity and NaN are tracked: a zero absorbs only finite values. If the bounds do not
+//! suffice, the verdict is [`Verdict::Conditional`], with the conditions. Operators that are not modeled
+//! exactly depend on all their inputs (see [`TABLE`]). If only such operators prevent the proof, the
+//! verdict is [`Verdict::Uncertain`].
 //!
-//! **What "leaks" means.** There is a path. Two terms that cancel are not noticed, nor is a weight
-//! that is zero without being constant.
+//! **What "leaks" means.** There is a path from an input to an output. Terms that cancel, and weights
+//! that are zero without being constant, are not recognized.
 //!
-//! **Assumptions.** Inputs beside the image are finite and independent of it. Where weights are
-//! inputs, the answer is for all weights that keep every value finite. Open batch sizes are taken
-//! as 1.
+//! **Assumptions.** Other inputs are finite and independent of the image. If weights are inputs, the
+//! result holds for all weights that keep every value finite. Dynamic batch sizes are set to 1.
 //!
 //! **Where to start.** `value.rs` for bounds, `sets.rs` for sets, `store.rs` for elements,
-//! `tensor.rs`, `machine.rs` for how graphs run, `ops/table.rs` for the operators, `model.rs` for
-//! how a file is read.
+//! `tensor.rs`, `machine.rs` for the interpreter, `ops/table.rs` for the operators, `model.rs` for
+//! reading files.
 
 mod binary;
 mod budget;

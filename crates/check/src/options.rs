@@ -1,4 +1,4 @@
-//! What is asked.
+//! Options of an analysis.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::layout::Layout;
 
-/// What to analyze, where the file leaves a choice, and how much that may cost.
+/// Options of an analysis: what to analyze, and limits of memory and time.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The input that is the image; by default the first with four axes of floats that no
@@ -65,18 +65,18 @@ impl Options {
     }
 }
 
-/// Which colors of its own pixel an output may read.
+/// The order of the colors of a pixel: which colors of its own pixel an output may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Those before it.
+    /// Earlier colors.
     Rgb,
-    /// Those after it.
+    /// Later colors.
     Bgr,
     /// None: a pixel is predicted as a whole.
     Pixel,
 }
 
-/// An order that cannot be read.
+/// An invalid order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid order `{0}`: expected rgb, bgr or pixel")]
 pub struct OrderError(pub String);

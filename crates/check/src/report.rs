@@ -1,4 +1,4 @@
-//! What was found, and what it means.
+//! The report of an analysis.
 
 use crate::layout::Layout;
 use crate::options::Order;
@@ -15,16 +15,16 @@ pub struct Position {
     pub column: usize,
 }
 
-/// The answer.
+/// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// No image in the range can make an output move that must not.
+    /// Causal, proved for all images in the range.
     Causal,
-    /// So it is if the conditions of the report hold.
+    /// Causal if the conditions of the report hold.
     Conditional,
-    /// Cannot tell: an operator that is not modeled exactly may read more than it should.
+    /// Unknown: an operator that is not modeled exactly may cause a leak.
     Uncertain,
-    /// An output reads what it must not.
+    /// There is a leak.
     Leaks,
 }
 
@@ -39,13 +39,13 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// What an input of the graph is taken for.
+/// The role of an input of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Image,
-    /// A label or the like: independent of the image, and finite.
+    /// A condition, such as a label: independent of the image, and finite.
     Condition,
-    /// A parameter. The answer is for all that keep every value finite.
+    /// A parameter. The verdict holds for all parameters that keep every value finite.
     Weights,
     Unused,
 }
@@ -75,14 +75,14 @@ pub struct Uncertain {
     pub node: String,
 }
 
-/// The first output that reads what it must not, and the first such value.
+/// The first output that leaks, and the first value that it must not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leak {
     pub output: Position,
     pub input: Position,
 }
 
-/// One of several things that were asked of a file.
+/// One of several checks of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     pub input: String,
@@ -94,7 +94,7 @@ pub struct Part {
     pub outputs: usize,
 }
 
-/// What the outputs of a model depend on, and whether they may.
+/// The dependencies of the outputs of a model, and the verdict.
 pub struct Report {
     pub verdict: Verdict,
     pub colours: usize,
@@ -126,15 +126,15 @@ pub struct Report {
     /// Numbers in weights: float constants of the graph, masks of zeros and ones aside, and inputs
     /// beside the image.
     pub parameters: usize,
-    /// How many outputs read what they must not.
+    /// The number of outputs that leak.
     pub leaking_outputs: usize,
     pub leak: Option<Leak>,
     /// The share of earlier values that are never read.
     pub blind_share: f64,
     pub uncertain: Vec<Uncertain>,
-    /// What must hold for the answer.
+    /// The conditions of the verdict.
     pub conditions: Vec<String>,
-    /// Orders in which a model that leaks would be causal.
+    /// Pixel orders in which a leaking model would be causal.
     pub hint: Option<String>,
     pub(crate) sets: Sets,
     /// For each output its set.
@@ -150,12 +150,12 @@ impl std::fmt::Debug for Report {
 }
 
 impl Report {
-    /// How many outputs there are: one for each color of each pixel, or one for each pixel.
+    /// The number of outputs: one per color of each pixel, or one per pixel.
     pub fn outputs(&self) -> usize {
         self.ids.len()
     }
 
-    /// How many values the image has.
+    /// The number of values of the image.
     pub fn values(&self) -> usize {
         self.colours * self.height * self.width
     }
@@ -224,7 +224,7 @@ impl Report {
         self.ids.get(output).copied().unwrap_or(0)
     }
 
-    /// What an output depends on: runs of values, `start..end`, in order.
+    /// The values that an output depends on, as runs `start..end` in order.
     pub fn reads(&self, output: usize) -> Vec<std::ops::Range<usize>> {
         self.sets.runs(self.id(output)).into_iter().map(|(a, b)| a..b).collect()
     }

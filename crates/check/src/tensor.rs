@@ -298,8 +298,8 @@ impl Tensor {
     /// # Errors
     /// The shapes do not fit.
     pub fn broadcast(&self, shape: &[usize]) -> Result<Tensor, Problem> {
-        let misfit = || Problem::Extents(self.shape.clone(), shape.to_vec());
-        broadcast_strides(&self.shape, shape).ok_or_else(misfit)?;
+        let mismatch = || Problem::Extents(self.shape.clone(), shape.to_vec());
+        broadcast_strides(&self.shape, shape).ok_or_else(mismatch)?;
         let mut kept = vec![1; shape.len() - self.rank()];
         kept.extend(&self.kept);
         if shape.contains(&0) {

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line: global options and the list of commands.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,7 @@ use crate::commands::Command;
 use crate::out::Out;
 
 const AFTER: &str = "\
-Exit codes: 0 done and good; 1 done and the answer is no (a leak, engines disagree); 2 wrong usage \
-or bad input.
+Exit codes: 0 success; 1 the answer is no (a leak, engines disagree); 2 wrong usage or bad input.
 
 Example:
   pixelrnn quickstart";
@@ -24,22 +23,22 @@ pub struct Arguments {
     pub global: Global,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Global {
-    /// Print the answer as one JSON object
+    /// Print the result as one JSON object
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print nothing but the answer and errors
+    /// Print only the result and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// ONNX Runtime's shared library, or the folder that holds it
+    /// Path of the ONNX Runtime library, or of its folder
     #[arg(long, global = true, value_name = "PATH")]
     pub ort_lib: Option<PathBuf>,
 }
 
 impl Arguments {
-    /// How the user wants to be spoken to.
+    /// The output settings: quiet, text or JSON.
     pub fn out(&self) -> Out {
         Out { quiet: self.global.quiet, json: self.global.json }
     }

@@ -18,7 +18,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// All of one colour.
+    /// All of one color.
     pub fn new(width: usize, height: usize, colour: Colour) -> Canvas {
         Canvas { width, height, pixels: vec![colour; width * height] }
     }

@@ -161,10 +161,13 @@ mod tests {
         let model = entry.declare(&set.collect::<Vec<_>>()).unwrap();
         let graph = model.compile(kind, &ExportOptions::default(), &mut |_, _| {}).unwrap();
         let cost = cost(&graph);
-        // Every layer that multiplies is told apart, in loops too.
+        // Every layer that multiplies is counted, in loops too.
         assert_eq!(cost.multiply_adds, cost.by_layer.values().sum::<u64>());
-        let told = |layer: &str| cost.by_layer.get(layer).is_some_and(|&n| n > 0);
-        assert!(told("hidden") && (told("stem") || told("first.up.above")), "{name}: {cost:?}");
+        let counted = |layer: &str| cost.by_layer.get(layer).is_some_and(|&n| n > 0);
+        assert!(
+            counted("hidden") && (counted("stem") || counted("first.up.above")),
+            "{name}: {cost:?}"
+        );
         cost.multiply_adds
     }
 

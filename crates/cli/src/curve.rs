@@ -1,4 +1,4 @@
-//! The loss curve of a run, from its log: training in grey, each column the mean of its steps, and
+//! The loss curve of a run, from its log: training in gray, each column the mean of its steps, and
 //! validation in blue.
 
 use std::path::Path;
@@ -22,7 +22,7 @@ const BELOW: usize = 40;
 /// The first steps are far above all others: the scale starts where this share of the values does.
 const CUT: f64 = 0.98;
 
-/// Losses by step, in nats an image.
+/// Losses by step, in nats per image.
 #[derive(Default)]
 struct Losses {
     training: Vec<(f64, f64)>,
@@ -83,7 +83,7 @@ fn draw(losses: &Losses) -> Option<Canvas> {
     };
 
     let mut canvas = Canvas::new(LEFT + width + 20, TOP + height + BELOW, PAPER);
-    canvas.word([LEFT, 14], 1, INK, "nats an image");
+    canvas.word([LEFT, 14], 1, INK, "nats per image");
     for (x, colour, word) in [(140, TRAINING, "training"), (230, VALIDATION, "validation")] {
         canvas.fill([LEFT + x, 13], [11, 11], colour);
         canvas.word([LEFT + x + 17, 14], 1, INK, word);

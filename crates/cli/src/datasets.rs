@@ -1,10 +1,10 @@
-//! What a user is told about a data set, whatever the command.
+//! Notes about a data set, the same for all commands.
 
 use pixelrnn::training::data::Dataset;
 
 use crate::out::Out;
 
-/// Says what is odd about a data set, and how its validation images were chosen.
+/// Prints the warnings of a data set, and how its validation images were chosen.
 pub fn announce(data: &Dataset, out: &Out) {
     for warning in data.warnings() {
         out.warn(warning);

@@ -1,5 +1,5 @@
-//! The options of `export` for where a model is deployed: element types, image formats, and a folder
-//! for a server.
+//! The deployment options of `export`: element types, image layouts, and a model repository for a
+//! server.
 
 use std::path::{Path, PathBuf};
 
@@ -11,21 +11,21 @@ use crate::exit::{ExitCode, Failure};
 use crate::out::Out;
 use crate::table;
 
-/// How a model is written for those who run it.
+/// Deployment options.
 #[derive(Debug, clap::Args)]
 pub struct Deploy {
-    /// Numbers: `f16` computes in f16, the loss in f32; `bf16` and `int8` store weights so and compute
-    /// in f32. For `forward`, `nll`, `sample`, `step` and `row`
+    /// Element type, for `forward`, `nll`, `sample`, `step` and `row`: `f16` computes in f16, the loss in
+    /// f32; `bf16` and `int8` are storage types of weights, computed in f32
     #[arg(long, value_name = "TYPE", default_value = "f32",
           value_parser = PossibleValuesParser::new(Dtype::ALL.map(Dtype::name))
               .try_map(|text| text.parse::<Dtype>()))]
     dtype: Dtype,
-    /// Axes of images: by default `nhwc` for `sample`, `nchw` for `forward` and `nll`
+    /// Layout of images [default: `nhwc` for `sample`, `nchw` for `forward` and `nll`]
     #[arg(long, value_name = "LAYOUT",
           value_parser = PossibleValuesParser::new(["nhwc", "nchw"])
               .try_map(|text| text.parse::<ImageLayout>()))]
     layout: Option<ImageLayout>,
-    /// Element type of images in and out of `forward`, `nll` and `sample`
+    /// Element type of images, for `forward`, `nll` and `sample`
     #[arg(long, value_name = "TYPE", default_value = "f32",
           value_parser = PossibleValuesParser::new(["f32", "uint8"]))]
     image: String,
@@ -36,23 +36,23 @@ pub struct Deploy {
 }
 
 impl Deploy {
-    /// In how many bits.
+    /// The element type of the exported model.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// How images are taken and given.
+    /// The format of input and output images.
     pub fn images(&self) -> ImageFormat {
         ImageFormat { layout: self.layout, bytes: self.image == "uint8" }
     }
 }
 
-/// Whether a repository can be written, before it is made.
+/// Checks that a repository can be written, before the models are compiled.
 pub fn check_folder(folder: &Path) -> Result<(), Failure> {
     Ok(files::new_folder(folder)?)
 }
 
-/// Writes a model repository, and says what is in it.
+/// Writes a model repository, and reports its files.
 pub fn write_repository(
     folder: &Path,
     model: &Declaration,

@@ -6,7 +6,7 @@ use crate::arguments::Global;
 use crate::exit::Failure;
 use crate::out::Out;
 
-/// What the engines need to know.
+/// The options of the engines.
 pub fn options(global: &Global, threads: Option<usize>) -> Options {
     let mut options = Options::default();
     options.ort.library.explicit.clone_from(&global.ort_lib);
@@ -15,7 +15,10 @@ pub fn options(global: &Global, threads: Option<usize>) -> Options {
     options
 }
 
-/// The engines that were asked for, all of them; without any, those of `default` that work here.
+/// The engines that the user named; without names, those of `default` that work on this machine.
+///
+/// # Errors
+/// A named engine does not open, or a library was given explicitly and does not load.
 pub fn choose(
     asked: Option<&[String]>,
     default: &[&str],
@@ -35,22 +38,23 @@ pub fn choose(
     for name in default {
         match open(&[name], options) {
             Ok(mut engine) => engines.append(&mut engine),
-            // Who names a library wants it used.
+            // A library that the user names must be used.
             Err(error) if options.ort.library.explicit.is_some() => return Err(error.into()),
-            Err(error) => out.warn(&format!("going on without engine `{name}`: {error}")),
+            Err(error) => out
+                .warn(&format!("engine `{name}` is not available, continuing without it: {error}")),
         }
     }
     Ok(engines)
 }
 
-/// The one engine of this name.
+/// The engine of this name.
 pub fn one(name: &str, global: &Global) -> Result<Box<dyn Engine>, Failure> {
     let mut engines = open(&[name], &options(global, None))?;
     // One name opens one engine.
-    engines.pop().ok_or_else(|| Failure::Usage(format!("engine `{name}` does not open")))
+    engines.pop().ok_or_else(|| Failure::Usage(format!("engine `{name}` cannot be opened")))
 }
 
-/// The engine that was asked for; without one ONNX Runtime, or tract where that is not to be had.
+/// The engine that the user named; without a name ONNX Runtime, or tract if it is not available.
 pub fn best(asked: Option<&str>, global: &Global, out: &Out) -> Result<Box<dyn Engine>, Failure> {
     if let Some(name) = asked {
         return one(name, global);
@@ -62,11 +66,11 @@ pub fn best(asked: Option<&str>, global: &Global, out: &Out) -> Result<Box<dyn E
     }
 }
 
-/// What an engine is: its name, and the version of what it stands for.
+/// The version of an engine's library.
 pub fn version(name: &str, options: &Options) -> String {
     match name {
         "tract" => "0.23.9".to_string(),
-        // The library is open already, so this only asks which it is.
+        // The library is already open: this only reads its version.
         "ort" | "ort-cuda" => match OrtEngine::cpu(options.ort.clone()) {
             Ok(engine) => engine.library().version.to_string(),
             Err(_) => "unknown".to_string(),

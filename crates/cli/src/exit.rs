@@ -1,23 +1,23 @@
-//! How a command ends.
+//! Exit codes and errors of commands.
 
 use std::io;
 use std::path::PathBuf;
 
 use pixelrnn_check::CheckError;
 
-/// What the process tells its caller.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
-    /// Done, and good.
+    /// Success.
     Good = 0,
-    /// Done, and the answer is no: a leak, or engines that disagree.
+    /// The answer is no: a leak, or engines that disagree.
     No = 1,
-    /// Wrong usage or bad input; standard error says what.
+    /// Wrong usage or bad input; the message is on standard error.
     Bad = 2,
 }
 
 impl ExitCode {
-    /// Good if the answer is yes.
+    /// [`ExitCode::Good`] if the answer is yes, otherwise [`ExitCode::No`].
     pub fn of(yes: bool) -> ExitCode {
         if yes { ExitCode::Good } else { ExitCode::No }
     }
@@ -29,10 +29,10 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// Why a command could not be done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// From the floors below.
+    /// An error of the library.
     #[error(transparent)]
     Pixelrnn(#[from] pixelrnn::Error),
     /// An ONNX file cannot be analyzed.
@@ -40,10 +40,10 @@ pub enum Failure {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: CheckError,
     },
-    /// What was asked for makes no sense.
+    /// Wrong usage, with the whole message.
     #[error("{0}")]
     Usage(String),
     /// A picture cannot be encoded.
@@ -51,10 +51,10 @@ pub enum Failure {
     Picture {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: png::EncodingError,
     },
-    /// The answer cannot be written.
+    /// The result cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
 }
@@ -72,7 +72,7 @@ impl From<pixelrnn::runtime::LibraryError> for Failure {
 }
 
 impl Failure {
-    /// The data cannot be had.
+    /// An error of reading data.
     pub fn data(error: pixelrnn::training::data::DataError) -> Failure {
         Failure::Pixelrnn(pixelrnn::training::TrainError::from(error).into())
     }
@@ -84,7 +84,7 @@ impl From<pixelrnn::training::TrainError> for Failure {
     }
 }
 
-/// Wrong usage, in words.
+/// Returns [`Failure::Usage`] with this message.
 pub fn usage<T>(text: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(text.into()))
 }

@@ -1,11 +1,11 @@
-//! Ctrl-C: the first asks for an end at the next step, the second ends at once.
+//! Ctrl-C: the first stops after the current step, the second exits immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::out::Out;
 
-/// What a shell expects of a program that Ctrl-C ended.
+/// The exit code of a process interrupted by Ctrl-C, by the convention of shells.
 const INTERRUPTED: i32 = 130;
 
 /// A flag that the first Ctrl-C sets.
@@ -16,11 +16,12 @@ pub fn flag(out: &Out) -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        words.note("saving after this step; Ctrl-C again ends at once");
+        words
+            .note("saving a checkpoint after this step; press Ctrl-C again to quit without saving");
     };
-    // A second handler in one process is the only thing that can go wrong.
+    // Fails only if the process already has a handler.
     if ctrlc::set_handler(handler).is_err() {
-        out.warn("Ctrl-C will not save first");
+        out.warn("cannot install the Ctrl-C handler: an interrupt will not save a checkpoint");
     }
     stop
 }

@@ -1,19 +1,18 @@
-//! Floor 10 of `pixelrnn`: the command line.
+//! Layer 10 of `pixelrnn`: the command line.
 //!
-//! **Purpose.** The `pixelrnn` binary: everything below, for people and scripts. It computes nothing
-//! itself but what only a reader needs: tables, the picture of `check`, the count of multiply-adds.
+//! **Purpose.** The `pixelrnn` binary: the whole library, for people and scripts. It computes only what
+//! the output needs: tables, the picture of `check`, the count of multiply-adds.
 //!
 //! **Invariants.**
-//! - The answer goes to standard output, at the end and in one piece: text, or with `--json` one
+//! - The result goes to standard output, at the end and in one piece: text, or with `--json` one
 //!   object. Everything else goes to standard error.
-//! - Exit codes are those of [`exit::ExitCode`]; wrong arguments are 2, as any other bad input.
-//! - No text that a user can hand in makes it panic; a reader who stops listening (`| head`) is no
-//!   fault.
-//! - No colour and no progress where the output is not a terminal.
-//! - Files appear whole or not at all.
+//! - Exit codes are those of [`exit::ExitCode`]; wrong arguments are 2, like any other bad input.
+//! - No input makes it panic; a closed pipe (`| head`) is not an error.
+//! - Colors and progress appear only on a terminal.
+//! - Files are written completely or not at all.
 //!
-//! **Where to start.** `arguments.rs` for what can be said, then `commands/`: one file for each
-//! command, which holds its arguments, its help and what it does.
+//! **Where to start.** `arguments.rs` for the options, then `commands/`: one file per command, with its
+//! arguments, its help and its code.
 
 mod arguments;
 mod canvas;
@@ -37,8 +36,8 @@ use arguments::Arguments;
 use exit::ExitCode;
 
 fn main() -> std::process::ExitCode {
-    // Official builds of ONNX Runtime send telemetry unless this is set when they start. Who has
-    // set it is left alone.
+    // Official builds of ONNX Runtime send telemetry unless this is set when they start. A value
+    // that the user has set is kept.
     if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
@@ -46,7 +45,7 @@ fn main() -> std::process::ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are what was asked for. A reader who is gone does not matter.
+            // Help and version count as success. A closed pipe is not an error.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::Bad } else { ExitCode::Good }.into();
         }

@@ -1,4 +1,4 @@
-//! From what the user names to a model and its weights.
+//! Loads the model that the user names, and its weights.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::exit::{Failure, usage};
 use crate::parse;
 
-/// Which model.
+/// The arguments that choose a model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelArguments {
-    /// A name of the zoo (see `pixelrnn zoo`), a model file, or the folder of a run
+    /// Name of a model in the zoo (see `pixelrnn zoo`), model file, or run folder
     pub model: String,
-    /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
+    /// Override a hyper-parameter, or height, width, colors or levels of the image
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
     pub set: Vec<(String, usize)>,
 }
@@ -29,7 +29,7 @@ impl ModelArguments {
         load(&self.model, &self.set)
     }
 
-    /// The run, if it is one's folder.
+    /// The run, if MODEL is a run folder.
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
         (zoo::find(&self.model).is_err() && run.exists()).then_some(run)
@@ -48,11 +48,13 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
         if run.exists() {
             return Ok(training::model_of(&run, set)?);
         }
-        return usage(format!("{name} is a folder, but not one that `pixelrnn train` wrote"));
+        return usage(format!(
+            "{name} is a folder without a run: expected one that `pixelrnn train` wrote"
+        ));
     }
     if is_onnx(name) {
         return usage(format!(
-            "{name} is an ONNX model: only `pixelrnn check` takes one, the others take a \
+            "{name} is an ONNX file: only `pixelrnn check` reads ONNX files, the other commands need a \
              declaration"
         ));
     }
@@ -67,47 +69,51 @@ pub fn is_onnx(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
 }
 
-/// Which weights.
+/// The arguments that choose weights.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WeightArguments {
-    /// Weights from a file; by default those of the run, if the model is one's folder
+    /// Weights to use [default: those of the run, if MODEL is a run folder]
     #[arg(long, value_name = "F.safetensors", conflicts_with = "init_seed")]
     pub weights: Option<PathBuf>,
-    /// Fresh weights from this seed; by default 0
+    /// Initialize fresh weights with this seed [default: 0]
     #[arg(long, value_name = "N")]
     pub init_seed: Option<u64>,
 }
 
 /// Weights and where they came from.
-pub struct Loaded {
+pub struct LoadedWeights {
     pub weights: Weights,
     /// For JSON.
     pub json: Value,
-    /// Whether nobody asked for these weights: fresh ones, because nothing was said.
+    /// Whether these are fresh weights because the user chose none.
     pub by_default: bool,
 }
 
-impl Loaded {
-    /// What to say aloud of an untrained model, and how to name a trained one.
+impl LoadedWeights {
+    /// The warning that a model is untrained, and how to name a trained one.
     pub fn warning(&self, named: &ModelArguments) -> Option<String> {
         if !self.by_default {
             return None;
         }
         let name = &named.model;
         let other = match Path::new(name).join("run.json").is_file() {
-            true => format!("`./{name}` is the run in the folder of that name"),
-            false => "name a run's folder, or give `--weights F.safetensors`".to_string(),
+            true => format!("the trained run in the folder of that name is `./{name}`"),
+            false => "name a run folder, or give `--weights F.safetensors`".to_string(),
         };
-        Some(format!("{name} has fresh weights, from seed 0: it is not trained; {other}"))
+        Some(format!("{name} is untrained (fresh weights, seed 0): {other}"))
     }
 }
 
 impl WeightArguments {
     /// The weights; whether they fit shows when they are bound.
-    pub fn load(&self, named: &ModelArguments, model: &Declaration) -> Result<Loaded, Failure> {
+    pub fn load(
+        &self,
+        named: &ModelArguments,
+        model: &Declaration,
+    ) -> Result<LoadedWeights, Failure> {
         let file = |weights, path: &Path| {
             let json = json!({ "file": path.display().to_string() });
-            Ok(Loaded { weights, json, by_default: false })
+            Ok(LoadedWeights { weights, json, by_default: false })
         };
         if let Some(path) = &self.weights {
             return file(training::any_weights(path, model)?, path);
@@ -121,14 +127,14 @@ impl WeightArguments {
                 let by_default = seed.is_none();
                 let seed = seed.unwrap_or(0);
                 let json = json!({ "init_seed": seed });
-                Ok(Loaded { weights: model.initialise(seed), json, by_default })
+                Ok(LoadedWeights { weights: model.initialize(seed), json, by_default })
             }
         }
     }
 }
 
-/// Images with every level equally likely. Each draws from a stream of its own, so that one image
-/// is the same in a batch of any size, on every machine.
+/// Images whose levels are uniformly random. Each image has its own random stream, so an image is the
+/// same in a batch of any size, on every machine.
 pub fn random_images(model: &Declaration, count: usize, seed: u64) -> Array {
     let image = model.image();
     let mut images = Array::zeros(vec![count, image.colours, image.height, image.width]);
@@ -150,7 +156,7 @@ pub fn random_labels(model: &Declaration, count: usize, seed: u64) -> Option<Vec
     let (_, classes) = model.label()?;
     let label = |stream: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Behind the streams of images.
+        // After the streams of the images.
         rng.set_stream(1 << 40 | stream as u64);
         ((u64::from(rng.next_u32()) * classes as u64) >> 32) as u32
     };
@@ -167,7 +173,7 @@ pub fn random_batch(
     batch_inputs(model, random_images(model, count, seed), labels.as_deref())
 }
 
-/// `28 x 28, 2 levels`, with the colours if there are several.
+/// `28 x 28, 2 levels`, with the number of colors if there are several.
 pub fn image_text(model: &Declaration) -> String {
     let image = model.image();
     let colours = match image.colours {

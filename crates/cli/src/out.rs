@@ -1,4 +1,4 @@
-//! Where words go: the answer to standard output, everything else to standard error.
+//! Output: the result goes to standard output, everything else to standard error.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -6,32 +6,32 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 
-/// How the user wants to be spoken to.
+/// The output settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Out {
-    /// Nothing but answers and errors.
+    /// Print only results and errors.
     pub quiet: bool,
-    /// Answers as JSON.
+    /// Print results as JSON.
     pub json: bool,
 }
 
 impl Out {
-    /// The answer of a command.
+    /// Prints the result of a command.
     pub fn answer(&self, text: &str, json: &Value) -> Result<(), Failure> {
         if self.json {
-            // A `Value` has string keys and finite numbers, so this is what it says it is.
+            // A `Value` has string keys and finite numbers, so this is valid JSON.
             self.bytes(format!("{json:#}\n").as_bytes())
         } else {
             self.bytes(format!("{}\n", text.trim_end()).as_bytes())
         }
     }
 
-    /// As [`Out::answer`], for a command whose product is a file: `-q` leaves out the text.
+    /// Like [`Out::answer`], for commands that write a file: with `-q` the text is left out.
     pub fn report(&self, text: &str, json: &Value) -> Result<(), Failure> {
         if self.quiet && !self.json { Ok(()) } else { self.answer(text, json) }
     }
 
-    /// Bytes to standard output. A reader who stopped listening got what they wanted.
+    /// Writes bytes to standard output. A closed pipe is not an error.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -40,31 +40,31 @@ impl Out {
         }
     }
 
-    /// What goes on meanwhile, for who watches.
+    /// Prints a progress message, on a terminal only.
     pub fn progress(&self, text: &str) {
         if !self.quiet && io::stderr().is_terminal() {
             say(text);
         }
     }
 
-    /// An answer to what the user did meanwhile.
+    /// Prints a note.
     pub fn note(&self, text: &str) {
         if !self.quiet {
             say(text);
         }
     }
 
-    /// What the user should know, but need not act on.
+    /// Prints a warning.
     pub fn warn(&self, text: &str) {
         if !self.quiet {
             say(&format!("warning: {text}"));
         }
     }
 
-    /// Why a command could not be done.
+    /// Prints the error of a failed command.
     pub fn failure(&self, failure: &Failure) {
         match failure {
-            // Says `error` itself, beside the place in the text.
+            // The rendered diagnostics already begin with `error`.
             Failure::Pixelrnn(pixelrnn::Error::Model { text, diagnostics }) => {
                 say(&pixelrnn::render(text, diagnostics, coloured(&io::stderr())));
             }
@@ -72,18 +72,18 @@ impl Out {
         }
     }
 
-    /// Whether the answer may be in colour.
+    /// Whether the result may be colored.
     pub fn colour(&self) -> bool {
         !self.json && coloured(&io::stdout())
     }
 }
 
-/// Whether a stream can show colour and its reader has not asked for none (no-color.org).
+/// Whether a stream supports color and NO_COLOR is not set (no-color.org).
 fn coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 fn say(text: &str) {
-    // Unlike `eprintln!`, this does not panic when nobody can hear it.
+    // Unlike `eprintln!`, this does not panic if standard error is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

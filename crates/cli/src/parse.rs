@@ -1,18 +1,18 @@
-//! Arguments that are more than a word or a number.
+//! Parsers of structured arguments.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
-use pixelrnn::{Batch, GraphKind, Optimiser, RULES, UpdateRule};
+use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
 
-/// More images than this in a batch are a slip of the finger.
+/// The largest batch size; a larger one is most likely a typing error.
 const MAX_BATCH: usize = 1 << 16;
 
-/// How many images a call takes.
+/// The batch size of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// As the emitted model sees it.
+    /// The batch size in the exported model.
     pub batch: Batch,
-    /// How many it is given here.
+    /// The number of images per call in this command.
     pub count: usize,
 }
 
@@ -29,7 +29,7 @@ impl Images {
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=MAX_BATCH).contains(&n) => Ok(n),
-        _ => Err(format!("`{text}` is no number from 1 to {MAX_BATCH}")),
+        _ => Err(format!("expected a number from 1 to {MAX_BATCH}")),
     }
 }
 
@@ -37,7 +37,7 @@ fn count(text: &str) -> Result<usize, String> {
 pub fn batch(text: &str) -> Result<Batch, String> {
     match text {
         "dynamic" => Ok(Batch::Symbolic),
-        n => count(n).map(Batch::Fixed).map_err(|e| format!("{e}, nor `dynamic`")),
+        n => count(n).map(Batch::Fixed).map_err(|e| format!("{e}, or `dynamic`")),
     }
 }
 
@@ -54,16 +54,16 @@ pub fn images(text: &str) -> Result<Images, String> {
 
 /// `NAME=NUMBER`.
 pub fn setting(text: &str) -> Result<(String, usize), String> {
-    let (name, number) = text.split_once('=').ok_or("write it NAME=NUMBER, as in `h=32`")?;
+    let (name, number) = text.split_once('=').ok_or("expected NAME=NUMBER, e.g. `h=32`")?;
     let (name, number) = (name.trim(), number.trim());
     if name.is_empty() {
-        return Err("write it NAME=NUMBER, as in `h=32`".to_string());
+        return Err("expected NAME=NUMBER, e.g. `h=32`".to_string());
     }
-    let number = number.parse().map_err(|_| format!("`{number}` is no whole number"))?;
+    let number = number.parse().map_err(|_| format!("`{number}` is not a whole number"))?;
     Ok((name.to_string(), number))
 }
 
-/// An output of a model: row, column, and the colour if it matters.
+/// An output of a model: row, column, and optionally color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
     pub y: usize,
@@ -71,13 +71,13 @@ pub struct At {
     pub colour: Option<usize>,
 }
 
-/// `Y,X` or `Y,X,COLOUR`.
+/// `Y,X` or `Y,X,COLOR`.
 pub fn at(text: &str) -> Result<At, String> {
     let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[y, x]) => Ok(At { y, x, colour: None }),
         Some(&[y, x, colour]) => Ok(At { y, x, colour: Some(colour) }),
-        _ => Err("write it ROW,COLUMN or ROW,COLUMN,COLOUR, counted from 0".to_string()),
+        _ => Err("expected ROW,COLUMN or ROW,COLUMN,COLOR, counted from 0".to_string()),
     }
 }
 
@@ -86,27 +86,27 @@ pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)
 }
 
-/// The name of one of some graph kinds.
+/// The name of a graph kind that `suits` accepts.
 pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = GraphKind> {
     let names = GraphKind::ALL.into_iter().filter(move |&k| suits(k)).map(GraphKind::name);
     PossibleValuesParser::new(names).try_map(|name| {
         GraphKind::ALL
             .into_iter()
             .find(|k| k.name() == name)
-            .ok_or_else(|| format!("there is no graph `{name}`"))
+            .ok_or_else(|| format!("unknown graph kind `{name}`"))
     })
 }
 
 /// The name of an update rule; the optimizer with its defaults.
-pub fn optimizer() -> impl TypedValueParser<Value = Optimiser> {
+pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
     let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
     PossibleValuesParser::new(names).try_map(|name| {
-        let rule = UpdateRule::named(&name).map(Optimiser::new);
-        rule.ok_or_else(|| format!("there is no optimizer `{name}`"))
+        let rule = UpdateRule::named(&name).map(Optimizer::new);
+        rule.ok_or_else(|| format!("unknown optimizer `{name}`"))
     })
 }
 
-/// The help on learning rates, with the usual one of each rule.
+/// The help text of the learning rate, with the default of each rule.
 pub fn learning_rates() -> String {
     let rates: Vec<_> =
         RULES.iter().map(|r| format!("{:e} for {}", r.usual_rate, r.name)).collect();
@@ -122,7 +122,7 @@ pub fn spec(text: &str) -> Result<Spec, String> {
 pub fn split() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).try_map(|name| {
         let split = Split::ALL.into_iter().find(|s| s.name() == name);
-        split.ok_or_else(|| format!("there is no split `{name}`"))
+        split.ok_or_else(|| format!("unknown split `{name}`"))
     })
 }
 
@@ -130,15 +130,15 @@ pub fn split() -> impl TypedValueParser<Value = Split> {
 pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
-        _ => Err(format!("`{text}` is no number above 0")),
+        _ => Err("expected a positive number".to_string()),
     }
 }
 
-/// The decay of an average.
+/// The decay of a moving average.
 pub fn decay(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x < 1.0 => Ok(x),
-        _ => Err(format!("`{text}` is no number between 0 and 1")),
+        _ => Err("expected a number between 0 and 1".to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Progress bars: on a terminal, and only for who wants them.
+//! Progress bars, shown only on a terminal and without `-q`.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::out::Out;
 
-/// How often a bar shows that time goes by.
+/// The interval between updates of a bar's clock.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A bar, or nothing where nobody looks.
+/// A progress bar; hidden with `-q` or if standard error is not a terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {
@@ -18,7 +18,7 @@ impl Bar {
     pub fn counting(out: &Out, length: u64, what: &str) -> Bar {
         let bar = Bar::new(out, length);
         bar.0.set_message(what.to_string());
-        // A batch may take long, and says nothing meanwhile.
+        // A batch may take long, without progress in between.
         if !bar.0.is_hidden() {
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {bar:24} {pos} of {len} {msg}  {elapsed}")
@@ -30,35 +30,35 @@ impl Bar {
         bar
     }
 
-    /// With a message that changes.
+    /// A bar whose message changes.
     pub fn new(out: &Out, length: u64) -> Bar {
         if out.quiet || !io::stderr().is_terminal() {
             return Bar(ProgressBar::hidden());
         }
         let bar = ProgressBar::new(length);
-        // The template is ours; were it wrong, the usual bar would do.
+        // The template is a constant; if it were invalid, the default style would do.
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}") {
             bar.set_style(style);
         }
         Bar(bar)
     }
 
-    /// So much is done.
+    /// Sets the position.
     pub fn set(&self, done: u64) {
         self.0.set_position(done);
     }
 
-    /// What goes on.
+    /// Sets the message.
     pub fn say(&self, text: String) {
         self.0.set_message(text);
     }
 
-    /// A line that stays, above the bar.
+    /// Prints a permanent line above the bar.
     pub fn line(&self, text: &str) {
         self.0.println(text);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.0.finish_and_clear();
     }

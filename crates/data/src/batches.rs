@@ -1,4 +1,4 @@
-//! Batches of a data set: [n, C, H, W], f32 levels, what a model reads.
+//! Batches of a data set: f32 levels [n, C, H, W], the input of a model.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::error::DataError;
 use crate::random::{Purpose, order, stream};
 use crate::transform::draw;
 
-/// A place in a run: which batch comes next. A run begins at the default, epoch 0, step 0.
+/// A position in a run: the next batch. The default is the start, epoch 0, step 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The epoch, from 0.
@@ -18,29 +18,29 @@ pub struct Position {
     pub step: usize,
 }
 
-/// Some images.
+/// A batch of images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// [n, C, H, W], levels.
+    /// Levels, [n, C, H, W].
     pub images: Array,
-    /// Which images of the split they are.
+    /// The indices of the images in the split.
     pub indices: Vec<usize>,
-    /// The class of each of them, in the same order; `None` if the split has no labels.
+    /// The class of each image, in the same order; `None` if the split has no labels.
     pub labels: Option<Vec<u32>>,
-    /// Where in the run this is.
+    /// The position in the run.
     pub position: Position,
 }
 
-/// What both iterators share.
+/// The common part of both iterators.
 #[derive(Clone, Debug)]
 struct Reader<'a> {
     images: Images<'a>,
     size: usize,
-    /// The seed, if values are drawn for every epoch.
+    /// The seed, if values are resampled every epoch.
     resample: Option<u64>,
 }
 
-/// Batches in random order, epoch after epoch; see [`Dataset::shuffled`]. Never ends.
+/// An infinite iterator over shuffled batches; see [`Dataset::shuffled`].
 #[derive(Clone, Debug)]
 pub struct Shuffled<'a> {
     reader: Reader<'a>,
@@ -51,7 +51,7 @@ pub struct Shuffled<'a> {
     order: Vec<usize>,
 }
 
-/// Batches in the order of the data; see [`Dataset::sequential`].
+/// An iterator over batches in the order of the data; see [`Dataset::sequential`].
 #[derive(Clone, Debug)]
 pub struct Sequential<'a> {
     reader: Reader<'a>,
@@ -121,12 +121,12 @@ impl<'a> Shuffled<'a> {
         Ok(Shuffled { reader, seed: data.seed, next: from, ordered: from.epoch, order })
     }
 
-    /// Where the next batch is; a run that is resumed here goes on as if it had not stopped.
+    /// The position of the next batch. A run resumed at this position continues as if uninterrupted.
     pub fn position(&self) -> Position {
         self.next
     }
 
-    /// Batches of an epoch; the last one may be smaller than the others.
+    /// The number of batches per epoch; the last one may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
         self.reader.steps()
     }

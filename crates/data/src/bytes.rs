@@ -43,7 +43,7 @@ impl Bytes {
                 Ok(())
             }
             Bytes::File { file, start, .. } => {
-                // A thread that panicked while it held the lock left a cursor, which is set anew.
+                // If a thread panicked while it held the lock, only the cursor is wrong, and it is set here.
                 let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 file.seek(SeekFrom::Start(start.saturating_add(at)))?;
                 file.read_exact(out)

@@ -13,14 +13,14 @@ use crate::shape::Shape;
 use crate::spec::Binarize;
 use crate::transform::draw;
 
-/// What images are used for.
+/// A split of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// To train on.
+    /// Training images.
     Train,
-    /// To choose between models and settings with.
+    /// Validation images.
     Valid,
-    /// To report.
+    /// Test images.
     Test,
 }
 
@@ -28,7 +28,7 @@ impl Split {
     /// Every split.
     pub const ALL: [Split; 3] = [Split::Train, Split::Valid, Split::Test];
 
-    /// As it is written: `train`, `valid`, `test`.
+    /// The name: `train`, `valid`, `test`.
     pub fn name(self) -> &'static str {
         match self {
             Split::Train => "train",
@@ -38,15 +38,14 @@ impl Split {
     }
 }
 
-/// Images and what is known about them; made by [`Spec::load`](crate::Spec::load).
+/// A data set of images, loaded by [`Spec::load`](crate::Spec::load).
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pub(crate) name: String,
     pub(crate) seed: u64,
     pub(crate) shape: Shape,
     pub(crate) levels: usize,
-    /// Levels of the training images as they are read: more than `levels` if they are drawn anew
-    /// for every epoch.
+    /// Levels of the stored training images: more than `levels` if they are resampled every epoch.
     pub(crate) train_levels: usize,
     /// What each stored value becomes.
     pub(crate) table: [u8; 256],
@@ -105,12 +104,12 @@ pub struct Images<'a> {
 }
 
 impl Dataset {
-    /// The text that named it.
+    /// The specification as text.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The seed of its orders and draws.
+    /// The seed of shuffling and sampling.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -120,17 +119,17 @@ impl Dataset {
         self.shape
     }
 
-    /// How many levels the values of batches have, from 0.
+    /// The number of levels of the values in batches, counted from 0.
     pub fn levels(&self) -> usize {
         self.levels
     }
 
-    /// Whether the training images are drawn anew for every epoch (`binarize=resample`).
+    /// Whether the training images are resampled every epoch (`binarize=resample`).
     pub fn resamples(&self) -> bool {
         self.train_levels != self.levels
     }
 
-    /// How many classes its labels tell apart: labels are below this. `None` without labels.
+    /// The number of classes: all labels are below it. `None` without labels.
     pub fn classes(&self) -> Option<usize> {
         self.classes
     }
@@ -140,13 +139,12 @@ impl Dataset {
         &self.class_names
     }
 
-    /// The splits that it has.
+    /// The splits of the data set.
     pub fn splits(&self) -> Vec<Split> {
         Split::ALL.into_iter().filter(|split| self.view(*split).is_ok()).collect()
     }
 
-    /// The images of a split. Where training images are drawn anew for every epoch, these are their
-    /// intensities.
+    /// The images of a split. If training images are resampled every epoch, these are their intensities.
     ///
     /// # Errors
     /// [`DataError::NoSplit`], with the reason.
@@ -162,7 +160,7 @@ impl Dataset {
         }
     }
 
-    /// What the user should know: what was skipped, guessed or squashed, and what is odd.
+    /// Warnings for the user: what was skipped, guessed or distorted, and suspicious values.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -172,8 +170,8 @@ impl Dataset {
         self.selection.as_deref()
     }
 
-    /// A SHA-256 of what the data set is: all its images and labels, how their values are made, and
-    /// which of them validate. Known without reading an image again.
+    /// The SHA-256 of the data set: images, labels, the mapping of values, and the choice of validation
+    /// images. No image is read again.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let Shape { height, width, colours } = self.shape;
@@ -196,8 +194,8 @@ impl Dataset {
         hex(&hash.finalize())
     }
 
-    /// How many training images are validation images too, because the source has none of its own.
-    /// [`Self::hold_out`] makes it zero.
+    /// The number of training images that are also validation images, because the source has no validation
+    /// images. Zero after [`Self::hold_out`].
     pub fn shared(&self) -> usize {
         let Ok(train) = &self.train else { return 0 };
         train.entries.iter().filter(|entry| self.validates(train, entry)).count()
@@ -209,12 +207,11 @@ impl Dataset {
         valid.is_some_and(|v| v.entries.binary_search_by_key(&entry.source, |e| e.source).is_ok())
     }
 
-    /// Takes the validation images out of the training images.
+    /// Removes the validation images from the training images.
     ///
-    /// A source with validation images of its own stays as it is. For others [`Split::Valid`] is a
-    /// part of the training images, see [`Self::selection`], and until this is called
-    /// [`Split::Train`] holds them still: a final model is trained on all, one that is
-    /// to be judged by validation images on those that are left.
+    /// A source with its own validation images does not change. For other sources [`Split::Valid`] is a part
+    /// of the training images (see [`Self::selection`]), and until this is called, [`Split::Train`] contains
+    /// them, too: a final model is trained on all images, a model to validate only on the others.
     #[must_use]
     pub fn hold_out(mut self) -> Dataset {
         let Ok(train) = &self.train else { return self };
@@ -231,12 +228,12 @@ impl Dataset {
         self
     }
 
-    /// Training batches in random order, epoch after epoch without end, from a position on.
+    /// Shuffled batches for training, starting at a position, for an unlimited number of epochs.
     ///
-    /// Image and order depend on the seed and the epoch alone.
+    /// The images and their order depend only on the seed and the epoch.
     ///
     /// # Errors
-    /// If there is no such split, `size` is 0, or the epoch has no such step.
+    /// The split does not exist, `size` is 0, or the epoch has no such step.
     pub fn shuffled(
         &self,
         split: Split,
@@ -246,11 +243,11 @@ impl Dataset {
         Shuffled::new(self, split, size, from)
     }
 
-    /// All images of a split once, in their order: for evaluation. Where training images are drawn
-    /// anew for every epoch, these are the draws of epoch 0.
+    /// All images of a split once, in order: for evaluation. If training images are resampled every
+    /// epoch, these are the samples of epoch 0.
     ///
     /// # Errors
-    /// If there is no such split or `size` is 0.
+    /// The split does not exist, or `size` is 0.
     pub fn sequential(&self, split: Split, size: usize) -> Result<Sequential<'_>, DataError> {
         Sequential::new(self, split, size)
     }
@@ -281,22 +278,22 @@ impl View {
 }
 
 impl<'a> Images<'a> {
-    /// How many.
+    /// The number of images.
     pub fn count(self) -> usize {
         self.view.entries.len()
     }
 
-    /// Their size.
+    /// The size of the images.
     pub fn shape(self) -> Shape {
         self.data.shape
     }
 
-    /// How many levels their values have.
+    /// The number of levels of their values.
     pub fn levels(self) -> usize {
         if self.split == Split::Train { self.data.train_levels } else { self.data.levels }
     }
 
-    /// The classes of all images, in their order; `None` if the split has no labels.
+    /// The classes of all images, in order; `None` if the split has no labels.
     pub fn labels(self) -> Option<&'a [u32]> {
         self.view.labels.as_deref()
     }
@@ -304,7 +301,7 @@ impl<'a> Images<'a> {
     /// The values of an image, [H, W, C].
     ///
     /// # Errors
-    /// [`DataError::NoImage`], or the file that holds it cannot be read.
+    /// [`DataError::NoImage`], or its file cannot be read.
     pub fn image(self, index: usize) -> Result<Vec<u8>, DataError> {
         let (Images { data, view, .. }, count) = (self, self.count());
         let entry = view.entries.get(index).ok_or(DataError::NoImage { index, count })?;
@@ -330,10 +327,10 @@ impl<'a> Images<'a> {
         self.view.entries.get(index).map_or(0, |entry| u64::from(entry.source))
     }
 
-    /// All values, [N, H, W, C]: for data that is known to be small.
+    /// All values, [N, H, W, C]; for small data sets.
     ///
     /// # Errors
-    /// The file that holds them cannot be read.
+    /// Their file cannot be read.
     pub fn pixels(self) -> Result<Vec<u8>, DataError> {
         let images = (0..self.count()).map(|index| self.image(index));
         Ok(images.collect::<Result<Vec<_>, _>>()?.concat())

@@ -1,37 +1,35 @@
-//! Floor 7 of `pixelrnn`, beside the engines: data sets of images, and the batches that models are trained on.
+//! Layer 7 of `pixelrnn`, next to the engines: data sets of images, and batches for training.
 //!
-//! **Purpose.** From what a user writes after `--data` to arrays that a model takes: a [`Spec`] is
-//! parsed from text, [`Spec::load`] reads it into a [`Dataset`], and [`Dataset::shuffled`] and
-//! [`Dataset::sequential`] hand out batches.
+//! **Purpose.** From the text after `--data` to the input arrays of a model: a [`Spec`] is parsed from
+//! text, [`Spec::load`] reads it into a [`Dataset`], and [`Dataset::shuffled`] and
+//! [`Dataset::sequential`] return batches.
 //!
 //! **Invariants.**
-//! - A file is never trusted: its length is compared with what its header declares before anything
-//!   is allocated, every value is checked against the levels, and what is wrong becomes a
-//!   [`DataError`] that names the file and what mends it. No input can make this crate panic.
-//!   Pipes and devices are not opened.
+//! - Files are not trusted: the length of a file is compared with its header before any allocation, and
+//!   every value is checked against the levels. Errors are a [`DataError`] that names the file and the
+//!   remedy. No input makes this crate panic. Pipes and devices are not opened.
 //! - Images are `u8` levels, [N, H, W, C]; batches are `f32` levels, [n, C, H, W], with the class of
-//!   each image where the source has labels.
-//! - Memory is bounded: [`Spec::load`] reads every image once, one after the other, and keeps at most
-//!   [`MEMORY`] bytes of them. What is more stays in its file, if it lies there as it is used (an
-//!   uncompressed array, no option that changes sizes), or goes to a temporary file, which the
-//!   system removes. Labels and an index take 12 bytes per image. A `limit` reads what it keeps; of a
-//!   compressed array it chooses within the first 256 MiB, and a warning says so.
-//! - The fingerprint by which a run knows its data is taken in that one pass. Of images that stay in
-//!   their file it is noted, by the file's path, length and time of change, so that a run that is
-//!   resumed begins at once; see `remember.rs`. Other data are read once when a run is resumed.
-//! - What is random depends on the seed given to [`Spec::load`], the epoch and the image alone, so
-//!   any batch can be had without those before it, and on every machine it is the same. Which images
-//!   validate and which a limit keeps depends on a seed of its own; see `select.rs`.
-//! - Test images are test images: no split of a source ever moves into another, and no option
-//!   changes the order. [`Split::Valid`] of a source without validation images is a tenth of its
-//!   training images; see [`Dataset::hold_out`].
+//!   each image if the source has labels.
+//! - Memory is bounded: [`Spec::load`] reads every image once, in order, and keeps at most [`MEMORY`]
+//!   bytes of images. Further images stay in their file if they are stored there as they are used (an
+//!   uncompressed array, no option that changes sizes), otherwise they go to a temporary file, which
+//!   the system removes. Labels and an index take 12 bytes per image. A `limit` reads only the images
+//!   that it keeps; in a compressed array it chooses among the first 256 MiB, with a warning.
+//! - The same pass computes the fingerprint by which a run recognizes its data. For images that stay in
+//!   their file it is cached, by path, length and modification time, so that a resumed run starts
+//!   immediately; see `remember.rs`. Other data are read once when a run is resumed.
+//! - Randomness depends only on the seed given to [`Spec::load`], the epoch and the image, so any batch
+//!   can be computed without the previous ones, and is the same on every machine. The choice of
+//!   validation images and of a limit has its own seed; see `select.rs`.
+//! - Splits are never mixed, and no option changes the order. [`Split::Valid`] of a source without
+//!   validation images is a tenth of its training images; see [`Dataset::hold_out`].
 //!
 //! **Where to start.** `spec/options.rs` for the language, `read/mod.rs` for the table of formats,
-//! `read/part.rs` for what a reader hands over, `load.rs` for what becomes of it, `batches.rs` for
-//! what training sees. A new format is a file in `read/` and a line of its table.
+//! `read/part.rs` for the result of a reader, `load.rs` for its processing, `batches.rs` for batches.
+//! A new format is a file in `read/` and a line of its table.
 //!
 //! The embedded digits are *Optical Recognition of Handwritten Digits* by E. Alpaydin and
-//! C. Kaynak, licensed CC BY 4.0; `src/digits.md` says more.
+//! C. Kaynak, licensed CC BY 4.0; see `src/digits.md`.
 
 mod batches;
 mod bytes;

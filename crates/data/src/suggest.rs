@@ -1,4 +1,4 @@
-//! "Did you mean ...?" Floor 4 has one too, for names of the language; this floor is not built on it.
+//! "Did you mean ...?" The crate `syntax` has one too; this crate does not depend on it.
 
 /// The candidate that `word` is most likely a misspelling of: one slip per three letters.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

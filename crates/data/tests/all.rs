@@ -1,4 +1,4 @@
-//! The tests of this floor, in one binary. They read files that they write themselves.
+//! The tests of this crate, in one binary. They read files that they write themselves.
 
 #[path = "all/archives.rs"]
 mod archives;

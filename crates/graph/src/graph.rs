@@ -5,22 +5,22 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::misfit::Misfit;
 use crate::role::{Init, OutputRole, Role};
 use crate::site::{LayerId, Site};
+use crate::type_error::TypeError;
 use crate::types::Type;
 
-/// What a graph asks of its operators.
+/// The interface of operators.
 pub trait Operation: Clone + PartialEq + fmt::Debug {
-    /// The distributions that an output may hold the parameters of.
+    /// The type of distributions for outputs.
     type Distribution: Copy + PartialEq + fmt::Debug + fmt::Display + FromStr<Err = String>;
-    /// The name in the text form.
+    /// The name in the text format.
     fn mnemonic(&self) -> &'static str;
-    /// The types of the results, or why the inputs do not fit.
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit>;
-    /// Everything but the bodies, for the text form.
+    /// Infers the types of the results, or returns why the inputs are not accepted.
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError>;
+    /// All attributes except the bodies, for the text format.
     fn attributes(&self) -> crate::text::Attributes;
-    /// Graphs inside the operator, a loop's body say.
+    /// The graphs inside the operator, such as the body of a loop.
     fn bodies(&self) -> Vec<&Graph<Self>>;
 }
 
@@ -64,7 +64,7 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The input at this position.
@@ -95,17 +95,17 @@ pub struct Output<D> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<O> {
     pub op: O,
-    /// Unique in its graph.
+    /// The name, unique in its graph.
     pub name: String,
     pub inputs: Vec<Value>,
     pub outputs: Vec<Value>,
 }
 
-/// A dataflow graph; see the crate's front page for what always holds.
+/// A dataflow graph; see the crate documentation for its invariants.
 #[derive(Clone, PartialEq)]
 pub struct Graph<O: Operation> {
     pub name: String,
-    /// What the declaration's doc comment said.
+    /// The doc comment of the declaration.
     pub doc: String,
     types: Vec<Type>,
     origins: Vec<Origin>,
@@ -121,12 +121,12 @@ pub struct Graph<O: Operation> {
 
 /// A node that could not be added.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`{node}` ({mnemonic}) {misfit}")]
+#[error("`{node}` ({mnemonic}) {error}")]
 pub struct BuildError {
     pub node: String,
     pub mnemonic: &'static str,
     pub site: Site,
-    pub misfit: Misfit,
+    pub error: TypeError,
 }
 
 impl BuildError {
@@ -139,13 +139,13 @@ impl BuildError {
             }
             None => (graph.name.clone(), "graph", Site::NONE),
         };
-        BuildError { node, mnemonic, site, misfit: Misfit::Unmapped { value } }
+        BuildError { node, mnemonic, site, error: TypeError::Unmapped { value } }
     }
 
-    /// What cannot be, found where there is no better error.
+    /// A violated invariant, without a more specific error.
     pub fn internal(node: impl Into<String>, reason: &'static str) -> Self {
-        let misfit = Misfit::Internal { reason };
-        BuildError { node: node.into(), mnemonic: "graph", site: Site::NONE, misfit }
+        let error = TypeError::Internal { reason };
+        BuildError { node: node.into(), mnemonic: "graph", site: Site::NONE, error }
     }
 }
 
@@ -204,12 +204,12 @@ impl<O: Operation> Graph<O> {
         value
     }
 
-    /// Names a value as a result of the graph, of no particular role.
+    /// Adds an output without a role.
     pub fn output(&mut self, name: impl Into<String>, value: Value) {
         self.output_as(name, value, OutputRole::Local);
     }
 
-    /// Names a value as a result of the graph.
+    /// Adds an output.
     pub fn output_as(
         &mut self,
         name: impl Into<String>,
@@ -245,7 +245,7 @@ impl<O: Operation> Graph<O> {
         self.layers = layers;
     }
 
-    /// Adds a node and returns its results. A name already taken gets a number behind it.
+    /// Adds a node and returns its results. A duplicate name gets a numeric suffix.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -258,11 +258,11 @@ impl<O: Operation> Graph<O> {
     ) -> Result<Vec<Value>, BuildError> {
         let site = site.into();
         let types: Vec<&Type> = inputs.iter().map(|&v| self.ty(v)).collect();
-        let results = op.infer(&types).map_err(|misfit| BuildError {
+        let results = op.infer(&types).map_err(|error| BuildError {
             node: name.to_string(),
             mnemonic: op.mnemonic(),
             site,
-            misfit,
+            error,
         })?;
         let name = self.free_name(name);
         let id = NodeId(self.nodes.len() as u32);
@@ -299,7 +299,7 @@ impl<O: Operation> Graph<O> {
         name
     }
 
-    /// Gives a node another name, unless a node has it already.
+    /// Renames a node, unless another node has the name.
     pub fn rename(&mut self, id: NodeId, name: &str) {
         if self.names.insert(name.to_string()) {
             let old = std::mem::replace(&mut self.nodes[id.index()].name, name.to_string());
@@ -307,7 +307,7 @@ impl<O: Operation> Graph<O> {
         }
     }
 
-    /// Gives an input another name.
+    /// Renames an input.
     pub fn rename_input(&mut self, value: Value, name: &str) {
         if let Origin::Input(i) = self.origin(value) {
             self.inputs[i].name = name.to_string();
@@ -319,12 +319,12 @@ impl<O: Operation> Graph<O> {
         &self.types[value.index()]
     }
 
-    /// Where a value comes from.
+    /// The origin of a value.
     pub fn origin(&self, value: Value) -> Origin {
         self.origins[value.index()]
     }
 
-    /// The node that makes a value, unless it is an input.
+    /// The node that computes a value; `None` for an input.
     pub fn maker(&self, value: Value) -> Option<&Node<O>> {
         match self.origin(value) {
             Origin::Node(id, _) => Some(self.node(id)),
@@ -342,12 +342,12 @@ impl<O: Operation> Graph<O> {
         &self.nodes[id.index()]
     }
 
-    /// Where a node stems from.
+    /// The layer and source position of a node.
     pub fn site(&self, id: NodeId) -> Site {
         self.sites[id.index()]
     }
 
-    /// The dotted path of the layer that a node stems from.
+    /// The dotted path of the layer of a node.
     pub fn layer_of(&self, id: NodeId) -> Option<&str> {
         self.site(id).layer.map(|layer| self.layer_path(layer))
     }
@@ -386,7 +386,7 @@ impl<O: Operation> Graph<O> {
         all.next().filter(|_| all.next().is_none())
     }
 
-    /// For each value, how many nodes and outputs read it.
+    /// The number of nodes and outputs that read each value.
     pub fn use_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.types.len()];
         for node in &self.nodes {

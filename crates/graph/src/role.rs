@@ -1,10 +1,9 @@
-//! What the inputs and outputs of a graph are for. Passes and engines go by these roles, never by a
-//! name or a rank.
+//! The roles of inputs and outputs of a graph. Passes and engines rely on roles, never on names or ranks.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a fresh parameter is drawn. See `pixelrnn-passes`' `init` module for the numbers.
+/// The initialization of a parameter. See the module `init` of `pixelrnn-passes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
     /// All zeros.
@@ -16,7 +15,7 @@ pub enum Init {
     },
 }
 
-/// What a model reads and does not predict.
+/// A condition: an input that the model does not predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The class of each image, `[N]`, whole numbers from 0 to `classes - 1`.
@@ -26,29 +25,29 @@ pub enum Condition {
     },
     /// Every `factor`-th pixel of every `factor`-th row of the image, `[N, C, H, W]` levels.
     Scale {
-        /// The distance of two pixels that are kept.
+        /// The distance between the pixels that are kept.
         factor: usize,
     },
 }
 
-/// What an input is for.
+/// The role of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An input of a loop body, or of a graph that is no model.
+    /// An input of a loop body, or of a graph that is not a model.
     Local,
     /// The images whose values are predicted: levels, `[N, C, H, W]`.
     Image,
-    /// What is given beside the image.
+    /// A condition.
     Condition(Condition),
-    /// Uniform random numbers, at least 0 and below 1.
+    /// Uniform random numbers in [0, 1).
     Uniform,
-    /// Levels to keep where the input of role [`Role::Kept`] says so.
+    /// Given levels, used where the input of role [`Role::Kept`] is 1.
     Given,
-    /// 1 where a level is kept, 0 where one is drawn.
+    /// 1 where the given level is kept, 0 where one is sampled.
     Kept,
     /// A weight, named by its dotted path.
     Parameter(Init),
-    /// What one call hands to the next: of an optimizer, or of a sampling loop outside the graph.
+    /// State carried between calls: of an optimizer, or of a sampling loop outside of the graph.
     State,
     /// The learning rate.
     Rate,
@@ -56,20 +55,20 @@ pub enum Role {
     Gradient,
 }
 
-/// What an output is. `D` is the type of distributions, which this floor does not know.
+/// What an output is. `D` is the type of distributions, which this crate does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputRole<D> {
-    /// An output of a loop body, or of a graph that is no model.
+    /// An output of a loop body, or of a graph that is not a model.
     Local,
     /// The parameters of the distribution of every value of the image.
     Parameters(D),
     /// The negative log-likelihood of each image, in nats.
     Likelihood,
-    /// The mean of the likelihoods over the batch.
+    /// The mean negative log-likelihood of the batch.
     Loss,
-    /// The gradient of the loss in a parameter.
+    /// The gradient of the loss with respect to a parameter.
     Gradient,
-    /// What replaces an input in the next call.
+    /// The value of a carried input for the next call.
     Next,
     /// Images, as levels.
     Image,

@@ -1,18 +1,18 @@
-//! Types of values: an element kind and a shape whose only unknown is the batch size.
+//! Types of values: an element type, and a shape whose only dynamic extent is the batch.
 
 use std::fmt;
 
-/// What a tensor is made of.
+/// The element type of a tensor.
 ///
 /// The pixel IR holds [`Elem::Real`] only (levels are small whole numbers, exact in a float); the
 /// other kinds appear in ONNX graphs, as indices, shapes and conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Elem {
-    /// f32 on every engine; f64 where the reference interpreter is asked for it.
+    /// f32 on every engine; optionally f64 in the reference interpreter.
     Real,
     /// i64.
     Int,
-    /// Truth values.
+    /// Booleans.
     Bool,
     /// f16, in ONNX graphs exported with `--dtype f16`.
     F16,
@@ -44,10 +44,10 @@ impl Elem {
 /// The extent of one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dim {
-    /// Known when the graph is built.
+    /// A constant.
     Fixed(usize),
-    /// So many times the number of images in a batch; that number is one and the same in all of a
-    /// graph, and more than once it appears only where axes were merged.
+    /// A multiple of the batch size. The batch size is the same in the whole graph; a factor other than 1
+    /// arises only from merged axes.
     Batch(usize),
 }
 
@@ -55,7 +55,7 @@ impl Dim {
     /// The number of images in a batch.
     pub const N: Dim = Dim::Batch(1);
 
-    /// The extent if it is known.
+    /// The extent if it is constant.
     pub fn fixed(self) -> Option<usize> {
         match self {
             Dim::Fixed(n) => Some(n),

@@ -12,21 +12,21 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{Graph, Operation, Origin, Value};
-use crate::misfit::Misfit;
+use crate::type_error::TypeError;
 use crate::types::Type;
 
-/// Something that may not be in a graph.
+/// A violation of the rules for graphs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
-    #[error("node `{node}` reads {value} before it is made")]
+    #[error("node `{node}` reads {value} before it is computed")]
     Order { node: String, value: Value },
-    #[error("node `{node}` ({mnemonic}) {misfit}")]
-    Refused { node: String, mnemonic: &'static str, misfit: Misfit },
-    #[error("result {port} of node `{node}` is typed {stored}, its operator says {inferred}")]
+    #[error("node `{node}` ({mnemonic}) {error}")]
+    Operator { node: String, mnemonic: &'static str, error: TypeError },
+    #[error("result {port} of node `{node}` has type {stored}, but its operator infers {inferred}")]
     Type { node: String, port: usize, stored: Type, inferred: Type },
-    #[error("node `{node}` has {stored} results, its operator says {inferred}")]
+    #[error("node `{node}` has {stored} results, but its operator infers {inferred}")]
     Results { node: String, stored: usize, inferred: usize },
-    #[error("two {what} are called `{name}`")]
+    #[error("two {what} have the name `{name}`")]
     Duplicate { what: &'static str, name: String },
     #[error("one of the {what} has no name")]
     Nameless { what: &'static str },
@@ -53,10 +53,10 @@ pub fn verify<O: Operation>(graph: &Graph<O>) -> Result<(), Fault> {
             return Err(Fault::Order { node: node.name.clone(), value });
         }
         let types: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
-        let inferred = node.op.infer(&types).map_err(|misfit| Fault::Refused {
+        let inferred = node.op.infer(&types).map_err(|error| Fault::Operator {
             node: node.name.clone(),
             mnemonic: node.op.mnemonic(),
-            misfit,
+            error,
         })?;
         if inferred.len() != node.outputs.len() {
             let (stored, inferred) = (node.outputs.len(), inferred.len());

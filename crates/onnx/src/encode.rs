@@ -420,7 +420,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The name of an initialiser that holds these numbers, shared inside one graph.
+    /// The name of an initializer that holds these numbers, shared inside one graph.
     fn int_input(&mut self, level: &mut Level, values: Vec<i64>) -> String {
         if let Some(name) = level.ints.get(&values) {
             return name.clone();

@@ -1,10 +1,10 @@
 //! Shape rules of the typed ONNX operators.
 
-use pixelrnn_graph::{Dim, Elem, Misfit, Type};
+use pixelrnn_graph::{Dim, Elem, Type, TypeError};
 
 use crate::op::{OnnxOp, Scan};
 
-type Types = Result<Vec<Type>, Misfit>;
+type Types = Result<Vec<Type>, TypeError>;
 
 pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
     arity(op, inputs)?;
@@ -42,7 +42,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             in_range(inputs[0], &[*axis])?;
             if inputs[1].shape != [inputs[0].shape[*axis]] {
                 let (left, right) = (inputs[0].clone(), inputs[1].clone());
-                return Err(Misfit::Unequal { left, right });
+                return Err(TypeError::Unequal { left, right });
             }
             Ok(vec![Type { elem: Elem::Real, shape: inputs[0].shape.clone() }])
         }
@@ -62,7 +62,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             let mut sorted = perm.clone();
             sorted.sort_unstable();
             if sorted != (0..inputs[0].rank()).collect::<Vec<_>>() {
-                return Err(Misfit::attribute("perm", "is not a permutation of the axes"));
+                return Err(TypeError::attribute("perm", "is not a permutation of the axes"));
             }
             Ok(vec![inputs[0].reshaped(perm.iter().map(|&i| inputs[0].shape[i]).collect())])
         }
@@ -72,9 +72,9 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             match (size(&inputs[0].shape), size(to)) {
                 (Some(a), Some(b)) if a == b => Ok(vec![result]),
                 (Some(_), Some(_)) => {
-                    Err(Misfit::Unequal { left: inputs[0].clone(), right: result })
+                    Err(TypeError::Unequal { left: inputs[0].clone(), right: result })
                 }
-                _ => Err(Misfit::Overflow),
+                _ => Err(TypeError::Overflow),
             }
         }
         OnnxOp::Unsqueeze { axes } => {
@@ -89,7 +89,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             }
             match old.next() {
                 None => Ok(vec![inputs[0].reshaped(shape)]),
-                Some(_) => Err(Misfit::attribute("axes", "is out of range or repeats an axis")),
+                Some(_) => Err(TypeError::attribute("axes", "is out of range or repeats an axis")),
             }
         }
         OnnxOp::Concat { axis } => concat(inputs, *axis),
@@ -97,7 +97,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             in_range(inputs[0], &[*axis])?;
             let extent = fixed(inputs[0], 0, *axis)?;
             if start >= end || *end > extent {
-                return Err(Misfit::attribute(
+                return Err(TypeError::attribute(
                     "end",
                     format!("{start}..{end} of an axis of {extent}"),
                 ));
@@ -108,7 +108,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             in_range(inputs[0], &[*axis])?;
             let extent = fixed(inputs[0], 0, *axis)?;
             if sizes.iter().sum::<usize>() != extent || sizes.contains(&0) {
-                return Err(Misfit::attribute(
+                return Err(TypeError::attribute(
                     "sizes",
                     format!("{sizes:?} of an axis of {extent}"),
                 ));
@@ -126,7 +126,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             in_range(inputs[0], &[*axis])?;
             let extent = fixed(inputs[0], 0, *axis)?;
             let padded = extent.checked_add(*before).and_then(|n| n.checked_add(*after));
-            let padded = padded.ok_or(Misfit::Overflow)?;
+            let padded = padded.ok_or(TypeError::Overflow)?;
             Ok(vec![with_axis(inputs[0], *axis, Dim::Fixed(padded))])
         }
         OnnxOp::Expand { to } => {
@@ -134,13 +134,13 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             let target = inputs[0].reshaped(to.clone());
             if inputs[1].shape != [Dim::Fixed(to.len())] || broadcast(inputs[0], &target)? != target
             {
-                return Err(Misfit::Unequal { left: inputs[0].clone(), right: target });
+                return Err(TypeError::Unequal { left: inputs[0].clone(), right: target });
             }
             Ok(vec![target])
         }
         OnnxOp::Shape { start, end } => {
             if start >= end || *end > inputs[0].rank() {
-                return Err(Misfit::attribute("end", "is out of range"));
+                return Err(TypeError::attribute("end", "is out of range"));
             }
             Ok(vec![Type { elem: Elem::Int, shape: vec![Dim::Fixed(end - start)] }])
         }
@@ -148,7 +148,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
     }
 }
 
-fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), Misfit> {
+fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), TypeError> {
     let found = inputs.len();
     let expected = match op {
         OnnxOp::Constant(_) => 0,
@@ -170,12 +170,12 @@ fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), Misfit> {
         OnnxOp::Scan(s) => s.body.inputs().len(),
         _ => 1,
     };
-    if found == expected { Ok(()) } else { Err(Misfit::Arity { expected, found }) }
+    if found == expected { Ok(()) } else { Err(TypeError::Arity { expected, found }) }
 }
 
 /// The type of an element-wise result.
-pub(crate) fn broadcast(left: &Type, right: &Type) -> Result<Type, Misfit> {
-    let unequal = || Misfit::Unequal { left: left.clone(), right: right.clone() };
+pub(crate) fn broadcast(left: &Type, right: &Type) -> Result<Type, TypeError> {
+    let unequal = || TypeError::Unequal { left: left.clone(), right: right.clone() };
     if left.elem != right.elem {
         return Err(unequal());
     }
@@ -196,32 +196,32 @@ pub(crate) fn broadcast(left: &Type, right: &Type) -> Result<Type, Misfit> {
     Ok(left.reshaped(shape))
 }
 
-fn element(inputs: &[&Type], input: usize, expected: Elem) -> Result<(), Misfit> {
+fn element(inputs: &[&Type], input: usize, expected: Elem) -> Result<(), TypeError> {
     if inputs[input].elem == expected {
         return Ok(());
     }
-    Err(Misfit::Element { input, expected, found: inputs[input].clone() })
+    Err(TypeError::Element { input, expected, found: inputs[input].clone() })
 }
 
 /// Whether an input is of floating-point numbers.
-fn real(inputs: &[&Type], input: usize) -> Result<(), Misfit> {
+fn real(inputs: &[&Type], input: usize) -> Result<(), TypeError> {
     match inputs[input].elem.is_real() {
         true => Ok(()),
         false => element(inputs, input, Elem::Real),
     }
 }
 
-fn in_range(ty: &Type, axes: &[usize]) -> Result<(), Misfit> {
+fn in_range(ty: &Type, axes: &[usize]) -> Result<(), TypeError> {
     match axes.iter().max() {
         Some(&axis) if axis >= ty.rank() => {
-            Err(Misfit::Rank { input: 0, expected: axis + 1, found: ty.clone() })
+            Err(TypeError::Rank { input: 0, expected: axis + 1, found: ty.clone() })
         }
         _ => Ok(()),
     }
 }
 
-fn fixed(ty: &Type, input: usize, axis: usize) -> Result<usize, Misfit> {
-    ty.shape[axis].fixed().ok_or(Misfit::Unknown { input, axis })
+fn fixed(ty: &Type, input: usize, axis: usize) -> Result<usize, TypeError> {
+    ty.shape[axis].fixed().ok_or(TypeError::Unknown { input, axis })
 }
 
 fn with_axis(ty: &Type, axis: usize, extent: Dim) -> Type {
@@ -230,15 +230,15 @@ fn with_axis(ty: &Type, axis: usize, extent: Dim) -> Type {
     result
 }
 
-fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), Misfit> {
+fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), TypeError> {
     if inputs[input].rank() == expected {
         return Ok(());
     }
-    Err(Misfit::Rank { input, expected, found: inputs[input].clone() })
+    Err(TypeError::Rank { input, expected, found: inputs[input].clone() })
 }
 
 fn matmul(a: &Type, b: &Type) -> Types {
-    let unequal = || Misfit::Unequal { left: a.clone(), right: b.clone() };
+    let unequal = || TypeError::Unequal { left: a.clone(), right: b.clone() };
     if a.elem != b.elem
         || a.rank() < 2
         || b.rank() < 2
@@ -260,13 +260,14 @@ fn conv(inputs: &[&Type], pads: [usize; 4]) -> Types {
         || x.shape[1] != w.shape[1]
         || inputs.get(2).is_some_and(|b| b.shape != [w.shape[0]])
     {
-        return Err(Misfit::Unequal { left: x.clone(), right: w.clone() });
+        return Err(TypeError::Unequal { left: x.clone(), right: w.clone() });
     }
-    let extent = |i: usize| -> Result<Dim, Misfit> {
+    let extent = |i: usize| -> Result<Dim, TypeError> {
         let padded = fixed(x, 0, i + 2)? + pads[i] + pads[i + 2];
         let kernel = fixed(w, 1, i + 2)?;
         let left = (padded + 1).checked_sub(kernel).filter(|&n| n > 0);
-        left.map(Dim::Fixed).ok_or_else(|| Misfit::attribute("pads", "leave less than one window"))
+        left.map(Dim::Fixed)
+            .ok_or_else(|| TypeError::attribute("pads", "leave less than one window"))
     };
     Ok(vec![x.reshaped(vec![x.shape[0], w.shape[0], extent(0)?, extent(1)?])])
 }
@@ -283,7 +284,7 @@ fn concat(inputs: &[&Type], axis: usize) -> Types {
             (true, Dim::Batch(a), Some(&Dim::Batch(b))) => Dim::Batch(a + b),
             _ => {
                 let (left, right) = (inputs[0].clone(), (*other).clone());
-                return Err(Misfit::Unequal { left, right });
+                return Err(TypeError::Unequal { left, right });
             }
         };
     }
@@ -294,7 +295,7 @@ fn infer_scan(scan: &Scan, inputs: &[&Type]) -> Types {
     let body = &scan.body;
     let carried = scan.states + scan.invariants;
     if body.outputs().len() < scan.states || body.inputs().len() <= carried {
-        return Err(Misfit::body("must have a result for each state, and something to scan"));
+        return Err(TypeError::body("must have a result for each state, and something to scan"));
     }
     let mut steps = None;
     for (i, (formal, actual)) in body.inputs().iter().zip(inputs).enumerate() {
@@ -308,11 +309,11 @@ fn infer_scan(scan: &Scan, inputs: &[&Type]) -> Types {
                 && actual.shape.get(1..) == Some(&formal.shape[..])
         };
         if !fits {
-            return Err(Misfit::Unequal { left: (*actual).clone(), right: formal.clone() });
+            return Err(TypeError::Unequal { left: (*actual).clone(), right: formal.clone() });
         }
     }
     let Some(Some(steps @ Dim::Fixed(_))) = steps else {
-        return Err(Misfit::Unknown { input: carried, axis: 0 });
+        return Err(TypeError::Unknown { input: carried, axis: 0 });
     };
     let mut results = Vec::new();
     for (i, out) in body.outputs().iter().enumerate() {
@@ -320,7 +321,7 @@ fn infer_scan(scan: &Scan, inputs: &[&Type]) -> Types {
         if i < scan.states {
             let state = body.ty(body.inputs()[i].value);
             if ty != state {
-                return Err(Misfit::Unequal { left: ty.clone(), right: state.clone() });
+                return Err(TypeError::Unequal { left: ty.clone(), right: state.clone() });
             }
             results.push(ty.clone());
         } else {

@@ -1,16 +1,15 @@
-//! Floor 1 of `pixelrnn`: ONNX, typed.
+//! Layer 1 of `pixelrnn`: typed ONNX graphs and their encoder.
 //!
-//! **Purpose.** [`OnnxOp`] is the operators that lowering emits, with typed attributes and shape
-//! rules; [`encode`] turns a [`Graph`](pixelrnn_graph::Graph) of them into the bytes of a model.
+//! **Purpose.** [`OnnxOp`] is the set of operators that lowering emits, with typed attributes and shape
+//! inference; [`encode`] turns a [`Graph`](pixelrnn_graph::Graph) of them into the bytes of a model.
 //!
 //! **Invariants.**
 //! - Standard domain only, no functions, no random operators.
-//! - Strings (operator names, attribute names) appear in the encoder alone.
-//! - A graph holds no attribute-like inputs: axes, pads and shapes are attributes here and become
-//!   initialisers when encoded.
-//! - The same graph gives the same bytes.
+//! - Strings (operator names, attribute names) appear only in the encoder.
+//! - Axes, pads and shapes are attributes here and become initializers when encoded.
+//! - Encoding is deterministic: the same graph has the same bytes.
 //!
-//! **Where to start.** `op.rs` for what can be said, `encode.rs` for how it is written.
+//! **Where to start.** `op.rs` for the operators, `encode.rs` for the encoder.
 
 mod encode;
 mod external;

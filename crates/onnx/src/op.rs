@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pixelrnn_graph::{Attributes, Dim, Elem, Graph, Misfit, Operation, Type};
+use pixelrnn_graph::{Attributes, Dim, Elem, Graph, Operation, Type, TypeError};
 
 use crate::literal::Literal;
 
@@ -13,7 +13,7 @@ pub type OnnxGraph = Graph<OnnxOp>;
 /// where the standard takes axes, shapes or pads as an input, they are an attribute here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OnnxOp {
-    /// A constant; encoded as an initialiser named like the node. Shared, since every pass copies
+    /// A constant; encoded as an initializer named like the node. Shared, since every pass copies
     /// the graph and weights may be large.
     Constant(Arc<Literal>),
 
@@ -200,7 +200,7 @@ impl Operation for OnnxOp {
         self.op_type()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         crate::infer::infer(self, inputs)
     }
 

@@ -1,22 +1,21 @@
-//! Floor 3 of `pixelrnn`: the operators of the pixel IR, one file each.
+//! Layer 3 of `pixelrnn`: the operators of the pixel IR, one file each.
 //!
-//! **Purpose.** Everything that is known of an operator stands in its file under `op/`: shapes,
-//! what an output position reads, gradient, lowering to ONNX, a slow and obvious evaluation, how it
-//! streams pixel by pixel, and samples that the generic tests run on every engine. Adding an
-//! operator is one file and one line in the table of [`op`].
+//! **Purpose.** The file of an operator under `op/` contains everything about it: shape inference, the
+//! footprint (what an output position reads), the vector-Jacobian product, lowering to ONNX, a simple
+//! reference evaluation, incremental evaluation pixel by pixel, and samples that the generic tests run
+//! on every engine. A new operator is one file and one line in the table of [`op`].
 //!
-//! **Layouts.** A map is `[N, F, H, W]` (batch, features, height, width) in what a declaration
-//! builds. Inside expanded recurrences it is *pixel-major*, `[H, W, N, F]`: a row or a pixel of the
-//! whole batch is contiguous, a 1 x 1 convolution is one matrix product, and skewing is one gather
-//! of contiguous blocks.
+//! **Layouts.** A declaration builds maps `[N, F, H, W]` (batch, features, height, width). Inside expanded
+//! recurrences, maps are *pixel-major*, `[H, W, N, F]`: a row or a pixel of the whole batch is
+//! contiguous, a 1 x 1 convolution is one matrix product, and skewing is one gather of contiguous
+//! blocks.
 //!
 //! **Invariants.**
-//! - All values are real numbers, but for class labels; the only unknown extent is the batch.
-//! - The rules trait has required methods and no defaults: a new operator cannot forget one.
-//! - [`Op::eval`] is the definition. Engines are compared with it, never the other way round.
-//!
-//! - What a footprint says is all that the proof of causality knows: it may say too much, never too
-//!   little, and the tests hold it against what evaluation reads.
+//! - All values are real numbers, except class labels; the only dynamic extent is the batch.
+//! - The trait of rules has required methods without defaults, so a new operator cannot omit one.
+//! - [`Op::eval`] is the definition of an operator. Engines are compared with it.
+//! - The causality proof relies on footprints alone: a footprint may be too large, never too small, and
+//!   the tests compare it with the dependencies of the evaluation.
 //!
 //! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
 //! `op/masked_conv/` for the central one, `op/scan/` for loops.

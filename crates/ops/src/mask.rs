@@ -1,20 +1,20 @@
 //! Masks of section 3.4: which taps of a kernel an output feature may read.
 
-use pixelrnn_graph::Misfit;
+use pixelrnn_graph::TypeError;
 
-/// Which inputs the centre tap may read. Feature k of F belongs to colour group
+/// Which inputs the center tap may read. Feature k of F belongs to color group
 /// `floor(k * colours / F)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskKind {
-    /// Earlier colours only; for the first layer.
+    /// Earlier colors only; for the first layer.
     A,
-    /// Earlier colours and the own one; for every other layer.
+    /// Earlier colors and the own one; for every other layer.
     B,
     /// No mask at all: every tap, below and to the right, too. For maps that hold no pixel still
     /// to be predicted, such as an image to condition on.
     Open,
-    /// The centre stands in the last row of the kernel, and every tap is read: the rows above and the
-    /// own row, in all colours. For maps that hold complete rows only, as the vertical stack of a
+    /// The center stands in the last row of the kernel, and every tap is read: the rows above and the
+    /// own row, in all colors. For maps that hold complete rows only, as the vertical stack of a
     /// Gated PixelCNN does.
     Above,
 }
@@ -34,13 +34,13 @@ impl MaskKind {
     ///
     /// # Errors
     /// Any other word.
-    pub fn from_word(word: &str) -> Result<MaskKind, Misfit> {
+    pub fn from_word(word: &str) -> Result<MaskKind, TypeError> {
         match word {
             "A" => Ok(MaskKind::A),
             "B" => Ok(MaskKind::B),
             "open" => Ok(MaskKind::Open),
             "above" => Ok(MaskKind::Above),
-            _ => Err(Misfit::attribute("mask", "must be A, B, open or above")),
+            _ => Err(TypeError::attribute("mask", "must be A, B, open or above")),
         }
     }
 }
@@ -48,7 +48,7 @@ impl MaskKind {
 /// The mask of a kernel `[height, width]`, both odd (for [`MaskKind::Above`], the width).
 ///
 /// Output features may be `gates` equal parts (the gates of an LSTM), each grouped by colour on its
-/// own: laid over the whole axis, a gate would see colours that its cell may not.
+/// own: laid over the whole axis, a gate would see colors that its cell may not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask {
     pub kind: MaskKind,
@@ -82,7 +82,7 @@ impl Mask {
         }
     }
 
-    /// Whether there is no tap that some output may read. The first tap is, unless it is the centre.
+    /// Whether there is no tap that some output may read. The first tap is, unless it is the center.
     pub fn is_empty(&self) -> bool {
         !self.live(0, 0)
     }
@@ -101,12 +101,12 @@ impl Mask {
             .map_or(1, |r| r + 1)
     }
 
-    /// Whether a tap is masked by colour group (the centre of mask A or B).
+    /// Whether a tap is masked by color group (the center of mask A or B).
     pub fn grouped(&self, row: usize, column: usize) -> bool {
         !self.is_open() && self.colours > 1 && [row, column] == self.centre()
     }
 
-    /// The colour group of an output feature among `features`.
+    /// The color group of an output feature among `features`.
     pub fn output_group(&self, feature: usize, features: usize) -> usize {
         let part = (features / self.gates.max(1)).max(1);
         group(feature % part, part, self.colours)
@@ -145,11 +145,11 @@ impl Mask {
         (0..features).filter(cut).chain([features]).collect()
     }
 
-    /// The number of inputs that the luckiest output reads: its fan-in for initialisation.
+    /// The number of inputs that the luckiest output reads: its fan-in for initialization.
     pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
         let last = outputs.saturating_sub(1);
         let centre = self.centre();
-        // Only the centre tells inputs apart.
+        // Only the center tells inputs apart.
         let at_centre =
             (0..inputs).filter(|&i| self.allows(last, outputs, i, inputs, centre)).count();
         let [height, width] = self.kernel;
@@ -161,7 +161,7 @@ impl Mask {
     }
 }
 
-/// The colour group of feature `k` of `features`.
+/// The color group of feature `k` of `features`.
 pub fn group(k: usize, features: usize, colours: usize) -> usize {
     k * colours / features.max(1)
 }

@@ -13,13 +13,13 @@ pub type Weights = BTreeMap<String, Array>;
 /// Why weights do not fit a graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BindError {
-    #[error("the weights lack `{name}`, which the model has with shape {shape:?}")]
+    #[error("missing weight `{name}`, shape {shape:?}")]
     Missing { name: String, shape: Vec<usize> },
-    #[error("weight `{name}` has shape {found:?}, the model's has {expected:?}")]
+    #[error("weight `{name}` has shape {found:?}, expected {expected:?}")]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("the model has no parameter `{name}`, which the weights hold")]
+    #[error("unknown weight `{name}`: the model has no such parameter")]
     Unknown { name: String },
-    #[error("weight `{name}` holds {value}, which is not a number")]
+    #[error("weight `{name}` contains the non-finite value {value}")]
     NotFinite { name: String, value: f32 },
     #[error(transparent)]
     Build(#[from] BuildError),

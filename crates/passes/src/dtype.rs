@@ -46,7 +46,7 @@ impl FromStr for Dtype {
         let known = Dtype::ALL.into_iter().find(|dtype| dtype.name() == text);
         known.ok_or_else(|| {
             let names = Dtype::ALL.map(Dtype::name).join(", ");
-            format!("`{text}` is not an element type: expected one of {names}")
+            format!("unknown element type `{text}`: expected one of {names}")
         })
     }
 }

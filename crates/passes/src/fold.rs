@@ -99,7 +99,7 @@ fn made_of(folded: &OnnxGraph, before: &OnnxGraph, parameter: &str) -> Vec<NodeI
         .collect()
 }
 
-/// Whether a value is a constant that is no weight.
+/// Whether a value is a constant that is not a weight.
 fn is_literal(graph: &OnnxGraph, v: Value) -> bool {
     match graph.origin(v) {
         Origin::Input(_) => false,

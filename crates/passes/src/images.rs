@@ -55,7 +55,7 @@ impl FromStr for ImageLayout {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = [ImageLayout::Nhwc, ImageLayout::Nchw].into_iter().find(|l| l.name() == text);
-        known.ok_or_else(|| format!("`{text}` is not a layout: expected nhwc or nchw"))
+        known.ok_or_else(|| format!("unknown layout `{text}`: expected nhwc or nchw"))
     }
 }
 

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::bind::Weights;
 
 /// Draws every parameter of a graph.
-pub fn initialise(graph: &PixelGraph, seed: u64) -> Weights {
+pub fn initialize(graph: &PixelGraph, seed: u64) -> Weights {
     let mut weights = Weights::new();
     for (input, init) in graph.parameters() {
         let shape = graph.ty(input.value).extents(1);

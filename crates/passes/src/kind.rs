@@ -102,7 +102,7 @@ impl FromStr for GraphKind {
         let known = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
         known.ok_or_else(|| {
             let names = GraphKind::ALL.map(GraphKind::name).join(", ");
-            format!("`{text}` is not a kind of graph: expected one of {names}")
+            format!("unknown graph kind `{text}`: expected one of {names}")
         })
     }
 }

@@ -1,20 +1,20 @@
-//! Floor 4 of `pixelrnn`: passes, and the pipeline that runs them.
+//! Layer 4 of `pixelrnn`: compiler passes, and the pipeline that runs them.
 //!
 //! **Purpose.** From a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes of
-//! [`pipeline`]'s table in order. [`verify_causality`] proves that no output reads a pixel at or after its
-//! own place.
+//! [`pipeline`]'s table in order. [`verify_causality`] proves that no output reads its own pixel or a
+//! later one.
 //!
 //! **Invariants.**
-//! - Every pass is a function from a graph to a graph, in one table; its name is the same in the
-//!   table, in `--dump-after` and in errors.
+//! - Every pass is a function from a graph to a graph, in one table. Its name is the same in the table,
+//!   in `--dump-after` and in errors.
 //! - The structural verifier runs after every pass, in every build.
-//! - A pass keeps names, roles, doc and sites of what it does not change. What it cannot do is an error
-//!   that names the pass and the node; it never invents a value.
-//! - [`CausalProof`] can only be made by [`verify_causality`] and [`verify_scales`], and nothing that
-//!   makes images runs without one.
+//! - A pass keeps the names, roles, docs and sites of everything that it does not change. A failure is an
+//!   error that names the pass and the node.
+//! - Only [`verify_causality`] and [`verify_scales`] can create a [`CausalProof`], and sampling requires
+//!   one.
 //!
-//! **Where to start.** `pipeline.rs`, then `expand.rs` for the shortest pass and `causality/` for
-//! the most particular one.
+//! **Where to start.** `pipeline.rs`, then `expand.rs` for the shortest pass and `causality/` for the
+//! proof.
 
 pub mod bind;
 pub mod causality;
@@ -54,7 +54,7 @@ pub use differentiate::{differentiate, gradient_name};
 pub use dtype::Dtype;
 pub use endpoints::GraphEndpoints;
 pub use images::{ImageFormat, ImageLayout};
-pub use init::initialise;
+pub use init::initialize;
 pub use kind::GraphKind;
 pub use loss::loss;
 pub use optimizers::{RULES, UpdateRule};
@@ -63,5 +63,5 @@ pub use scales::{Scale, merge_scales};
 pub use state::{AVERAGE, complete_state, fresh_state};
 pub use stream::{SampleError, SampleOptions};
 pub use training_step::{
-    LEARNING_RATE, Optimiser, next_name, state_name, training_step, update_step,
+    LEARNING_RATE, Optimizer, next_name, state_name, training_step, update_step,
 };

@@ -16,7 +16,7 @@ use crate::images::{ImageFormat, image_format};
 use crate::kind::GraphKind;
 use crate::scales::{Scale, merge_scales};
 use crate::stream::{self, SampleError, SampleOptions};
-use crate::training_step::{Optimiser, training_step, update_step};
+use crate::training_step::{Optimizer, training_step, update_step};
 use crate::{
     bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
     own_states, pads_to_concat, slices_to_split, stored, unroll,
@@ -43,7 +43,7 @@ pub struct Job<'a> {
     /// How images are drawn, for the kinds that do.
     pub sample: SampleOptions,
     /// How parameters are updated, for the kinds that do.
-    pub optimiser: Optimiser,
+    pub optimizer: Optimizer,
     /// The number of images in a batch.
     pub batch: Batch,
     /// How recurrences are written.
@@ -68,7 +68,7 @@ impl<'a> Job<'a> {
             proof: None,
             kind,
             sample: SampleOptions::default(),
-            optimiser: Optimiser::RMSPROP,
+            optimizer: Optimizer::RMSPROP,
             batch: Batch::Symbolic,
             control_flow: ControlFlow::Scan,
             weights: None,
@@ -121,40 +121,40 @@ const SAMPLING: fn(&Job) -> bool = |job| job.kind.samples();
 /// The passes that make the graph that was asked for, in order.
 #[rustfmt::skip]
 pub const MAKING: &[Pass] = &[
-    pass("loss", "distributions become likelihoods", |job| job.kind.has_likelihood(), Step::Scale(|graph, _, _| loss::loss(graph).map_err(build("loss")))),
-    pass("stream", "a model becomes a loop over pixels", SAMPLING, Step::Scale(stream_pass)),
-    pass("merge_scales", "scales become one graph", ALWAYS, Step::Merge),
-    pass("cse_dce", "nothing twice or unread", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
-    pass("unread_parameters", "parameters that nothing reads go", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
-    pass("expand", "composites become scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
-    pass("layout", "maps stay pixel-major", DIFFERENTIATING, Step::Pixel(layout::layout)),
-    pass("cse_dce", "nothing twice or unread", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("differentiate", "a likelihood gets its gradients", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
-    pass("cse_dce", "nothing twice or unread", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("training_step", "gradients move parameters", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimiser).map_err(build("training_step")))),
-    pass("update_step", "given gradients move parameters", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimiser).map_err(build("update_step")))),
+    pass("loss", "compute the likelihood of the distributions", |job| job.kind.has_likelihood(), Step::Scale(|graph, _, _| loss::loss(graph).map_err(build("loss")))),
+    pass("stream", "turn the model into a loop over pixels", SAMPLING, Step::Scale(stream_pass)),
+    pass("merge_scales", "merge the scales into one graph", ALWAYS, Step::Merge),
+    pass("cse_dce", "eliminate common subexpressions and dead code", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
+    pass("unread_parameters", "remove unused parameters", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
+    pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
+    pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
+    pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+    pass("differentiate", "add the gradients of the likelihood", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
+    pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+    pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
+    pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),
 ];
 
 /// The passes that compile a graph of the pixel IR to ONNX, in order.
 #[rustfmt::skip]
 pub const LOWERING: &[Pass] = &[
-    pass("expand", "composites become scans", ALWAYS, Step::Pixel(expand::expand)),
-    pass("unroll", "scans become their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
-    pass("pads_to_concat", "padded parts become concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
-    pass("layout", "maps stay pixel-major", SIMPLIFYING, Step::Pixel(layout::layout)),
-    pass("cse_dce", "nothing twice or unread", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
-    pass("bind", "weights become constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
-    pass("lower", "pixel operators become ONNX", ALWAYS, Step::Lower),
-    pass("hoist", "loop invariants leave loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
-    pass("slices_to_split", "slices become splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
-    pass("fold", "constants are computed", SIMPLIFYING, Step::Onnx(fold::fold)),
-    pass("fuse_reshapes", "views of views become one", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
-    pass("cse_dce_onnx", "nothing twice or unread", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
-    pass("half", "computation in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
-    pass("store_bf16", "weights are stored in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
-    pass("store_int8", "weights are stored in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
-    pass("image_format", "images in another format", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
-    pass("own_states", "states of a loop begin apart", |job| job.portable, Step::Onnx(own_states::own_states)),
+    pass("expand", "expand composites into scans", ALWAYS, Step::Pixel(expand::expand)),
+    pass("unroll", "unroll scans into their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
+    pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
+    pass("layout", "keep maps pixel-major, without transposes", SIMPLIFYING, Step::Pixel(layout::layout)),
+    pass("cse_dce", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
+    pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
+    pass("lower", "lower pixel operators to ONNX", ALWAYS, Step::Lower),
+    pass("hoist", "move loop invariants out of loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
+    pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
+    pass("fold", "fold constants", SIMPLIFYING, Step::Onnx(fold::fold)),
+    pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
+    pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
+    pass("half", "compute in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
+    pass("store_bf16", "store weights in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
+    pass("store_int8", "store weights in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
+    pass("image_format", "change layout and element type of images", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
+    pass("own_states", "give each loop state its own initial value", |job| job.portable, Step::Onnx(own_states::own_states)),
 ];
 
 /// All passes, in order.
@@ -191,7 +191,7 @@ fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
 pub enum PassError {
     #[error("pass {pass}: {error}")]
     Build { pass: &'static str, error: BuildError },
-    #[error("pass {pass} left a broken graph: {fault}")]
+    #[error("pass {pass} produced an invalid graph: {fault}")]
     Broken { pass: &'static str, fault: Fault },
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -201,7 +201,7 @@ pub enum PassError {
     Lower(LowerError),
     #[error(transparent)]
     Sample(SampleError),
-    #[error("pass stream: a graph that makes images demands a proof that its model is causal")]
+    #[error("pass stream: sampling requires a proof that the model is causal")]
     NoProof,
 }
 

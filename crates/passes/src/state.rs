@@ -1,19 +1,19 @@
-//! What an optimiser starts from, and how its states are called.
+//! What an optimizer starts from, and how its states are called.
 
 use pixelrnn_graph::Array;
 
 use crate::bind::Weights;
-use crate::training_step::{AVERAGED, Optimiser, state_name};
+use crate::training_step::{AVERAGED, Optimizer, state_name};
 
 /// The slot of the average of a parameter.
 pub const AVERAGE: &str = "ema";
 
-/// The parameters and every state of an optimiser before its first step: slots are zero, averages
+/// The parameters and every state of an optimizer before its first step: slots are zero, averages
 /// are the parameters, counters are one.
-pub fn fresh_state(weights: &Weights, optimiser: &Optimiser) -> Weights {
+pub fn fresh_state(weights: &Weights, optimizer: &Optimizer) -> Weights {
     let mut state = weights.clone();
     for (name, array) in weights {
-        for slot in optimiser.slots() {
+        for slot in optimizer.slots() {
             let start = match slot {
                 AVERAGE => array.clone(),
                 _ => Array::zeros(array.raw_dim()),
@@ -21,15 +21,15 @@ pub fn fresh_state(weights: &Weights, optimiser: &Optimiser) -> Weights {
             state.insert(state_name(name, slot), start);
         }
     }
-    for counter in optimiser.counters() {
+    for counter in optimizer.counters() {
         state.insert(counter.to_string(), Array::ones(vec![1]));
     }
     state
 }
 
 /// Adds what a state from before the steps of averages were counted lacks, at a step.
-pub fn complete_state(state: &mut Weights, optimiser: &Optimiser, step: u64) {
-    if optimiser.ema.is_some() {
+pub fn complete_state(state: &mut Weights, optimizer: &Optimizer, step: u64) {
+    if optimizer.ema.is_some() {
         let steps = || Array::from_elem(vec![1], (step + 1) as f32);
         state.entry(AVERAGED.to_string()).or_insert_with(steps);
     }

@@ -1,6 +1,6 @@
-//! `training_step`: from a gradient graph to one training step: batch, parameters, optimiser state and
-//! learning rate in; loss, new parameters and new state out. Stateless, so any engine that infers
-//! can train.
+//! `training_step`: turns a gradient graph into a training step. Inputs: batch, parameters, optimizer
+//! state and learning rate; outputs: loss, new parameters and new state. The step is stateless, so any
+//! inference engine can train.
 
 use pixelrnn_graph::{Array, BuildError, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
@@ -12,35 +12,34 @@ use crate::optimizers::{self, MAX_SETTINGS, Update, UpdateRule};
 use crate::rewrite::Rewrite;
 use crate::state::AVERAGE;
 
-/// How parameters are updated.
+/// An optimizer: update rule, gradient clipping and EMA.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Optimiser {
+pub struct Optimizer {
     /// The update rule.
     pub rule: &'static UpdateRule,
-    /// The numbers of the rule, in the order of [`UpdateRule::settings`]; zeros behind them.
+    /// The settings of the rule, in the order of [`UpdateRule::settings`], padded with zeros.
     pub settings: [f64; MAX_SETTINGS],
-    /// Gradients are scaled down to this global norm.
+    /// Clip the gradient to this global norm.
     pub clip: Option<f64>,
-    /// An exponential average of the parameters is kept, with this decay; in step n with a decay of
-    /// at most n / (n + 9), so that it soon forgets where it began. The number of steps is one more
-    /// state, `ema_steps`.
+    /// Keep an EMA of the parameters with this decay, limited in step n to n / (n + 9), so that the initial
+    /// weights are soon forgotten. The number of steps is an additional state, `ema_steps`.
     pub ema: Option<f64>,
 }
 
-impl Optimiser {
+impl Optimizer {
     /// RMSProp with PyTorch's defaults.
-    pub const RMSPROP: Optimiser = Optimiser::new(&optimizers::RMSPROP);
+    pub const RMSPROP: Optimizer = Optimizer::new(&optimizers::RMSPROP);
     /// Adam with PyTorch's defaults.
-    pub const ADAM: Optimiser = Optimiser::new(&optimizers::ADAM);
+    pub const ADAM: Optimizer = Optimizer::new(&optimizers::ADAM);
     /// Stochastic gradient descent with momentum 0.9.
-    pub const SGD: Optimiser = Optimiser::new(&optimizers::SGD);
+    pub const SGD: Optimizer = Optimizer::new(&optimizers::SGD);
 
-    /// A rule with its defaults, without clipping and average.
-    pub const fn new(rule: &'static UpdateRule) -> Optimiser {
-        Optimiser { rule, settings: rule.defaults(), clip: None, ema: None }
+    /// A rule with its defaults, without clipping and EMA.
+    pub const fn new(rule: &'static UpdateRule) -> Optimizer {
+        Optimizer { rule, settings: rule.defaults(), clip: None, ema: None }
     }
 
-    /// The numbers of the rule.
+    /// The settings of the rule.
     pub fn settings(&self) -> &[f64] {
         &self.settings[..self.rule.settings.len()]
     }
@@ -76,12 +75,13 @@ pub fn next_name(input: &str) -> String {
     format!("{input}.next")
 }
 
-pub(crate) struct Step {
+/// Builds the nodes of a training step.
+pub(crate) struct StepBuilder {
     graph: PixelGraph,
     name: String,
 }
 
-impl Step {
+impl StepBuilder {
     pub(crate) fn push(
         &mut self,
         op: impl Into<Op>,
@@ -92,13 +92,13 @@ impl Step {
         Ok(self.graph.push(op.into(), inputs, &name, Site::NONE)?[0])
     }
 
-    /// A number with so many axes of extent one.
+    /// A scalar constant of this rank, with extents of 1.
     pub(crate) fn number(&mut self, x: f64, rank: usize) -> Result<Value, BuildError> {
         let value = Array::from_elem(vec![1; rank], x as f32);
         self.push(Constant { value }, &[], "constant")
     }
 
-    /// `[1]` with so many axes.
+    /// Reshapes `[1]` to this rank, with extents of 1.
     pub(crate) fn widen(&mut self, x: Value, rank: usize) -> Result<Value, BuildError> {
         let mut wide = x;
         for _ in 1..rank {
@@ -158,16 +158,16 @@ impl Step {
     fn descend(
         &mut self,
         list: &[(String, Value, Value)],
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
     ) -> Result<(), BuildError> {
         let gradients: Vec<Value> = list.iter().map(|&(_, _, g)| g).collect();
-        let factor = match optimiser.clip {
+        let factor = match optimizer.clip {
             Some(clip) => Some(self.clip(clip, &gradients)?),
             None => None,
         };
         let mut counters = Vec::new();
         let mut forget = None;
-        if let Some(decay) = optimiser.ema {
+        if let Some(decay) = optimizer.ema {
             let steps = self.graph.input(AVERAGED, Type::real([1usize]), Role::State);
             let one = self.number(1.0, 1)?;
             let next = self.push(Add, &[steps, one], AVERAGED)?;
@@ -175,9 +175,9 @@ impl Step {
             forget = Some(self.forget(decay, steps)?);
         }
         let mut corrections = Vec::new();
-        for &(slot, setting) in optimiser.rule.counters {
+        for &(slot, setting) in optimizer.rule.counters {
             let power = self.graph.input(slot, Type::real([1usize]), Role::State);
-            let factor = optimiser.settings[setting];
+            let factor = optimizer.settings[setting];
             let next = self.push(Scale { factor }, &[power], slot)?;
             let one = self.number(1.0, 1)?;
             corrections.push(self.push(Sub, &[one, next], "correction")?);
@@ -194,11 +194,11 @@ impl Step {
                 g = self.push(Mul, &[g, factor], "clipped")?;
             }
             let rate = self.widen(rate, rank)?;
-            let settings = optimiser.settings();
+            let settings = optimizer.settings();
             let corrections = &corrections;
             let mut update =
                 Update { step: self, name, w, g, ty: ty.clone(), settings, corrections };
-            let direction = (optimiser.rule.direction)(&mut update)?;
+            let direction = (optimizer.rule.direction)(&mut update)?;
             let change = self.push(Mul, &[direction, rate], "change")?;
             let next = self.push(Sub, &[w, change], "next")?;
             self.result(name, next);
@@ -218,17 +218,17 @@ impl Step {
     }
 }
 
-/// From what [`differentiate`](crate::differentiate()) gives to a training step.
+/// Turns a graph of [`differentiate`](crate::differentiate()) into a training step.
 ///
 /// Inputs: those of the gradient graph, the optimizer's states (`p.slot` for each parameter `p`,
 /// then counters), `learning_rate [1]`. Outputs: `loss [1]`, then `p.next` for each parameter and
 /// `s.next` for each state.
 ///
 /// # Errors
-/// A graph that has not one gradient for each parameter.
+/// The graph does not have exactly one gradient per parameter.
 pub fn training_step(
     gradient: &PixelGraph,
-    optimiser: &Optimiser,
+    optimizer: &Optimizer,
 ) -> Result<PixelGraph, BuildError> {
     let internal = || BuildError::internal(&gradient.name, "it has not one gradient a parameter");
     let mut rewrite = Rewrite::new(gradient);
@@ -244,9 +244,9 @@ pub fn training_step(
         let g = gradients.next().ok_or_else(internal)?;
         list.push((input.name.clone(), rewrite.value(input.value)?, rewrite.value(g.value)?));
     }
-    let mut step = Step { graph: rewrite.new, name: "step".into() };
+    let mut step = StepBuilder { graph: rewrite.new, name: "step".into() };
     step.graph.output_as(loss.name.clone(), loss_value, OutputRole::Loss);
-    step.descend(&list, optimiser)?;
+    step.descend(&list, optimizer)?;
     Ok(step.graph)
 }
 
@@ -258,7 +258,7 @@ pub fn training_step(
 ///
 /// # Errors
 /// [`BuildError`] of an operator that refuses a parameter, which none does.
-pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGraph, BuildError> {
+pub fn update_step(model: &PixelGraph, optimizer: &Optimizer) -> Result<PixelGraph, BuildError> {
     let mut graph = PixelGraph::new(model.name.clone());
     graph.doc.clone_from(&model.doc);
     graph.share_layers(model.layers());
@@ -273,7 +273,7 @@ pub fn update_step(model: &PixelGraph, optimiser: &Optimiser) -> Result<PixelGra
         let g = graph.input(gradient_name(&name), ty, Role::Gradient);
         all.push((name, w, g));
     }
-    let mut step = Step { graph, name: "step".into() };
-    step.descend(&all, optimiser)?;
+    let mut step = StepBuilder { graph, name: "step".into() };
+    step.descend(&all, optimizer)?;
     Ok(step.graph)
 }

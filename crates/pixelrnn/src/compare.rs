@@ -1,4 +1,4 @@
-//! The same numbers from several engines.
+//! Comparison of the results of several engines.
 
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
@@ -7,30 +7,30 @@ use pixelrnn_train::BatchInputs;
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 
-/// How far two engines may lie apart: `absolute + relative * scale`, where the scale is the largest
-/// magnitude in the output. The one place where the project says what "the same" means.
+/// The tolerance between two engines: `absolute + relative * scale`, where the scale is the largest
+/// magnitude in the output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     pub absolute: f64,
     pub relative: f64,
 }
 
-/// For f32 engines on CPU, and on CUDA without TF32.
+/// The tolerance for f32 engines on the CPU, and on CUDA without TF32.
 pub const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-4 };
 
-/// One output of one pair of engines.
+/// The difference of one output between two engines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     pub output: String,
     pub engines: [String; 2],
     /// The largest absolute difference.
     pub absolute: f64,
-    /// That, over the largest magnitude in the output.
+    /// The largest absolute difference, divided by the largest magnitude in the output.
     pub relative: f64,
     pub within: bool,
 }
 
-/// Compares two arrays; differing shapes or a value that is not a number never agree.
+/// Compares two arrays. Different shapes and NaN never agree.
 pub fn difference(a: &Array, b: &Array, tolerance: Tolerance) -> (f64, f64, bool) {
     if a.shape() != b.shape() {
         return (f64::INFINITY, f64::INFINITY, false);
@@ -50,11 +50,10 @@ pub fn difference(a: &Array, b: &Array, tolerance: Tolerance) -> (f64, f64, bool
     (worst, relative, worst <= tolerance.absolute + tolerance.relative * scale)
 }
 
-/// The inputs of a batch: images and, for a model with classes, labels, by the names that the model's
-/// graphs have for them.
+/// The named inputs of a batch: images, and labels for a class-conditional model.
 ///
 /// # Errors
-/// The model has classes and there are no labels, or a label is not one of them.
+/// The model is class-conditional and the labels are missing or out of range.
 pub fn batch_inputs(
     model: &Declaration,
     images: Array,
@@ -65,22 +64,22 @@ pub fn batch_inputs(
     Ok(feeds.into_iter().map(|(name, array)| (name.to_string(), array)).collect())
 }
 
-/// A graph of a model, and what it takes beside images.
+/// A compiled graph of a model, with its inputs other than images.
 pub struct Prepared {
-    /// The model.
+    /// The encoded model.
     pub onnx: Vec<u8>,
-    /// What it was compiled from.
+    /// The graph that it was compiled from.
     pub graph: PixelGraph,
-    /// Every other input: none where weights are constants; parameters, fresh states and a learning
-    /// rate for [`GraphKind::Train`].
+    /// The other inputs: none if weights are constants; parameters, fresh states and a learning rate for
+    /// [`GraphKind::Train`].
     pub feeds: Vec<(String, Array)>,
 }
 
-/// Compiles a graph of a model as it is run: with these weights, as constants where they do not
-/// change; otherwise with these options.
+/// Compiles a graph of a model with these weights, as constants unless the graph trains them, and with
+/// these options.
 ///
 /// # Errors
-/// A graph that cannot be compiled, or weights that do not fit.
+/// The graph cannot be compiled, or the weights do not fit.
 pub fn prepare(
     model: &Declaration,
     kind: GraphKind,
@@ -97,7 +96,7 @@ pub fn prepare(
         return Ok(Prepared { onnx, graph: bound, feeds: Vec::new() });
     }
     let mut feeds: Vec<(String, Array)> =
-        fresh_state(weights, &options.optimiser).into_iter().collect();
+        fresh_state(weights, &options.optimizer).into_iter().collect();
     feeds.push((LEARNING_RATE.to_string(), Array::from_elem(vec![1], 1e-3)));
     Ok(Prepared { onnx, graph, feeds })
 }
@@ -106,7 +105,7 @@ pub fn prepare(
 /// [`batch_inputs`]), and compares every pair.
 ///
 /// # Errors
-/// A graph that cannot be compiled, or an engine that fails.
+/// The graph cannot be compiled, or an engine fails.
 pub fn compare(
     model: &Declaration,
     kind: GraphKind,

@@ -1,4 +1,4 @@
-//! A declared model with all its numbers.
+//! A declared model with values for all its hyper-parameters.
 
 use std::path::Path;
 
@@ -6,37 +6,35 @@ use pixelrnn_graph::{Diagnostic, Source};
 use pixelrnn_ops::{PixelGraph, StreamError};
 use pixelrnn_passes::{
     CausalProof, Causality, CausalityError, PassError, SampleError, Scale, Weights, bind,
-    initialise, verify_causality, verify_scales,
+    initialize, verify_causality, verify_scales,
 };
 use pixelrnn_syntax::{Declared, ElaborateError, Image, ast, elaborate, leak, parse};
 
 use crate::error::Error;
 
-/// A model that [`model!`](crate::model) declared; the macro implements it.
+/// A model declared with [`model!`](crate::model), which implements this trait.
 pub trait Model {
     /// The name in the declaration.
     const NAME: &'static str;
 
-    /// The text of the declaration.
+    /// The source text of the declaration.
     fn source() -> Source;
 
-    /// The hyper-parameters by name.
+    /// The hyper-parameters: name and value.
     fn settings(&self) -> Vec<(&'static str, usize)>;
 
-    /// The model with these hyper-parameters.
+    /// Compiles the model with these hyper-parameters.
     ///
     /// # Errors
-    /// Hyper-parameters that do not suit, such as zero features; the macro has checked the
-    /// defaults.
+    /// Invalid hyper-parameters, such as zero features. The macro has already checked the defaults.
     fn declare(&self) -> Result<Declaration, Error> {
         self.declare_with(&[])
     }
 
-    /// The model with these hyper-parameters and another image, by the names `height`, `width`,
-    /// `colours` and `levels`.
+    /// Like [`Model::declare`], with overrides for the image: `height`, `width`, `colours` and `levels`.
     ///
     /// # Errors
-    /// As [`Model::declare`]; also a setting that there is not.
+    /// As [`Model::declare`]; also an unknown setting.
     fn declare_with(&self, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
         let mut all: Vec<(String, usize)> =
             self.settings().into_iter().map(|(n, v)| (n.to_string(), v)).collect();
@@ -45,7 +43,7 @@ pub trait Model {
     }
 }
 
-/// A model with all its numbers: what is exported, compared, trained and sampled.
+/// A model with values for all its hyper-parameters, ready for export, comparison, training and sampling.
 #[derive(Clone, Debug)]
 pub struct Declaration {
     source: Source,
@@ -54,10 +52,10 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// Reads a declaration from text, with some settings changed (later ones win).
+    /// Compiles a declaration from text, with overrides of settings; the last override of a name wins.
     ///
     /// # Errors
-    /// All that is wrong in the text, or a setting that the model does not have.
+    /// All errors in the text, or an unknown setting.
     pub fn from_source(source: Source, overrides: &[(String, usize)]) -> Result<Self, Error> {
         let (model, diagnostics) = parse(&source.text);
         let model = match model {
@@ -96,12 +94,12 @@ impl Declaration {
         &self.declared.doc
     }
 
-    /// The text that it came from.
+    /// The source text of the declaration.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// The text as a file of its own: without the indentation that it has inside the macro.
+    /// The text as a model file, without the indentation that it has inside the macro.
     pub fn text(&self) -> String {
         let text = &self.source.text;
         let lines = || text.lines().filter(|l| !l.trim().is_empty());
@@ -116,7 +114,7 @@ impl Declaration {
         text.join("\n") + "\n"
     }
 
-    /// Every hyper-parameter and the image's size, as they are used.
+    /// The values of all hyper-parameters and of the image settings.
     pub fn settings(&self) -> &[(String, usize)] {
         &self.declared.settings
     }
@@ -126,25 +124,25 @@ impl Declaration {
         self.declared.image
     }
 
-    /// The label that the model is conditioned on: its name and the number of classes.
+    /// The label of a class-conditional model: its name and the number of classes.
     pub fn label(&self) -> Option<(&str, usize)> {
         self.declared.label.as_ref().map(|(name, classes)| (name.as_str(), *classes))
     }
 
-    /// The images that the model predicts, each with its graph: one, or several for a multi-scale
-    /// model, the image itself last.
+    /// The scales of the model, each with its graph: the image alone, or for a multi-scale model several
+    /// with the full image last.
     pub fn scales(&self) -> &[Scale] {
         &self.declared.scales
     }
 
-    /// The graph of the image itself: `image [N, C, H, W]` of levels, conditions and parameters to the
+    /// The graph of the full image: from `image [N, C, H, W]` of levels, conditions and parameters to the
     /// parameters of the distribution of every value.
     pub fn graph(&self) -> &PixelGraph {
         // A declaration has at least the scale of the image itself.
         &self.declared.scales[self.declared.scales.len() - 1].graph
     }
 
-    /// Every parameter of every scale: its name and shape, in the order of the declaration.
+    /// The name and shape of every parameter of every scale, in the order of the declaration.
     pub fn parameter_shapes(&self) -> Vec<(&str, Vec<usize>)> {
         let graphs = self.scales().iter().map(|scale| &scale.graph);
         graphs
@@ -156,12 +154,12 @@ impl Declaration {
             .collect()
     }
 
-    /// The number of trained numbers.
+    /// The number of trainable values.
     pub fn parameters(&self) -> usize {
         self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Checks that weights are just the parameters of the model, each of its shape, all finite.
+    /// Checks that weights contain exactly the parameters of the model, with their shapes, all finite.
     ///
     /// # Errors
     /// The first weight that does not fit.
@@ -171,25 +169,31 @@ impl Declaration {
         Ok(bind::check_shapes(shapes, weights).map_err(PassError::from)?)
     }
 
-    /// Fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`; the same seed gives the
-    /// same weights on every machine.
-    pub fn initialise(&self, seed: u64) -> Weights {
-        self.scales().iter().flat_map(|scale| initialise(&scale.graph, seed)).collect()
+    /// Initializes fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`. The same seed returns
+    /// the same weights on every machine.
+    pub fn initialize(&self, seed: u64) -> Weights {
+        self.scales().iter().flat_map(|scale| initialize(&scale.graph, seed)).collect()
     }
 
-    /// Proves that no output reads a value at or after its own place.
+    /// The former name of [`Declaration::initialize`].
+    #[deprecated(since = "0.1.0", note = "renamed to `initialize`")]
+    pub fn initialise(&self, seed: u64) -> Weights {
+        self.initialize(seed)
+    }
+
+    /// Proves that no output reads its own value or a later one.
     ///
     /// # Errors
-    /// A leak, as a diagnostic on the layer at fault; or an image too large to prove.
+    /// A leak, as a diagnostic at the layer that causes it; or the image is too large for the proof.
     pub fn prove(&self) -> Result<CausalProof, Error> {
         verify_scales(self.scales()).map_err(|e| self.causality_error(e))
     }
 
-    /// What every output of every scale reads, causal or not, with the path of the first leak; in the
-    /// order of [`Declaration::scales`].
+    /// For every scale, in the order of [`Declaration::scales`]: the values that each output reads, and the
+    /// path of the first leak, if any.
     ///
     /// # Errors
-    /// An image too large to analyze.
+    /// The image is too large for the analysis.
     pub fn causality(&self) -> Result<Vec<Causality>, Error> {
         let one = |scale: &Scale| match verify_causality(&scale.graph) {
             Ok(proof) => Ok(proof.causality().clone()),
@@ -199,7 +203,7 @@ impl Declaration {
         self.scales().iter().map(one).collect()
     }
 
-    /// Why the model has no graph that makes images, with the layer's place.
+    /// Why the model cannot be sampled incrementally, with the position of the layer.
     pub(crate) fn refused(&self, error: SampleError) -> Error {
         let span = match &error {
             SampleError::Stream(
@@ -211,9 +215,8 @@ impl Declaration {
         };
         let Some(span) = span else { return error.into() };
         let diagnostic =
-            Diagnostic::error(span, error.to_string()).remark("cannot run pixel by pixel").help(
-                "a causal model can still be sampled with its forward graph, once for every value: \
-                 `--method naive`",
+            Diagnostic::error(span, error.to_string()).remark("cannot be sampled incrementally").help(
+                "use `--method naive`: it samples any causal model, with one forward pass per value",
             );
         Error::Model { text: self.source.clone(), diagnostics: vec![diagnostic] }
     }

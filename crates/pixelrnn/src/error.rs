@@ -1,54 +1,54 @@
-//! Everything that can go wrong on this floor.
+//! Errors of this crate.
 
 use std::path::PathBuf;
 
 use pixelrnn_graph::{Diagnostic, Source};
 
-/// Why something could not be done. Its text is for people; a model's errors show the place.
+/// Why an operation failed. The text is written for people; errors of a model quote its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A model's text is wrong.
+    /// The text of a model is invalid.
     #[error("{}", crate::render(text, diagnostics, false))]
     Model {
         /// The text.
         text: Source,
-        /// All that is wrong in it.
+        /// All errors in it.
         diagnostics: Vec<Diagnostic>,
     },
-    /// A setting does not exist or does not suit.
+    /// A setting does not exist or has an invalid value.
     #[error("{0}")]
     Setting(String),
     /// No model has this name.
-    #[error("there is no model `{name}`{hint}")]
+    #[error("unknown model `{name}`{hint}")]
     UnknownModel {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
         /// A suggestion, with its separator.
         hint: String,
     },
-    /// A model cannot be proved causal for a reason that is no place in its text.
+    /// A model cannot be proved causal, for a reason without a position in its source.
     #[error("{0}")]
     Causality(pixelrnn_passes::CausalityError),
-    /// Compilation failed: weights that do not fit, or a fault of the compiler.
+    /// Compilation failed: the weights do not fit, or there is a bug in the compiler.
     #[error("{0}")]
     Compile(#[from] pixelrnn_passes::PassError),
     /// The model cannot be sampled pixel by pixel.
     #[error("{0}")]
     Sample(#[from] pixelrnn_passes::SampleError),
-    /// What images are to be drawn from does not suit the model.
+    /// The arguments of sampling do not match the model.
     #[error("{0}")]
     Sampling(String),
-    /// Options of an export that do not go together.
+    /// The options of an export contradict each other.
     #[error("{0}")]
     Options(String),
-    /// The model cannot be written.
+    /// The model cannot be encoded.
     #[error("{0}")]
     Encode(#[from] pixelrnn_onnx::EncodeError),
-    /// An engine is not to be had, or failed.
+    /// An engine is not available, or failed.
     #[error("{0}")]
     Engine(#[from] pixelrnn_runtime::EngineError),
-    /// Training or evaluation cannot begin or go on.
+    /// Training or evaluation cannot start or continue.
     #[error(transparent)]
     Train(#[from] pixelrnn_train::TrainError),
     /// Weights cannot be read.
@@ -66,7 +66,7 @@ pub enum Error {
         path: PathBuf,
         /// `read`, `write`.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
 }

@@ -1,36 +1,36 @@
-//! From a declaration to the bytes of a model.
+//! Export of declarations to ONNX.
 
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
-    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimiser, PassError,
+    CausalProof, ControlFlow, Dtype, GraphKind, ImageFormat, Job, Optimizer, PassError,
     ProvedScale, SampleOptions, Scale, Weights, bind, lower, make,
 };
 
 use crate::compare::Prepared;
 use crate::{Declaration, Error};
 
-/// How to export.
+/// Options of an export.
 #[derive(Clone, Debug)]
 pub struct ExportOptions<'a> {
     pub batch: Batch,
-    /// 17 to 22.
+    /// The ONNX opset version, 17 to 22.
     pub opset: u32,
     pub control_flow: ControlFlow,
-    /// Become constants of the model; without them they are inputs.
+    /// Weights to embed as constants; `None` makes them inputs.
     pub weights: Option<&'a Weights>,
-    /// Whether to run the passes that change nothing but speed.
+    /// Whether to run the simplification passes.
     pub simplify: bool,
-    /// Whether other engines than ONNX Runtime are to take the model.
+    /// Whether engines other than ONNX Runtime must be able to run the model.
     pub portable: bool,
-    /// How images are drawn, for the kinds that do.
+    /// Sampling options, for the graphs that sample.
     pub sample: SampleOptions,
-    /// How parameters are updated in [`GraphKind::Train`] and [`GraphKind::Update`].
-    pub optimiser: Optimiser,
-    /// In how many bits, for the kinds that do not train.
+    /// The optimizer of [`GraphKind::Train`] and [`GraphKind::Update`].
+    pub optimizer: Optimizer,
+    /// The element type, for graphs that do not train.
     pub dtype: Dtype,
-    /// How images are taken and given.
+    /// The format of input and output images.
     pub images: ImageFormat,
 }
 
@@ -44,7 +44,7 @@ impl Default for ExportOptions<'_> {
             simplify: true,
             portable: true,
             sample: SampleOptions::default(),
-            optimiser: Optimiser::RMSPROP,
+            optimizer: Optimizer::RMSPROP,
             dtype: Dtype::F32,
             images: ImageFormat::default(),
         }
@@ -52,23 +52,22 @@ impl Default for ExportOptions<'_> {
 }
 
 impl<'a> ExportOptions<'a> {
-    /// The defaults, with weights.
+    /// The default options with these weights.
     pub fn with_weights(weights: &'a Weights) -> ExportOptions<'a> {
         ExportOptions { weights: Some(weights), ..ExportOptions::default() }
     }
 }
 
 impl ExportOptions<'_> {
-    /// Whether they suit a kind of graph, of a model of so many levels.
+    /// Checks the options for a kind of graph, of a model with this number of levels.
     ///
     /// # Errors
-    /// What does not go together.
+    /// Options contradict each other, or do not apply to this graph.
     fn check(&self, kind: GraphKind, levels: usize) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Options(text));
         if self.dtype != Dtype::F32 && (kind.trains() || self.weights.is_none()) {
             return refuse(format!(
-                "dtype {} is for graphs with constant weights: forward, nll, sample, step and row; \
-                 export {} in f32",
+                "dtype {} requires constant weights (forward, nll, sample, step, row): export {} in f32",
                 self.dtype,
                 if kind.trains() { kind.name() } else { "weights as inputs" }
             ));
@@ -76,36 +75,35 @@ impl ExportOptions<'_> {
         let takes_images = matches!(kind, GraphKind::Forward | GraphKind::Nll | GraphKind::Sample);
         if self.images != ImageFormat::default() && !takes_images {
             return refuse(format!(
-                "a layout or uint8 images are for graphs that take or give whole images for \
-                 inference: forward, nll and sample, not {kind}"
+                "--layout and --image apply to the graphs forward, nll and sample, not to {kind}"
             ));
         }
         if self.images.bytes && levels > 256 {
-            return refuse(format!("uint8 images hold 256 levels, and the model has {levels}"));
+            return refuse(format!(
+                "uint8 images have at most 256 levels, and the model has {levels}"
+            ));
         }
         // Levels are read as numbers, which f16 holds up to 2048.
         if self.dtype == Dtype::F16 && levels > 2049 {
-            return refuse(format!("f16 holds 2049 levels, and the model has {levels}"));
+            return refuse(format!("f16 supports at most 2049 levels, and the model has {levels}"));
         }
         Ok(())
     }
 }
 
 impl Declaration {
-    /// The graph of a kind, in the pixel IR; for kinds that train with the default
-    /// optimizer.
+    /// The graph of a kind in the pixel IR. Graphs that train have the default optimizer.
     ///
     /// # Errors
-    /// A model that is not causal cannot be sampled; a fault of the compiler otherwise.
+    /// The graph samples and the model is not causal; or a bug in the compiler.
     pub fn graph_of(&self, kind: GraphKind) -> Result<PixelGraph, Error> {
         self.graph_with(kind, &ExportOptions::default())
     }
 
-    /// As [`Declaration::graph_of`], with the options that decide what is in a graph: the optimizer,
-    /// and how images are drawn.
+    /// Like [`Declaration::graph_of`], with the optimizer and the sampling options of `options`.
     ///
     /// # Errors
-    /// As [`Declaration::graph_of`], and a temperature that does not suit.
+    /// As [`Declaration::graph_of`]; also an invalid temperature.
     pub fn graph_with(
         &self,
         kind: GraphKind,
@@ -115,7 +113,7 @@ impl Declaration {
         self.make(&self.job(kind, options, proof.as_ref()), &mut |_, _| {})
     }
 
-    /// The proof that a kind of graph demands.
+    /// The proof of causality, if a kind of graph requires it.
     fn proof_for(&self, kind: GraphKind) -> Result<Option<CausalProof>, Error> {
         match kind.samples() {
             true => self.prove().map(Some),
@@ -132,7 +130,7 @@ impl Declaration {
         Job {
             proof,
             sample: options.sample,
-            optimiser: options.optimiser,
+            optimizer: options.optimizer,
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,
@@ -150,15 +148,15 @@ impl Declaration {
         })
     }
 
-    /// The bytes of a model. The same declaration and options give the same bytes.
+    /// Exports a graph and returns its bytes. The same declaration and options return the same bytes.
     ///
     /// # Errors
-    /// Weights that do not fit, or an operator set out of range.
+    /// The weights do not fit, or the opset version is out of range.
     pub fn export(&self, kind: GraphKind, options: &ExportOptions) -> Result<Vec<u8>, Error> {
         self.export_observed(kind, options, &mut |_, _| {})
     }
 
-    /// As [`Declaration::export`]; `observe` sees the graph after each pass.
+    /// Like [`Declaration::export`]. Calls `observe` with the graph after each pass.
     ///
     /// # Errors
     /// As [`Declaration::export`].
@@ -171,10 +169,10 @@ impl Declaration {
         self.encode(kind, options, &self.compile(kind, options, observe)?)
     }
 
-    /// The ONNX graph that [`Declaration::export`] writes; `observe` sees the graph after each pass.
+    /// The ONNX graph that [`Declaration::export`] encodes. Calls `observe` with the graph after each pass.
     ///
     /// # Errors
-    /// Weights that do not fit.
+    /// The weights do not fit.
     pub fn compile(
         &self,
         kind: GraphKind,
@@ -184,7 +182,7 @@ impl Declaration {
         Ok(self.compile_both(kind, options, observe)?.1)
     }
 
-    /// The graph of a kind in the pixel IR, and what it is compiled to.
+    /// The graph of a kind in the pixel IR, and the compiled ONNX graph.
     pub(crate) fn compile_both(
         &self,
         kind: GraphKind,
@@ -200,14 +198,14 @@ impl Declaration {
         Ok((pixel, onnx))
     }
 
-    /// Of all weights those that a graph has parameters for: what makes images may read a part.
+    /// The weights that are parameters of a graph: a sampler may read only some of them.
     pub(crate) fn part(&self, graph: &PixelGraph, weights: &Weights) -> Result<Weights, Error> {
         self.check_weights(weights)?;
         let names = graph.parameters().map(|(input, _)| &input.name);
         Ok(names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect())
     }
 
-    /// The forward graph of one scale by itself, compiled with weights; smaller scales are inputs.
+    /// The forward graph of one scale, compiled with weights; smaller scales are inputs.
     pub(crate) fn forward_of(
         &self,
         proved: &ProvedScale,
@@ -225,10 +223,10 @@ impl Declaration {
         Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })
     }
 
-    /// The bytes of a graph that [`Declaration::compile`] made with the same options.
+    /// Encodes a graph of [`Declaration::compile`] with the same options.
     ///
     /// # Errors
-    /// An operator set out of range.
+    /// The opset version is out of range.
     pub fn encode(
         &self,
         kind: GraphKind,
@@ -238,7 +236,7 @@ impl Declaration {
         Ok(encode(graph, &self.encode_options(kind, options))?)
     }
 
-    /// How a graph of a kind is encoded.
+    /// The encoder options for a kind of graph.
     pub(crate) fn encode_options(
         &self,
         kind: GraphKind,

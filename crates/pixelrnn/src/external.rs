@@ -1,4 +1,4 @@
-//! Models as files: weights inside, or in a second file beside the model.
+//! Models as files, with the weights in the same file or in a second file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,38 +9,38 @@ use pixelrnn_train::files::write_pair;
 
 use crate::{Declaration, Error, ExportOptions, GraphKind, files};
 
-/// Where the weights of a written model are.
+/// The location of the weights of a written model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExternalData {
-    /// In the model, unless that would take more bytes than this: then beside it.
+    /// In the model file, unless it would be larger than this number of bytes.
     Above(usize),
-    /// Beside the model.
+    /// In a second file.
     Always,
 }
 
 impl Default for ExternalData {
-    /// Beside the model where it would be larger than a file of protobuf can be, 2 GiB.
+    /// In a second file if the model would exceed the 2 GiB limit of protobuf.
     fn default() -> Self {
         ExternalData::Above(MODEL_LIMIT)
     }
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The bytes of the model's own file.
+    /// The size of the model file in bytes.
     pub bytes: usize,
-    /// The file with the weights, and its bytes, if there is one.
+    /// The file with the weights and its size in bytes, if there is one.
     pub external: Option<(PathBuf, u64)>,
 }
 
 impl Declaration {
-    /// Writes a graph that [`Declaration::compile`] made with the same options. External data go to a
-    /// file of the model's name with `.data` behind it; both files are written, or neither.
+    /// Writes a graph of [`Declaration::compile`] with the same options. External data go to a file with
+    /// the model's name and the suffix `.data`. Both files are written, or none.
     ///
     /// # Errors
-    /// An operator set out of range; a file that cannot be written; a model that is too large even
-    /// without its weights; a path that cannot have a second file beside it.
+    /// The opset version is out of range, a file cannot be written, the model is too large even without its
+    /// weights, or the path does not allow a second file.
     pub fn write(
         &self,
         kind: GraphKind,
@@ -72,21 +72,21 @@ impl Declaration {
     ) -> Result<Written, Error> {
         let refuse = |reason: &str| {
             let error = std::io::Error::other(format!(
-                "its weights need a second file, {}.data, and {reason}",
+                "the weights need a second file, {}.data, but {reason}",
                 path.display()
             ));
             Error::Io { path: path.to_path_buf(), doing: "write", error }
         };
-        let name = path.file_name().ok_or_else(|| refuse("this path names no file"))?;
+        let name = path.file_name().ok_or_else(|| refuse("this path has no file name"))?;
         let Some(name) = name.to_str() else {
-            return Err(refuse("ONNX names it in UTF-8, which this name is not: choose another"));
+            return Err(refuse("the name is not UTF-8, which ONNX requires: choose another name"));
         };
         let location = format!("{name}.data");
         let data = path.with_file_name(&location);
         for taken in [path, &data] {
             if taken.symlink_metadata().is_ok_and(|found| !found.is_file()) {
                 return Err(refuse(&format!(
-                    "{} is a folder, a link, a pipe or a device: name an ordinary file",
+                    "{} is a folder, a link, a pipe or a device: name a regular file",
                     taken.display()
                 )));
             }
@@ -99,8 +99,8 @@ impl Declaration {
             match bytes <= MODEL_LIMIT {
                 true => Ok(model),
                 false => Err(ExternalError::Io(std::io::Error::other(
-                    "the graph alone, without its weights, is larger than the 2 GiB that an ONNX \
-                     file can hold: use `--control-flow scan` or a smaller model",
+                    "the graph without its weights exceeds the 2 GiB limit of ONNX files: use \
+                     `--control-flow scan` or a smaller model",
                 ))),
             }
         })

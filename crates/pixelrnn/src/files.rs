@@ -40,7 +40,7 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
 /// As [`write`], for a file of a run's folder: a link or device in its place is not written to.
 ///
 /// # Errors
-/// As [`write`], and for a path that is no ordinary file.
+/// Like [`write`], but also for a path that is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_train::files::write_own(path, bytes).map_err(failed(path))
 }

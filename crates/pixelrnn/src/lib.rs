@@ -1,7 +1,7 @@
-//! Floor 9 of `pixelrnn`: the face of the project.
+//! Layer 9 of `pixelrnn`: the public library.
 //!
-//! Declare an autoregressive image model in a dozen lines; get a checked graph, the same numbers
-//! from several engines, and a plain `.onnx`.
+//! Declare an autoregressive image model in a dozen lines. The compiler proves that it is causal, trains
+//! it, samples from it, and exports it as standard ONNX, with the same results on several engines.
 //!
 //! ```
 //! use pixelrnn::prelude::*;
@@ -21,23 +21,23 @@
 //!
 //! # fn main() -> Result<(), pixelrnn::Error> {
 //! let model = Small { layers: 2, ..Small::default() }.declare()?;
-//! let proof = model.prove()?; // no output reads a pixel at or after its own place
+//! let proof = model.prove()?; // no output reads its own pixel or a later one
 //! assert!(proof.causality().causal());
-//! let weights = model.initialise(0);
+//! let weights = model.initialize(0);
 //! let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(&weights))?;
 //! # assert!(onnx.len() > 1000);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! **Purpose.** What users import: the macro, declarations, the zoo, export, comparison of engines,
-//! training.
+//! **Purpose.** The public interface: the macro, declarations, the zoo, export, comparison of engines,
+//! training, sampling.
 //!
 //! **Invariants.**
-//! - Nothing here panics on what a user can write, name or hand in.
-//! - A file appears whole or not at all.
+//! - No user input makes this crate panic.
+//! - Files are written completely or not at all.
 //!
-//! **Where to start.** `declaration.rs`; then `zoo/` for what models look like.
+//! **Where to start.** `declaration.rs`, then `zoo/` for examples of models.
 
 // The macro names this crate from the outside; the zoo uses it on the inside.
 extern crate self as pixelrnn;
@@ -64,17 +64,22 @@ pub use pixelrnn_graph::{Array, Source};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{
-    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimiser,
+    CausalProof, Causality, ControlFlow, Dtype, GraphKind, ImageFormat, ImageLayout, Optimizer,
     RULES, SampleOptions, UpdateRule, Weights,
 };
 pub use pixelrnn_syntax::Image;
+
+/// The former name of [`Optimizer`].
+#[deprecated(since = "0.1.0", note = "renamed to `Optimizer`")]
+pub type Optimiser = Optimizer;
+
 pub use render::render;
 
-/// The layers that a declaration may name. These items exist to be read: an editor shows them on
-/// hover and completes their names inside [`model!`].
+/// The layers of the model language. These items are documentation: an editor shows them on hover and
+/// completes their names inside [`model!`].
 ///
-/// `h`, `width` and the like stand for expressions of numbers and hyper-parameters. Parameters are
-/// named by the label of the layer (its own name where it has none): `stem: masked_conv(...)` has
+/// `h`, `width` and the like are expressions of numbers and hyper-parameters. Parameters are named after
+/// the label of the layer (or its name, without a label): `stem: masked_conv(...)` has
 /// `stem.weight` and `stem.bias`.
 pub mod layers {
     pub use pixelrnn_syntax::layers::items::*;

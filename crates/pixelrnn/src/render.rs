@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use pixelrnn_graph::{Diagnostic, Severity, Source, Span};
 
-/// Renders diagnostics, one under the other, in colour if the reader can show it.
+/// Renders diagnostics with excerpts of the source, optionally in color.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let all: Vec<String> = diagnostics.iter().map(|d| one(&renderer, source, d)).collect();

@@ -20,51 +20,50 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::compare::{Prepared, prepare};
 use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, SampleOptions};
 
-/// How images are drawn.
+/// The sampling method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleMethod {
-    /// With the graph of [`GraphKind::Sample`].
+    /// Incremental sampling with the graph of [`GraphKind::Sample`].
     Cached,
-    /// The forward graph once for every value: slow, for comparison.
+    /// One forward pass per value: slow, for comparison.
     Naive,
 }
 
-/// Values that are kept instead of drawn.
+/// The given part of images to complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
     /// Levels, `[N, H, W, C]`.
     pub levels: &'a Array,
-    /// So many rows of them are kept, from the top.
+    /// Number of rows that are kept, from the top.
     pub rows: usize,
 }
 
-/// What to draw.
+/// The arguments of [`draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling<'a> {
     pub method: SampleMethod,
-    /// Logits are divided by it.
+    /// The temperature: logits are divided by it.
     pub temperature: f64,
-    /// Uniform numbers at least 0 and below 1, `[N, H, W, C]`: for each image that the model predicts,
-    /// in the order of [`Declaration::scales`].
+    /// Uniform random numbers in [0, 1), `[N, H, W, C]`: one array per scale, in the order of
+    /// [`Declaration::scales`].
     pub uniform: &'a [Array],
     pub given: Option<Given<'a>>,
-    /// A class for each image, for a model with classes.
+    /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,
 }
 
-/// Images a call at most.
+/// The most images per call.
 pub const BATCH: usize = 16;
-/// Images a call at least, for calls to be made at the same time: within a call a second thread gains
-/// nothing.
+/// The fewest images per call when calls run in parallel: more threads within a call gain nothing.
 const LEAST: usize = 4;
 
-/// Uniform numbers for so many images, as [`Sampling::uniform`] wants them.
+/// Uniform random numbers for `count` images, in the form of [`Sampling::uniform`].
 pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Vec<Array> {
     streams(model, 0..count as u64, seed)
 }
 
-/// Uniform numbers for so many completions of each of so many images, the completions of an image behind
-/// each other. A completion's numbers do not depend on how many there are.
+/// Uniform random numbers for `completions` completions of each of `count` images, with the completions
+/// of an image next to each other. The numbers of a completion do not depend on their count.
 pub fn uniform_completions(
     model: &Declaration,
     count: usize,
@@ -81,7 +80,7 @@ fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -
     for stream in streams {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        // As many bits as an f32 holds, so that none is rounded up to 1.
+        // The 24 bits of an f32's mantissa, so that no number is rounded up to 1.
         let mut unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
         // The image itself first.
         for (scale, numbers) in model.scales().iter().zip(&mut numbers).rev() {
@@ -98,13 +97,13 @@ fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -
     model.scales().iter().zip(numbers).map(array).collect()
 }
 
-/// The shape of so many images of a scale, `[N, H, W, C]`.
+/// The shape of `count` images of a scale, `[N, H, W, C]`.
 fn shape(model: &Declaration, scale: &Scale, count: usize) -> Vec<usize> {
     let Image { height, width, colours, .. } = model.image();
     vec![count, height / scale.factor, width / scale.factor, colours]
 }
 
-/// How a model is compiled to draw so many images a call on an engine.
+/// The export options for drawing a batch of images per call on an engine.
 pub fn options<'a>(
     engine: &dyn Engine,
     weights: &'a Weights,
@@ -123,7 +122,9 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
     if sampling.uniform.len() != scales.len() {
         let (found, expected) = (sampling.uniform.len(), scales.len());
         let name = model.name();
-        return refuse(format!("{name} draws {expected} images, not {found}: give each numbers"));
+        return refuse(format!(
+            "{name} has {expected} scales, found uniform numbers for {found}: expected one array per scale"
+        ));
     }
     let count = sampling.uniform.last().map_or(0, |all| all.shape().first().copied().unwrap_or(0));
     let pairs = sampling.uniform.iter().zip(scales).map(|(all, s)| ("uniform numbers", all, s));
@@ -132,29 +133,34 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
         let expected = shape(model, scale, count);
         if array.shape() != expected {
             let found = array.shape();
-            return refuse(format!("{what} of {} are {expected:?}, not {found:?}", model.name()));
+            return refuse(format!(
+                "{what} of {}: expected shape {expected:?}, found {found:?}",
+                model.name()
+            ));
         }
     }
     let numbers = sampling.uniform.iter().flatten();
     if let Some(u) = numbers.into_iter().find(|u| !(0.0..1.0).contains(*u)) {
-        return refuse(format!("uniform numbers are at least 0 and below 1, not {u}"));
+        return refuse(format!("invalid uniform number {u}: expected at least 0 and below 1"));
     }
     if let Some(given) = &sampling.given {
         let (levels, height) = (model.image().levels, model.image().height);
         let kept = given.levels.slice_axis(Axis(1), (..given.rows.min(height)).into());
         let is_level = |l: &&f32| l.fract() == 0.0 && (0.0..levels as f32).contains(*l);
         if let Some(level) = kept.iter().find(|l| !is_level(l)) {
-            return refuse(format!("a given level is from 0 to {}, not {level}", levels - 1));
+            return refuse(format!("invalid given level {level}: expected 0 to {}", levels - 1));
         }
     }
     match (model.label(), sampling.labels) {
-        (None, Some(_)) => refuse(format!("{} has no classes, but labels are given", model.name())),
+        (None, Some(_)) => {
+            refuse(format!("{} is not class-conditional, but labels are given", model.name()))
+        }
         (Some((name, classes)), None) => refuse(format!(
-            "{} is conditioned on `{name}`: give each image one of {classes} classes",
+            "missing labels: {} is conditioned on `{name}`, one of {classes} classes per image",
             model.name()
         )),
         (Some(_), Some(labels)) if labels.len() != count => {
-            refuse(format!("{} labels for {count} images", labels.len()))
+            refuse(format!("expected {count} labels, one per image, found {}", labels.len()))
         }
         (Some((_, classes)), Some(labels)) => {
             match labels.iter().find(|&&label| label as usize >= classes) {
@@ -223,9 +229,9 @@ pub fn draw(
                 loop {
                     let call = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&start) = starts.get(call) else { break };
-                    let told = |share| drop(sender.send((call, News::Share(share))));
+                    let observe = |share| drop(sender.send((call, News::Share(share))));
                     let part = Part { start, end: (start + size).min(count), size };
-                    let drawn = one_call(model, proof, &mut session, sampling, &part, &told);
+                    let drawn = one_call(model, proof, &mut session, sampling, &part, &observe);
                     // Nobody listens any more once something went wrong.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;
@@ -292,7 +298,7 @@ fn one_call(
     sessions: &mut [Box<dyn Session>],
     sampling: &Sampling,
     part: &Part,
-    told: &dyn Fn(f64),
+    observe: &dyn Fn(f64),
 ) -> Result<Array, Error> {
     let uniform: Vec<Array> = sampling.uniform.iter().map(|all| part.of(all)).collect();
     let whole = uniform.last().map_or(&[][..], |all| all.shape());
@@ -319,7 +325,7 @@ fn one_call(
         }
         SampleMethod::Naive => {
             let naive = Naive { proof, uniform, given, mask, label };
-            naive.draw(sessions, sampling.temperature, told)
+            naive.draw(sessions, sampling.temperature, observe)
         }
     }
 }
@@ -338,7 +344,7 @@ impl Naive<'_> {
         &self,
         sessions: &mut [Box<dyn Session>],
         temperature: f64,
-        told: &dyn Fn(f64),
+        observe: &dyn Fn(f64),
     ) -> Result<Array, Error> {
         let scales = self.proof.scales();
         let values: usize = self.uniform.iter().map(|all| all.len()).sum();
@@ -348,7 +354,7 @@ impl Naive<'_> {
         for ((proved, session), uniform) in scales.iter().zip(sessions).zip(&self.uniform) {
             let before = done;
             let image = self.scale(proved, &mut **session, uniform, &drawn, temperature, &|n| {
-                told((before + n) as f64 / values as f64);
+                observe((before + n) as f64 / values as f64);
             })?;
             done += uniform.len();
             drawn.insert(proved.scale().factor, image);
@@ -365,7 +371,7 @@ impl Naive<'_> {
         uniform: &Array,
         drawn: &BTreeMap<usize, Array>,
         temperature: f64,
-        told: &dyn Fn(usize),
+        observe: &dyn Fn(usize),
     ) -> Result<Array, Error> {
         let graph = proved.graph();
         let ends = GraphEndpoints::of(graph).map_err(|e| Error::Sampling(e.into()))?;
@@ -398,7 +404,7 @@ impl Naive<'_> {
                     };
                 }
             }
-            told((y * width + x + 1) * colours * size);
+            observe((y * width + x + 1) * colours * size);
         }
         Ok(images)
     }

@@ -1,12 +1,12 @@
-//! Training and evaluating a declared model, and opening a finished run.
+//! Training and evaluation of declared models, and access to finished runs.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{AVERAGE, Optimiser, Weights, state_name};
-use pixelrnn_runtime::{Engine, Program, Sharded, load_parallel};
+use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
+use pixelrnn_runtime::{DataParallel, Engine, Program, load_parallel};
 use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
@@ -20,17 +20,17 @@ pub use pixelrnn_train::{
     Shape, Step, TrainError, bits_per_dim, old_fingerprints,
 };
 
-/// Checks that a data set has the images that a model is declared for.
+/// Checks that the images and labels of a data set match a model.
 ///
 /// # Errors
-/// Their size or levels differ; says what to change.
+/// The size, levels or classes differ; the message says what to change.
 pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits_images(model, data)?;
     suits_labels(model, data)
 }
 
-/// Whether data suit a model that is to be trained on them, so that nothing is begun in vain: as
-/// [`suits`], and there is a label for each image that trains or validates.
+/// Checks that a model can be trained on data: like [`suits`], and a class-conditional model needs labels
+/// for all training and validation images.
 ///
 /// # Errors
 /// What does not go together, and how to change it.
@@ -43,8 +43,8 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         if split != Split::Test && data.images(split).is_ok_and(|images| images.labels().is_none())
         {
             return Err(TrainError::Mismatch(format!(
-                "the {} images of {} have no labels, which {} is conditioned on: add them, or \
-                 leave the images of that split out",
+                "the {} images of {} have no labels, but {} is class-conditional: add labels, or leave \
+                 out the images of this split",
                 split.name(),
                 data.name(),
                 model.name(),
@@ -55,7 +55,7 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the images of data have the size and the levels of a model's.
+/// Checks that the images of a data set have the size and the levels of a model.
 ///
 /// # Errors
 /// What does not go together, and how to change it.
@@ -67,9 +67,8 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     };
     if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
         return Err(TrainError::Mismatch(format!(
-            "{} is declared for images of {}, but those of {} are {}: set the model's size with \
-             `--set height=H --set width=W --set colours=C`, or make the images smaller with \
-             `,size=HxW`",
+            "{} expects images of {}, but those of {} are {}: change the model with `--set height=H \
+             --set width=W --set colors=C`, or shrink the images with `,size=HxW`",
             model.name(),
             size(image.height, image.width, image.colours),
             data.name(),
@@ -79,8 +78,8 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     }
     if image.levels != data.levels() {
         return Err(TrainError::Mismatch(format!(
-            "{} is declared for {} levels, but {} has {}: set the model's with `--set levels={}`, or \
-             the data's with `,levels={}`{}",
+            "{} expects {} levels, but {} has {}: change the model with `--set levels={}`, or requantize \
+             the data with `,levels={}`{}",
             model.name(),
             image.levels,
             data.name(),
@@ -100,8 +99,8 @@ fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
             None => return Err(TrainError::NoLabels { classes }.into()),
             Some(found) if found > classes => {
                 return Err(TrainError::Mismatch(format!(
-                    "{} is conditioned on `{name}`, one of {classes} classes, but {} has {found}: \
-                     declare the model for {found} classes",
+                    "{} is conditioned on `{name}` with {classes} classes, but {} has {found}: declare \
+                     the model with {found} classes",
                     model.name(),
                     data.name(),
                 ))
@@ -113,32 +112,30 @@ fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is trained, on what, how and by whom.
+/// The arguments of [`train`].
 pub struct Training<'a> {
     /// The model.
     pub model: &'a Declaration,
     /// The images.
     pub data: &'a Dataset,
-    /// How.
+    /// The training recipe.
     pub recipe: &'a Recipe,
-    /// Who computes.
+    /// The engine.
     pub engine: &'a dyn Engine,
-    /// Goes into the first line of the log.
+    /// The first line of the log.
     pub about: Value,
-    /// What the run's folder is to say; see [`settings`].
+    /// The contents of run.json; see [`settings`].
     pub settings: &'a Value,
-    /// What the run starts from; without them fresh weights of the recipe's seed.
+    /// The initial weights; `None` for fresh weights from the seed of the recipe.
     pub weights: Option<&'a Weights>,
 }
 
-/// Into how many parts a batch is best divided for an engine: one for each of its threads, of four
-/// images at least.
+/// The default number of shards of a batch for an engine: one per thread, of at least 4 images.
 pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
     engine.threads().min(batch / 4).max(1)
 }
 
-/// A graph of a model, compiled to be run here and now: with parameters as inputs, and without what
-/// other engines would need.
+/// A graph of a model, compiled for an engine of this process, with parameters as inputs.
 struct Compiled {
     name: String,
     onnx: Vec<u8>,
@@ -149,12 +146,12 @@ impl Compiled {
     fn new(
         model: &Declaration,
         kind: GraphKind,
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
         engine: &dyn Engine,
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
             portable: engine.portable_only(),
-            optimiser: *optimiser,
+            optimizer: *optimizer,
             ..ExportOptions::default()
         };
         let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
@@ -169,23 +166,23 @@ impl Compiled {
 
 /// One training step, compiled for an engine.
 pub struct CompiledStep {
-    /// All of it; or what is done for each part of a batch, and what is done then.
+    /// The whole step; or the part for each shard, and the update.
     programs: (Compiled, Option<Compiled>),
     shards: usize,
 }
 
 impl CompiledStep {
-    /// Compiles a step that works on so many parts of a batch at the same time.
+    /// Compiles a training step with this number of data-parallel shards.
     ///
     /// # Errors
-    /// A graph that cannot be compiled.
+    /// The graph cannot be compiled.
     pub fn new(
         model: &Declaration,
-        optimiser: &Optimiser,
+        optimizer: &Optimizer,
         shards: usize,
         engine: &dyn Engine,
     ) -> Result<CompiledStep, Error> {
-        let compile = |kind| Compiled::new(model, kind, optimiser, engine);
+        let compile = |kind| Compiled::new(model, kind, optimizer, engine);
         let programs = match shards {
             0 | 1 => (compile(GraphKind::Train)?, None),
             _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),
@@ -193,22 +190,24 @@ impl CompiledStep {
         Ok(CompiledStep { programs, shards })
     }
 
-    /// To be loaded.
+    /// The compiled step, ready to be loaded into an engine.
     pub fn step(&self) -> Step<'_> {
         let first = self.programs.0.program();
         match &self.programs.1 {
             None => Step::Whole(first),
-            Some(update) => {
-                Step::Sharded(Sharded { part: first, whole: update.program(), shards: self.shards })
-            }
+            Some(update) => Step::DataParallel(DataParallel {
+                part: first,
+                whole: update.program(),
+                shards: self.shards,
+            }),
         }
     }
 }
 
-/// Trains a model, or goes on with a run; see [`pixelrnn_train::train`].
+/// Trains a model, or continues a run; see [`pixelrnn_train::train`].
 ///
 /// # Errors
-/// As [`pixelrnn_train::train`]; also if model and data do not go together.
+/// As [`pixelrnn_train::train`]; also if the model and the data do not match.
 pub fn train(
     training: &Training,
     run: &Run,
@@ -217,14 +216,14 @@ pub fn train(
 ) -> Result<Outcome, Error> {
     let &Training { model, data, recipe, engine, .. } = training;
     can_train(model, data)?;
-    let step = CompiledStep::new(model, &recipe.optimiser, recipe.shards, engine)?;
-    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimiser, engine)?;
+    let step = CompiledStep::new(model, &recipe.optimizer, recipe.shards, engine)?;
+    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimizer, engine)?;
     let weights = match training.weights {
         Some(weights) => {
             model.check_weights(weights)?;
             weights.clone()
         }
-        None => model.initialise(recipe.seed),
+        None => model.initialize(recipe.seed),
     };
     let task = Task {
         step: step.step(),
@@ -239,10 +238,10 @@ pub fn train(
     Ok(pixelrnn_train::train(&task, engine, run, observer, stop)?)
 }
 
-/// Evaluates a model on a split; `observe` is told how many images are done.
+/// Evaluates a model on a split. Calls `observe` with the number of images done.
 ///
 /// # Errors
-/// Weights or data that do not fit the model, or an engine that fails.
+/// The weights or the data do not match the model, or the engine fails.
 pub fn evaluate(
     model: &Declaration,
     weights: &Weights,
@@ -261,7 +260,7 @@ pub fn evaluate(
     Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
 }
 
-/// What a run's folder says of itself.
+/// The settings of a run, for run.json.
 pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
     let set: Map<String, Value> =
         model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
@@ -275,7 +274,7 @@ pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
     })
 }
 
-/// Whether these are the images of a run; `None` for runs that do not say.
+/// Whether these are the images of a run; `None` if the run has no hash of its images.
 ///
 /// # Errors
 /// The settings or the images cannot be read.
@@ -289,9 +288,9 @@ pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
     Ok(Some(old.iter().any(|old| old == known)))
 }
 
-/// Reads the images of a run as it is trained on them, without those that validate; also whether
-/// they are its images, as [`is_data_of`]. Where a run was begun before validation images were
-/// chosen by a shuffle, they are chosen as they were then.
+/// Reads the images of a run, with the validation images held out, and whether they are unchanged (see
+/// [`is_data_of`]). For runs of older versions, which did not shuffle before choosing validation images,
+/// the choice is the old one.
 ///
 /// # Errors
 /// The settings or the images cannot be read.
@@ -309,10 +308,10 @@ pub fn data_of(run: &Run, spec: &Spec, seed: u64) -> Result<(Dataset, Option<boo
     Ok(loaded)
 }
 
-/// A run's data and recipe.
+/// The data and the recipe of a run.
 ///
 /// # Errors
-/// They cannot be read or are damaged.
+/// The settings cannot be read or are damaged.
 pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
     let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
@@ -321,16 +320,16 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
     Ok((data.to_string(), recipe))
 }
 
-/// The model of a run, with some settings changed.
+/// The model of a run, with overrides of settings.
 ///
 /// # Errors
-/// It cannot be read, or a setting that it does not have.
+/// The model cannot be read, or a setting is unknown.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
     let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
     let settings = settings["model"]["settings"]
         .as_object()
-        .ok_or_else(|| fail("`model.settings` is missing or of the wrong kind".to_string()))?;
+        .ok_or_else(|| fail("`model.settings` is missing or has the wrong type".to_string()))?;
     let mut set: Vec<(String, usize)> = Vec::new();
     for (name, value) in settings {
         let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
@@ -341,17 +340,17 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
     Declaration::from_file(&run.model_path(), &set)
 }
 
-/// The weights of a run: those that did best in validation, else the last ones; averages where
-/// there are any. Also the file that they came from.
+/// The weights of a run, and their file: those of the best validation, otherwise the last ones; the EMA
+/// if there is one.
 ///
 /// # Errors
-/// There are none yet, or the file is damaged; or validation found the best weights, but they are gone.
+/// There are no weights yet, the file is damaged, or the best weights are missing.
 pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path::PathBuf), Error> {
     let path = weights_path(run);
     let (state, progress) = load(&path)?;
     if let (Some(best), false) = (progress.best, run.best_path().exists()) {
         let reason = format!(
-            "it is gone, although validation was best after step {}. Put it back, or take the last \
+            "it is missing, although the best validation was after step {}. Restore it, or use the last \
              weights with `--weights {}`",
             best.step,
             path.display()
@@ -361,14 +360,13 @@ pub fn weights_of(run: &Run, model: &Declaration) -> Result<(Weights, std::path:
     Ok((weights_in(state, model), path))
 }
 
-/// Where a run's weights are: those that did best in validation, if there was one.
+/// The file of a run's weights: those of the best validation, if there was a validation.
 pub fn weights_path(run: &Run) -> std::path::PathBuf {
     let best = run.best_path();
     if best.exists() { best } else { run.last_path() }
 }
 
-/// The weights in a file: a checkpoint, whose checksum is then held against it, or any other
-/// safetensors file.
+/// The weights in a file: a checkpoint, whose checksum is verified, or any other safetensors file.
 ///
 /// # Errors
 /// The file cannot be read or is damaged.
@@ -379,7 +377,7 @@ pub fn any_weights(path: &Path, model: &Declaration) -> Result<Weights, Error> {
     }
 }
 
-/// The weights that a checkpoint holds for a model: averages where there are any.
+/// The weights of a model in a checkpoint: the EMA if there is one.
 ///
 /// # Errors
 /// The file cannot be read or is damaged.
@@ -387,7 +385,7 @@ pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, E
     Ok(weights_in(load(path)?.0, model))
 }
 
-/// Of a state the weights: averages where there are any.
+/// The weights in a training state: the EMA if there is one.
 fn weights_in(mut state: Weights, model: &Declaration) -> Weights {
     let names = model.parameter_shapes().into_iter().map(|(name, _)| name.to_string());
     names

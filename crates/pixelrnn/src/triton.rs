@@ -1,9 +1,9 @@
-//! A model repository for NVIDIA Triton, and so for KServe: `sampler` and `nll`, each with its
-//! `config.pbtxt` and its model as version 1.
+//! Model repositories for NVIDIA Triton and KServe: the models `sampler` and `nll`, each with its
+//! `config.pbtxt` and version 1.
 //!
-//! The batch is an axis like any other (`max_batch_size: 0`), so that the configuration says exactly
-//! what the model does; an open batch is -1. Where no layout is asked for, both models have images as
-//! `[N, C, H, W]`, so that what `sampler` gives is what `nll` takes.
+//! The batch is an ordinary axis (`max_batch_size: 0`), so that the configuration matches the model
+//! exactly; a dynamic batch is -1. By default, both models use the layout `[N, C, H, W]`, so that `nll`
+//! accepts the output of `sampler`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use pixelrnn_passes::{GraphKind, ImageLayout};
 
 use crate::{Declaration, Error, ExportOptions};
 
-/// The models of a repository: their names, and the graph of each.
+/// The models of a repository: name and graph kind.
 pub const MODELS: [(&str, GraphKind); 2] =
     [("sampler", GraphKind::Sample), ("nll", GraphKind::Nll)];
 
-/// The files of a repository, with their paths inside it.
+/// The files of a repository: relative path and contents.
 ///
 /// # Errors
 /// As [`Declaration::export`].

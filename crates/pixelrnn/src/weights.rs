@@ -8,10 +8,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::{Array, Error, files};
 
-/// Reads weights. Every tensor must be f32.
+/// Reads weights from a safetensors file. Every tensor must be f32.
 ///
 /// # Errors
-/// The file cannot be read, is damaged, or holds another type.
+/// The file cannot be read, is damaged, or contains another element type.
 pub fn load(path: &Path) -> Result<Weights, Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::Io {
         path: path.to_path_buf(),
@@ -21,18 +21,17 @@ pub fn load(path: &Path) -> Result<Weights, Error> {
     from_bytes(&bytes).map_err(|reason| Error::Weights { path: path.to_path_buf(), reason })
 }
 
-/// Writes weights.
+/// Writes weights to a safetensors file.
 ///
 /// # Errors
-/// The file cannot be written; then an older one is whole.
+/// The file cannot be written; an existing file is then unchanged.
 pub fn save(weights: &Weights, path: &Path) -> Result<(), Error> {
     let bytes =
         to_bytes(weights).map_err(|reason| Error::Weights { path: path.to_path_buf(), reason })?;
     files::write(path, &bytes)
 }
 
-/// A SHA-256 over names, shapes and numbers, in hexadecimal: the same for the same weights, whatever file
-/// they are in.
+/// The SHA-256 of names, shapes and values, in hexadecimal. It does not depend on the file format.
 pub fn fingerprint(weights: &Weights) -> String {
     pixelrnn_train::weights_fingerprint(weights)
 }
@@ -40,14 +39,14 @@ pub fn fingerprint(weights: &Weights) -> String {
 /// Reads weights from the bytes of a safetensors file.
 ///
 /// # Errors
-/// What is wrong with them, in words.
+/// A message that says what is wrong.
 pub fn from_bytes(bytes: &[u8]) -> Result<Weights, String> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| format!("not a whole safetensors file: {e}"))?;
+        .map_err(|e| format!("not a complete safetensors file: {e}"))?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(format!("`{name}` is {:?}; weights are f32", view.dtype()));
+            return Err(format!("`{name}` is {:?}, expected f32", view.dtype()));
         }
         let numbers = view.data().chunks_exact(4);
         let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
@@ -61,7 +60,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Weights, String> {
 /// The bytes of a safetensors file.
 ///
 /// # Errors
-/// What the format refuses, in words.
+/// The message of the encoder.
 pub fn to_bytes(weights: &Weights) -> Result<Vec<u8>, String> {
     let raw: BTreeMap<&String, Vec<u8>> = weights
         .iter()

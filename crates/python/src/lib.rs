@@ -165,7 +165,7 @@ impl Found {
         let r = &self.report;
         if row >= r.height || column >= r.width || colour >= r.colours {
             let size = format!("{} x {}, {} colors", r.height, r.width, r.colours);
-            let text = format!("({row}, {column}, {colour}) is outside the image of {size}");
+            let text = format!("({row}, {column}, {colour}) is outside of the image: {size}");
             return Err(PyIndexError::new_err(text));
         }
         Ok(r.output_at(Position { colour, row, column }))
@@ -206,7 +206,7 @@ fn options(given: &Bound<'_, PyDict>) -> PyResult<Options> {
     let range = get("range")?.map(|v| v.extract::<(f64, f64)>()).transpose()?;
     if range.is_some_and(|(lo, hi)| !(lo <= hi && lo.is_finite() && hi.is_finite())) {
         return Err(PyValueError::new_err(
-            "invalid `range`: expected two numbers, the least first",
+            "invalid `range`: expected two numbers, the smaller first",
         ));
     }
     Ok(Options {

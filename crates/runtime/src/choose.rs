@@ -1,28 +1,28 @@
-//! Engines by name: to open them, and to say which work here.
+//! Opens engines by name, and lists those that work on this machine.
 
 use crate::{Engine, EngineError};
 
-/// The names of the engines on this floor.
+/// The names of the engines.
 pub const NAMES: [&str; 4] = ["reference", "tract", "ort", "ort-cuda"];
 
-/// What the engines need to know.
+/// Options of the engines.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For `ort` and `ort-cuda`.
+    /// Options of `ort` and `ort-cuda`.
     #[cfg(feature = "ort")]
     pub ort: crate::OrtOptions,
-    /// For `ort-cuda`.
+    /// Options of `ort-cuda`.
     #[cfg(feature = "ort")]
     pub cuda: crate::CudaOptions,
 }
 
 /// Opens engines, in the order of their names.
 ///
-/// `ort-cuda` is opened before `ort` wherever it stands, since one process has one library of ONNX
-/// Runtime, and only one with CUDA serves both.
+/// `ort-cuda` is always opened before `ort`, since a process can load only one ONNX Runtime library, and
+/// a library with CUDA works for both.
 ///
 /// # Errors
-/// The first engine that is unknown, not compiled in, or does not work here.
+/// The first engine that is unknown, not compiled in, or does not work on this machine.
 pub fn open(names: &[&str], options: &Options) -> Result<Vec<Box<dyn Engine>>, EngineError> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|&at| names[at] != "ort-cuda");
@@ -82,18 +82,30 @@ fn cuda(_: &Options) -> Result<Box<dyn Engine>, EngineError> {
 pub struct Status {
     /// The engine.
     pub engine: &'static str,
-    /// What it is if it works (a version, a library), else why it does not.
-    pub state: Result<String, EngineError>,
+    /// Its version and library, otherwise the reason why it does not work.
+    pub state: Result<State, EngineError>,
 }
 
-/// Tries every engine on this floor. Nothing is fetched, and a library of ONNX Runtime that was neither
+/// The state of an engine without a known error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It was opened; with its version and library.
+    Works(String),
+    /// A library was found that the user did not name. It was not opened, so it may not work.
+    Found(String),
+}
+
+/// Tries every engine. Nothing is downloaded, and a library of ONNX Runtime that was neither
 /// named nor fetched by [`library::install`](crate::library::install) is not opened.
 pub fn survey(options: &Options) -> Vec<Status> {
     // With CUDA first: see `open`.
     let cuda = survey_cuda(options);
     vec![
-        Status { engine: "reference", state: Ok("compiled in, slow".to_owned()) },
-        Status { engine: "tract", state: tract().map(|_| "tract 0.23.9, compiled in".to_owned()) },
+        Status { engine: "reference", state: Ok(State::Works("compiled in, slow".to_owned())) },
+        Status {
+            engine: "tract",
+            state: tract().map(|_| State::Works("tract 0.23.9, compiled in".to_owned())),
+        },
         Status { engine: "ort", state: survey_ort(options) },
         Status { engine: "ort-cuda", state: cuda },
     ]
@@ -107,23 +119,23 @@ fn without_fetching(options: &Options) -> crate::OrtOptions {
 }
 
 #[cfg(feature = "ort")]
-fn survey_ort(options: &Options) -> Result<String, EngineError> {
+fn survey_ort(options: &Options) -> Result<State, EngineError> {
     use crate::LibraryError::Missing;
     use crate::library::Place;
     let mut ort = without_fetching(options);
     if let Some(text) = unopened(&ort.library, Place::BesideProgram) {
-        return Ok(text);
+        return Ok(State::Found(text));
     }
     let searched = std::mem::replace(&mut ort.library.search, false);
     let opened = crate::OrtEngine::cpu(ort.clone());
     if let Err(EngineError::Library(Missing { .. })) = &opened {
         ort.library.search = searched;
         if let Some(text) = unopened(&ort.library, Place::Python) {
-            return Ok(text);
+            return Ok(State::Found(text));
         }
     }
     match opened {
-        Ok(engine) => Ok(engine.library().to_string()),
+        Ok(engine) => Ok(State::Works(engine.library().to_string())),
         // It was the survey that forbade it, unless the user did too.
         Err(EngineError::Library(Missing { cuda, tried, .. })) => {
             let tried = tried_all(tried, searched);
@@ -134,20 +146,22 @@ fn survey_ort(options: &Options) -> Result<String, EngineError> {
 }
 
 #[cfg(feature = "ort")]
-fn survey_cuda(options: &Options) -> Result<String, EngineError> {
+fn survey_cuda(options: &Options) -> Result<State, EngineError> {
     use crate::library::Place;
     let mut ort = without_fetching(options);
     let wanted = ort.library.clone().with_cuda(true);
     if let Some(text) = unopened(&wanted, Place::BesideProgram) {
-        return Ok(text);
+        return Ok(State::Found(text));
     }
     ort.library.search = false;
     match crate::OrtEngine::cuda(ort, options.cuda) {
-        Ok(engine) => Ok(format!("{}, device {}", engine.library(), options.cuda.device)),
+        Ok(engine) => {
+            Ok(State::Works(format!("{}, device {}", engine.library(), options.cuda.device)))
+        }
         Err(EngineError::Library(crate::LibraryError::Missing { cuda, tried, offline })) => {
             let tried = tried_all(tried, wanted.search);
             let missing = crate::LibraryError::Missing { cuda, tried, offline };
-            unopened(&wanted, Place::Python).ok_or(missing.into())
+            unopened(&wanted, Place::Python).map(State::Found).ok_or(missing.into())
         }
         Err(error) => Err(error),
     }
@@ -172,11 +186,11 @@ fn unopened(request: &crate::library::Request, place: crate::library::Place) -> 
 }
 
 #[cfg(not(feature = "ort"))]
-fn survey_ort(options: &Options) -> Result<String, EngineError> {
-    ort(options).map(|engine| engine.name().to_owned())
+fn survey_ort(options: &Options) -> Result<State, EngineError> {
+    ort(options).map(|engine| State::Works(engine.name().to_owned()))
 }
 
 #[cfg(not(feature = "ort"))]
-fn survey_cuda(options: &Options) -> Result<String, EngineError> {
-    cuda(options).map(|engine| engine.name().to_owned())
+fn survey_cuda(options: &Options) -> Result<State, EngineError> {
+    cuda(options).map(|engine| State::Works(engine.name().to_owned()))
 }

@@ -1,45 +1,44 @@
-//! What an engine is: something that loads a program and runs it.
+//! The engine traits: an engine loads programs and runs them.
 
 use pixelrnn_ops::PixelGraph;
 
 use crate::stepper::{Carried, HostStepper, Stepper};
-use crate::{Array, EngineError, Sharded, Tensor};
+use crate::{Array, DataParallel, EngineError, Tensor};
 
-/// What an engine is asked to run.
+/// A program for an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
-    /// Its name in messages.
+    /// The name, for messages.
     pub name: &'a str,
-    /// The model, serialised.
+    /// The serialized ONNX model.
     pub onnx: &'a [u8],
-    /// The graph that the model was compiled from, weights bound, for the reference interpreter.
+    /// The graph that the model was compiled from, with weights, for the reference interpreter.
     pub graph: Option<&'a PixelGraph>,
 }
 
-/// Something that can run programs.
+/// An engine that runs programs.
 pub trait Engine: Send + Sync {
-    /// The name by which a user asks for it: `tract`, `ort`, `ort-cuda`.
+    /// The name of the engine: `tract`, `ort`, `ort-cuda`.
     fn name(&self) -> &'static str;
 
-    /// Reads, checks and optimises a program.
+    /// Reads, checks and optimizes a program.
     ///
     /// # Errors
-    /// [`EngineError::Load`] if the bytes are no model or hold what the engine cannot run;
+    /// [`EngineError::Load`] if the bytes are not a model or the engine does not support it;
     /// [`EngineError::Elements`] if an input is neither f32 nor i64, or an output is not f32.
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Whether it needs models in the form that other engines than ONNX Runtime do; see
-    /// `EncodeOptions::portable`.
+    /// Whether it needs portable models; see `EncodeOptions::portable`.
     fn portable_only(&self) -> bool {
         false
     }
 
-    /// How many threads of the CPU it uses; 1 if it computes elsewhere or does not share its work.
+    /// The number of CPU threads that it uses; 1 if it runs on another device or on a single thread.
     fn threads(&self) -> usize {
         1
     }
 
-    /// As [`Engine::load`], on so many threads, because other programs run at the same time.
+    /// Like [`Engine::load`], with a limit on threads, because other programs run at the same time.
     ///
     /// # Errors
     /// As [`Engine::load`].
@@ -48,11 +47,11 @@ pub trait Engine: Send + Sync {
         self.load(program)
     }
 
-    /// As [`Engine::load`], for a program that hands its state on. Here the state lies with the
-    /// caller's memory; an engine that can keep it nearer does.
+    /// Like [`Engine::load`], for a program with carried state. By default the state is kept in host
+    /// memory; an engine may keep it on its device.
     ///
     /// # Errors
-    /// As [`Engine::load`]; also [`EngineError::Load`] if an input or output to carry is not there.
+    /// As [`Engine::load`]; also [`EngineError::Load`] if a carried input or output does not exist.
     fn load_stepper(
         &self,
         program: &Program,
@@ -62,14 +61,14 @@ pub trait Engine: Send + Sync {
         Ok(Box::new(HostStepper::new(self.name(), program, session, carried)?))
     }
 
-    /// As [`Engine::load_stepper`], for a step that is divided; nothing if the engine has no better
-    /// way than [`Sharded::load`].
+    /// Like [`Engine::load_stepper`], for a data-parallel step. Returns `None` if the engine has no
+    /// implementation better than [`DataParallel::load`].
     ///
     /// # Errors
     /// As [`Engine::load_stepper`].
     fn load_divided(
         &self,
-        step: &Sharded,
+        step: &DataParallel,
         carried: &[Carried],
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         let _ = (step, carried);
@@ -77,19 +76,19 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// A loaded program, ready to be run many times.
+/// A loaded program, which can run many times.
 pub trait Session: Send {
-    /// The inputs, in the order of the graph. All are given as f32, whatever they hold in the model.
+    /// The inputs, in the order of the graph. All are passed as f32, whatever their type in the model.
     fn inputs(&self) -> &[Tensor];
 
-    /// The outputs, in the order of the graph and of what [`Session::run`] gives.
+    /// The outputs, in the order of the graph and of the result of [`Session::run`].
     fn outputs(&self) -> &[Tensor];
 
     /// Runs the program once. Inputs may be given in any order, each exactly once.
     ///
     /// # Errors
-    /// [`EngineError::Input`] if the inputs do not fit the signature (then the engine was not
-    /// called); [`EngineError::Run`] if the engine failed.
+    /// [`EngineError::Input`] if the inputs do not match the signature, before the engine runs;
+    /// [`EngineError::Run`] if the engine fails.
     fn run(&mut self, inputs: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError>;
 
     /// The names of the inputs, in the order of the graph.

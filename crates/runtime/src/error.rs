@@ -1,21 +1,21 @@
-//! Everything that can go wrong between a program and its numbers.
+//! Errors of engines and of the ONNX Runtime library.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why an engine could not be had, or could not run a program.
+/// Why an engine is not available, or could not run a program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// No engine has this name.
-    #[error("there is no engine `{name}`; there are {}", known.join(", "))]
+    #[error("unknown engine `{name}`; available: {}", known.join(", "))]
     UnknownEngine {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// What could have been.
+        /// The known names.
         known: Vec<String>,
     },
-    /// The engine was left out when this binary was built.
+    /// The engine is not compiled into this binary.
     #[error("engine `{engine}` was not compiled in: build with the feature `{feature}`")]
     NotCompiled {
         /// The engine.
@@ -23,7 +23,7 @@ pub enum EngineError {
         /// The Cargo feature that brings it.
         feature: &'static str,
     },
-    /// ONNX Runtime's shared library is missing or of no use.
+    /// ONNX Runtime's shared library is missing or cannot be used.
     #[error(transparent)]
     Library(#[from] LibraryError),
     /// The library is there, but cannot run on the device asked for.
@@ -36,14 +36,14 @@ pub enum EngineError {
         /// What failed, and what to do about it.
         reason: String,
     },
-    /// The engine refused the program.
+    /// The engine cannot load the program.
     #[error("{engine} cannot load `{program}`: {reason}")]
     Load {
         /// The engine.
         engine: &'static str,
         /// The program's name.
         program: String,
-        /// The engine's own words.
+        /// The message of the engine.
         reason: String,
     },
     /// An input or output of the program is not an f32 tensor.
@@ -58,7 +58,7 @@ pub enum EngineError {
         /// What it is instead.
         found: String,
     },
-    /// What was handed in does not fit the program.
+    /// The inputs do not match the program.
     #[error("`{program}`: {error}")]
     Input {
         /// The program's name.
@@ -74,13 +74,13 @@ pub enum EngineError {
         engine: &'static str,
         /// The program's name.
         program: String,
-        /// The engine's own words.
+        /// The message of the engine.
         reason: String,
     },
 }
 
 impl EngineError {
-    /// The engine's own words where it failed to load or run a program, else the whole message.
+    /// The engine's message if it failed to load or run a program, otherwise the whole error text.
     pub fn reason(self) -> String {
         match self {
             EngineError::Load { reason, .. } | EngineError::Run { reason, .. } => reason,
@@ -89,7 +89,7 @@ impl EngineError {
     }
 }
 
-/// How the inputs of a run do not fit its program.
+/// Why the inputs of a run do not match its program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
     /// An input was not given.
@@ -98,12 +98,12 @@ pub enum InputError {
         /// The input, with its declared shape.
         input: String,
     },
-    /// There is no such input.
-    #[error("there is no input `{input}`; the inputs are {}", known.join(", "))]
+    /// The program has no input of this name.
+    #[error("unknown input `{input}`; the inputs are {}", known.join(", "))]
     Unknown {
         /// What was given.
         input: String,
-        /// What could have been.
+        /// The known names.
         known: Vec<String>,
     },
     /// An input was given twice.
@@ -113,7 +113,7 @@ pub enum InputError {
         input: String,
     },
     /// An input has another shape than declared.
-    #[error("input `{input}` has shape {given:?}, but {declared} is declared")]
+    #[error("input `{input}` has shape {given:?}, expected {declared}")]
     Shape {
         /// The input.
         input: String,
@@ -122,24 +122,24 @@ pub enum InputError {
         /// The shape of what was given.
         given: Vec<usize>,
     },
-    /// An input of whole numbers was given another.
-    #[error("input `{input}` takes whole numbers, but {value} was given")]
+    /// An input of integers contains a fraction.
+    #[error("input `{input}` contains {value}, expected whole numbers")]
     Fraction {
         /// The input.
         input: String,
         /// What is not whole, as text.
         value: String,
     },
-    /// An input of bytes was given another number.
-    #[error("input `{input}` takes whole numbers from 0 to 255, but {value} was given")]
+    /// An input of bytes contains a value out of range.
+    #[error("input `{input}` contains {value}, expected whole numbers from 0 to 255")]
     Byte {
         /// The input.
         input: String,
         /// What is not one, as text.
         value: String,
     },
-    /// One symbol would stand for two numbers.
-    #[error("input `{input}` makes {symbol} = {size}, but an input before it made it {before}")]
+    /// One symbolic dimension has two sizes.
+    #[error("input `{input}` has {symbol} = {size}, but an earlier input has {symbol} = {before}")]
     Symbol {
         /// The symbol.
         symbol: String,
@@ -152,22 +152,22 @@ pub enum InputError {
     },
 }
 
-/// Why there is no usable shared library of ONNX Runtime.
+/// Why no usable ONNX Runtime library is available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// It is nowhere that was looked at.
+    /// The library was not found.
     #[error("{}", missing(*cuda, *offline, tried))]
     Missing {
         /// Whether one with CUDA was wanted.
         cuda: bool,
         /// Whether fetching it was forbidden.
         offline: bool,
-        /// Each place, and why it did not do.
+        /// The searched locations, and why each was rejected.
         tried: Vec<String>,
     },
-    /// The one that was named cannot be used.
-    #[error("{place} names {}, which is of no use: {reason}", path.display())]
+    /// The library that the user named cannot be used.
+    #[error("cannot use {} (from {place}): {reason}", path.display())]
     Unusable {
         /// Who named it.
         place: &'static str,
@@ -176,9 +176,9 @@ pub enum LibraryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A process can load one library in its life.
+    /// A process can load only one library.
     #[error(
-        "this process already runs ONNX Runtime from {}, and cannot change to {}: start another",
+        "ONNX Runtime is already loaded from {} and cannot be replaced by {}: use a new process",
         loaded.display(), wanted.display()
     )]
     AlreadyLoaded {
@@ -188,7 +188,7 @@ pub enum LibraryError {
         wanted: PathBuf,
     },
     /// ONNX Runtime was loaded but would not start.
-    #[error("ONNX Runtime at {} does not start: {reason}", path.display())]
+    #[error("ONNX Runtime at {} cannot be started: {reason}", path.display())]
     Start {
         /// The library.
         path: PathBuf,
@@ -207,23 +207,23 @@ pub enum LibraryError {
         /// Whether one with CUDA was wanted.
         cuda: bool,
     },
-    /// There is no place to keep it.
+    /// The cache folder is unknown.
     #[error(
         "no cache folder: neither XDG_CACHE_HOME nor a home folder is known; set XDG_CACHE_HOME"
     )]
     NoCache,
     /// Python or pip is missing or failed.
-    #[error("{reason}\nONNX Runtime is fetched with Python's pip: {hint}")]
+    #[error("{reason}\nONNX Runtime is downloaded with Python's pip: {hint}")]
     Python {
         /// What failed, with its own words.
         reason: String,
         /// What to do.
         hint: &'static str,
     },
-    /// What came is not what is pinned.
+    /// The downloaded file does not match the pinned hash.
     #[error(
-        "{} has SHA-256 {found}, but {expected} is pinned: it was not installed. \
-         Fetch again, or ask whoever runs your package index",
+        "{} has SHA-256 {found}, expected {expected}: it was not installed. Download it again, or ask \
+         the operator of your package index",
         file.display()
     )]
     Checksum {
@@ -234,7 +234,7 @@ pub enum LibraryError {
         /// Its hash.
         found: String,
     },
-    /// The file system refused.
+    /// An error of the file system.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// What was attempted.
@@ -249,7 +249,7 @@ pub enum LibraryError {
 fn missing(cuda: bool, offline: bool, tried: &[String]) -> String {
     let with = if cuda { " with CUDA" } else { "" };
     let flag = if cuda { " --cuda" } else { "" };
-    let mut text = format!("ONNX Runtime{with} was not found. Looked at:\n");
+    let mut text = format!("ONNX Runtime{with} was not found. Searched:\n");
     for place in tried {
         text.push_str(&format!("  - {place}\n"));
     }
@@ -258,7 +258,7 @@ fn missing(cuda: bool, offline: bool, tried: &[String]) -> String {
          name libonnxruntime, 1.23 or later, in ORT_DYLIB_PATH or with --ort-lib"
     ));
     if offline {
-        text.push_str(". Fetching it now was forbidden by PIXELRNN_OFFLINE");
+        text.push_str(". Downloading is disabled by PIXELRNN_OFFLINE");
     }
     text
 }

@@ -1,13 +1,13 @@
 //! A program whose batch is divided among the cores of the CPU.
 //!
-//! As in [`Sharded`](crate::Sharded) every core has a part of the batch and a session of its own. What the
+//! As in [`DataParallel`](crate::DataParallel) every core has a part of the batch and a session of its own. What the
 //! parts give is put together again, image by image.
 
 use std::thread;
 
 use ndarray::{Axis, concatenate};
 
-use crate::sharded::{divide, of};
+use crate::data_parallel::{divide, of};
 use crate::signature::bind;
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 

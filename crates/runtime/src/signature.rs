@@ -132,19 +132,19 @@ fn fit<'a>(
     symbols: &mut BTreeMap<&'a str, usize>,
 ) -> Result<(), InputError> {
     let Some(declared) = &tensor.shape else { return Ok(()) };
-    let misfit = || InputError::Shape {
+    let mismatch = || InputError::Shape {
         input: tensor.name.clone(),
         declared: shape_text(Some(declared)),
         given: array.shape().to_vec(),
     };
     if declared.len() != array.ndim() {
-        return Err(misfit());
+        return Err(mismatch());
     }
     for (extent, &size) in declared.iter().zip(array.shape()) {
         match extent {
             Extent::Unknown => {}
             Extent::Fixed(n) if *n == size => {}
-            Extent::Fixed(_) => return Err(misfit()),
+            Extent::Fixed(_) => return Err(mismatch()),
             Extent::Symbol(symbol) => match symbols.insert(symbol, size) {
                 Some(before) if before != size => {
                     return Err(InputError::Symbol {

@@ -1,45 +1,44 @@
-//! Programs that hand their state on: what a run gives under one name, the next run takes under
-//! another. An optimiser's step is one.
+//! Programs with carried state: outputs of one run are inputs of the next, as in a training step.
 
 use std::collections::BTreeSet;
 
 use crate::signature::bind;
 use crate::{Array, EngineError, Program, Session, Tensor};
 
-/// An output, and the input that takes it in the next step.
+/// An output, and the input that receives it in the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {
-    /// Read in a step.
+    /// The input.
     pub input: String,
-    /// Its value after the step.
+    /// The output with the value for the next step.
     pub output: String,
 }
 
-/// A loaded program whose state stays with the engine from step to step.
+/// A loaded program whose state stays in the engine between steps.
 ///
-/// The numbers are those of [`Session::run`], bit for bit.
+/// The results equal those of [`Session::run`], bit for bit.
 pub trait Stepper: Send {
-    /// Replaces the whole state: one array for each carried input.
+    /// Replaces the whole state: one array per carried input.
     ///
     /// # Errors
-    /// [`EngineError::Input`] if an array is missing, unknown or misshapen; [`EngineError::Run`] if
-    /// the engine has no room for it.
+    /// [`EngineError::Input`] if an array is missing, unknown or has a wrong shape; [`EngineError::Run`] if
+    /// the engine has not enough memory.
     fn set_state(&mut self, state: &[(&str, &Array)]) -> Result<(), EngineError>;
 
-    /// Runs the program once on the state and the inputs that are not carried; gives the outputs
-    /// that are not carried.
+    /// Runs the program once on the state and the inputs that are not carried. Returns the outputs that are
+    /// not carried.
     ///
     /// # Errors
-    /// As [`Session::run`]. The state is then as it was.
+    /// As [`Session::run`]; the state is then unchanged.
     fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError>;
 
     /// The state, by the names of the inputs and in their order.
     ///
     /// # Errors
-    /// [`EngineError::Run`] if there is none yet or it cannot be fetched.
+    /// [`EngineError::Run`] if no state is set or it cannot be read.
     fn state(&mut self) -> Result<Vec<(String, Array)>, EngineError>;
 
-    /// Takes the last step back, once, and says whether it did.
+    /// Undoes the last step, at most once. Returns whether it did.
     fn undo(&mut self) -> bool;
 }
 
@@ -48,9 +47,9 @@ pub trait Stepper: Send {
 pub(crate) struct Split {
     /// Carried inputs, in the order of the graph.
     pub state: Vec<Tensor>,
-    /// The outputs that they take, in the same order.
+    /// The outputs that they receive, in the same order.
     pub next: Vec<String>,
-    /// The other inputs; a session checks its own.
+    /// The other inputs, which the session checks.
     #[cfg_attr(not(feature = "ort"), expect(dead_code))]
     pub feeds: Vec<Tensor>,
     /// The other outputs.
@@ -66,10 +65,10 @@ impl Split {
         let known = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
         for Carried { input, output } in carried {
             if !known(inputs, input) {
-                return Err(format!("there is no input `{input}` to carry state in"));
+                return Err(format!("missing state input `{input}`"));
             }
             if !known(outputs, output) {
-                return Err(format!("there is no output `{output}` to carry state out"));
+                return Err(format!("missing state output `{output}`"));
             }
         }
         let next: BTreeSet<&str> = carried.iter().map(|c| c.output.as_str()).collect();
@@ -88,7 +87,7 @@ impl Split {
     }
 }
 
-/// A stepper over any session; the state lies here.
+/// A stepper for any session, with the state in host memory.
 pub(crate) struct HostStepper {
     engine: &'static str,
     program: String,
@@ -120,7 +119,7 @@ impl HostStepper {
     }
 }
 
-/// What is wrong with a step before there is state.
+/// The message of a step without state.
 pub(crate) const NO_STATE: &str = "no state has been set";
 
 impl Stepper for HostStepper {

@@ -1,6 +1,6 @@
 //! Engine `tract`: pure Rust, on the CPU, nothing to install.
 //!
-//! A model with symbolic extents is typed once and optimised anew for each set of sizes it meets,
+//! A model with symbolic extents is typed once and optimized again for each set of sizes,
 //! since tract is both faster and surer with concrete shapes; the last few plans are kept.
 
 use std::any::Any;
@@ -167,7 +167,7 @@ fn from_tract(value: &t::TValue) -> Result<Array, String> {
     Array::from_shape_vec(IxDyn(value.shape()), data).map_err(|e| e.to_string())
 }
 
-/// What a parsed, not yet analysed model declares of some of its values.
+/// What a parsed, not yet analyzed model declares of some of its values.
 fn signature(
     program: &str,
     model: &t::InferenceModel,

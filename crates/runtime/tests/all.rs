@@ -1,4 +1,4 @@
-//! The tests of this floor, in one binary.
+//! The tests of this crate, in one binary.
 
 #[path = "all/engines.rs"]
 mod engines;

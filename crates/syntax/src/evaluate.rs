@@ -18,8 +18,8 @@ pub fn evaluate(expr: &Expr, scope: &[(&str, usize)]) -> Result<usize, Diagnosti
             None => Err(unknown(&name.text, name.span, scope)),
         },
         Expr::Call(call) | Expr::Method { call, .. } => {
-            let wrong = format!("`{}` gives a map, not a number", call.name.text);
-            Err(Diagnostic::error(expr.span(), wrong).help("only numbers can stand here"))
+            let wrong = format!("`{}` returns a map, expected a number", call.name.text);
+            Err(Diagnostic::error(expr.span(), wrong).help("expected a number"))
         }
         Expr::Binary { op, left, right, span, .. } => {
             let (a, b) = (evaluate(left, scope)?, evaluate(right, scope)?);
@@ -31,13 +31,13 @@ pub fn evaluate(expr: &Expr, scope: &[(&str, usize)]) -> Result<usize, Diagnosti
             };
             result.ok_or_else(|| {
                 let wrong = match op {
-                    BinaryOp::Sub => "is below zero",
+                    BinaryOp::Sub => "is negative",
                     BinaryOp::Div => "divides by zero",
                     BinaryOp::Add | BinaryOp::Mul => "is too large",
                 };
                 let sum = format!("{a} {} {b}", op.symbol());
                 let help = match op {
-                    BinaryOp::Sub => "sizes are whole numbers, from 0 up".to_string(),
+                    BinaryOp::Sub => "sizes are whole numbers, 0 or larger".to_string(),
                     BinaryOp::Div => "divide by 1 or more".to_string(),
                     BinaryOp::Add | BinaryOp::Mul => format!("numbers go up to {}", usize::MAX),
                 };
@@ -59,7 +59,7 @@ pub fn defaults(model: &Model) -> (Vec<usize>, Vec<Diagnostic>) {
             field.default.names(&mut |used| {
                 if used.span == diagnostic.primary.span && name(&used.text) {
                     diagnostic.message = format!("`{}` is not known yet", used.text);
-                    let help = "a default may name the hyper-parameters before it";
+                    let help = "a default may use only the hyper-parameters before it";
                     diagnostic.help = Some(help.into());
                 }
             });
@@ -86,11 +86,11 @@ pub(crate) fn with_values(wrong: Diagnostic, expr: &Expr, scope: &[(&str, usize)
 }
 
 fn unknown(name: &str, span: Span, scope: &[(&str, usize)]) -> Diagnostic {
-    let unknown = Diagnostic::error(span, format!("no hyper-parameter is called `{name}`"));
+    let unknown = Diagnostic::error(span, format!("unknown hyper-parameter `{name}`"));
     let known: Vec<&str> = scope.iter().map(|&(name, _)| name).collect();
     match closest(name, known.iter().copied()) {
         Some(near) => unknown.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => unknown.help("only numbers can stand here"),
-        None => unknown.help(format!("there are: {}", known.join(", "))),
+        None if known.is_empty() => unknown.help("expected a number"),
+        None => unknown.help(format!("the hyper-parameters are: {}", known.join(", "))),
     }
 }

@@ -12,7 +12,7 @@ pub fn leak(error: &CausalityError, model: &Model) -> Option<Diagnostic> {
     match error {
         CausalityError::Leak(causality) => {
             let witness = causality.witness.as_ref()?;
-            Some(told(causality, witness, model.name.span))
+            Some(render_leak(causality, witness, model.name.span))
         }
         CausalityError::TooLarge { .. } => None,
         CausalityError::MixesBatch { span, .. } => {
@@ -23,14 +23,14 @@ pub fn leak(error: &CausalityError, model: &Model) -> Option<Diagnostic> {
     }
 }
 
-fn told(causality: &Causality, witness: &Witness, model: Span) -> Diagnostic {
+fn render_leak(causality: &Causality, witness: &Witness, model: Span) -> Diagnostic {
     let colours = causality.colours;
     let one = if colours == 1 { "pixel" } else { "value" };
     let (leaking, outputs) = (causality.leaking_outputs, causality.outputs());
     let message = format!(
         "this layer leaks: {leaking} of {outputs} outputs read their own {one} or a later one"
     );
-    // The image, scaled, is no layer of the user's.
+    // The scaling of the image is not a layer of the user's.
     let path: Vec<&Hop> = witness.path.iter().filter(|hop| hop.span.is_some()).collect();
     let fault = witness.fault().and_then(|fault| path.iter().position(|&hop| hop == fault));
     let span = fault.and_then(|i| path[i].span).unwrap_or(model);
@@ -55,13 +55,13 @@ fn told(causality: &Causality, witness: &Witness, model: Span) -> Diagnostic {
     let pointwise = ["slice", "mul", "tanh", "sigmoid", "add", "sub"];
     let mends = match fault.map(|i| path[i].mnemonic) {
         Some(mnemonic) if colours > 1 && pointwise.contains(&mnemonic) => {
-            "its features belong to other colors than those it reads; a layer whose features a `gate` \
-             splits is written with `gates = 2`"
+            "its features belong to other colors than those it reads; write `gates = 2` in the layer before a \
+             `gate`"
                 .to_string()
         }
         _ => format!("use `masked_conv` with mask {mask} here"),
     };
-    diagnostic.help(format!("{mends}; the steps lead from the output at {output} back to {end}"))
+    diagnostic.help(format!("{mends}; the steps go from the output at {output} back to {end}"))
 }
 
 /// The steps that one line of the text takes: more than one in a block that is repeated.

@@ -150,7 +150,7 @@ impl<'a> Lexer<'a> {
             self.report(
                 start,
                 format!("{} is not a name", self.shown(start)),
-                "names are made of ASCII letters, digits and `_`",
+                "names consist of ASCII letters, digits and `_`",
             );
             self.push(TokenKind::Bad, start);
         }

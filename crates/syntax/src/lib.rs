@@ -1,14 +1,14 @@
-//! Floor 5 of `pixelrnn`: the model language.
+//! Layer 5 of `pixelrnn`: the model language.
 //!
-//! **Purpose.** One grammar and one parser, working on text. A model file is parsed as it is; the
-//! macro rebuilds the text of its tokens and gives it here, at compile time and again at run time.
+//! **Purpose.** One grammar and one parser, working on text. A model file is parsed directly; the macro
+//! reconstructs the text of its tokens and parses it at compile time and again at run time.
 //!
 //! **Invariants.**
-//! - No text makes this crate panic, recurse without bound, or loop.
-//! - Every error has a place in the text, names what stands there and says what would be right.
+//! - No text makes this crate panic, recurse without bound, or loop forever.
+//! - Every error has a source position and says what is wrong and what was expected.
 //!
-//! **Where to start.** `docs/src/language.md` has the grammar, `ast.rs` what comes out of it, `layers/` what a
-//! declaration may name, `elaborate/` how it becomes a graph.
+//! **Where to start.** `docs/src/language.md` for the grammar, `ast.rs` for the syntax tree, `layers/` for
+//! the layers, `elaborate/` for the translation into a graph.
 
 pub mod ast;
 pub mod elaborate;

@@ -40,7 +40,7 @@ pub(crate) const MAX_DIAGNOSTICS: usize = 32;
 /// if there are some, it may be there with placeholders in it, for the use of an editor.
 pub fn parse(text: &str) -> (Option<Model>, Vec<Diagnostic>) {
     if text.len() > MAX_TEXT {
-        let message = format!("a model of more than {} KiB", MAX_TEXT / 1024);
+        let message = format!("the model is larger than {} KiB", MAX_TEXT / 1024);
         return (None, vec![Diagnostic::error(Span::new(0, 0), message)]);
     }
     let (tokens, mut diagnostics) = lex(text);

@@ -52,7 +52,7 @@ fn lcm(a: usize, b: usize) -> usize {
     a / gcd(a, b).max(1) * b
 }
 
-/// A rough estimate, in nanoseconds; measured in an optimised build.
+/// A rough estimate, in nanoseconds; measured in an optimized build.
 fn cost(graph: &PixelGraph, colours: usize) -> usize {
     let node = |node: &pixelrnn_graph::Node<Op>| {
         let Some(&result) = node.outputs.first() else { return 0 };

@@ -138,20 +138,20 @@ pub fn is_checkpoint(path: &Path) -> Result<bool, TrainError> {
 }
 
 fn read(bytes: &[u8]) -> Result<(Weights, Progress), String> {
-    let broken = |e| format!("not a whole safetensors file: {e}");
+    let broken = |e| format!("not a complete safetensors file: {e}");
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let entry = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
     let (sum, text) = entry
         .and_then(|entry| entry.split_once(' '))
-        .ok_or("it holds weights, but not where a run stood")?;
+        .ok_or("it contains weights but no training state")?;
     let mut tensors: Vec<_> = file.iter().collect();
     tensors.sort_by_key(|&(name, _)| name);
     if checksum(text, tensors.iter().map(|(n, v)| (*n, v.shape(), v.data()))) != sum {
-        return Err("its checksum does not fit what it holds".into());
+        return Err("checksum mismatch".into());
     }
     let progress = serde_json::from_str(text).ok().as_ref().and_then(Progress::from_json);
-    let progress = progress.ok_or("it does not say where the run stood")?;
+    let progress = progress.ok_or("the training state is missing")?;
     let mut weights = Weights::new();
     for (name, view) in tensors {
         if view.dtype() != Dtype::F32 {

@@ -1,4 +1,4 @@
-//! Everything that can stop a training run.
+//! Errors of training.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use pixelrnn_data::DataError;
 use pixelrnn_runtime::EngineError;
 
-/// Why a run could not begin or go on.
+/// Why a run could not start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The data cannot be had.
+    /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A file cannot be read or written.
@@ -23,10 +23,10 @@ pub enum TrainError {
         path: PathBuf,
         /// `read`, `write`, `create`.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
-    /// A checkpoint is damaged, or not one.
+    /// A checkpoint is damaged, or not a checkpoint.
     #[error("{} is damaged: {reason}{}", path.display(), advice(path))]
     Damaged {
         /// The file.
@@ -34,7 +34,7 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A run's settings cannot be understood.
+    /// The settings of a run are invalid.
     #[error("{}: {reason}", path.display())]
     Settings {
         /// The file.
@@ -42,23 +42,22 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The loss, a validation or the state is no number any more.
+    /// The loss, a validation or the training state is no longer finite.
     #[error(
-        "{what}: {place}. Try a lower learning rate (it was {rate:e}) or a clipped gradient (--clip); \
-         the checkpoint of step {saved} holds numbers alone, though a run that diverged before it \
-         is better begun anew"
+        "{what}: {place}. Lower the learning rate (now {rate:e}) or clip the gradient with --clip. The \
+         checkpoint of step {saved} is finite, but if the run diverged earlier, start a new run"
     )]
     NotFinite {
-        /// What was seen, and in which step, from 1.
+        /// What was not finite, and in which step, counted from 1.
         what: String,
-        /// The first layer or parameter that holds what is no number.
+        /// The first layer or parameter with a non-finite value.
         place: String,
         /// The learning rate.
         rate: f64,
         /// The step of the last checkpoint.
         saved: u64,
     },
-    /// Figures of an evaluation are no numbers.
+    /// An evaluation returned a non-finite value.
     #[error(
         "evaluation of the {split} images returned {nats} nats: these weights have diverged, or a value \
          of the images is not a level of the model"
@@ -69,17 +68,17 @@ pub enum TrainError {
         /// Nats per image.
         nats: f64,
     },
-    /// Another process trains in the same folder.
-    #[error("{} is being trained by another process: wait for it, or stop it first", path.display())]
+    /// Another process is training in the same folder.
+    #[error("another process is training in {}: wait until it ends, or stop it", path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
     /// A model with classes is trained or evaluated on data without labels.
     #[error(
-        "the model is conditioned on one of {classes} classes, but these images have no labels: take \
-         them from a source with labels (MNIST's label files beside the images, CIFAR-10, a folder a \
-         class, an array `labels` in an .npz), or a model without a condition"
+        "the model is class-conditional ({classes} classes), but the data have no labels: use a source \
+         with labels (MNIST with its label files, CIFAR-10, one folder per class, an array `labels` \
+         in an .npz), or a model without a condition"
     )]
     NoLabels {
         /// The classes of the model.
@@ -87,8 +86,8 @@ pub enum TrainError {
     },
     /// A label is not a class of the model.
     #[error(
-        "the data have the label {label}, but the model has the classes 0 to {}: set its number of \
-         classes with `--set`, or take other data", classes - 1
+        "the data contain the label {label}, but the model has the classes 0 to {}: change the number of \
+         classes with `--set`, or use other data", classes - 1
     )]
     Label {
         /// The label.
@@ -96,13 +95,13 @@ pub enum TrainError {
         /// The classes of the model.
         classes: usize,
     },
-    /// A model and its data do not go together.
+    /// The model and the data do not match.
     #[error("{0}")]
     Mismatch(String),
 }
 
 impl TrainError {
-    /// For `map_err` on what a file system says.
+    /// For `map_err` on errors of the file system.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_path_buf();
         move |error| TrainError::Io { path, doing, error }
@@ -111,10 +110,7 @@ impl TrainError {
 
 fn advice(path: &Path) -> &'static str {
     match path.file_name().and_then(|n| n.to_str()) {
-        Some(crate::run::LAST) => {
-            ". The run cannot be resumed from it; put an intact copy in its place, or train anew in \
-             another folder"
-        }
+        Some(crate::run::LAST) => "; restore an intact copy, or start a new run in another folder",
         _ => "",
     }
 }

@@ -1,4 +1,4 @@
-//! The figure that is reported: the mean negative log-likelihood of a split.
+//! Evaluation: the mean negative log-likelihood of a split.
 
 use pixelrnn_data::{Dataset, Shape, Split};
 use pixelrnn_graph::Array;
@@ -7,27 +7,28 @@ use pixelrnn_runtime::Session;
 
 use crate::{BatchInputs, TrainError};
 
-/// What a model makes of images it is not trained on.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    /// Mean over all images.
+    /// The mean negative log-likelihood of an image in nats.
     pub nats_per_image: f64,
-    /// That, over ln 2 times the values of an image.
+    /// Nats per image / (ln 2 * values per image).
     pub bits_per_dim: f64,
-    /// How many images.
+    /// The number of images.
     pub images: usize,
 }
 
-/// Nats per image as bits per dimension.
+/// Converts nats per image to bits per dimension.
 pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
     nats / (std::f64::consts::LN_2 * shape.values() as f64)
 }
 
-/// Evaluates a session of the graph `nll` on a whole split. `inputs`: what it takes from the data;
-/// `weights`: what it takes beside that, none where they are constants. `observe` is told how many images are done.
+/// Evaluates a session of the graph `nll` on a whole split. `inputs` are the inputs from the data,
+/// `weights` the other inputs (none if weights are constants). Calls `observe` with the number of images
+/// done.
 ///
 /// # Errors
-/// There is no such split, the engine fails, or the figure is no number.
+/// The data have no such split, the engine fails, or the result is not finite.
 pub fn evaluate(
     session: &mut dyn Session,
     inputs: &BatchInputs,
@@ -48,8 +49,8 @@ pub fn evaluate(
     figures.ok_or(TrainError::NoFigure { split: split.name(), nats })
 }
 
-/// As [`evaluate`]; gives nothing if `go_on` says no, which is asked after each batch with the
-/// number of images done.
+/// Like [`evaluate`]. Calls `go_on` with the number of images done after each batch, and returns `None`
+/// if it returns false.
 pub(crate) fn evaluate_while(
     session: &mut dyn Session,
     from_data: &BatchInputs,

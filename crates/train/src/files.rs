@@ -28,7 +28,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// link say, is neither followed nor replaced.
 ///
 /// # Errors
-/// As [`write`], and for a path that is no ordinary file.
+/// Like [`write`], but also for a path that is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     own(path)?;
     let mut file = begin(path)?;
@@ -66,8 +66,10 @@ pub fn write_pair<E: From<io::Error>>(
 ) -> Result<(), E> {
     for path in [first, second] {
         if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
-            let text =
-                format!("{} is no ordinary file, so nothing can stand beside it", path.display());
+            let text = format!(
+                "{} is not a regular file, so a second file cannot be written next to it",
+                path.display()
+            );
             return Err(io::Error::other(text).into());
         }
     }

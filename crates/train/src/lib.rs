@@ -1,22 +1,21 @@
-//! Floor 8 of `pixelrnn`: training.
+//! Layer 8 of `pixelrnn`: training.
 //!
-//! **Purpose.** From a compiled training step, a compiled likelihood and a data set to a finished
-//! run: [`train`] is the loop, [`evaluate`] the figure that is reported, [`Run`] the folder in which
-//! everything lies.
+//! **Purpose.** Trains with a compiled training step, a compiled likelihood and a data set: [`train`] is
+//! the training loop, [`evaluate`] computes the likelihood of a split, and [`Run`] is the run folder.
 //!
 //! **Invariants.**
-//! - Nothing is lost: a checkpoint holds the whole state and appears by rename, so that a run which
-//!   is killed at any moment and resumed ends with the same weights, bit for bit, as one that is
-//!   not. What the clock decides (when to write a checkpoint) changes no number; with a budget in
-//!   minutes the clock decides the end, and the shape of a schedule.
-//! - A step's numbers depend on how many parts its batch is divided into, and on nothing else of the
-//!   machine's cores: a run keeps that number, and what the parts find is summed in their order.
-//! - A checkpoint has a checksum; a damaged one is refused by name.
-//! - Figures are nats per image over a whole split, every image with the same weight, summed in
-//!   f64; bits per dimension are these over ln 2 times the values of an image.
-//! - A loss that is no number ends the run with the step and the place; no such state is ever saved.
+//! - A checkpoint contains the whole training state and is written by atomic rename. A run that is killed
+//!   at any moment and resumed ends with the same weights, bit for bit, as an uninterrupted run. The
+//!   times of checkpoints do not change the result; a budget in minutes does depend on the clock, and
+//!   with it the schedule.
+//! - The result of a step depends on the number of shards, but not on the number of cores: a run keeps
+//!   its number of shards, and their results are summed in order.
+//! - A checkpoint has a checksum; a damaged checkpoint is an error that names the file.
+//! - Likelihoods are in nats per image over a whole split, every image with the same weight, summed in
+//!   f64. Bits per dimension are nats / (ln 2 * values per image).
+//! - A non-finite loss ends the run with the step and the position; such a state is never saved.
 //!
-//! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for what is kept.
+//! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for checkpoints.
 
 mod checkpoint;
 

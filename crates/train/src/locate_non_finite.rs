@@ -70,7 +70,7 @@ fn layer(
         let values = values.iter().skip(before);
         let bad = results.iter().zip(values).find(|(_, a)| a.iter().any(|x| !x.is_finite()));
         if let Some(((name, _), _)) = bad {
-            return Some(format!("layer `{name}` is the first whose result is not finite"));
+            return Some(format!("first non-finite layer: `{name}`"));
         }
     }
     None

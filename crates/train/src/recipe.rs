@@ -1,56 +1,56 @@
-//! How a model is trained: everything but the model and the data.
+//! The training recipe: every setting of a run except the model and the data.
 
 use std::f64::consts::PI;
 
-use pixelrnn_passes::{Optimiser, UpdateRule};
+use pixelrnn_passes::{Optimizer, UpdateRule};
 use serde_json::{Map, Value, json};
 
-/// How a model is trained.
+/// The settings of a training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// The rule of descent, clipping and averaging.
-    pub optimiser: Optimiser,
-    /// The learning rate that the schedule scales.
+    /// The update rule, gradient clipping and EMA.
+    pub optimizer: Optimizer,
+    /// The base learning rate, which the schedule scales.
     pub learning_rate: f64,
-    /// How the learning rate changes.
+    /// The learning rate schedule.
     pub schedule: Schedule,
-    /// Images of a step.
+    /// Images per step.
     pub batch: usize,
-    /// Parts of a batch that are worked on at the same time. Another number rounds otherwise.
+    /// Data-parallel shards per step. The number changes rounding.
     pub shards: usize,
-    /// Of orders, draws and fresh weights.
+    /// Random seed for initialization, shuffling and sampling.
     pub seed: u64,
-    /// When the run is over.
+    /// When the run ends.
     pub budget: Budget,
-    /// Steps between validations; without a number once an epoch.
+    /// Steps between validations; `None` for one per epoch.
     pub validate_every: Option<u64>,
-    /// The run ends after so many validations without a better one.
+    /// The run stops after this number of validations without improvement.
     pub patience: Option<u64>,
-    /// Seconds between checkpoints. They change no number.
+    /// Seconds between checkpoints. They do not change the result.
     pub checkpoint_every: f64,
     /// Steps between lines of the log.
     pub log_every: u64,
 }
 
-/// When a run is over.
+/// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
-    /// After so many steps.
+    /// After a number of steps.
     Steps(u64),
-    /// After the training images have been seen so often.
+    /// After a number of epochs.
     Epochs(u64),
-    /// After so many minutes of training, the minutes before a resumption included.
+    /// After a number of minutes of training, including those before a resume.
     Minutes(f64),
 }
 
 /// The shape of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Always the same.
+    /// A constant learning rate.
     Constant,
-    /// Falls evenly.
+    /// Linear decay.
     Linear,
-    /// Falls by half a cosine.
+    /// Cosine decay.
     Cosine,
 }
 
@@ -58,7 +58,7 @@ impl Shape {
     /// Every shape.
     pub const ALL: [Shape; 3] = [Shape::Constant, Shape::Linear, Shape::Cosine];
 
-    /// As it is written.
+    /// The name in settings and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Shape::Constant => "constant",
@@ -70,24 +70,24 @@ impl Shape {
 
 /// How the learning rate changes during a run.
 ///
-/// It follows the share of the budget that is spent. With [`Budget::Minutes`] that share is a
-/// matter of the clock, so that such a run is repeatable only with [`Shape::Constant`].
+/// It is a function of the share of the budget that is spent. With [`Budget::Minutes`] this share depends
+/// on the clock, so such a run is reproducible only with [`Shape::Constant`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     /// The shape.
     pub shape: Shape,
-    /// The share of the learning rate that is left at the end.
+    /// The final share of the learning rate, from 0 to 1.
     pub last: f64,
-    /// Steps in which the learning rate grows from nothing.
+    /// Warm-up steps, in which the learning rate rises linearly from 0.
     pub warm_up: u64,
 }
 
 impl Schedule {
-    /// The learning rate stays.
+    /// A constant learning rate without warm-up.
     pub const CONSTANT: Schedule = Schedule { shape: Shape::Constant, last: 0.0, warm_up: 0 };
 
-    /// What the learning rate is multiplied with in a step, counted from 0, when this share of the
-    /// budget is spent.
+    /// The factor of the learning rate in a step, counted from 0, when the share `spent` of the budget is
+    /// spent.
     pub fn factor(&self, step: u64, spent: f64) -> f64 {
         let spent = spent.clamp(0.0, 1.0);
         let left = match self.shape {
@@ -106,7 +106,7 @@ impl Schedule {
         shape * warm
     }
 
-    /// `cosine`, or with the last share `cosine:0.1`.
+    /// As text: `cosine`, or with a final share `cosine:0.1`.
     pub fn text(&self) -> String {
         match self.last {
             0.0 => self.shape.name().to_string(),
@@ -114,10 +114,10 @@ impl Schedule {
         }
     }
 
-    /// Reads what [`Schedule::text`] writes; there is no warm-up.
+    /// Parses the text of [`Schedule::text`]; the result has no warm-up.
     ///
     /// # Errors
-    /// What would be right.
+    /// A message with the expected form.
     pub fn parse(text: &str) -> Result<Schedule, String> {
         let (name, last) = match text.split_once(':') {
             Some((name, last)) => (name, Some(last)),
@@ -131,19 +131,19 @@ impl Schedule {
                 Ok(Schedule { shape, last, warm_up: 0 })
             }
             _ => Err(format!(
-                "`{text}` is no schedule: write `constant`, `linear` or `cosine`, the last two with \
-                 the share of the rate that is left at the end if it is not 0, as in `cosine:0.1`"
+                "unknown schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X is \
+                 the final share of the learning rate, e.g. `cosine:0.1`"
             )),
         }
     }
 }
 
 impl Recipe {
-    /// With an optimiser and a budget; everything else as usual.
-    pub fn new(optimiser: Optimiser, budget: Budget) -> Recipe {
+    /// A recipe with this optimizer and budget, and defaults for all other settings.
+    pub fn new(optimizer: Optimizer, budget: Budget) -> Recipe {
         Recipe {
-            optimiser,
-            learning_rate: optimiser.rule.usual_rate,
+            optimizer,
+            learning_rate: optimizer.rule.usual_rate,
             schedule: Schedule::CONSTANT,
             batch: 16,
             shards: 1,
@@ -175,10 +175,10 @@ impl Recipe {
         }
     }
 
-    /// For a run's settings.
+    /// As JSON, for run.json.
     pub fn json(&self) -> Value {
-        let names = self.optimiser.rule.settings.iter().map(|&(name, _)| name.to_string());
-        let numbers = self.optimiser.settings().iter().map(|&x| json!(x));
+        let names = self.optimizer.rule.settings.iter().map(|&(name, _)| name.to_string());
+        let numbers = self.optimizer.settings().iter().map(|&x| json!(x));
         let rule: Map<String, Value> = names.zip(numbers).collect();
         let budget = match self.budget {
             Budget::Steps(n) => json!({ "steps": n }),
@@ -186,10 +186,10 @@ impl Recipe {
             Budget::Minutes(n) => json!({ "minutes": n }),
         };
         json!({
-            "optimizer": self.optimiser.rule.name,
+            "optimizer": self.optimizer.rule.name,
             "rule": rule,
-            "clip": self.optimiser.clip,
-            "ema": self.optimiser.ema,
+            "clip": self.optimizer.clip,
+            "ema": self.optimizer.ema,
             "lr": self.learning_rate,
             "schedule": self.schedule.text(),
             "warmup": self.schedule.warm_up,
@@ -204,22 +204,22 @@ impl Recipe {
         })
     }
 
-    /// Reads what [`Recipe::json`] writes.
+    /// Reads the JSON of [`Recipe::json`].
     ///
     /// # Errors
-    /// Which setting is missing or wrong.
+    /// A setting is missing or invalid; the message names it.
     pub fn from_json(value: &Value) -> Result<Recipe, String> {
-        let wrong = |name: &str| format!("`{name}` is missing or of the wrong kind");
+        let wrong = |name: &str| format!("`{name}` is missing or has the wrong type");
         let real = |v: &Value, name: &str| v[name].as_f64().ok_or_else(|| wrong(name));
         let whole = |v: &Value, name: &str| v[name].as_u64().ok_or_else(|| wrong(name));
         let maybe = |name: &'static str| (!value[name].is_null()).then_some(name);
         let rule = value["optimizer"].as_str().and_then(UpdateRule::named);
-        let mut optimiser = Optimiser::new(rule.ok_or_else(|| wrong("optimizer"))?);
-        for (i, (name, _)) in optimiser.rule.settings.iter().enumerate() {
-            optimiser.settings[i] = real(&value["rule"], name)?;
+        let mut optimizer = Optimizer::new(rule.ok_or_else(|| wrong("optimizer"))?);
+        for (i, (name, _)) in optimizer.rule.settings.iter().enumerate() {
+            optimizer.settings[i] = real(&value["rule"], name)?;
         }
-        optimiser.clip = maybe("clip").map(|n| real(value, n)).transpose()?;
-        optimiser.ema = maybe("ema").map(|n| real(value, n)).transpose()?;
+        optimizer.clip = maybe("clip").map(|n| real(value, n)).transpose()?;
+        optimizer.ema = maybe("ema").map(|n| real(value, n)).transpose()?;
         let budget = &value["budget"];
         let budget = match (whole(budget, "steps"), whole(budget, "epochs")) {
             (Ok(n), _) => Budget::Steps(n),
@@ -229,13 +229,10 @@ impl Recipe {
         let count = |name: &str| usize::try_from(whole(value, name)?).map_err(|_| wrong(name));
         let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
         let batch = count("batch")?;
-        // Not said before there were any.
+        // Absent in runs of older versions.
         let shards = maybe("shards").map(count).transpose()?.unwrap_or(1);
-        if batch == 0 || shards == 0 || shards > batch {
-            return Err(format!("a batch of {batch} cannot be divided into {shards} parts"));
-        }
-        Ok(Recipe {
-            optimiser,
+        let recipe = Recipe {
+            optimizer,
             learning_rate: real(value, "lr")?,
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
             batch,
@@ -246,6 +243,45 @@ impl Recipe {
             patience: maybe("patience").map(|n| whole(value, n)).transpose()?,
             checkpoint_every: real(value, "checkpoint_every")?,
             log_every: whole(value, "log_every")?.max(1),
-        })
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The rules that the command line keeps to as well.
+    ///
+    /// # Errors
+    /// The first setting out of its range, and the range.
+    pub fn check(&self) -> Result<(), String> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let fraction = |x: f64| x > 0.0 && x < 1.0;
+        let budget = match self.budget {
+            Budget::Steps(n) | Budget::Epochs(n) => n > 0,
+            Budget::Minutes(x) => positive(x),
+        };
+        let optimizer = &self.optimizer;
+        let rules = [
+            (positive(self.learning_rate), "lr", "a positive number"),
+            (optimizer.clip.is_none_or(positive), "clip", "a positive number"),
+            (optimizer.ema.is_none_or(fraction), "ema", "a number between 0 and 1"),
+            (optimizer.settings().iter().all(|x| x.is_finite()), "rule", "finite numbers"),
+            ((1..=MOST_IMAGES).contains(&self.batch), "batch", "1 to 65535"),
+            ((1..=self.batch).contains(&self.shards), "shards", "1 to the batch"),
+            (budget, "budget", "above zero"),
+            (self.validate_every != Some(0), "validate_every", "at least 1"),
+            (self.patience != Some(0), "patience", "at least 1"),
+            (
+                self.checkpoint_every.is_finite() && self.checkpoint_every >= 0.0,
+                "checkpoint_every",
+                "zero or more seconds",
+            ),
+        ];
+        match rules.iter().find(|(good, ..)| !good) {
+            Some((_, name, range)) => Err(format!("invalid `{name}`: expected {range}")),
+            None => Ok(()),
+        }
     }
 }
+
+/// The largest batch.
+const MOST_IMAGES: usize = u16::MAX as usize;

@@ -1,4 +1,4 @@
-//! The folder of a run.
+//! Run folders.
 
 use std::path::{Path, PathBuf};
 
@@ -6,39 +6,38 @@ use serde_json::Value;
 
 use crate::{TrainError, files};
 
-/// The model's text.
+/// The text of the model.
 pub(crate) const MODEL: &str = "model.pixelrnn";
 /// Settings of model, data and recipe.
 pub(crate) const SETTINGS: &str = "run.json";
-/// The checkpoint to resume from: parameters and the optimiser's states.
+/// The last checkpoint: parameters and optimizer states.
 pub(crate) const LAST: &str = "last.safetensors";
-/// The weights that did best in validation: the averages if there are any.
+/// The weights of the best validation: the EMA if there is one.
 pub(crate) const BEST: &str = "best.safetensors";
-/// One JSON object a line.
+/// The log, one JSON object per line.
 pub(crate) const LOG: &str = "log.jsonl";
 
-/// The folder of a run: `model.pixelrnn`, `run.json`, `last.safetensors`, `best.safetensors`,
-/// `log.jsonl`.
+/// A run folder: `model.pixelrnn`, `run.json`, `last.safetensors`, `best.safetensors`, `log.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     folder: PathBuf,
 }
 
 impl Run {
-    /// Of a folder that there need not be yet.
+    /// The run in this folder, which may not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Run {
         Run { folder: folder.into() }
     }
 
-    /// Whether a run was begun here.
+    /// Whether the folder contains a run.
     pub fn exists(&self) -> bool {
         self.settings_path().is_file()
     }
 
-    /// Makes the folder, with the model's text and the settings.
+    /// Creates the folder, with the model's text and the settings.
     ///
     /// # Errors
-    /// It cannot be written to.
+    /// The folder cannot be written.
     pub fn create(&self, model: &str, settings: &Value) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder, "create"))?;
         let write = |path: &Path, bytes: &[u8]| {
@@ -49,10 +48,10 @@ impl Run {
         self.write_settings(settings)
     }
 
-    /// Replaces the settings, when a run goes on with others.
+    /// Replaces the settings, for a resumed run with changed settings.
     ///
     /// # Errors
-    /// They cannot be written.
+    /// The file cannot be written.
     pub fn write_settings(&self, settings: &Value) -> Result<(), TrainError> {
         let path = self.settings_path();
         files::write_own(&path, format!("{settings:#}\n").as_bytes())
@@ -62,7 +61,7 @@ impl Run {
     /// The settings.
     ///
     /// # Errors
-    /// They cannot be read or are damaged.
+    /// The file cannot be read or is damaged.
     pub fn settings(&self) -> Result<Value, TrainError> {
         let path = self.settings_path();
         let text = std::fs::read_to_string(&path).map_err(TrainError::io(&path, "read"))?;
@@ -70,11 +69,11 @@ impl Run {
             .map_err(|e| TrainError::Settings { path, reason: format!("not JSON: {e}") })
     }
 
-    /// Keeps other processes from training here, as long as the result lives. Where a folder cannot
-    /// be locked, nobody is kept away.
+    /// Locks the folder against training by other processes until the result is dropped. On file systems
+    /// without locks, this does nothing.
     ///
     /// # Errors
-    /// Another process does.
+    /// Another process holds the lock.
     pub(crate) fn lock(&self) -> Result<Option<std::fs::File>, TrainError> {
         let Ok(folder) = std::fs::File::open(&self.folder) else { return Ok(None) };
         match folder.try_lock() {
@@ -90,7 +89,7 @@ impl Run {
         &self.folder
     }
 
-    /// The model's text.
+    /// The text of the model.
     pub fn model_path(&self) -> PathBuf {
         self.folder.join(MODEL)
     }
@@ -100,12 +99,12 @@ impl Run {
         self.folder.join(SETTINGS)
     }
 
-    /// The checkpoint to resume from.
+    /// The last checkpoint.
     pub fn last_path(&self) -> PathBuf {
         self.folder.join(LAST)
     }
 
-    /// The weights that did best in validation.
+    /// The weights of the best validation.
     pub fn best_path(&self) -> PathBuf {
         self.folder.join(BEST)
     }

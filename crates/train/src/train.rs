@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
 use pixelrnn_runtime::{
-    Carried, Engine, EngineError, Program, Session, Sharded, Stepper, load_parallel,
+    Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
 };
 use serde_json::{Value, json};
 
@@ -24,40 +24,40 @@ use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
 use crate::{Recipe, Run, TrainError, files};
 
-/// What is trained, on what, and how.
+/// The arguments of [`train`].
 pub struct Task<'a> {
-    /// One step of the optimiser; its batch is symbolic.
+    /// The training step; its batch is dynamic.
     pub step: Step<'a>,
-    /// `image` and parameters to `nll`; its batch is symbolic.
+    /// The likelihood: from `image` and parameters to `nll`; its batch is dynamic.
     pub nll: Program<'a>,
-    /// The same as a graph.
+    /// The graph of the likelihood.
     pub nll_graph: &'a PixelGraph,
     /// The images.
     pub data: &'a Dataset,
-    /// How.
+    /// The training recipe.
     pub recipe: &'a Recipe,
-    /// Fresh weights; not read when a run is resumed.
+    /// The initial weights; ignored when a run is resumed.
     pub weights: &'a Weights,
-    /// For the first line of the log.
+    /// The first line of the log.
     pub about: Value,
-    /// Replace those of the run, once its checkpoint is read.
+    /// The settings that replace those of the run after its checkpoint is read.
     pub settings: &'a Value,
 }
 
-/// One step of an optimiser, `image`, state and learning rate to `loss` and new state.
+/// A training step: from `image`, state and learning rate to `loss` and the new state.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
-    /// In one program.
+    /// One program for the whole batch.
     Whole(Program<'a>),
-    /// In parts that are worked on at the same time.
-    Sharded(Sharded<'a>),
+    /// Data-parallel shards.
+    DataParallel(DataParallel<'a>),
 }
 
 impl Step<'_> {
-    /// Loads it and gives it its state.
+    /// Loads the step and sets its state.
     ///
     /// # Errors
-    /// The engine's; state that is missing or does not fit.
+    /// The engine fails, or the state is missing or does not fit.
     pub fn start(
         &self,
         engine: &dyn Engine,
@@ -67,7 +67,7 @@ impl Step<'_> {
         let carried: Vec<Carried> = state.keys().map(carried).collect();
         let mut stepper = match self {
             Step::Whole(program) => engine.load_stepper(program, &carried)?,
-            Step::Sharded(sharded) => sharded.load_stepper(engine, &carried)?,
+            Step::DataParallel(sharded) => sharded.load_stepper(engine, &carried)?,
         };
         let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
         stepper.set_state(&given)?;
@@ -75,35 +75,35 @@ impl Step<'_> {
     }
 }
 
-/// How a run ended.
+/// The outcome of a training session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Why.
+    /// Why it ended.
     pub reason: Reason,
-    /// Where it stood.
+    /// The progress of the run.
     pub progress: Progress,
     /// The last validation.
     pub validation: Option<Score>,
-    /// Steps of this session alone.
+    /// The number of steps of this session.
     pub steps: u64,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     pub steps_per_epoch: usize,
-    /// Nats per image in the last steps of this session, NaN if there were none.
+    /// The loss of the last steps of this session in nats per image; NaN without steps.
     pub loss: f64,
-    /// Nats per image of a model for which all levels are equally likely.
+    /// Nats per image of uniform predictions.
     pub uniform: f64,
     /// The step of the last checkpoint.
     pub saved: u64,
 }
 
-/// Batches that wait for their step.
+/// The number of prefetched batches.
 const READY: usize = 2;
 
-/// Trains until the budget is spent, validation stops getting better, or `stop` is set; goes on
-/// from the run's last checkpoint if there is one.
+/// Trains until the budget is spent, validation stops improving, or `stop` is set. Continues from the
+/// last checkpoint of the run if there is one.
 ///
 /// # Errors
-/// An engine or a file fails, the last checkpoint is damaged, or the loss is no number. The last
+/// An engine or a file fails, the last checkpoint is damaged, or the loss is not finite. The last
 /// checkpoint is whole in any case.
 pub fn train(
     task: &Task,
@@ -116,18 +116,18 @@ pub fn train(
     files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
     let (mut state, mut progress) = match run.last_path().exists() {
         true => checkpoint::load(&run.last_path())?,
-        // Whoever takes a run up again does not want it begun anew.
+        // A resumed run must never silently start from step 0.
         false if run.best_path().exists() || Log::tells_of_steps(run) => {
-            let reason = "there is none, although steps were made".to_string();
+            let reason = "the checkpoint is missing, although the log has steps".to_string();
             return Err(TrainError::Damaged { path: run.last_path(), reason });
         }
-        false => (fresh_state(task.weights, &task.recipe.optimiser), Progress::default()),
+        false => (fresh_state(task.weights, &task.recipe.optimizer), Progress::default()),
     };
     let lost_best = progress.best.is_some() && !run.best_path().is_file();
     if lost_best {
         (progress.best, progress.since_best) = (None, 0);
     }
-    complete_state(&mut state, &task.recipe.optimiser, progress.step);
+    complete_state(&mut state, &task.recipe.optimizer, progress.step);
     run.write_settings(task.settings)?;
     let stepper = task.step.start(engine, &state)?;
     drop(state);
@@ -190,7 +190,7 @@ struct Training<'a, 'b> {
     run: &'a Run,
     observer: &'b mut dyn Observer,
     stop: &'a AtomicBool,
-    /// What the graphs take from the data.
+    /// The inputs that come from the data.
     inputs: BatchInputs,
     stepper: Box<dyn Stepper>,
     validator: Option<Box<dyn Session>>,
@@ -210,8 +210,8 @@ struct Training<'a, 'b> {
     progress: Progress,
 }
 
-/// A run has diverged if the mean loss of this many steps is more than this many times that of a model
-/// for which all levels are equally likely. Untrained models are near to 1.
+/// A run has diverged if the mean loss of this many steps is more than this many times the loss of
+/// uniform predictions. Untrained models are near 1.
 const RECENT: usize = 20;
 const ABSURD: f64 = 2.0;
 
@@ -260,7 +260,7 @@ impl Training<'_, '_> {
         })
     }
 
-    /// Nats per image of a model for which all levels are equally likely.
+    /// Nats per image of uniform predictions.
     fn uniform(&self) -> f64 {
         let data = self.task.data;
         data.shape().values() as f64 * (data.levels() as f64).ln()
@@ -381,7 +381,7 @@ impl Training<'_, '_> {
         step > 0 && due && self.validator.is_some() && self.progress.validated != Some(step)
     }
 
-    /// Whether it was done; it is not if somebody asks to stop.
+    /// Returns whether it completed; it does not if a stop is requested.
     fn validate(&mut self) -> Result<bool, TrainError> {
         self.log_window()?;
         let weights = self.weights()?;
@@ -395,8 +395,9 @@ impl Training<'_, '_> {
         let Some(figures) = figures else { return Ok(false) };
         if !figures.nats_per_image.is_finite() {
             let step = self.progress.step;
-            let what = format!("validation after step {step} gives {}", figures.nats_per_image);
-            let place = "the weights are numbers, but what is computed of them is not".to_string();
+            let what = format!("validation after step {step} returned {}", figures.nats_per_image);
+            let place =
+                "the weights are finite, but the likelihood computed from them is not".to_string();
             return Err(self.diverged(what, place));
         }
         let progress = &mut self.progress;
@@ -425,7 +426,7 @@ impl Training<'_, '_> {
         Ok(true)
     }
 
-    /// The weights that are judged: the averages where there are any.
+    /// The weights to validate: the EMA if there is one.
     fn weights(&mut self) -> Result<Weights, TrainError> {
         let mut state: Weights = self.stepper.state()?.into_iter().collect();
         let names = self.task.nll_graph.parameters().map(|(input, _)| &input.name);
@@ -437,7 +438,7 @@ impl Training<'_, '_> {
             .collect())
     }
 
-    /// Writes a checkpoint, unless the run has diverged: then the last good one stays.
+    /// Writes a checkpoint, unless the run has diverged: then the last good checkpoint is kept.
     fn save(&mut self) -> Result<(), TrainError> {
         if self.recent_loss() > ABSURD * self.uniform() {
             self.saved_at = Instant::now();
@@ -446,7 +447,7 @@ impl Training<'_, '_> {
         let state: Weights = self.stepper.state()?.into_iter().collect();
         if let Some((name, _)) = state.iter().find(|(_, a)| a.iter().any(|x| !x.is_finite())) {
             let what = format!("a weight or a state overflowed by step {}", self.progress.step);
-            return Err(self.diverged(what, format!("`{name}` is not finite any more")));
+            return Err(self.diverged(what, format!("`{name}` is no longer finite")));
         }
         checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
         (self.saved, self.saved_at) = (self.progress.step, Instant::now());
@@ -473,7 +474,7 @@ impl Training<'_, '_> {
         TrainError::NotFinite { what, place, rate: self.rate(), saved: self.saved }
     }
 
-    /// The learning rate now.
+    /// The current learning rate.
     fn rate(&self) -> f64 {
         let recipe = self.task.recipe;
         let Progress { step, seconds, .. } = self.progress;
@@ -482,7 +483,7 @@ impl Training<'_, '_> {
     }
 }
 
-/// Three digits after the point are enough of a time or a speed.
+/// Rounds a time or a speed to three decimals.
 fn round(x: f64) -> f64 {
     (x * 1e3).round() / 1e3
 }

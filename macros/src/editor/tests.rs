@@ -12,7 +12,7 @@ fn seen(text: &str) -> String {
     let out = expand(text.parse().expect("tokens")).to_string();
     let seen = out.replacen("# [cfg (rust_analyzer)]", "", 1);
     assert_ne!(seen, out);
-    // To an editor, what is not in a module is no error.
+    // Names outside of a module are not an error in an editor.
     let mut parts = seen.split("let _ = ");
     let first = parts.next().unwrap_or_default().to_string();
     parts.fold(first, |seen, part| match part.split_once(":: __missing ;") {

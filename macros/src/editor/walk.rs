@@ -1,6 +1,6 @@
 //! From the tokens of a model to the names in it, and what each could be instead.
 //!
-//! This is no parser: it goes by what stands before a name, so it understands a text up to any place
+//! This is not a parser: it looks only at the tokens before a name, so it understands a text up to any place
 //! the same way, whatever follows.
 
 use pixelrnn_syntax::ast::BlockKind;

@@ -73,7 +73,7 @@ impl Client {
             message["method"] == "experimental/serverStatus"
                 && message["params"]["quiescent"] == true
         });
-        // A warning says that the sources of the standard library are not there, which is no matter.
+        // A warning says that the sources of the standard library are missing, which does not matter.
         assert_ne!(status["params"]["health"], "error", "{status}");
         client
     }

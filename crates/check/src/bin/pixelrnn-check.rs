@@ -7,14 +7,14 @@ use clap::Parser;
 use pixelrnn_check::Position;
 use pixelrnn_check::cli::{At, FileArguments, answer, at};
 
-/// Prove that no output of an ONNX image model reads what it is to predict, or show where it does
+/// Prove that no output of an ONNX image model depends on its own pixel or a later one, or show the leak
 #[derive(Debug, Parser)]
 #[command(
     version,
     after_help = "\
-An output may read the values before its own place: earlier rows, what is left of it in its row,
-earlier colors of its pixel. Exit code 0 if that is proved, 1 if an output reads more, or if the
-proof needs a condition (see --assume), 2 if the file cannot be analyzed.
+An output may read earlier rows, pixels to the left in its row, and earlier colors of its own pixel.
+Exit code 0 if this is proved, 1 if an output reads more or the proof needs conditions (see --assume),
+2 if the file cannot be analyzed.
 
 Example:
   pixelrnn-check model.onnx --range 0:1 --at 14,14"
@@ -23,10 +23,10 @@ struct Arguments {
     /// An ONNX file
     #[arg(value_name = "FILE.onnx")]
     file: String,
-    /// Outputs to tell about: which earlier pixels they do not see
+    /// Outputs to explain: which earlier pixels they never read
     #[arg(long, value_name = "ROW,COLUMN[,COLOR]", value_parser = at)]
     at: Vec<At>,
-    /// Print the answer as one JSON object
+    /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         let colour = colour.unwrap_or(r.colours - 1);
         if row >= r.height || column >= r.width || colour >= r.colours {
             eprintln!(
-                "error: `--at {row},{column}` is outside the image of {} x {}",
+                "error: `--at {row},{column}` is outside of the image: {} x {}",
                 r.height, r.width
             );
             return ExitCode::from(2);
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     }
     let text =
         if arguments.json { format!("{:#}\n", answer.json()) } else { answer.text(&outputs) };
-    // A reader who stopped listening got what they wanted.
+    // A closed pipe is not an error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::from(u8::from(!answer.yes))
 }

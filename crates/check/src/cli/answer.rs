@@ -1,4 +1,4 @@
-//! The answer, as text and as JSON.
+//! The result, as text and as JSON.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use crate::{
     check_bytes, condense, explain, load, shown, trace,
 };
 
-/// Hops of a path that are shown.
+/// Number of hops of a path to print.
 const HOPS: usize = 16;
-/// Pixels that are named; the rest is counted.
+/// Number of pixels listed by position; the others are counted.
 const NAMED: usize = 4;
 
-/// What was found in a file.
+/// The result of checking a file.
 pub struct Answer {
     pub report: Report,
-    /// Whether the program should say yes: proved, or proved under conditions that were accepted.
+    /// Whether the file counts as causal: proved, or proved under conditions that the user accepted.
     pub yes: bool,
     /// From the first leaking output back to the input, if any.
     pub path: Vec<String>,
-    /// Why chosen outputs do not see the nearest pixel that they miss.
+    /// For chosen outputs, why they do not read the nearest pixel of their blind spot.
     reasons: Vec<(usize, String)>,
     name: String,
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckErro
     if let Some(leak) = &report.leak {
         match trace(&bytes, &options, &report, leak.output, leak.input) {
             Ok(hops) => path = condense(&hops, HOPS).iter().map(Hop::to_string).collect(),
-            // The verdict stands without its path.
+            // The verdict is valid without the path.
             Err(CheckError::TooLarge(_) | CheckError::Node { .. } | CheckError::Independent) => {}
             Err(other) => return Err(other),
         }
@@ -54,7 +54,7 @@ pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckErro
     Ok(Answer { report, yes, path, reasons: Vec::new(), name: file.to_string(), bytes, options })
 }
 
-/// A place, as people read it.
+/// A position as text.
 pub fn place(p: Position) -> String {
     match p.colour {
         0 => format!("({}, {})", p.row, p.column),
@@ -63,7 +63,7 @@ pub fn place(p: Position) -> String {
 }
 
 impl Answer {
-    /// Finds out why outputs do not see the nearest earlier value that they miss.
+    /// Finds out why outputs do not read the nearest value of their blind spot.
     pub fn explain(&mut self, outputs: &[usize]) {
         for &output in outputs {
             let r = &self.report;
@@ -75,14 +75,14 @@ impl Answer {
                     "nothing connects them (outside the receptive field)".into()
                 }
                 Ok(Unseen::Stopped(hop)) => format!("a zero or a mask stops it at {hop}"),
-                // The answer stands without reasons.
+                // The result is valid without reasons.
                 Err(_) => continue,
             };
-            self.reasons.push((output, format!("it does not see {}: {reason}", place(i))));
+            self.reasons.push((output, format!("it never reads {}: {reason}", place(i))));
         }
     }
 
-    /// One word.
+    /// The verdict in a few words.
     pub fn verdict(&self) -> &'static str {
         match self.report.verdict {
             Verdict::Causal => "causal",
@@ -93,7 +93,7 @@ impl Answer {
         }
     }
 
-    /// The answer in words; `outputs` are to be told about.
+    /// The result as text; describes the context of `outputs`.
     pub fn text(&self, outputs: &[usize]) -> String {
         let r = &self.report;
         let mut text = format!("{}: {}\n", shown(&self.name), self.verdict());
@@ -112,10 +112,14 @@ impl Answer {
         );
         line("input", format!("{}, values {} to {}", shown(&r.input), r.range.0, r.range.1));
         for input in r.inputs.iter().filter(|i| i.role == Role::Condition).take(8) {
-            line("", format!("{} is taken for a condition", shown(&input.name)));
+            line("", format!("input {} is treated as a condition", shown(&input.name)));
         }
         if r.inputs.iter().any(|i| i.role == Role::Weights) {
-            line("", "weights are inputs: true of all that keep values finite".into());
+            line(
+                "",
+                "weights are inputs: the result holds for all weights that keep values finite"
+                    .into(),
+            );
         }
         line("output", format!("{}, laid out {}", shown(&r.output), r.output_layout));
         line("nodes", grouped(r.nodes));
@@ -133,9 +137,9 @@ impl Answer {
                     format!("{} of {all} read values after their own place", grouped(n))
                 }
                 (n, Verdict::Uncertain) => {
-                    format!("{} of {all} may read what they are to predict", grouped(n))
+                    format!("{} of {all} may read their own value or a later one", grouped(n))
                 }
-                (n, _) => format!("{} of {all} read what they are to predict", grouped(n)),
+                (n, _) => format!("{} of {all} read their own value or a later one", grouped(n)),
             },
         );
         for part in &r.parts {
@@ -145,7 +149,11 @@ impl Answer {
             line("if", condition.clone());
         }
         if r.verdict == Verdict::Conditional && !self.yes {
-            line("", "say `--assume` to accept this, or `--range` if images hold less".into());
+            line(
+                "",
+                "accept this with `--assume`, or give the true range of the images with `--range`"
+                    .into(),
+            );
         }
         for u in r.uncertain.iter().filter(|_| r.verdict != Verdict::Causal) {
             let (op, node) = (shown(&u.op_type), shown(&u.node));
@@ -161,7 +169,10 @@ impl Answer {
         if let Some(hint) = &r.hint {
             line("hint", hint.clone());
         }
-        line("blind spot", format!("{:.2} % of the past is never read", 100.0 * r.blind_share));
+        line(
+            "blind spot",
+            format!("{:.2} % of earlier values are never read", 100.0 * r.blind_share),
+        );
         for &output in outputs {
             line("", self.unseen(output));
             for (_, reason) in self.reasons.iter().filter(|r| r.0 == output) {
@@ -171,7 +182,7 @@ impl Answer {
         text
     }
 
-    /// The answer for programs.
+    /// The result as JSON.
     pub fn json(&self) -> Value {
         let r = &self.report;
         let at = |p: Position| json!([p.row, p.column, p.colour]);
@@ -210,8 +221,8 @@ impl Answer {
         })
     }
 
-    /// The output to tell about when none was asked for: the center, or the next one before it that
-    /// misses something, if any does.
+    /// The output to describe by default: the center, or the next one before it with a blind spot, if
+    /// there is one.
     pub fn typical(&self) -> usize {
         let r = &self.report;
         let p = Position { colour: r.colours - 1, row: r.height / 2, column: r.width / 2 };
@@ -220,7 +231,7 @@ impl Answer {
         (0..=center).rev().take(1 << 12).find(misses).unwrap_or(center)
     }
 
-    /// What an output does not see.
+    /// The blind spot of an output, as text.
     fn unseen(&self, output: usize) -> String {
         let r = &self.report;
         let mut seen = r.reads(output).into_iter().peekable();
@@ -249,13 +260,13 @@ impl Answer {
         };
         let at = place(r.output_position(output));
         match named.is_empty() {
-            true => format!("output {at} sees all that is before it"),
-            false => format!("output {at} does not see: {}{rest}", named.join(", ")),
+            true => format!("output {at} reads every earlier value"),
+            false => format!("output {at} never reads: {}{rest}", named.join(", ")),
         }
     }
 }
 
-/// What a file of this project holds, and what was asked of it.
+/// What a file exported by this project contains, and what was checked in it.
 fn held(holds: &Holds) -> String {
     let model = shown(&holds.model);
     match holds.kind {
@@ -263,7 +274,7 @@ fn held(holds: &Holds) -> String {
             format!("a sampler of {model}; a pixel may read random numbers up to its own")
         }
         Kind::Forward => format!("the logits of {model}"),
-        kind => format!("a loss of {model} ({kind}); checked are the logits inside it"),
+        kind => format!("a loss of {model} ({kind}); the logits inside of it were checked"),
     }
 }
 
@@ -278,7 +289,7 @@ fn part(part: &Part) -> Value {
     })
 }
 
-/// One of several questions, and its answer.
+/// The result of one of several checks.
 fn asked(part: &Part) -> String {
     let [height, width] = part.size;
     let found = match (part.verdict, part.leaking_outputs) {

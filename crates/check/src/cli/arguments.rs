@@ -1,41 +1,41 @@
-//! What can be said about a file.
+//! The options for ONNX files.
 
 use std::time::Duration;
 
 use crate::{Layout, Options, Order};
 
-/// What an ONNX file may leave open, and how far to go.
+/// Options for an ONNX file: what the file leaves open, and limits.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "For an ONNX file")]
 pub struct FileArguments {
-    /// Name of the input that is the image [default: the one that looks like it]
+    /// Name of the image input [default: detected by shape]
     #[arg(long, value_name = "NAME")]
     pub input: Option<String>,
     /// Name of the output that holds the logits [default: the first]
     #[arg(long, value_name = "NAME")]
     pub output: Option<String>,
-    /// Size of the image, where the file leaves it open
+    /// Image size, if the file leaves it open
     #[arg(long, value_name = "[CxH]xW", value_parser = image)]
     pub image: Option<[usize; 3]>,
-    /// Layout of the input behind the batch: `chw`, `hwc`
+    /// Layout of the input after the batch axis: `chw` or `hwc`
     #[arg(long, value_name = "LAYOUT")]
     pub input_layout: Option<Layout>,
     /// Layout of the output: `chw`, `lhw`, `(cl)hw`, `hwcl`, with l for the levels
     #[arg(long, value_name = "LAYOUT")]
     pub output_layout: Option<Layout>,
-    /// Logits per value, to tell layouts apart
+    /// Number of logits per value, if the layout is ambiguous
     #[arg(long, value_name = "N")]
     pub levels: Option<usize>,
-    /// Least and largest value of the image [default: -1:255]
+    /// Smallest and largest value of the image [default: -1:255]
     #[arg(long, value_name = "LO:HI", value_parser = range, allow_hyphen_values = true)]
     pub range: Option<(f64, f64)>,
     /// Order of the colors of a pixel: rgb, bgr, or pixel for whole pixels [default: rgb]
     #[arg(long, value_name = "ORDER")]
     pub order: Option<Order>,
-    /// Accept the conditions of an answer that has some
+    /// Accept conditions that could not be proved
     #[arg(long)]
     pub assume: bool,
-    /// Memory limit, as in `512MiB` or `4GiB` [default: 2GiB]
+    /// Memory limit, e.g. `512MiB` or `4GiB` [default: 2GiB]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub memory: Option<usize>,
     /// Time limit in seconds [default: 60]
@@ -98,7 +98,7 @@ pub fn range(text: &str) -> Result<(f64, f64), String> {
     text.split_once(':')
         .and_then(|(lo, hi)| Some((number(lo)?, number(hi)?)))
         .filter(|(lo, hi)| lo <= hi)
-        .ok_or_else(|| "expected two numbers LO:HI, the least first, as in `0:1`".to_string())
+        .ok_or_else(|| "expected two numbers LO:HI, the smaller first, e.g. `0:1`".to_string())
 }
 
 /// A number of bytes, with a unit or not.
@@ -125,7 +125,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, as in `60`".to_string())
 }
 
-/// An output: row, column, and the color if it matters.
+/// An output: row, column, and optionally color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
     pub row: usize,

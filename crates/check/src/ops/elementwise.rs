@@ -69,8 +69,8 @@ pub(crate) struct Odometer {
 
 impl Odometer {
     pub fn new(from: &[usize], to: &[usize]) -> Result<Odometer, Problem> {
-        let misfit = || Problem::Extents(from.to_vec(), to.to_vec());
-        let strides = broadcast_strides(from, to).ok_or_else(misfit)?;
+        let mismatch = || Problem::Extents(from.to_vec(), to.to_vec());
+        let strides = broadcast_strides(from, to).ok_or_else(mismatch)?;
         Ok(Odometer { shape: to.to_vec(), strides, at: vec![0; to.len()], offset: 0 })
     }
 

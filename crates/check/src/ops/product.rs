@@ -326,22 +326,22 @@ pub(crate) fn multiply(
     elem: Elem,
 ) -> Result<Tensor, Problem> {
     let Machine { store, weights, .. } = machine;
-    let misfit = || Problem::Extents(a.shape.clone(), b.shape.clone());
+    let mismatch = || Problem::Extents(a.shape.clone(), b.shape.clone());
     // A vector on the left is a row, on the right a column; its axis vanishes from the result.
     let (row, column) = (a.rank() == 1, b.rank() == 1);
     let (a, b) = (&matrix(store, a, 0)?, &matrix(store, b, 1)?);
     let ([a_batch @ .., m, k], [b_batch @ .., k2, n]) = (&a.shape[..], &b.shape[..]) else {
-        return Err(misfit());
+        return Err(mismatch());
     };
     let (m, k, n) = (*m, *k, *n);
     if k != *k2 {
-        return Err(misfit());
+        return Err(mismatch());
     }
     let batch_shape = broadcast_shape(a_batch, b_batch)?;
     let lead = |t: &Tensor| t.kept.get(..t.rank() - 2).unwrap_or(&[]).to_vec();
     let batch = broadcast_shape(&lead(a), &lead(b))?;
     let steps = |from: &[usize]| {
-        broadcast_strides(from, &batch).map(|s| view(&batch, &s, 0)).ok_or_else(misfit)
+        broadcast_strides(from, &batch).map(|s| view(&batch, &s, 0)).ok_or_else(mismatch)
     };
     let (a_at, b_at) = (steps(&lead(a))?, steps(&lead(b))?);
     let shaped = |t: Tensor, batch: &[usize]| {

@@ -14,7 +14,7 @@ struct Axis {
 }
 
 /// What an axis is resized by.
-struct Rule<'c> {
+struct CoordinateRule<'c> {
     mode: &'c str,
     transform: &'c str,
     nearest: &'c str,
@@ -23,7 +23,7 @@ struct Rule<'c> {
     wide: bool,
 }
 
-impl Rule<'_> {
+impl CoordinateRule<'_> {
     /// Where an output position lies in the input; exactly, or nearly.
     fn place(&self, i: usize, from: usize, to: usize, scale: f64) -> (f64, bool) {
         let x = i as f64;
@@ -129,7 +129,7 @@ pub(super) fn resize(call: &mut Call) -> Results {
         "bilinear" => "linear",
         mode => mode,
     };
-    let rule = Rule {
+    let rule = CoordinateRule {
         mode,
         transform: call.text("coordinate_transformation_mode").unwrap_or(if old {
             "asymmetric"

@@ -120,15 +120,15 @@ pub(super) fn scatter_elements(call: &mut Call) -> Results {
 pub(super) fn scatter_nd(call: &mut Call) -> Results {
     let (data, indices, updates) = (call.input(0)?, call.input(1)?, call.input(2)?);
     let write = mode(call)?;
-    let misfit = || Problem::Extents(data.shape.clone(), indices.shape.clone());
+    let mismatch = || Problem::Extents(data.shape.clone(), indices.shape.clone());
     let Some((&depth, lead)) = indices.shape.split_last() else {
         return Err(Problem::Rank { input: 1, found: 0 }.into());
     };
-    let picked = data.shape.get(..depth).ok_or_else(misfit)?.to_vec();
+    let picked = data.shape.get(..depth).ok_or_else(mismatch)?.to_vec();
     let block: usize = data.shape.get(depth..).unwrap_or(&[]).iter().product();
     let tuples = size(lead)?;
     if tuples.checked_mul(block) != Some(updates.len()) {
-        return Err(misfit().into());
+        return Err(mismatch().into());
     }
     let store = call.store();
     store.spend(updates.len())?;

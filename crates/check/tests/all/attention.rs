@@ -54,7 +54,7 @@ fn no_mask_reads_everything() {
     assert_eq!(blind(&d), 0.0);
 }
 
-/// One choice is no choice: the weight of a lone token is one, whatever its score.
+/// The attention weight of a single token is one, whatever its score.
 #[test]
 fn a_mask_of_self_alone_reads_self_alone() {
     let (net, y) = attention(|net, scores| {

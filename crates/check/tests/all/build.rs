@@ -214,7 +214,7 @@ pub fn weights(
     weights
 }
 
-/// The paper's masks: feature k of F belongs to colour k * C / F.
+/// The paper's masks: feature k of F belongs to color k * C / F.
 pub fn mask(
     [outs, ins, kernel]: [usize; 3],
     colours: usize,

@@ -5,7 +5,7 @@ use pixelrnn_onnx::proto::tensor_proto::DataType;
 
 use super::build::{Net, blind, info, ints, leaks, mask, reads, way, weights};
 
-/// 28 x 28, one colour: mask A, then a layer with the given taps.
+/// 28 x 28, one color: mask A, then a layer with the given taps.
 fn two_layers(live: impl Fn(usize, usize, usize, usize) -> bool) -> (Net, String) {
     let mut net = Net::image(1, 28, 28);
     let a = [4, 1, 7];
@@ -97,7 +97,7 @@ fn a_mask_multiplied_into_an_unknown_weight_counts() {
 
 #[test]
 fn groups_strides_and_transposes() {
-    // Depthwise: a colour reads itself alone.
+    // Depthwise: a color reads itself alone.
     let mut net = Net::image(3, 4, 4);
     let w = net.floats(&[3, 1, 1, 1], &[1.0; 3]);
     let y = net.node("Conv", &["x", &w], &[super::build::int("group", 3)]);

@@ -1,10 +1,10 @@
-//! Where colours, rows, columns and levels lie.
+//! Where colors, rows, columns and levels lie.
 
 use pixelrnn_check::{CheckError, Layout, Options, check_bytes};
 
 use super::build::{Net, ints, reads};
 
-/// Two levels for each of three colours of 4 x 5 pixels; every logit reads its own value.
+/// Two levels for each of three colors of 4 x 5 pixels; every logit reads its own value.
 fn logits(perm: &[i64], shape: &[i64]) -> Vec<u8> {
     let mut net = Net::image(3, 4, 5);
     let y = net.reshape("x", &[1, 3, 1, 4, 5]);

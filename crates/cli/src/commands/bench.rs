@@ -1,4 +1,4 @@
-//! `pixelrnn bench`: images a second by graph kind and engine.
+//! `pixelrnn bench`: images per second by graph kind and engine.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor, load_parallel};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
-    Array, Batch, Declaration, ExportOptions, GraphKind, Optimiser, SampleOptions, Weights,
+    Array, Batch, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions, Weights,
     sampling,
 };
 use serde_json::{Value, json};
@@ -15,49 +15,49 @@ use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{
-    Loaded, ModelArguments, WeightArguments, image_json, random_batch, settings_json,
+    LoadedWeights, ModelArguments, WeightArguments, image_json, random_batch, settings_json,
 };
 use crate::out::Out;
 use crate::parse::{self, Images};
 use crate::table::{Align, Table, grouped};
 
-/// Measure how fast the engines run a model
+/// Measure the speed of a model on each engine
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The time of a call is the median of the timed runs, after one that is not timed. A call of `train`
-is a step as the command `train` does it, with RMSProp; one of `step` makes a pixel, one of `row` is
-what happens between rows, for who has the sampler's loop outside. Loading is what an engine does before its
-first call; with a dynamic batch `tract` does most of it in that first call.
+The time of a call is the median of the timed runs, after one warm-up run. A call of `train` is one
+training step with RMSProp. `step` is the work for one pixel, `row` the work between two rows, both
+for sampling loops outside of the graph. Load time is everything before the first call; with a
+dynamic batch, tract does most of its work in the first call.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
 pub struct Bench {
     #[command(flatten)]
     model: ModelArguments,
-    /// The engines, with commas between; by default tract and ort, if they work here
+    /// Engines, comma-separated [default: those of tract and ort that work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
     engine: Option<Vec<String>>,
-    /// The graph kinds, with commas between
+    /// Graph kinds, comma-separated
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
           value_parser = parse::kind_that(|k| k.reads_images() || k.samples()))]
     graph: Vec<GraphKind>,
-    /// Images a call, which the model states or leaves open
+    /// Batch size: `N` (fixed in the file), `dynamic`, or `dynamic:N`
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
     batch: Images,
-    /// Timed runs
+    /// Number of timed runs
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
-    /// Threads within one operator, for ONNX Runtime; by default as many as cores
+    /// ONNX Runtime's intra-operator threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Data-parallel parts of each batch, with a share of the threads each; by default one for each
-    /// thread, of four images at least. Not for `grad`, `step` and `row`
+    /// Data-parallel shards of each batch, which share the threads; not for `grad`, `step` and `row`
+    /// [default: one per thread, of at least 4 images]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
     #[command(flatten)]
     weights: WeightArguments,
-    /// For the random images
+    /// Random seed for the images
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -74,13 +74,13 @@ impl Bench {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));
         let engines = engines::choose(self.engine.as_deref(), &["tract", "ort"], &options, out)?;
         if engines.is_empty() {
-            return usage("no engine works here");
+            return usage("no engine is available: see `pixelrnn runtime list`");
         }
         let inputs = random_batch(&model, self.batch.count, self.seed)?;
         let mut table = Table::new([
@@ -98,7 +98,7 @@ impl Bench {
                 let name = engine.name();
                 out.progress(&format!("running {} on {name}", kind.name()));
                 let times = self.measure(&model, kind, &weights, &inputs, engine.as_ref())?;
-                // The others have no threads to give.
+                // The other engines run on one thread.
                 let threads = if engine.threads() > 1 { threads } else { 1 };
                 let rate = self.batch.count as f64 / times.median;
                 let ms = |seconds: f64| format!("{:.2}", seconds * 1e3);
@@ -151,7 +151,7 @@ impl Bench {
         })
     }
 
-    /// Into how many parts a batch is divided.
+    /// The number of shards of a batch.
     fn shards(&self, engine: &dyn Engine) -> usize {
         let usual = training::shards(engine, self.batch.count);
         self.shards.map_or(usual, usize::from)
@@ -172,7 +172,7 @@ impl Bench {
             GraphKind::Forward | GraphKind::Nll | GraphKind::Sample => self.shards(engine),
             _ => 1,
         };
-        // A part has a size of its own.
+        // Shards may have different sizes.
         let batch = if shards > 1 { Batch::Symbolic } else { self.batch.batch };
         let options = match kind.samples() {
             true => sampling::options(engine, weights, batch, SampleOptions::default()),
@@ -191,7 +191,7 @@ impl Bench {
                 let named = named.map(|(scale, u)| (format!("{}uniform", scale.prefix()), u));
                 named.chain(batch_inputs[1..].iter().cloned()).collect()
             }
-            // How long a call takes does not depend on what is carried.
+            // The time of a call does not depend on the values of its state.
             GraphKind::Step | GraphKind::Row => {
                 let zeros = |t: &Tensor| (t.name.clone(), Array::zeros(shape(t, count)));
                 session.inputs().iter().map(zeros).collect()
@@ -202,7 +202,7 @@ impl Bench {
         self.times(load, &mut || session.run(&inputs).map(drop))
     }
 
-    /// A step as the trainer does it: with RMSProp, the state kept by the engine.
+    /// Times a training step like that of `train`: RMSProp, with the state kept in the engine.
     fn measure_step(
         &self,
         model: &Declaration,
@@ -212,8 +212,8 @@ impl Bench {
     ) -> Result<Times, Failure> {
         let rate = Array::from_elem(vec![1], 1e-3);
         let shards = self.shards(engine);
-        let state = fresh_state(weights, &Optimiser::RMSPROP);
-        let compiled = CompiledStep::new(model, &Optimiser::RMSPROP, shards, engine)?;
+        let state = fresh_state(weights, &Optimizer::RMSPROP);
+        let compiled = CompiledStep::new(model, &Optimizer::RMSPROP, shards, engine)?;
         let start = Instant::now();
         let mut stepper = compiled.step().start(engine, &state)?;
         let load = start.elapsed().as_secs_f64();
@@ -241,13 +241,13 @@ impl Bench {
     }
 }
 
-/// The shape of an input with so many images.
+/// The shape of an input for `count` images.
 fn shape(tensor: &Tensor, count: usize) -> Vec<usize> {
     let extent = |e: &Extent| if let Extent::Fixed(n) = e { *n } else { count };
     tensor.shape.iter().flatten().map(extent).collect()
 }
 
-/// Of sorted numbers.
+/// The median of sorted numbers.
 fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     match sorted.len() % 2 {
@@ -256,7 +256,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
     }
 }
 
-/// The processor's name where the system tells it, else its kind.
+/// The processor's name if the system reports it, otherwise its architecture.
 fn processor() -> String {
     let kind = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `pixelrnn compare`: the same numbers from several engines.
+//! `pixelrnn compare`: compares the results of several engines.
 
 use pixelrnn::GraphKind;
 use pixelrnn::compare::{Difference, TOLERANCE, compare};
@@ -12,13 +12,13 @@ use crate::out::Out;
 use crate::parse::{self, Images};
 use crate::table::{Align, Table};
 
-/// The engines that are compared unless others are named.
+/// The engines to compare by default.
 pub const ENGINES: [&str; 3] = ["reference", "tract", "ort"];
 
 /// Run a model on several engines and compare the numbers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Two engines agree if no number differs by more than 1e-5 + 1e-4 times the largest magnitude in the
+Two engines agree if no value differs by more than 1e-5 + 1e-4 times the largest magnitude in the
 output. The engine `reference` interprets the declaration, not the ONNX file, in double precision.
 Exit code 1 if any two engines disagree.
 
@@ -27,19 +27,19 @@ Example:
 pub struct Compare {
     #[command(flatten)]
     model: ModelArguments,
-    /// The engines, with commas between; by default reference, tract and ort, if they work here
+    /// Engines, comma-separated [default: those of reference, tract and ort that work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
     engine: Option<Vec<String>>,
-    /// `forward`: image to logits; `nll`: image to nats an image
+    /// Graph to compare
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind_that(GraphKind::reads_images))]
     graph: GraphKind,
-    /// Images a call, which the model states or leaves open
+    /// Batch size: `N` (fixed in the file), `dynamic`, or `dynamic:N`
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "dynamic:2",
           value_parser = parse::images)]
     batch: Images,
     #[command(flatten)]
     weights: WeightArguments,
-    /// For the random images
+    /// Random seed for the images
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -54,7 +54,7 @@ impl Compare {
         let names: Vec<&str> = engines.iter().map(|e| e.name()).collect();
         if names.len() < 2 {
             return usage(format!(
-                "it takes two engines to compare, and there is {}",
+                "expected at least two engines to compare, found {}",
                 names[..].first().map_or("none".to_string(), |one| format!("only `{one}`"))
             ));
         }
@@ -107,7 +107,7 @@ fn table(differences: &[Difference]) -> Table {
     table
 }
 
-/// What is infinite (shapes that differ, no number) becomes null.
+/// Infinite differences (different shapes, NaN) become null.
 fn row(d: &Difference) -> serde_json::Value {
     json!({
         "output": d.output,

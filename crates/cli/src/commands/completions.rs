@@ -1,4 +1,4 @@
-//! `pixelrnn completions`: what a shell needs to complete the command line.
+//! `pixelrnn completions`: completion scripts for shells.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -8,13 +8,13 @@ use crate::arguments::{Arguments, Global};
 use crate::exit::{ExitCode, Failure};
 use crate::out::Out;
 
-/// Print a script with which a shell completes commands and options
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   pixelrnn completions bash > ~/.local/share/bash-completion/completions/pixelrnn")]
 pub struct Completions {
-    /// The shell
+    /// Shell
     shell: Shell,
 }
 

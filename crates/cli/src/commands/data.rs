@@ -1,4 +1,4 @@
-//! `pixelrnn data`: what a data set is understood as.
+//! `pixelrnn data`: how a data set is read.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,14 +18,14 @@ use crate::table::{Align, Table, grouped};
 const ROWS: usize = 10;
 const COLUMNS: usize = 10;
 
-/// Classes whose images are counted.
+/// The most classes whose images are counted.
 const MOST_CLASSES: usize = 10_000;
 
-/// Show what a data set is understood as
+/// Show how a data set is read: splits, classes, shape, levels
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
-Prints the images of each split and class, their shape and levels, and warnings. With `--picture`, a
-grid of images: a row per class where there are labels, otherwise images from the whole split.
+Prints the number of images per split and class, their shape and levels, and warnings. --picture
+writes a grid of images: one row per class if there are labels, otherwise images of the whole split.
 
 {}
 Example:
@@ -40,7 +40,7 @@ pub struct Data {
     /// Split of the picture [default: the first one]
     #[arg(long, value_name = "SPLIT", requires = "picture", value_parser = parse::split())]
     split: Option<Split>,
-    /// Random seed for what is drawn (`binarize=sample`)
+    /// Random seed for `binarize=sample`
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -83,7 +83,7 @@ impl Data {
     }
 }
 
-/// Images of each split; training images as a run is trained on them are those that do not validate.
+/// The number of images per split; held-out validation images do not count as training images.
 fn splits(data: &Dataset) -> Map<String, Value> {
     let present = data.splits().into_iter();
     present.map(|split| (split.name().to_string(), json!(count(data, split)))).collect()
@@ -94,10 +94,10 @@ fn count(data: &Dataset, split: Split) -> usize {
     if split == Split::Train { all - data.shared() } else { all }
 }
 
-/// For each split with labels, how many images each class has.
+/// For each split with labels, the number of images per class.
 fn class_counts(data: &Dataset) -> Map<String, Value> {
     let data = data.clone().hold_out();
-    // Numbers that are no classes would make a list without end.
+    // Labels that are not classes could make the list arbitrarily long.
     let classes = data.classes().unwrap_or(0).min(MOST_CLASSES);
     let mut all = Map::new();
     for split in data.splits() {
@@ -133,7 +133,7 @@ fn text(data: &Dataset) -> String {
     text
 }
 
-/// How many images each class has.
+/// The number of images per class, as text.
 fn by_class(data: &Dataset, classes: usize) -> String {
     const SHOWN: usize = 20;
     let counts = class_counts(data);
@@ -155,8 +155,8 @@ fn by_class(data: &Dataset, classes: usize) -> String {
     text
 }
 
-/// The images of the grid, and its columns: of each of the first classes as many as the smallest of
-/// them has, or images at equal distances in a square.
+/// The images of the grid and its number of columns: equally many images of each of the first
+/// classes, or without labels evenly spaced images in a square.
 fn shown(data: &Dataset, images: Images) -> (Vec<usize>, Option<usize>) {
     let Some(labels) = images.labels().filter(|_| data.classes().is_some_and(|n| n > 1)) else {
         let most = (ROWS * COLUMNS).min(images.count());

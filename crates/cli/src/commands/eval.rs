@@ -1,4 +1,4 @@
-//! `pixelrnn eval`: how well a model predicts images.
+//! `pixelrnn eval`: the likelihood of a data set under a model.
 
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{self, evaluate};
@@ -8,7 +8,7 @@ use crate::arguments::Global;
 use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
@@ -17,27 +17,27 @@ use crate::table::grouped;
 /// Measure how well a model predicts images
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every image weighs the same. Bits a dimension are nats over ln 2 times height, width and colours.
+Every image has the same weight. Bits per dimension = nats / (ln 2 * height * width * colors).
 
 Example:
   pixelrnn eval my-run --data idx:mnist,binarize=threshold --split test")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelArguments,
-    /// The images; by default those of the run, if the model is one's folder
+    /// Images to evaluate on [default: those of the run, if MODEL is a run folder]
     #[arg(long, value_name = "SPEC", value_parser = parse::spec)]
     data: Option<Spec>,
-    /// Which of them
+    /// Split to evaluate on
     #[arg(long, value_name = "SPLIT", default_value = "test", value_parser = parse::split())]
     split: Split,
-    /// Images a call
+    /// Images per call
     #[arg(long, value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// The engine; by default ort, or tract where that is not to be had
+    /// Engine [default: ort, or tract if ONNX Runtime is not available]
     #[arg(long, value_name = "NAME", value_parser = parse::engine())]
     engine: Option<String>,
-    /// For what is drawn of the images; by default the run's, or 0
+    /// Random seed for `binarize=sample` [default: that of the run, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -48,38 +48,37 @@ impl Eval {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
-        let Loaded { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
-            (None, None) => return usage("which images? Name them with `--data`"),
+            (None, None) => return usage("missing data: name the images with `--data SPEC`"),
         };
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
         let data = match self.model.run().filter(|_| self.data.is_none()) {
-            // A run's own images as it was trained on them.
+            // The images of the run, exactly as in training.
             Some(run) => {
                 let (data, same) = training::data_of(&run, &spec, seed)?;
                 let (name, path) = (data.name(), run.settings_path());
                 match same {
-                    // With another seed, what is drawn of them is another.
+                    // Another seed samples other binary images.
                     Some(false) if self.seed.is_none() => {
                         return usage(format!(
-                            "{name} holds other images here than those that the run was trained on, as \
-                             {} knows: score these with `--data {name}`, or name the run's own with \
-                             `--data`",
+                            "the images in {name} have changed since the run was trained (hash in {}): evaluate on \
+                             them with `--data {name}`, or give the original images with `--data`",
                             path.display()
                         ));
                     }
                     None => out.warn(&format!(
-                        "{} does not say which images the run was trained on, so {name} may be others",
+                        "{} has no hash of the training images: {name} may contain different images",
                         path.display()
                     )),
                     _ => {}
                 }
                 data
             }
-            // Images that validate are not training images, whoever reads them.
+            // Validation images are never counted as training images.
             None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
         announce(&data, out);
@@ -97,7 +96,7 @@ impl Eval {
         )?;
         bar.clear();
         let text = format!(
-            "{}: {:.3} nats an image, {:.4} bits a dimension on the {} {} images of {}",
+            "{}: {:.3} nats per image, {:.4} bits/dim on the {} {} images of {}",
             model.name(),
             figures.nats_per_image,
             figures.bits_per_dim,

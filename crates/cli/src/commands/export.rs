@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
 use pixelrnn::{
-    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimiser,
+    Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimizer,
     SampleOptions, Written, weights,
 };
 use serde_json::json;
@@ -14,12 +14,12 @@ use serde_json::json;
 use crate::arguments::Global;
 use crate::deploy::{Deploy, check_folder, write_repository};
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::table;
 
-/// Write a model as plain ONNX: standard operators only
+/// Export a model as ONNX, with standard operators only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -27,48 +27,47 @@ Example:
 pub struct Export {
     #[command(flatten)]
     model: ModelArguments,
-    /// The file to write; `-` is standard output
+    /// File to write; `-` for standard output
     #[arg(short, long, value_name = "F.onnx", required_unless_present = "triton")]
     output: Option<PathBuf>,
-    /// `forward`: image to logits; `nll`: to nats an image; `grad`: image and parameters to loss and
-    /// gradients; `train`: one step of an optimiser; `update`: what `train` does after `grad`;
-    /// `sample`: uniform numbers to images; `step` and `row`: the same loop taken apart
+    /// Graph to export: `forward` (logits), `nll` (nats per image), `grad` (loss and gradients), `train`
+    /// (one training step), `update` (optimizer update), `sample` (images from random numbers), `step`
+    /// and `row` (the sampling loop in two parts)
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
     graph: GraphKind,
-    /// Images a call: a number, or `dynamic` to decide on each call
+    /// Batch size: a number, or `dynamic`
     #[arg(long, value_name = "N|dynamic", default_value = "dynamic", value_parser = parse::batch)]
     batch: Batch,
-    /// The version of the standard operators
+    /// ONNX opset version, 17 to 22
     #[arg(long, value_name = "N", default_value_t = 18,
           value_parser = clap::value_parser!(u32).range(17..=22))]
     opset: u32,
-    /// How a recurrence is written: as a loop, or step by step for toolchains without loops
+    /// How to write recurrences: `scan` (a loop) or `unroll` (for toolchains without loops)
     #[arg(long, value_name = "HOW", default_value = "scan")]
     control_flow: Control,
     #[command(flatten)]
     weights: WeightArguments,
-    /// Leave the weights out: they become inputs of the model
+    /// Make the weights inputs of the graph
     #[arg(long)]
     weights_as_inputs: bool,
-    /// For `--graph train`: the rule by which parameters are updated
+    /// Update rule, for `train` and `update`
     #[arg(long, value_name = "RULE", default_value = "rmsprop", value_parser = parse::optimizer())]
-    optimizer: Optimiser,
-    /// Leave out the passes that change nothing but speed
+    optimizer: Optimizer,
+    /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
-    /// For `sample` and `step`: divide logits by this
+    /// Temperature, for `sample` and `step`
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     temperature: f64,
-    /// For `sample` and `step`: inputs `given` and `mask`, to complete images
+    /// Add the inputs `given` and `mask` for completion, for `sample` and `step`
     #[arg(long)]
     complete: bool,
     #[command(flatten)]
     deploy: Deploy,
-    /// Write the weights to a second file, F.onnx.data, beside the model; models over 2 GiB do so
-    /// without being asked
+    /// Write the weights to a second file, F.onnx.data; always done for models over 2 GiB
     #[arg(long)]
     external_data: bool,
-    /// Save the weights that were used
+    /// Also save the weights to a file
     #[arg(long, value_name = "F.safetensors")]
     write_weights: Option<PathBuf>,
 }
@@ -99,10 +98,10 @@ impl Export {
         let model = self.model.load()?;
         model.prove()?;
         let loaded = self.weights.load(&self.model, &model)?;
-        // A gradient or step that cannot be fed other weights is of no use.
+        // A gradient or a step with constant weights would be useless.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
         let untrained = (!as_inputs).then(|| loaded.warning(&self.model)).flatten();
-        let Loaded { weights: loaded, json: origin, .. } = loaded;
+        let LoadedWeights { weights: loaded, json: origin, .. } = loaded;
         let options = ExportOptions {
             batch: self.batch,
             opset: self.opset,
@@ -111,12 +110,12 @@ impl Export {
             simplify: !self.no_simplify,
             portable: true,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
-            optimiser: self.optimizer,
+            optimizer: self.optimizer,
             dtype: self.deploy.dtype(),
             images: self.deploy.images(),
         };
         if as_inputs {
-            // Nobody else would notice that they do not fit.
+            // No later step checks that they fit.
             model.check_weights(&loaded)?;
         }
         if let Some(folder) = &self.deploy.triton {
@@ -146,7 +145,7 @@ impl Export {
         if let Some((path, bytes)) = &written.external {
             let bytes = table::bytes(usize::try_from(*bytes).unwrap_or(usize::MAX));
             text.push_str(&format!(
-                "\n{}: {bytes}, its weights; keep both files in one folder",
+                "\n{}: {bytes}, the weights; keep both files in one folder",
                 path.display()
             ));
         }
@@ -174,7 +173,7 @@ impl Export {
         Ok(ExitCode::Good)
     }
 
-    /// Writes the model to its place.
+    /// Writes the model to a file or to standard output.
     fn write(
         &self,
         target: &Path,
@@ -186,8 +185,8 @@ impl Export {
         if target == Path::new("-") {
             if constant_bytes(graph) > MODEL_LIMIT {
                 return usage(
-                    "the weights take more than 2 GiB and need a second file, which standard output \
-                     cannot hold: name a file with `-o F.onnx`",
+                    "weights over 2 GiB need a second file, which cannot go to standard output: give \
+                     `-o F.onnx`",
                 );
             }
             let bytes = model.encode(self.graph, options, graph)?;
@@ -203,38 +202,44 @@ impl Export {
 
     fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
         if piped && out.json {
-            return usage("`--json` and `-o -` both want standard output");
+            return usage("`--json` cannot be combined with `-o -`: both write to standard output");
         }
         if piped && io::stdout().is_terminal() {
-            return usage("standard output is a terminal, and a model is no text: name a file");
+            return usage("refusing to write a binary file to a terminal: give `-o FILE`");
         }
         let triton = self.deploy.triton.as_deref();
         triton.map_or(Ok(()), check_folder)?;
         if triton.is_some() && self.weights_as_inputs {
             return usage(
-                "`--triton` writes models with their weights: drop `--weights-as-inputs`",
+                "`--triton` writes models with their weights: leave out `--weights-as-inputs`",
             );
         }
         if piped && self.external_data {
             return usage(
-                "`--external-data` writes a second file beside the model, which standard output \
-                 cannot hold: name a file with `-o F.onnx`",
+                "`--external-data` writes a second file, which cannot go to standard output: give \
+                 `-o F.onnx`",
             );
         }
         if triton.is_some() && self.external_data {
-            return usage("`--triton` writes the weights into the models: drop `--external-data`");
+            return usage(
+                "`--triton` writes the weights into the models: leave out `--external-data`",
+            );
         }
         let draws = self.graph.draws() || triton.is_some();
         if (self.complete || self.temperature != 1.0) && !draws {
             let graph = self.graph.name();
-            return usage(format!("`--graph {graph}` draws nothing to complete or to temper"));
+            return usage(format!(
+                "`--complete` and `--temperature` apply to `--graph sample` and `step`, not to `{graph}`"
+            ));
         }
         if self.write_weights.is_some() && self.write_weights == self.output {
-            return usage("the model and its weights need a file each");
+            return usage("the model and its weights cannot go to the same file");
         }
         if self.weights_as_inputs && self.weights.weights.is_some() && self.write_weights.is_none()
         {
-            return usage("with `--weights-as-inputs` the weights of `--weights` are not used");
+            return usage(
+                "`--weights` has no effect with `--weights-as-inputs`: leave one of them out",
+            );
         }
         Ok(())
     }

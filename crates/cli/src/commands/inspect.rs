@@ -1,4 +1,4 @@
-//! `pixelrnn inspect`: the graph of a model, after any pass, and what it costs.
+//! `pixelrnn inspect`: the graph of a model after any pass, and its costs.
 
 use pixelrnn::internal::graph::{Operation, Type};
 use pixelrnn::internal::passes::Job;
@@ -16,51 +16,51 @@ use crate::out::Out;
 use crate::parse;
 use crate::table::{Align, Table, bytes, grouped};
 
-/// Show the graph of a model, and what it costs
+/// Print the graph of a model and its costs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --stage and --dump-after: the declared graph, then the layers with their costs for one
-image. Multiply-adds are those of matrix products and convolutions in the emitted graph.
+Without --stage and --dump-after: prints the declared graph, then the layers with their costs per
+image. Multiply-adds are those of matrix products and convolutions in the exported graph.
 
 Example:
   pixelrnn inspect digits-row-lstm --dump-after expand")]
 pub struct Inspect {
     #[command(flatten)]
     model: ModelArguments,
-    /// Print the graph alone, at this stage
+    /// Print only the graph at this stage
     #[arg(long, value_name = "STAGE", conflicts_with = "dump_after")]
     stage: Option<Stage>,
-    /// Print the graph alone, as this pass left it; a wrong name lists them all
+    /// Print only the graph after this pass (`list` prints all names)
     #[arg(long, value_name = "PASS")]
     dump_after: Option<String>,
-    /// `forward`: image to logits; `nll`: image to nats an image
+    /// Graph to print
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
     graph: GraphKind,
-    /// How a recurrence is written
+    /// How to write recurrences: `scan` (a loop) or `unroll`
     #[arg(long, value_name = "HOW", default_value = "scan")]
     control_flow: Control,
-    /// Leave the weights out: they stay inputs
+    /// Keep the weights as inputs
     #[arg(long)]
     weights_as_inputs: bool,
-    /// Leave out the passes that change nothing but speed
+    /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Stage {
-    /// As the declaration says
+    /// As declared
     Declared,
     /// With recurrences as loops
     Expanded,
-    /// As it is written to ONNX
+    /// As exported to ONNX
     Lowered,
 }
 
 impl Inspect {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
-        // Before the model: a wrong name is how one asks for the list.
+        // Before loading the model: a wrong name prints the list of passes.
         if let Some(pass) = &self.dump_after {
             self.known(pass)?;
         }
@@ -73,7 +73,7 @@ impl Inspect {
                 ("declared", model.graph_of(self.graph)?.to_string())
             }
         };
-        // Sizes do not depend on what the weights are.
+        // Sizes do not depend on the values of the weights.
         let graph = model.compile(self.graph, &self.options(None), &mut |_, _| {})?;
         let cost = cost(&graph);
         let layers = layers(&model, &cost);
@@ -117,13 +117,13 @@ impl Inspect {
         }
     }
 
-    /// The graph that a pass leaves, or the last one.
+    /// The text of the graph after a pass, or after the last one.
     fn dump(&self, model: &Declaration, pass: Option<&str>) -> Result<String, Failure> {
-        let fresh = model.initialise(0);
+        let fresh = model.initialize(0);
         let options = self.options((!self.weights_as_inputs).then_some(&fresh));
         let mut text = String::new();
         let graph = model.compile(self.graph, &options, &mut |name, graph| {
-            // A pass may run more than once; the scales of a model are told one by one.
+            // A pass may run more than once: each scale of a model is compiled separately.
             if pass == Some(name) {
                 text.push_str(&graph.to_string());
             }
@@ -131,7 +131,7 @@ impl Inspect {
         Ok(if pass.is_none() { graph.to_string() } else { text })
     }
 
-    /// Whether there is such a pass and it runs with these options.
+    /// Checks that the pass exists and runs with these options.
     fn known(&self, name: &str) -> Result<(), Failure> {
         let fresh = Weights::new();
         let mut job = Job::new(&[], self.graph);
@@ -148,7 +148,7 @@ impl Inspect {
                 passes().map(|p| format!("  {:<16} {}", p.name, p.about)).collect();
             lines.dedup();
             return usage(format!(
-                "there is no pass `{name}`{near} There are, in this order:\n{}",
+                "unknown pass `{name}`{near} The passes are, in order:\n{}",
                 lines.join("\n")
             ));
         }
@@ -176,7 +176,7 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
             let Some(path) = graph.layer_of(id) else { continue };
             let shape = node.outputs.first().map_or(String::new(), |&v| shape(graph.ty(v)));
             match layers.last_mut().filter(|l| l.path == path) {
-                // What a layer gives is what its last node gives.
+                // The result of a layer is that of its last node.
                 Some(last) => (last.operator, last.shape) = (node.op.mnemonic(), shape),
                 None => layers.push(Layer {
                     path: path.to_string(),
@@ -194,7 +194,7 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
             }
         }
     }
-    // Layers of one kind may be worked on together.
+    // A pass may merge layers of one kind.
     let known: Vec<String> = layers.iter().map(|l| l.path.clone()).collect();
     let joint = cost.by_layer.iter().filter(|(path, _)| !known.contains(path));
     layers.extend(joint.map(|(path, &multiply_adds)| Layer {
@@ -232,8 +232,8 @@ fn sizes(model: &Declaration, cost: &Cost, layers: &[Layer]) -> String {
     format!(
         "{table}\n{} on images of {}\n\
          {} parameters, {} as f32\n\
-         {} multiply-adds an image\n\
-         {} of values alive at once, for one image, if every value is dropped after its last use\n",
+         {} multiply-adds per image\n\
+         {} peak memory of values per image, if each value is freed after its last use\n",
         model.name(),
         image_text(model),
         grouped(model.parameters()),

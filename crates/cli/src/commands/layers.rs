@@ -1,4 +1,4 @@
-//! `pixelrnn layers`: what a declaration may be built of.
+//! `pixelrnn layers`: the layers of the model language.
 
 use pixelrnn::internal::syntax::closest;
 use pixelrnn::internal::syntax::layers::{Default, Kind, LAYERS, Layer, Parameter, documentation};
@@ -42,15 +42,15 @@ impl Layers {
 fn unknown(name: &str) -> String {
     let names = LAYERS.iter().map(|layer| layer.name);
     match closest(name, names.clone()) {
-        Some(near) => format!("there is no layer `{name}`; did you mean `{near}`?"),
+        Some(near) => format!("unknown layer `{name}`; did you mean `{near}`?"),
         None => format!(
-            "there is no layer `{name}`; there are: {}",
+            "unknown layer `{name}`; available layers: {}",
             names.collect::<Vec<_>>().join(", ")
         ),
     }
 }
 
-/// What may be given for a parameter.
+/// The kind of value that a parameter takes.
 fn kind(parameter: &Parameter) -> String {
     match parameter.kind {
         Kind::Kernel { odd: true } => "height x width, both odd".into(),
@@ -62,7 +62,7 @@ fn kind(parameter: &Parameter) -> String {
     }
 }
 
-/// The default as it would be written; nothing where there is none.
+/// The default as text; `None` if there is no default.
 fn default(parameter: &Parameter) -> Option<String> {
     match (parameter.default, parameter.kind) {
         (Default::Number(n), _) => Some(n.to_string()),
@@ -101,7 +101,7 @@ fn describe(layer: &Layer) -> String {
         text.push_str("\n\n");
         let mut table = Table::new([
             ("argument", Align::Left),
-            ("what it may be", Align::Left),
+            ("value", Align::Left),
             ("default", Align::Left),
         ]);
         for parameter in layer.parameters {

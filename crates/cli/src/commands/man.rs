@@ -16,7 +16,7 @@ use crate::table::plural;
 Example:
   pixelrnn man -o ~/.local/share/man/man1")]
 pub struct Man {
-    /// The folder to write to, made if it is not there
+    /// Folder to write to; created if it does not exist
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -29,7 +29,7 @@ impl Man {
         let mut pages = Vec::new();
         collect(&program, "pixelrnn", &mut pages)?;
         std::fs::create_dir_all(&self.output).map_err(|e| {
-            Failure::Usage(format!("cannot make the folder {}: {e}", self.output.display()))
+            Failure::Usage(format!("cannot create the folder {}: {e}", self.output.display()))
         })?;
         for (name, page) in &pages {
             pixelrnn::files::write(&self.output.join(name), page)?;
@@ -42,7 +42,7 @@ impl Man {
     }
 }
 
-/// The pages of a command and of those below it: file names and texts.
+/// Adds the pages of a command and of its subcommands: file names and texts.
 fn collect(
     command: &Command,
     name: &str,

@@ -8,7 +8,7 @@ macro_rules! commands {
     ($($module:ident::$name:ident,)*) => {
         $(mod $module;)*
 
-        /// What to do. The help of a command is the documentation of its arguments.
+        /// The command to run. The help of a command is the documentation of its arguments.
         #[derive(Debug, clap::Subcommand)]
         pub enum Command {
             $(#[allow(missing_docs)] $name(Box<$module::$name>),)*

@@ -1,4 +1,4 @@
-//! `pixelrnn quickstart`: the main job on a small model.
+//! `pixelrnn quickstart`: all steps of the work, on a small model.
 
 use std::path::Path;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use pixelrnn::compare::{Difference, compare};
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
 use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
-use pixelrnn::{Batch, ExportOptions, GraphKind, Optimiser, files};
+use pixelrnn::{Batch, ExportOptions, GraphKind, Optimizer, files};
 use serde_json::json;
 
 use super::check;
@@ -26,13 +26,13 @@ use crate::table;
 /// Declare, check, train, evaluate, sample and export a small model, in about a minute
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Writes into the folder pixelrnn-quickstart, here. The images are built in: handwritten digits of
-8 x 8. Trains with ONNX Runtime if it can be had, else with tract.
+Writes into the folder pixelrnn-quickstart in the current folder. The images are built in:
+handwritten digits, 8 x 8 pixels. Trains with ONNX Runtime if it is available, otherwise with tract.
 
 Example:
   pixelrnn quickstart")]
 pub struct Quickstart {
-    /// How often the training images are seen
+    /// Number of passes over the training images
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: u64,
 }
@@ -52,16 +52,16 @@ impl Quickstart {
         let file = |name: &str| folder.join(name);
 
         let model = load(MODEL, &[])?;
-        out.progress("proving that no output reads what it is to predict");
+        out.progress("proving that no output reads its own pixel or a later one");
         let report = check::report(MODEL, &model, out)?;
         let causality = &report.causality;
         check::picture::write(&report, &check::usual(causality), &file("context.png"))?;
 
         let engines = engines::choose(None, &ENGINES, &engines::options(global, None), out)?;
         let names: Vec<&str> = engines.iter().map(|e| e.name()).collect();
-        // Whichever is fastest stands last.
+        // The fastest engine is the last.
         let Some(engine) = engines.last() else {
-            return crate::exit::usage("no engine works here: see `pixelrnn runtime list`");
+            return crate::exit::usage("no engine is available: see `pixelrnn runtime list`");
         };
 
         let epochs = table::plural(usize::try_from(self.epochs).unwrap_or(usize::MAX), "epoch");
@@ -73,10 +73,10 @@ impl Quickstart {
             std::fs::remove_dir_all(run.folder()).map_err(cannot)?;
         }
         let spec = parse::spec("digits").map_err(Failure::Usage)?;
-        let mut recipe = Recipe::new(Optimiser::ADAM, Budget::Epochs(self.epochs));
+        let mut recipe = Recipe::new(Optimizer::ADAM, Budget::Epochs(self.epochs));
         recipe.learning_rate = 0.006;
         recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
-        recipe.optimiser.ema = Some(0.99);
+        recipe.optimizer.ema = Some(0.99);
         recipe.shards = training::shards(&**engine, recipe.batch);
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
         let settings = training::settings(&model, &data, &recipe);
@@ -95,7 +95,7 @@ impl Quickstart {
         let outcome = watch.train(&task, &run, &interrupt::flag(out))?;
         if outcome.reason == Reason::Stopped {
             return crate::exit::usage(format!(
-                "stopped; `pixelrnn train --resume --out {}` goes on with the training",
+                "stopped; continue the training with `pixelrnn train --resume --out {}`",
                 run.folder().display()
             ));
         }
@@ -118,14 +118,14 @@ impl Quickstart {
         let picture = file("samples.png");
         files::write(&picture, &Grid::square(&drawn, model.image().levels).png(&picture)?)?;
 
-        out.progress("exporting");
+        out.progress("exporting the model and its sampler");
         let options = ExportOptions::with_weights(&weights);
         let graph = model.compile(GraphKind::Forward, &options, &mut |_, _| {})?;
         let onnx = model.encode(GraphKind::Forward, &options, &graph)?;
         files::write(&file("model.onnx"), &onnx)?;
         files::write(&file("sample.onnx"), &model.export(GraphKind::Sample, &options)?)?;
 
-        out.progress(&format!("running it on {}", names.join(", ")));
+        out.progress(&format!("comparing engines: {}", names.join(", ")));
         let inputs = random_batch(&model, IMAGES, 0)?;
         let differences =
             compare(&model, GraphKind::Forward, &weights, Batch::Symbolic, &inputs, &engines)?;
@@ -137,26 +137,26 @@ impl Quickstart {
             "\
 1. declared  {MODEL}: images of {}, {} parameters
              `pixelrnn zoo {MODEL}` prints its dozen lines
-2. checked   causal: none of {} outputs reads what it is to predict
-             {FOLDER}/context.png shows what they do read
+2. checked   causal: none of the {} outputs reads its own pixel or a later one
+             {FOLDER}/context.png shows what each of them reads
 3. trained   {epochs}, {} in {trained:.0} s on {}
              {FOLDER}/run: weights, checkpoint, log, curve
-4. evaluated {:.4} bits a dimension, {:.2} nats an image, on {} test images
-             2.37 is what a model without context reaches
+4. evaluated {:.4} bits/dim, {:.2} nats per image, on {} test images
+             a model without context reaches 2.37 bits/dim
 5. sampled   {FOLDER}/samples.png: {SAMPLES} images
 6. exported  {FOLDER}/model.onnx: {}, {} of standard ONNX
-             {FOLDER}/sample.onnx: from uniform numbers to images
+             {FOLDER}/sample.onnx: the sampler, from uniform random numbers to images
 7. compared  {} {}; largest relative difference {worst:.1e}
              {IMAGES} random images, every pair of engines
 
 Done in {seconds:.1} s. To try next:
   pixelrnn zoo                                       # all models
-  pixelrnn zoo {MODEL} > my.pixelrnn         # a declaration of your own
-  pixelrnn check my.pixelrnn --picture my.png        # what it sees
+  pixelrnn zoo {MODEL} > my.pixelrnn         # a copy to change
+  pixelrnn check my.pixelrnn --picture my.png        # what each output reads
   pixelrnn train my.pixelrnn --data digits --minutes 1 --out my-run
   pixelrnn sample {FOLDER}/run --complete digits --keep-rows 4 -n 6 -o completed.png
   pixelrnn export my-run --graph nll -o my.onnx
-  pixelrnn bench mnist-diagonal --set layers=1       # how fast it is here
+  pixelrnn bench mnist-diagonal --set layers=1       # speed on this machine
   pixelrnn runtime list                              # which engines work here
 ",
             image_text(&model),

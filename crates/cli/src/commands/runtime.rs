@@ -1,6 +1,6 @@
-//! `pixelrnn runtime`: which engines work here; fetches ONNX Runtime.
+//! `pixelrnn runtime`: lists the available engines, and installs ONNX Runtime.
 
-use pixelrnn::runtime::{library, survey};
+use pixelrnn::runtime::{State, library, survey};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -8,7 +8,7 @@ use crate::engines;
 use crate::exit::{ExitCode, Failure};
 use crate::out::Out;
 
-/// Say which engines work here, or fetch ONNX Runtime
+/// List the available engines, or install ONNX Runtime
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pixelrnn runtime list")]
 pub struct Runtime {
@@ -18,18 +18,18 @@ pub struct Runtime {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Which engines work here, and why not; fetches nothing
+    /// List engines, with reasons for those that do not work; downloads nothing
     #[command(after_help = "Example:\n  pixelrnn runtime list --json")]
     List,
-    /// Fetch ONNX Runtime with Python's pip, into a cache that all projects share
+    /// Download ONNX Runtime with Python's pip, into a cache that all projects share
     #[command(after_help = "\
-Nothing is installed into Python. Elsewhere, name a library of your own in ORT_DYLIB_PATH or with
---ort-lib.
+Your Python environment is not changed. To use your own library instead, give its path in
+ORT_DYLIB_PATH or with --ort-lib.
 
 Example:
   pixelrnn runtime install --cuda")]
     Install {
-        /// The one that runs on NVIDIA GPUs, too
+        /// Install the build with CUDA support
         #[arg(long)]
         cuda: bool,
     },
@@ -45,11 +45,16 @@ impl Runtime {
                 let mut all = Vec::new();
                 for status in survey(&options) {
                     let (works, what) = match &status.state {
-                        Ok(what) => (true, what.clone()),
-                        Err(error) => (false, error.to_string()),
+                        Ok(State::Works(what)) => (Some(true), what.clone()),
+                        Ok(State::Found(what)) => (None, what.clone()),
+                        Err(error) => (Some(false), error.to_string()),
                     };
-                    let word = if works { "works" } else { "no" };
-                    // What takes several lines stands under its first.
+                    let word = match works {
+                        Some(true) => "works",
+                        Some(false) => "no",
+                        None => "found",
+                    };
+                    // Indent the continuation lines.
                     let lines = what.replace('\n', &format!("\n{:18}", ""));
                     text.push_str(&format!("{:<10}  {word:<5} {lines}\n", status.engine));
                     all.push(json!({ "engine": status.engine, "works": works, "detail": what }));

@@ -1,4 +1,4 @@
-//! `pixelrnn sample`: images drawn from a model, or given ones completed.
+//! `pixelrnn sample`: draws images from a model, or completes given images.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::canvas::{Canvas, Colour};
 use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
@@ -23,51 +23,50 @@ use crate::table::plural;
 /// Draw images from a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A `.png` is a grid, a `.npy` an array u8 [N, H, W, C] of levels. With `--complete`, each row of the
-grid is one of the given images: the original, what is kept of it, then completions. The same seed
-gives the same images.
+A .png file is a grid of images; a .npy file is a uint8 array [N, H, W, C] of levels. With
+--complete, each row of the grid shows the original, the part that is kept, and the completions.
+The same seed gives the same images.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]
 pub struct Sample {
     #[command(flatten)]
     model: ModelArguments,
-    /// How many images; with `--complete`, how many of those given
+    /// Number of images; with --complete, number of images to complete
     #[arg(short, value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..))]
     n: u16,
-    /// The file to write, `.png` or `.npy`
+    /// File to write, `.png` or `.npy`
     #[arg(short, long, value_name = "F")]
     output: PathBuf,
     #[command(flatten)]
     weights: WeightArguments,
-    /// Logits are divided by it: below 1 for what is likely, above for what is not
+    /// Divide the logits by T: below 1 for likelier, less varied images
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = parse::positive)]
     temperature: f64,
-    /// Complete these images instead, as in `digits`; a SPEC as of `train --data`
+    /// Complete images from this data set (a SPEC, see `train --help`)
     #[arg(long, value_name = "IMAGES", value_parser = parse::spec, requires = "keep_rows")]
     complete: Option<Spec>,
-    /// Which of them; by default `test`, or the only ones that there are
+    /// Split of the images to complete [default: test, or the only split]
     #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split())]
     split: Option<Split>,
-    /// How many rows of them are kept, from the top
+    /// Rows to keep, from the top
     #[arg(long, value_name = "K", requires = "complete")]
     keep_rows: Option<usize>,
-    /// Completions of each image
+    /// Completions per image
     #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
           value_parser = clap::value_parser!(u16).range(1..))]
     completions: u16,
-    /// The class to draw, for a model with classes: a number, or `all` for a row of each, with as many
-    /// images as whole rows need
+    /// Class to draw, or `all` for one row per class
     #[arg(long, value_name = "K|all", value_parser = label)]
     label: Option<Label>,
-    /// `cached`: about one forward pass an image; `naive`: one for every value
+    /// `cached`: cost of about one forward pass per image; `naive`: one forward pass per value
     #[arg(long, value_name = "HOW", default_value = "cached")]
     method: MethodName,
-    /// The engine; by default ort, or tract where that is not to be had
+    /// Engine [default: ort, or tract if ONNX Runtime is not available]
     #[arg(long, value_name = "NAME", value_parser = parse::engine())]
     engine: Option<String>,
-    /// For what is drawn
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -99,11 +98,11 @@ fn label(text: &str) -> Result<Label, String> {
     match (text, text.parse()) {
         ("all", _) => Ok(Label::All),
         (_, Ok(label)) => Ok(Label::One(label)),
-        _ => Err("expected a class, a number from 0 up, or `all`".to_string()),
+        _ => Err("expected a class number (0 or more) or `all`".to_string()),
     }
 }
 
-/// What a `.npy` or `.png` is made from.
+/// The format of the output file.
 enum Format {
     Png,
     Npy,
@@ -124,16 +123,18 @@ impl Sample {
         let model = self.model.load()?;
         let loaded = self.weights.load(&self.model, &model)?;
         let untrained = loaded.warning(&self.model);
-        let Loaded { weights, json: origin, .. } = loaded;
+        let LoadedWeights { weights, json: origin, .. } = loaded;
         let levels = model.image().levels;
         if matches!(format, Format::Npy) && levels > 256 {
-            return usage(format!("{levels} levels do not fit the u8 of a .npy: write a .png"));
+            return usage(format!(
+                "{levels} levels do not fit into the uint8 values of a .npy file: write a .png"
+            ));
         }
         files::writable(&self.output)?;
         let mut count = usize::from(self.n);
         let copies = usize::from(self.completions);
         let classes = self.classes(&model)?;
-        // A row of each class.
+        // One row per class.
         let columns = match (classes, self.label) {
             (Some(classes), Some(Label::All)) => {
                 let columns = count.div_ceil(classes).max(1);
@@ -147,9 +148,11 @@ impl Sample {
             (Some(spec), Some(rows)) => {
                 let height = model.image().height;
                 if rows > height {
-                    return usage(format!("`--keep-rows {rows}` of images of {height} rows"));
+                    return usage(format!(
+                        "invalid --keep-rows {rows}: the images have {height} rows"
+                    ));
                 }
-                // What is completed does not change with what is drawn.
+                // The images to complete do not depend on the seed of the samples.
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
                 // A class that is named needs no labels.
@@ -239,28 +242,30 @@ impl Sample {
 }
 
 impl Sample {
-    /// How many classes the model has; whether `--label` goes with it.
+    /// The number of classes of the model, if any; checks `--label` against it.
     fn classes(&self, model: &pixelrnn::Declaration) -> Result<Option<usize>, Failure> {
         let name = model.name();
         match (model.label().map(|(_, classes)| classes), self.label) {
-            (None, Some(_)) => usage(format!("{name} has no classes: leave out `--label`")),
+            (None, Some(_)) => {
+                usage(format!("{name} is not class-conditional: leave out `--label`"))
+            }
             (Some(classes), None) if self.complete.is_none() => usage(format!(
-                "{name} draws one of {classes} classes: say which with `--label 0` to `--label {}`, \
-                 or `--label all` for a row of each",
+                "missing --label: {name} is class-conditional; give `--label 0` to `--label {}`, or \
+                 `--label all` for one row per class",
                 classes - 1
             )),
             (Some(classes), Some(Label::One(label))) if label as usize >= classes => usage(
                 format!("invalid --label {label}: {name} has the classes 0 to {}", classes - 1),
             ),
             (_, Some(Label::All)) if self.complete.is_some() => {
-                usage("`--label all` draws a row of each class; with `--complete` name one class")
+                usage("`--label all` cannot be combined with `--complete`: give one class")
             }
             (classes, _) => Ok(classes),
         }
     }
 }
 
-/// The first images, each so often, as `[N, H, W, C]`.
+/// The first `count` images, each repeated `copies` times, as `[N, H, W, C]`.
 fn stacked(
     model: &pixelrnn::Declaration,
     images: pixelrnn::training::data::Images,

@@ -1,4 +1,4 @@
-//! `pixelrnn train`: from a declaration and images to a run's folder.
+//! `pixelrnn train`: trains a model, or continues a run.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -7,7 +7,7 @@ use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
 use pixelrnn::training::{
     self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
 };
-use pixelrnn::{Declaration, Optimiser, Weights, zoo};
+use pixelrnn::{Declaration, Optimizer, Weights, zoo};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -25,88 +25,88 @@ use crate::table::{grouped, plural};
 /// Train a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
-The folder RUN holds the model, the settings, the last checkpoint, the best weights, the log
-and its curve; every command takes it as a MODEL. Ctrl-C saves and ends; `--resume` goes on, on the
-same machine and with a budget in steps or epochs to the same numbers as if nothing had happened.
+RUN will contain the model, the settings, the last checkpoint, the best weights, the log and its
+curve. Every command accepts it as MODEL. Ctrl-C saves a checkpoint and stops; --resume continues,
+with the same result as an uninterrupted run (same machine, budget in steps or epochs).
 
-With a run's folder as MODEL, or with `--weights`, a new run starts from trained weights (fine-tuning):
-the optimizer's states, the step count and the schedule start afresh. run.json says under
-`initial_weights` where they came from. For fresh weights of a run's model, name RUN/model.pixelrnn.
+Fine-tuning: with a run folder as MODEL, or with --weights, a new run starts from trained weights.
+The optimizer state, the step count and the schedule start from zero. run.json records the origin
+of the weights in `initial_weights`. To start a run's model from fresh weights, name
+RUN/model.pixelrnn.
 
 {}
 Example:
   pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run
   pixelrnn train my-run --data digits --epochs 2 --lr 1e-4 --out tuned", data::help()))]
 pub struct Train {
-    /// A name of the zoo (see `pixelrnn zoo`), a model file, or the folder of a run to start from; not
-    /// needed with `--resume`
+    /// Name of a model in the zoo, model file, or run folder to start from; not needed with --resume
     #[arg(required_unless_present = "resume")]
     model: Option<String>,
-    /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
+    /// Override a hyper-parameter, or height, width, colors or levels of the image
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting, requires = "model")]
     set: Vec<(String, usize)>,
-    /// The images, as in `idx:mnist,binarize=threshold`; with `--resume` only if the same images are
-    /// called otherwise now
+    /// Training data, e.g. `idx:mnist,binarize=threshold`. With --resume: the new location of the same
+    /// data
     #[arg(long, value_name = "SPEC", value_parser = parse::spec,
           required_unless_present = "resume")]
     data: Option<Spec>,
-    /// The folder of the run
+    /// Run folder to write
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
-    /// Start from these weights instead of fresh ones: a safetensors file, or the folder of a run
+    /// Start from these weights: a safetensors file, or a run folder
     #[arg(long, value_name = "F.safetensors|RUN", conflicts_with = "resume")]
     weights: Option<PathBuf>,
-    /// Go on with the run in the folder; what is not said here stays as it was
+    /// Continue the run in this folder; settings not given here stay unchanged
     #[arg(long)]
     resume: bool,
-    /// End after so many steps
+    /// Stop after N steps
     #[arg(long, value_name = "N", group = "budget",
           value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
-    /// End after the images have been seen so often
+    /// Stop after N epochs
     #[arg(long, value_name = "N", group = "budget",
           value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
-    /// End after so many minutes
+    /// Stop after N minutes
     #[arg(long, value_name = "N", group = "budget", value_parser = parse::positive)]
     minutes: Option<f64>,
-    /// Images a step; by default 16
+    /// Images per step [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
-    /// Parts of a batch to work on at the same time, which changes how numbers are rounded; by
-    /// default one a core, of four images at least
+    /// Data-parallel shards per step (changes rounding) [default: one per core, of at least 4 images]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
     /// Update rule [default: rmsprop]
     #[arg(long, value_name = "RULE", value_parser = parse::optimizer())]
-    optimizer: Option<Optimiser>,
+    optimizer: Option<Optimizer>,
     #[arg(long, value_name = "X", value_parser = parse::positive, help = parse::learning_rates())]
     lr: Option<f64>,
-    /// `constant`, `linear` or `cosine`; with the share of the rate that is left, `cosine:0.1`
+    /// Learning rate schedule: `constant`, `linear` or `cosine`, e.g. `cosine:0.1` to end at 10 % of --lr
+    /// [default: constant]
     #[arg(long, value_name = "HOW", value_parser = Schedule::parse)]
     schedule: Option<Schedule>,
-    /// Steps in which the learning rate grows from nothing
+    /// Warm-up: steps in which the learning rate rises linearly from 0 [default: 0]
     #[arg(long, value_name = "STEPS")]
     warmup: Option<u64>,
-    /// Scale the gradient down to this norm
+    /// Clip the gradient to this norm
     #[arg(long, value_name = "NORM", value_parser = parse::positive)]
     clip: Option<f64>,
-    /// Judge an average of the weights, with this decay, as in 0.999
+    /// Validate and keep an exponential moving average of the weights with this decay, e.g. 0.999
     #[arg(long, value_name = "DECAY", value_parser = parse::decay)]
     ema: Option<f64>,
-    /// Of fresh weights, orders and draws; by default 0
+    /// Random seed for initialization, shuffling and sampling [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The engine
+    /// Engine to train with
     #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
     engine: String,
-    /// Steps between validations; by default those of an epoch
+    /// Steps between validations [default: one epoch]
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     validate_every: Option<u64>,
-    /// End after so many validations without a better one
+    /// Stop after N validations without improvement
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     patience: Option<u64>,
-    /// Seconds between checkpoints; by default 60
+    /// Seconds between checkpoints [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = parse::positive)]
     checkpoint_every: Option<f64>,
 }
@@ -119,7 +119,7 @@ impl Train {
         let (model, spec, mut recipe) = match (begun, self.resume) {
             (true, false) => {
                 return usage(format!(
-                    "{} holds a run already: go on with it with `--resume`, or name another folder",
+                    "{} already contains a run: continue it with `--resume`, or choose another folder",
                     self.out.display()
                 ));
             }
@@ -137,7 +137,7 @@ impl Train {
             recipe.shards = self.shards.map_or(usual, usize::from);
             if recipe.shards > recipe.batch {
                 return usage(format!(
-                    "`--shards {}` of a batch of {}: there can be one for each image at most",
+                    "invalid --shards {}: expected at most the batch size, {}",
                     recipe.shards, recipe.batch
                 ));
             }
@@ -145,7 +145,7 @@ impl Train {
         let validates = data.images(Split::Valid).is_ok();
         if self.patience.is_some() && !validates {
             return usage(format!(
-                "`--patience` needs images to validate with, and {} has none",
+                "`--patience` needs validation images, and {} has none: use `,holdout=0.1`",
                 data.name()
             ));
         }
@@ -158,8 +158,8 @@ impl Train {
         };
         if begun && !settings["initial_weights"].is_null() && !run.last_path().exists() {
             return usage(format!(
-                "{} was stopped before its first checkpoint, so the weights that it started from are not \
-                 in it: begin it anew in another folder",
+                "cannot resume: {} was stopped before its first checkpoint, and does not contain the weights \
+                 that it started from. Start a new run in another folder",
                 self.out.display()
             ));
         }
@@ -176,7 +176,7 @@ impl Train {
         about["hardware_threads"] = json!(cores);
         let count = |split| data.images(split).map_or(0, |images| images.count());
         out.progress(&format!(
-            "{} ({}, {} parameters) on {} images of {}, {} to validate",
+            "{} ({}, {} parameters): training on {} images of {}, validating on {}",
             model.name(),
             image_text(&model),
             grouped(model.parameters()),
@@ -198,7 +198,7 @@ impl Train {
         Ok(ExitCode::of(outcome.reason != Reason::Diverged))
     }
 
-    /// The weights that a new run starts from, if they are not fresh ones, and where they came from.
+    /// The weights that a new run starts from and their origin; `None` for fresh weights.
     fn initial(&self, model: &Declaration) -> Result<Option<(Weights, Value)>, Failure> {
         let named = self.weights.as_deref().or(self.model.as_deref().map(Path::new));
         let Some(path) = named else { return Ok(None) };
@@ -220,7 +220,7 @@ impl Train {
         Ok(Some((weights, origin)))
     }
 
-    /// The images, and whether they are those of a run that goes on.
+    /// The images, and for a resumed run whether they are unchanged.
     fn load(
         &self,
         run: &Run,
@@ -233,42 +233,44 @@ impl Train {
         }
         training::data_of(run, spec, seed).map_err(|error| match self.data {
             None => Failure::Usage(format!(
-                "{error}\n{} names these images: resume where the run was begun, or say with \
-                 `--data` where they are",
+                "{error}\nThese images are named in {}: resume in the folder where the run was started, or give \
+                 their new location with `--data`",
                 run.settings_path().display()
             )),
             Some(_) => error.into(),
         })
     }
 
-    /// A run that begins.
+    /// The settings of a new run.
     fn fresh(&self) -> Result<(Declaration, Spec, Recipe), Failure> {
         let (Some(name), Some(spec)) = (&self.model, &self.data) else {
-            return usage(format!("{} holds no run to resume", self.out.display()));
+            return usage(format!("cannot resume: {} contains no run", self.out.display()));
         };
         let Some(budget) = self.budget() else {
-            return usage("when is it to end? Say `--steps`, `--epochs` or `--minutes`");
+            return usage(
+                "missing training budget: give `--steps N`, `--epochs N` or `--minutes N`",
+            );
         };
         let model = model::load(name, &self.set)?;
-        // No weights of a leaking model are worth anything.
+        // The weights of a leaking model are useless.
         model.prove()?;
-        let optimiser = self.optimizer.unwrap_or(Optimiser::RMSPROP);
-        let mut recipe = Recipe::new(optimiser, budget);
+        let optimizer = self.optimizer.unwrap_or(Optimizer::RMSPROP);
+        let mut recipe = Recipe::new(optimizer, budget);
         recipe.batch = self.batch.map_or(recipe.batch, usize::from);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
-        recipe.optimiser.ema = self.ema;
+        recipe.optimizer.ema = self.ema;
         self.change(&mut recipe);
         Ok((model, spec.clone(), recipe))
     }
 
-    /// A run that goes on. What its numbers rest on cannot change.
+    /// The settings of a resumed run. Settings that the result depends on cannot change.
     fn resumed(&self, run: &Run) -> Result<(Declaration, Spec, Recipe), Failure> {
         let (data, mut recipe) = training::recipe_of(run)?;
         let model = training::model_of(run, &[])?;
         let fixed = |name: &str, was: String, asked: Option<String>| match asked {
             Some(asked) if asked != was => usage(format!(
-                "the run has {name} {was}, which cannot become {asked}: resume it without, or train \
-                 anew in another folder"
+                "cannot change {name} from {was} to {asked} when resuming: leave the option out, or start \
+                 a new run in another folder"
             )),
             _ => Ok(()),
         };
@@ -278,17 +280,18 @@ impl Train {
             fixed("the model", text(&model), Some(text(&asked)))?;
             if asked.text() != model.text() {
                 return usage(format!(
-                    "{name} is no longer the model of the run, which is {}",
+                    "{name} differs from the model of the run ({}): restore it, or start a new run in \
+                     another folder",
                     run.model_path().display()
                 ));
             }
         }
-        let rule = recipe.optimiser.rule;
+        let rule = recipe.optimizer.rule;
         let asked = self.optimizer.map(|asked| asked.rule.name.to_string());
         fixed("the optimizer", rule.name.to_string(), asked)?;
         fixed("the batch", recipe.batch.to_string(), self.batch.map(|n| n.to_string()))?;
         if let Some(shards) = self.shards.map(usize::from).filter(|&n| n != recipe.shards) {
-            // Numbers are rounded otherwise from here on: only where it is asked for in so many words.
+            // This changes rounding, so it needs an explicit request.
             fixed(
                 "the shards",
                 recipe.shards.to_string(),
@@ -297,7 +300,7 @@ impl Train {
             recipe.shards = shards;
         }
         fixed("the seed", recipe.seed.to_string(), self.seed.map(|n| n.to_string()))?;
-        let was = recipe.optimiser.ema.map_or("none".to_string(), |x| x.to_string());
+        let was = recipe.optimizer.ema.map_or("none".to_string(), |x| x.to_string());
         fixed("the average's decay", was, self.ema.map(|x| x.to_string()))?;
         if let Some(budget) = self.budget() {
             recipe.budget = budget;
@@ -310,22 +313,22 @@ impl Train {
         Ok((model, spec, recipe))
     }
 
-    /// Whether a run goes on with the images that it began with.
+    /// Checks that a resumed run has the images that it started with.
     fn same_data(&self, run: &Run, data: &Dataset, same: Option<bool>) -> Result<(), Failure> {
         let named = training::recipe_of(run)?.0;
         let path = run.settings_path();
         match same {
             Some(true) => Ok(()),
             Some(false) => usage(format!(
-                "{} holds other images now than those that the run began with, as {} knows: \
-                 train anew in another folder",
+                "the images in {} have changed since the run started (hash in {}): start a new run in \
+                 another folder",
                 data.name(),
                 path.display()
             )),
             None if named == data.name() => Ok(()),
             None => usage(format!(
-                "the run has the data {named}, which cannot become {}: resume it without `--data`, \
-                 or train anew in another folder",
+                "cannot change the data from {named} to {} when resuming: leave out `--data`, or start a new \
+                 run in another folder",
                 data.name()
             )),
         }
@@ -336,12 +339,12 @@ impl Train {
         steps.or(self.epochs.map(Budget::Epochs)).or(self.minutes.map(Budget::Minutes))
     }
 
-    /// What may be said anew at any time.
+    /// Applies the settings that may change when resuming.
     fn change(&self, recipe: &mut Recipe) {
         recipe.learning_rate = self.lr.unwrap_or(recipe.learning_rate);
         let warm_up = self.warmup.unwrap_or(recipe.schedule.warm_up);
         recipe.schedule = Schedule { warm_up, ..self.schedule.unwrap_or(recipe.schedule) };
-        recipe.optimiser.clip = self.clip.or(recipe.optimiser.clip);
+        recipe.optimizer.clip = self.clip.or(recipe.optimizer.clip);
         recipe.validate_every = self.validate_every.or(recipe.validate_every);
         recipe.patience = self.patience.or(recipe.patience);
         recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);
@@ -359,17 +362,16 @@ impl Train {
         let progress = &outcome.progress;
         let figure = |nats: f64| figure(nats, data.shape());
         let diverged = format!(
-            "diverged: the loss of the last steps is {}, where a model that knows nothing has {}; the \
-             checkpoint of step {} is kept. Try a lower learning rate (--lr) or a clipped gradient \
-             (--clip). It ended",
+            "diverged: the loss of the last steps is {}, and uniform predictions have {}. The checkpoint \
+             of step {} is kept. Lower the learning rate (--lr) or clip the gradient (--clip). Stopped",
             figure(outcome.loss),
             figure(outcome.uniform),
             outcome.saved,
         );
         let why = match outcome.reason {
             Reason::Budget => "done",
-            Reason::Patience => "done: validation gets no better",
-            Reason::Stopped => "stopped; `--resume` goes on",
+            Reason::Patience => "stopped early: validation no longer improves",
+            Reason::Stopped => "stopped; continue with `--resume`",
             Reason::Diverged => &diverged,
         };
         let best = match progress.best {
@@ -381,7 +383,7 @@ impl Train {
         let judged = match data.splits().last() {
             Some(Split::Train) | None => String::new(),
             Some(split) => {
-                format!("; `pixelrnn eval {folder} --split {}` judges them", split.name())
+                format!("; evaluate them with `pixelrnn eval {folder} --split {}`", split.name())
             }
         };
         let weights = training::weights_path(run);
@@ -418,7 +420,7 @@ impl Train {
 /// Positions of the bar.
 const BAR: u64 = 1000;
 
-/// Shows a run on a terminal, and its curve in its folder.
+/// Shows the progress of a run on a terminal, and draws its curve in the run folder.
 pub struct Watch {
     bar: Bar,
     shape: Shape,
@@ -428,13 +430,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Nothing yet.
+    /// A watch without events.
     pub fn new(out: &Out, shape: Shape, run: &Run) -> Watch {
         let (log, curve) = (run.log_path(), run.folder().join("curve.png"));
         Watch { bar: Bar::new(out, BAR), shape, speed: 0.0, log, curve }
     }
 
-    /// Trains, to the end of the run or of what it can.
+    /// Trains until the run stops or fails, then draws the curve.
     pub fn train(
         &mut self,
         task: &Training,
@@ -465,7 +467,7 @@ impl Observer for Watch {
                 ));
             }
             Event::LostBest => self.bar.line(
-                "warning: best.safetensors is gone, although there was a best validation; the next \
+                "warning: best.safetensors is missing although the log has a best validation; the next \
                  validation counts as the best",
             ),
             Event::Validating => self.bar.say("validating".to_string()),
@@ -481,7 +483,7 @@ impl Observer for Watch {
     }
 }
 
-/// In both units: papers use the one for two levels, the other for more.
+/// In both units: papers use nats for two levels, bits per dimension for more.
 fn figure(nats: f64, shape: Shape) -> String {
     format!("{nats:.2} nats ({:.4} bits/dim)", bits_per_dim(nats, shape))
 }

@@ -1,4 +1,4 @@
-//! `pixelrnn zoo`: the models, their parameters and the paper's figures.
+//! `pixelrnn zoo`: the models, their parameters and the results of the paper.
 
 use pixelrnn::Declaration;
 use pixelrnn::zoo::{Entry, ZOO, find};
@@ -13,8 +13,8 @@ use crate::table::{Align, Table, grouped};
 /// List the models, or print the declaration of one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The paper's figures are those of its table for test images: nats an image on MNIST, bits a dimension
-elsewhere.
+The column `paper` contains the paper's results on test images: nats per image for MNIST, bits/dim
+for the others.
 
 Example:
   pixelrnn zoo mnist-diagonal > my.pixelrnn   # a copy to change")]

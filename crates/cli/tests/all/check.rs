@@ -9,7 +9,7 @@ use crate::run::{bad, good, json, model, run, run_in, tiny};
 fn a_causal_model() {
     let text = good(&tiny("check", "digits-diagonal"));
     assert!(text.starts_with("digits-diagonal: causal\n"), "{text}");
-    assert!(text.contains("output (4, 3) does not see: (3, 7)\n"), "{text}");
+    assert!(text.contains("output (4, 3) never reads: (3, 7)\n"), "{text}");
     let object = json(&tiny("check", "digits-diagonal"));
     let keys: Vec<&String> = object.as_object().unwrap().keys().collect();
     let expected = ["causal", "outputs", "leaking_outputs", "witness", "blind_share", "parameters"];
@@ -128,10 +128,10 @@ fn chosen_outputs() {
     let mut arguments = tiny("check", "digits-row-lstm");
     arguments.extend(["--at", "2,3", "--at", "0,0"]);
     let text = good(&arguments);
-    assert!(text.contains("output (2, 3) does not see: "), "{text}");
-    assert!(text.contains("output (0, 0) sees all that is before it"), "{text}");
+    assert!(text.contains("output (2, 3) never reads: "), "{text}");
+    assert!(text.contains("output (0, 0) reads every earlier value"), "{text}");
     let text = bad(&["check", "digits-diagonal", "--at", "8,0"]);
-    assert!(text.contains("`--at 8,0` is outside the image of 8 x 8, 1 color"), "{text}");
+    assert!(text.contains("`--at 8,0` is outside of the image: 8 x 8, 1 color"), "{text}");
     assert!(bad(&["check", "digits-diagonal", "--at", "8"]).contains("ROW,COLUMN"));
 }
 
@@ -143,12 +143,14 @@ fn files_that_are_no_model() {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.starts_with("error: noise.onnx: "), "{}", ran.err);
     assert!(bad(&["check", "none.onnx"]).contains("cannot read none.onnx"));
-    assert!(bad(&["check", "none.onnx", "--set", "h=4"]).contains("`--set` is for declarations"));
     assert!(
-        bad(&["check", "digits-diagonal", "--levels", "17"]).contains("`--levels` is for ONNX")
+        bad(&["check", "none.onnx", "--set", "h=4"]).contains("`--set` applies to declarations")
+    );
+    assert!(
+        bad(&["check", "digits-diagonal", "--levels", "17"]).contains("`--levels` applies to ONNX")
     );
     let text = bad(&["check", "none.onnx", "--output-layout", "xyz"]);
-    assert!(text.contains("`xyz` is no layout"), "{text}");
+    assert!(text.contains("invalid layout `xyz`"), "{text}");
     let huge = ["check", "digits-diagonal", "--set", "height=200", "--set", "width=200"];
-    assert!(bad(&huge).contains("too large to prove"));
+    assert!(bad(&huge).contains("too large for the causality proof"));
 }

@@ -1,4 +1,4 @@
-//! `data`: what a data set is understood as.
+//! `data`: how a data set is read.
 
 use pixelrnn::training::data::Spec;
 use pixelrnn::training::old_fingerprints;
@@ -34,7 +34,7 @@ fn warnings_and_refusals() {
     assert!(ran.code == 0 && picture.starts_with(b"\x89PNG"), "{}", ran.err);
     assert!(bad(&["data", "npz:no.npz"]).contains("cannot read no.npz"));
     assert!(bad(&["data", "digits", "--picture", "a.gif"]).contains("must end in .png"));
-    assert!(bad(&["data", "digits,size=4x2,fit=crop,array=x"]).contains("means nothing"));
+    assert!(bad(&["data", "digits,size=4x2,fit=crop,array=x"]).contains("does not apply"));
 }
 
 /// A run as it was written before images were chosen at random: other words in `run.json`.

@@ -84,5 +84,7 @@ fn options_that_do_not_go_together() {
     assert!(with(&["-o", "a", "--weights-as-inputs", "--dtype", "int8"]).contains("as inputs"));
     assert!(with(&["-o", "a", "--triton", "b"]).contains("cannot be used with"));
     assert!(with(&["--graph", "nll", "--triton", "b"]).contains("cannot be used with"));
-    assert!(with(&["--triton", "b", "--weights-as-inputs"]).contains("drop `--weights-as-inputs`"));
+    assert!(
+        with(&["--triton", "b", "--weights-as-inputs"]).contains("leave out `--weights-as-inputs`")
+    );
 }

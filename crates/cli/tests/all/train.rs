@@ -237,9 +237,9 @@ fn a_run_goes_on_as_it_was_begun() {
     let ran = train(path, "run", &["--steps", "4"]);
     assert!(ran.code == 2 && ran.err.contains("--resume"), "{}", ran.err);
     for (more, word) in [
-        (["--batch", "8"], "batch 16"),
-        (["--seed", "8"], "seed 3"),
-        (["--shards", "2"], "shards 1"),
+        (["--batch", "8"], "batch from 16 to 8"),
+        (["--seed", "8"], "seed from 3 to 8"),
+        (["--shards", "2"], "shards from 1 to 2"),
         (["--optimizer", "sgd"], "rmsprop"),
     ] {
         let ran = run_in(path, &resume("run", &more));
@@ -256,7 +256,7 @@ fn settings_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let ran = train(path, "run", &["--steps", "1", "--shards", "17"]);
-    assert!(ran.code == 2 && ran.err.contains("batch of 16"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("the batch size, 16"), "{}", ran.err);
     good(&train(path, "drawn", &["--steps", "1"]));
     // Images without any to validate with.
     let of =
@@ -292,7 +292,7 @@ fn a_run_keeps_its_images() {
     assert!(ran.code == 2 && ran.err.contains("run.json"), "{}", ran.err);
     std::fs::copy(path.join("other.npy"), path.join("some.npy")).unwrap();
     let ran = run_in(path, &resume("run", &["--steps", "3"]));
-    assert!(ran.code == 2 && ran.err.contains("other images"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("have changed"), "{}", ran.err);
     assert_eq!(std::fs::read(path.join("run/run.json")).unwrap(), before);
     good(&run_in(path, &resume("run", &["--steps", "3", "--data", "npy:kept.npy,levels=17"])));
     // From now on that is their name.

@@ -1,4 +1,4 @@
-//! What can be wrong with data.
+//! Errors of reading data.
 
 mod kinds;
 mod place;
@@ -12,16 +12,16 @@ use crate::shape::Shape;
 pub use place::{Absence, Place};
 use words::{list, no_keys, remedy, reshape, splits, takers};
 
-/// Why data cannot be read, or not be used as asked.
+/// Why data cannot be read, or cannot be used with these options.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The system refuses.
+    /// An error of the file system.
     #[error("cannot read {place}: {error}")]
     Io {
         /// Where.
         place: Place,
-        /// The system's words.
+        /// The error of the system.
         error: io::Error,
     },
     /// The file is of another kind.
@@ -35,7 +35,7 @@ pub enum DataError {
         found: Vec<u8>,
     },
     /// The file is of the right kind, but its own description of itself makes no sense.
-    #[error("{place} is damaged: {what}; get it again, or leave it out")]
+    #[error("{place} is damaged ({what}): download it again, or remove it")]
     Damaged {
         /// Where.
         place: Place,
@@ -52,7 +52,7 @@ pub enum DataError {
     },
     /// Compressed data do not decompress.
     #[error(
-        "{place} is damaged: its compressed data are cut short or wrong ({error}); get it again"
+        "{place} is damaged: its compressed data are truncated or invalid ({error}); download it again"
     )]
     Compressed {
         /// Where.
@@ -61,9 +61,7 @@ pub enum DataError {
         error: io::Error,
     },
     /// The file ends before what it declares.
-    #[error(
-        "{place} is cut short: it declares {expected} bytes here and holds {found}; get it again"
-    )]
+    #[error("{place} is truncated: expected {expected} bytes, found {found}: download it again")]
     Truncated {
         /// Where.
         place: Place,
@@ -74,7 +72,7 @@ pub enum DataError {
     },
     /// The file goes on after what it declares.
     #[error(
-        "{place} is damaged: it goes on after the {expected} bytes that it declares; get it again"
+        "{place} is damaged: it continues after the expected {expected} bytes; download it again"
     )]
     Trailing {
         /// Where.
@@ -84,7 +82,7 @@ pub enum DataError {
     },
     /// The header declares more than a file of this length can hold.
     #[error(
-        "{place} is damaged: it declares {declared} bytes, and can hold {room} at the most; get it again"
+        "{place} is damaged: it declares {declared} bytes, but can contain at most {room}; download it again"
     )]
     Oversized {
         /// Where.
@@ -106,8 +104,7 @@ pub enum DataError {
     },
     /// A value outside of the range that was given.
     #[error(
-        "{place} holds the value {value}, which `range={low}:{high}` does not reach; give the range \
-         that the values have"
+        "{place} contains the value {value}, outside of `range={low}:{high}`: give the actual range"
     )]
     OutsideRange {
         /// Where.
@@ -121,8 +118,8 @@ pub enum DataError {
     },
     /// An array that is not a list of images.
     #[error(
-        "{place} has the shape {found:?}; images are [N, H, W], [N, H, W, C] or [N, C, H, W] with C \
-         from 1 to 4 and nothing empty{}",
+        "{place} has the shape {found:?}; expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C from 1 \
+         to 4 and no empty axis{}",
         reshape(found)
     )]
     Extents {
@@ -155,7 +152,7 @@ pub enum DataError {
     },
     /// Several sets of images in one folder.
     #[error(
-        "{} holds several sets: {}; choose one with `,array={}`",
+        "{} contains several sets: {}; choose one with `,array={}`",
         folder.display(), list(found), found.first().map_or("", String::as_str)
     )]
     Sets {
@@ -166,8 +163,7 @@ pub enum DataError {
     },
     /// The version of CIFAR for Python.
     #[error(
-        "{} is the Python version of {name}, which is pickled: download the binary version, \
-         {archive}, which is read as it is", folder.display()
+        "{} is the pickled Python version of {name}: download the binary version, {archive}", folder.display()
     )]
     PythonVersion {
         /// The folder or archive.
@@ -198,8 +194,8 @@ pub enum DataError {
         /// What it has.
         found: Vec<String>,
     },
-    /// What is to be read is no file.
-    #[error("{place} is {found}; expected a file: name one")]
+    /// The path is not a file.
+    #[error("{place} is {found}: expected a file")]
     NotAFile {
         /// Where.
         place: Place,
@@ -216,8 +212,11 @@ pub enum DataError {
         /// What is wrong.
         what: String,
     },
-    /// An option that the format has no use for.
-    #[error("`{option}` means nothing for `{format}`: leave it out; it is for {}", takers(option))]
+    /// An option that does not apply to the format.
+    #[error(
+        "`{option}` does not apply to `{format}`: leave it out (it applies to {})",
+        takers(option)
+    )]
     NotForFormat {
         /// The option.
         option: &'static str,
@@ -225,11 +224,11 @@ pub enum DataError {
         format: &'static str,
     },
     /// `fit` without `size`.
-    #[error("`fit` says how images get a size: add `,size=HxW`, or cut them with `,crop=HxW`")]
+    #[error("`fit` needs a size: add `,size=HxW`, or use `,crop=HxW`")]
     FitWithoutSize,
     /// `crop` of more than there is.
     #[error(
-        "{place} is {from}, and `crop={}x{}` would cut out more than that: crop less",
+        "{place} is {from}, smaller than `crop={}x{}`: use a smaller crop",
         to.0, to.1
     )]
     CropsNothing {
@@ -241,7 +240,9 @@ pub enum DataError {
         to: (usize, usize),
     },
     /// Colors that cannot become others.
-    #[error("{place} has {from} channels, which cannot become {to}: only 1 and 3 can")]
+    #[error(
+        "cannot convert {from} channels to {to} in {place}: only conversions between 1 and 3 are supported"
+    )]
     Colours {
         /// Where.
         place: Place,
@@ -251,7 +252,7 @@ pub enum DataError {
         to: usize,
     },
     /// A value that the levels do not allow.
-    #[error("{place}: image {image} holds the value {value}; {levels} levels are 0 to {}", levels - 1)]
+    #[error("{place}: image {image} contains the value {value}, expected 0 to {} for {levels} levels", levels - 1)]
     Value {
         /// Where.
         place: Place,
@@ -276,7 +277,7 @@ pub enum DataError {
     },
     /// Labels that do not belong to the images beside them.
     #[error(
-        "{place} holds {found} labels for {images} images: expected one label per image, in the \
+        "{place} contains {found} labels for {images} images: expected one label per image, in the \
          same order"
     )]
     LabelCount {
@@ -288,14 +289,14 @@ pub enum DataError {
         images: usize,
     },
     /// An image that the split does not have.
-    #[error("there is no image {index} among {count}")]
+    #[error("invalid image {index}: expected 0 to {}", count.saturating_sub(1))]
     NoImage {
         /// The image, counted from 0.
         index: usize,
         /// How many there are.
         count: usize,
     },
-    /// A picture that its decoder refuses.
+    /// A picture that cannot be decoded.
     #[error("{place} is a damaged {kind}: {reason}; replace it, or leave it out")]
     Picture {
         /// Where.
@@ -306,7 +307,7 @@ pub enum DataError {
         reason: String,
     },
     /// A folder without the files that the source is made of.
-    #[error("{} holds no {wanted}", folder.display())]
+    #[error("{} contains no {wanted}", folder.display())]
     NoFiles {
         /// The folder.
         folder: PathBuf,
@@ -343,7 +344,7 @@ pub enum DataError {
     EmptyBatch,
     /// A position that this data set does not have with this batch size.
     #[error(
-        "there is no step {step} in an epoch of {steps}: was the run begun with another batch size \
+        "invalid step {step} in an epoch of {steps} steps: was the run started with another batch size \
          or other data?"
     )]
     Position {

@@ -1,4 +1,4 @@
-//! Where something is wrong, and why a split is absent.
+//! The position of an error, and why a split is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub enum Absence {
         wanted: &'static str,
     },
     /// The archive has no such array.
-    #[error("there is no array `{key}` in {}", path.display())]
+    #[error("array `{key}` is missing in {}", path.display())]
     Key {
         /// The archive.
         path: PathBuf,
@@ -68,8 +68,8 @@ pub enum Absence {
     NoTrain,
     /// The share of the training images that validates is less than one image.
     #[error(
-        "it would be {share} of the training images, of which there are only {count}; \
-         give a larger share with `,holdout=SHARE`"
+        "{share} of {count} training images is less than one image; give a larger share with \
+         `,holdout=SHARE`"
     )]
     TooFew {
         /// How many there are.

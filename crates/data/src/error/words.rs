@@ -8,10 +8,8 @@ use crate::shape::Shape;
 
 pub fn remedy(found: &Shape, expected: &Shape) -> &'static str {
     match found.colours == expected.colours {
-        true => "all images must agree: make them so with `,size=HxW` or `,crop=HxW`",
-        false => {
-            "the colors of all images must agree: make them so with `,colours=1` or `,colours=3`"
-        }
+        true => "all images must have the same size: use `,size=HxW` or `,crop=HxW`",
+        false => "all images must have the same colors: use `,colors=1` or `,colors=3`",
     }
 }
 

@@ -159,14 +159,14 @@ fn records(entry: &Entry, kind: &'static Kind) -> Result<Part, DataError> {
         let exact = before.checked_sub(input.room()) == Some(PIXELS);
         if head.len() as u64 != kind.labels || !exact {
             return Err(damaged(match kind.labels {
-                1 => "its length is no multiple of 3,073 bytes, one record of CIFAR-10",
-                _ => "its length is no multiple of 3,074 bytes, one record of CIFAR-100",
+                1 => "its length is not a multiple of 3,073 bytes, one record of CIFAR-10",
+                _ => "its length is not a multiple of 3,074 bytes, one record of CIFAR-100",
             }));
         }
         labels.push(u32::from(label));
     }
     if labels.is_empty() {
-        return Err(damaged("it holds no record"));
+        return Err(damaged("it contains no record"));
     }
     let way = |checked| -> Open {
         let entry = entry.clone();

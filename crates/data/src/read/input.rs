@@ -54,7 +54,7 @@ impl Input {
     /// Opens a file, gzipped or not; its first bytes tell.
     ///
     /// # Errors
-    /// If the system refuses, or it is no file.
+    /// The file cannot be opened, or is not a file.
     pub fn open(path: &Path) -> Result<Input, DataError> {
         let (file, length) = open_file(path)?;
         Input::part(Place::file(path), file, 0, length)

@@ -106,7 +106,7 @@ fn shard(request: &Request, path: &Path) -> Result<(Part, Vec<String>), DataErro
     let count = usize::try_from(metadata.num_rows()).unwrap_or(0);
     let place = Place::file(path);
     if count == 0 {
-        return Err(DataError::Damaged { place, what: "it holds no rows" });
+        return Err(DataError::Damaged { place, what: "it contains no rows" });
     }
     let labels = label.as_ref().map(|column| labels(path, &reader, column)).transpose()?;
     let about = metadata.key_value_metadata().into_iter().flatten();

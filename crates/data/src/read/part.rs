@@ -7,8 +7,7 @@ use crate::bytes::Bytes;
 use crate::error::{Absence, DataError, Place};
 use crate::shape::Shape;
 
-/// Of what must be decompressed from its beginning, a `limit` chooses among the images in so many
-/// bytes.
+/// In compressed data, a `limit` chooses among the images in this number of bytes at the start.
 pub const REACH: u64 = 1 << 28;
 
 /// An image.

@@ -143,7 +143,7 @@ impl Table {
             };
             if !((0.0..=255.0).contains(&level) && level.fract() == 0.0) {
                 return Err(wrong(format!(
-                    "{value} is no level from 0 to 255; map the values with `,range=LOW:HIGH`, as in \
+                    "{value} is not a level from 0 to 255; map the values with `,range=LOW:HIGH`, as in \
                      `range=0:1`"
                 )));
             }

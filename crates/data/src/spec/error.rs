@@ -1,17 +1,17 @@
-//! What can be wrong with the text of a data set.
+//! Errors in the text of a data set.
 
 use super::OPTIONS;
 use crate::read::FORMATS;
 
-/// Why a text is no data set.
+/// Why a text does not name a data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// Nothing is written.
-    #[error("no data set is named; write one of {}", sources())]
+    /// The text is empty.
+    #[error("missing data set: expected one of {}", sources())]
     Empty,
     /// No source has this name.
-    #[error("there is no data source `{found}`{}; write one of {}", meant(near), sources())]
+    #[error("unknown data source `{found}`{}; expected one of {}", meant(near), sources())]
     UnknownSource {
         /// What was written.
         found: String,
@@ -35,15 +35,15 @@ pub enum SpecError {
         found: String,
     },
     /// A quote that does not end.
-    #[error("a quote is opened and not closed in {found}; write it again at the end of the path")]
+    #[error("unclosed quote in {found}: add a quote at the end of the path")]
     OpenQuote {
         /// What was written.
         found: String,
     },
     /// No option has this name.
     #[error(
-        "a data set has no option `{found}`{}; there are {}. A path that holds a comma is written in \
-         quotes: `npy:\"a,b.npy\"`",
+        "unknown option `{found}`{}; options: {}. Put a path with a comma in quotes: \
+         `npy:\"a,b.npy\"`",
         meant(near),
         options()
     )]
@@ -73,7 +73,7 @@ pub enum SpecError {
         /// What was probably meant.
         near: Option<String>,
     },
-    /// An option stands twice.
+    /// An option is given twice.
     #[error("the option `{option}` is given twice")]
     Twice {
         /// The option.

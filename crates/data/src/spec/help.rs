@@ -9,9 +9,10 @@ const WIDTH: usize = 98;
 
 /// Every source and every option, a line each or a few, for a help text.
 pub fn help() -> String {
-    let mut text = "SPEC is SOURCE[,OPTION=VALUE]..., as in `idx:mnist,binarize=threshold`. A path that holds a\n\
+    let mut text =
+        "SPEC is SOURCE[,OPTION=VALUE]..., as in `idx:mnist,binarize=threshold`. A path with a\n\
                     comma is written in quotes; `~` is the home folder.\n\nSources:\n"
-        .to_string();
+            .to_string();
     for format in &FORMATS {
         entry(&mut text, format.usage, format.about);
     }

@@ -1,4 +1,4 @@
-//! What `--data` takes: a source, then options.
+//! The data set specification of `--data`: a source, then options.
 
 mod error;
 mod help;
@@ -16,32 +16,32 @@ use text::quoted;
 
 use crate::read::Format;
 
-/// A data set and what to do with it, as written after `--data`.
+/// A data set specification, as given with `--data`.
 ///
 /// `SOURCE[,OPTION=VALUE]...`, for example `idx:mnist,binarize=threshold,limit=1000`. It parses
 /// with [`str::parse`] and prints as it was written, options in the order in which they apply,
 /// which is that of [`OPTIONS`]. A path ends at the first comma, unless it is written in quotes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// Where the images are.
+    /// The source of the images.
     pub source: Source,
-    /// `array=NAME`: which of several arrays or sets.
+    /// `array=NAME`: one of several arrays or sets.
     pub array: Option<String>,
-    /// `labels=NAME`: the array, or for `npy` the file, that holds the classes.
+    /// `labels=NAME`: the array (for `npy`, the file) with the classes.
     pub labels: Option<String>,
     /// `range=LOW:HIGH`: the value that becomes level 0, and the one that becomes level 255.
     pub range: Option<(f64, f64)>,
-    /// `holdout=SHARE`: how many of the training images validate, where the source has no
-    /// validation images; a tenth by default.
+    /// `holdout=SHARE`: share of training images to use for validation if the source has no validation
+    /// images; 0.1 by default.
     pub holdout: Option<f64>,
-    /// `shuffle=N|off`: how validation images and a limit are chosen; seed 0 by default.
+    /// `shuffle=N|off`: seed for choosing validation images and those of a limit; 0 by default.
     pub shuffle: Option<Shuffle>,
-    /// `limit=N`: only N images of each split. Splits are made before, so that a limit moves no
-    /// image from one split to another.
+    /// `limit=N`: keep N images of each split. It applies after splitting, so it moves no image to another
+    /// split.
     pub limit: Option<usize>,
-    /// `crop=HxW`: the middle of each image.
+    /// `crop=HxW`: crop the center of each image.
     pub crop: Option<(usize, usize)>,
-    /// `fit=crop|pad|squash`: how an image of other proportions gets the size.
+    /// `fit=crop|pad|squash`: how an image of other proportions gets this size.
     pub fit: Option<Fit>,
     /// `size=HxW`: images are made this small; each new pixel is the mean of the area it covers,
     /// rounded to the nearest level. An image is never enlarged: pixels that follow from others
@@ -56,7 +56,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A source without any option.
+    /// A specification without options.
     pub fn new(source: Source) -> Spec {
         Spec {
             source,
@@ -76,12 +76,12 @@ impl Spec {
     }
 }
 
-/// Where images are: a format, and a path unless they are embedded.
+/// A source of images: a format, and a path unless the images are embedded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
-    /// How they are read; one of [`FORMATS`](crate::FORMATS).
+    /// The format, one of [`FORMATS`](crate::FORMATS).
     pub format: &'static Format,
-    /// The path as it was written.
+    /// The path as given.
     pub path: Option<PathBuf>,
 }
 
@@ -93,24 +93,23 @@ impl Source {
     }
 }
 
-/// How validation images and the images of a limit are chosen.
+/// The choice of validation images and of the images of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shuffle {
-    /// At random, with this seed, evenly over the order of the data, and in equal shares of every
-    /// class where there are labels.
+    /// At random with this seed, evenly over the order of the data, stratified by class if there are labels.
     Seed(u64),
-    /// In the order of the data: the last ones validate, a limit keeps the first ones.
+    /// In the order of the data: the last images for validation, the first images for a limit.
     Off,
 }
 
-/// How an image of other proportions than `size` gets it.
+/// How an image whose proportions differ from `size` gets this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// Cut off what is too much on two opposite sides, equally.
+    /// Crop two opposite sides equally.
     Crop,
-    /// Add black on two opposite sides, equally.
+    /// Pad two opposite sides equally with black.
     Pad,
-    /// Change the proportions.
+    /// Distort the image.
     Squash,
 }
 
@@ -120,15 +119,15 @@ impl Fit {
         [("crop", Fit::Crop), ("pad", Fit::Pad), ("squash", Fit::Squash)];
 }
 
-/// How values become one of two levels. Data that have two levels already stay as they are.
+/// The reduction to two levels. Data with two levels do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binarize {
-    /// 1 where the intensity, level / (L - 1), is at least one half.
+    /// 1 if the intensity, level / (L - 1), is at least one half.
     Threshold,
-    /// 1 with the probability of the intensity, drawn once.
+    /// 1 with the probability of the intensity, sampled once.
     Sample,
-    /// Training images are drawn anew for every epoch; the others once, like [`Self::Sample`], so
-    /// that figures can be compared.
+    /// Training images are resampled every epoch; the others are sampled once, like [`Self::Sample`],
+    /// so that results are comparable.
     Resample,
 }
 

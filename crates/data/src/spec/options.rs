@@ -5,23 +5,23 @@ use super::{Binarize, Fit, Shuffle, Spec};
 /// An option of a data set.
 #[derive(Debug)]
 pub struct SpecOption {
-    /// As it is written.
+    /// Its name.
     pub word: &'static str,
-    /// Other words that are taken for it.
+    /// Other accepted names.
     pub also: &'static [&'static str],
     /// Its values, as in `N`.
     pub values: &'static str,
     /// One line for a help text.
     pub about: &'static str,
-    /// Whether only some formats take it, which say so.
+    /// Whether only some formats support it.
     pub of_readers: bool,
     /// What it takes, with an example, for errors.
     pub(super) wanted: &'static str,
-    /// Names of its values, if they have names.
+    /// The names of its values, if it has a fixed set.
     pub(super) names: &'static [&'static str],
-    /// Sets it: whether it was not set before; `None` if it does not take the value.
+    /// Sets it and returns whether it was unset before; `None` if the value is invalid.
     pub(super) set: fn(&mut Spec, &str) -> Option<bool>,
-    /// Its value as it is written.
+    /// Its value as text.
     pub(crate) show: fn(&Spec) -> Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "array",
         also: &["key", "set"],
         values: "NAME",
-        about: "the array of an .npz, or the set of an EMNIST archive, to train on",
+        about: "array of an .npz, or set of an EMNIST archive, to train on",
         of_readers: true,
         wanted: "it takes the name of an array, as in `array=images`",
         names: &[],
@@ -42,7 +42,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "labels",
         also: &[],
         values: "NAME",
-        about: "the array of an .npz, or the .npy file beside an .npy, that holds the classes",
+        about: "array of an .npz, or .npy file next to an .npy, with the classes",
         of_readers: true,
         wanted: "it takes the name of an array or of a file, as in `labels=y`",
         names: &[],
@@ -69,7 +69,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "holdout",
         also: &["validation"],
         values: "SHARE",
-        about: "share of the training images that validates, if the source has none [default: 0.1]",
+        about: "share of training images to use for validation, if the source has none [default: 0.1]",
         of_readers: false,
         wanted: "it takes a share from 0 to 0.9, as in `holdout=0.1`",
         names: &[],
@@ -83,9 +83,9 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "shuffle",
         also: &[],
         values: "SEED|off",
-        about: "seed of the choice of `holdout` and `limit` [default: 0]; off: last validate, first are kept",
+        about: "seed for choosing the images of `holdout` and `limit` [default: 0]; off: hold out the last, keep the first",
         of_readers: false,
-        wanted: "it takes the seed of the choice, as in `shuffle=1`, or `off`",
+        wanted: "it takes a seed, as in `shuffle=1`, or `off`",
         names: &["off"],
         set: |spec, value| {
             let shuffle = match value {
@@ -107,7 +107,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         values: "N",
         about: "keep N images of each split, in equal shares of every class",
         of_readers: false,
-        wanted: "it takes how many images of each split to keep, 1 or more, as in `limit=1000`",
+        wanted: "it takes the number of images to keep per split, 1 or more, as in `limit=1000`",
         names: &[],
         set: |spec, value| Some(spec.limit.replace(number(value, 1, usize::MAX)?).is_none()),
         show: |spec| spec.limit.map(|n| n.to_string()),
@@ -116,7 +116,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "crop",
         also: &[],
         values: "HxW",
-        about: "cut the middle of this size out of each image",
+        about: "crop the center of each image to this size",
         of_readers: false,
         wanted: "it takes height x width, each from 1 to 65535, as in `crop=140x140`",
         names: &[],
@@ -127,7 +127,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "fit",
         also: &[],
         values: "crop|pad|squash",
-        about: "how images of other proportions get the size: cut, add black, or distort [default: squash]",
+        about: "how images of other proportions get this size: crop, pad with black, or distort [default: squash]",
         of_readers: false,
         wanted: "it takes `crop`, `pad` or `squash`, and needs `size`",
         names: &["crop", "pad", "squash"],
@@ -141,7 +141,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "size",
         also: &["resize"],
         values: "HxW",
-        about: "make images smaller, each pixel the mean of the area it covers",
+        about: "shrink images: each pixel is the mean of the area it covers",
         of_readers: false,
         wanted: "it takes height x width, each from 1 to 65535, as in `size=32x32`",
         names: &[],
@@ -177,7 +177,7 @@ pub static OPTIONS: [SpecOption; 12] = [
         word: "binarize",
         also: &["binarise"],
         values: "threshold|sample|resample",
-        about: "two levels: at one half, drawn once, or drawn anew for every epoch",
+        about: "two levels: by threshold at one half, sampled once, or resampled every epoch",
         of_readers: false,
         wanted: "it takes `threshold`, `sample` or `resample`",
         names: &["threshold", "sample", "resample"],

@@ -137,7 +137,7 @@ fn cifar_as_it_is_downloaded() {
     is_cifar("cifar10", &file(path, "cifar.zip", &zip(&files, Packing::Deflated)), 10);
     let text =
         complaint(&spec("cifar10", &file(path, "cut.tar.gz", &gzip(&tar(&files)[..9000])), ""));
-    says(&text, &["cut.tar.gz", "cut short"]);
+    says(&text, &["cut.tar.gz", "truncated"]);
 
     let hundred = [
         ("cifar-100-binary/train.bin", records(2, 10)),

@@ -35,10 +35,7 @@ fn floats_are_taken_with_a_range_or_refused_with_the_right_advice() {
     let path = of(|v| if v == 60.0 { f32::NAN } else { v });
     says(&complaint(&spec("npy", &path, "")), &["NaN"]);
     let path = of(|v| v / 100.0);
-    says(
-        &complaint(&spec("npy", &path, ",range=0:1")),
-        &["the value", "`range=0:1` does not reach"],
-    );
+    says(&complaint(&spec("npy", &path, ",range=0:1")), &["the value", "outside of `range=0:1`"]);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn idx_files_and_folders_gzipped_or_not() {
         let text = alone.images(Split::Test).expect_err("no test").to_string();
         says(&text, &["no `test`", "is `train`"]);
     }
-    // The name of a file of the test split says so; four dimensions are colours.
+    // The name of a file of the test split says so; four dimensions are colors.
     let path = file(folder.path(), TEST, &idx(&[2, 1, 1, 3], &[1, 2, 3, 4, 5, 6]));
     let alone = load(&spec("idx", &path, "")).expect("data");
     assert_eq!(alone.splits(), [Split::Test]);
@@ -49,7 +49,7 @@ fn a_folder_with_the_test_file_alone_says_what_is_missing_for_which_split() {
     says(&data.images(Split::Valid).expect_err("no valid").to_string(), &["no `valid` images"]);
     let empty = tempfile::tempdir().expect("a folder");
     let text = complaint(&spec("idx", empty.path(), ""));
-    says(&text, &["holds no `train-images-idx3-ubyte` or `t10k-images-idx3-ubyte`"]);
+    says(&text, &["contains no `train-images-idx3-ubyte` or `t10k-images-idx3-ubyte`"]);
     says(&complaint("idx:no/such/file"), &["cannot read no/such/file"]);
 }
 
@@ -64,16 +64,16 @@ fn idx_files_that_are_no_images() {
     wrong(&[0, 0, 13, 3, 0], &["not unsigned bytes"]);
     wrong(b"MNIST", &["not a file of images in IDX", "4d 4e 49 53"]);
     wrong(&gzip(b"MNIST"), &["not a file of images in IDX"]);
-    wrong(&[0x1f, 0x8b, 8, 0, 1, 2], &["compressed data are cut short or wrong"]);
-    wrong(&idx(&[2, 2, 2], &[0; 7]), &["8 bytes", "holds 7"]);
-    wrong(&idx(&[2, 2, 2], &[0; 9]), &["goes on after"]);
+    wrong(&[0x1f, 0x8b, 8, 0, 1, 2], &["compressed data are truncated or invalid"]);
+    wrong(&idx(&[2, 2, 2], &[0; 7]), &["8 bytes", "found 7"]);
+    wrong(&idx(&[2, 2, 2], &[0; 9]), &["continues after"]);
     wrong(&idx(&[u32::MAX, u32::MAX, u32::MAX], &[0; 9]), &["it declares"]);
-    wrong(&gzip(&idx(&[u32::MAX, 64, 64], &[0; 9])), &["it declares", "at the most"]);
+    wrong(&gzip(&idx(&[u32::MAX, 64, 64], &[0; 9])), &["it declares", "at most"]);
     wrong(&idx(&[0, 2, 2], &[]), &["[0, 2, 2]"]);
-    wrong(&[0, 0, 8, 3, 0, 0], &["cut short"]);
+    wrong(&[0, 0, 8, 3, 0, 0], &["truncated"]);
 }
 
-/// Records whose colours are told apart: red `n`, green `n + 1`, blue `n + 2`.
+/// Records whose colors are told apart: red `n`, green `n + 1`, blue `n + 2`.
 fn records(numbers: std::ops::Range<u8>) -> Vec<u8> {
     let planes = |n| [vec![n; 1024], vec![n + 1; 1024], vec![n + 2; 1024]].concat();
     numbers.flat_map(|n| [vec![n % 10], planes(n)].concat()).collect()
@@ -113,7 +113,7 @@ fn cifar_batches_in_the_order_of_their_numbers() {
     let empty = tempfile::tempdir().expect("a folder");
     file(empty.path(), "data_batch_1", b"the version for Python");
     let text = complaint(&spec("cifar10", empty.path(), ""));
-    says(&text, &["is the Python version of CIFAR-10", "cifar-10-binary.tar.gz"]);
+    says(&text, &["is the pickled Python version of CIFAR-10", "cifar-10-binary.tar.gz"]);
     let empty = tempfile::tempdir().expect("a folder");
     says(&complaint(&spec("cifar10", empty.path(), "")), &["`data_batch_1.bin`", "download"]);
     says(&complaint("cifar10:no/such"), &["cannot read no/such"]);

@@ -36,7 +36,10 @@ fn splits_that_are_not_there_are_named_with_the_reason() {
     let data = load(&spec("npz", &path, "")).expect("data");
     assert_eq!(data.splits(), [Split::Test]);
     let missing = |split| data.images(split).expect_err("no split").to_string();
-    says(&missing(Split::Train), &["no `train`", "no array `train`", "a.npz", "it has `test`"]);
+    says(
+        &missing(Split::Train),
+        &["no `train`", "array `train` is missing", "a.npz", "it has `test`"],
+    );
     says(&missing(Split::Valid), &["no `valid`", "no training images to take them from"]);
 
     let path = file(folder.path(), "a.npy", &some(9));
@@ -86,7 +89,7 @@ fn levels_of_arrays() {
     };
     assert_eq!(load(&archive(17, 16)).expect("data").levels(), 17);
     let text = complaint(&archive(17, 17));
-    says(&text, &["array `train`", "image 1", "value 17", "17 levels are 0 to 16"]);
+    says(&text, &["array `train`", "image 1", "value 17", "0 to 16 for 17 levels"]);
     says(&complaint(&archive(1000, 16)), &["array `levels`", "2 to 256"]);
     says(&complaint(&archive(u64::MAX, 16)), &["2 to 256"]);
 }
@@ -103,15 +106,15 @@ fn arrays_that_are_no_images() {
     wrong(npy_of("<U4", false, &[1, 1, 1], &[0; 16]), &["`<U4`", "not numbers"]);
     wrong(npy(&[4, 4], &[0; 16]), &["[4, 4]", "[N, H, W]"]);
     wrong(npy(&[16], &[0; 16]), &["[16]"]);
-    wrong(npy(&[0, 4, 4], &[]), &["[0, 4, 4]", "nothing empty"]);
+    wrong(npy(&[0, 4, 4], &[]), &["[0, 4, 4]", "no empty axis"]);
     wrong(npy(&[1, 0, 4], &[]), &["[1, 0, 4]"]);
     wrong(npy(&[1, 5, 32, 32], &[0; 5120]), &["[1, 5, 32, 32]", "C from 1 to 4"]);
     wrong(npy_of("|u1", true, &[2, 2, 2], &[0; 8]), &["Fortran", "ascontiguousarray"]);
-    wrong(npy(&[2, 2, 2], &[0; 7]), &["cut short", "8 bytes", "holds 7"]);
-    wrong(npy(&[2, 2, 2], &[0; 9]), &["goes on after the 8 bytes"]);
+    wrong(npy(&[2, 2, 2], &[0; 7]), &["truncated", "8 bytes", "found 7"]);
+    wrong(npy(&[2, 2, 2], &[0; 9]), &["continues after the expected 8 bytes"]);
     wrong(npy(&[usize::MAX, usize::MAX, 2], &[0; 9]), &["declares", "9"]);
     wrong(npy(&[1 << 40, 1 << 20, 2], &[0; 9]), &["declares"]);
-    wrong(npy(&[1 << 40, 1, 1], &[0; 9]), &["cut short", "holds 9"]);
+    wrong(npy(&[1 << 40, 1, 1], &[0; 9]), &["truncated", "found 9"]);
     wrong(
         b"PK\x03\x04 and so on".to_vec(),
         &["not an array of NumPy", "a zip archive", "`npz:FILE`"],
@@ -120,7 +123,7 @@ fn arrays_that_are_no_images() {
     wrong(b"\x93NUMPY\x09\x00\x00\x00".to_vec(), &["newer than 3"]);
     wrong(b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), &["header is longer"]);
     wrong(b"\x93NUMPY\x01\x00\x02\x00{}".to_vec(), &["`descr`"]);
-    wrong(gzip(&npy(&[1 << 40, 1, 1], &[0; 9])), &["declares 1099511627776", "at the most"]);
+    wrong(gzip(&npy(&[1 << 40, 1, 1], &[0; 9])), &["declares 1099511627776", "at most"]);
     let record = npy(&[1, 1, 1], &[0]);
     let record = String::from_utf8_lossy(&record[10..]).replace("'|u1'", "[('a', '|u1')]");
     let head = [b"\x93NUMPY\x01\x00", &(record.len() as u16).to_le_bytes()[..]].concat();
@@ -141,5 +144,5 @@ fn splits_of_different_sizes() {
     let members = [("train", npy(&[1, 2, 2], &[0; 4])), ("test", npy(&[1, 2, 2, 3], &[0; 12]))];
     let path = file(folder.path(), "a.npz", &npz(&members, Packing::Stored));
     let text = complaint(&spec("npz", &path, ",size=1x1"));
-    says(&text, &["1 x 1 x 3", "colors of all images must agree", "`,colours=1`"]);
+    says(&text, &["1 x 1 x 3", "all images must have the same colors", "`,colors=1`"]);
 }

@@ -47,7 +47,7 @@ fn options_that_mean_nothing_are_refused() {
     for option in ["array=x", "labels=y", "range=0:1"] {
         let text = complaint(&format!("digits,{option}"));
         let word = option.split('=').next().expect("a word");
-        says(&text, &[&format!("`{word}` means nothing for `digits`"), "it is for `npz`"]);
+        says(&text, &[&format!("`{word}` does not apply to `digits`"), "it applies to `npz`"]);
     }
 }
 

@@ -148,7 +148,7 @@ fn hidden_files_are_skipped_and_others_are_counted() {
     assert_eq!(data.warnings()[0], expected);
     let empty = tempfile::tempdir().expect("a folder");
     file(empty.path(), "a.heic", b"x");
-    says(&complaint(&spec("images", empty.path(), "")), &["holds no pictures", "1 .heic"]);
+    says(&complaint(&spec("images", empty.path(), "")), &["contains no pictures", "1 .heic"]);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_colored_picture_after_gray_ones_makes_all_colored_in_every_split() {
     assert_eq!(gray.name(), spec("images", folder.path(), ",colours=1"));
 }
 
-/// As in Tiny ImageNet: validation and test pictures in a folder that is no class.
+/// As in Tiny ImageNet: validation and test pictures in a folder that is not a class.
 #[test]
 fn splits_without_the_folders_of_classes_have_no_labels() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -89,7 +89,7 @@ fn jpegs_and_what_they_are_beside() {
     for (at, &found) in image.iter().enumerate() {
         assert_eq!(found, value(at / 24 / 8, at % 24 / 8), "{at}");
     }
-    // A colour without chroma is grey, and grey ones become coloured beside it.
+    // A color without chroma is gray, and gray ones become coloured beside it.
     let coloured: Vec<Vec<Vec<u8>>> =
         (0..2).map(|_| (0..3).map(|_| vec![77, 128, 128]).collect()).collect();
     file(folder.path(), "1.jpeg", &jpeg(&coloured));
@@ -116,7 +116,7 @@ fn sizes_must_agree_or_be_made_to() {
 #[test]
 fn folders_without_pictures_and_pictures_that_are_none() {
     let folder = tempfile::tempdir().expect("a folder");
-    says(&complaint(&spec("images", folder.path(), "")), &["holds no pictures"]);
+    says(&complaint(&spec("images", folder.path(), "")), &["contains no pictures"]);
     says(&complaint("images:no/such"), &["cannot read no/such"]);
     let wrong = |bytes: &[u8], words: &[&str]| {
         file(folder.path(), "a.jpg", bytes);

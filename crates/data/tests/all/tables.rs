@@ -49,7 +49,7 @@ fn tables_with_labels_and_names() {
     };
     wrong("", &["wrong.csv"]);
     wrong(&text.replace("\n1,", "\n1,0.5,"), &["wrong.csv, line 2", "66 numbers", "has 65"]);
-    wrong(&text.replacen("60", "0.5", 1), &["line 1", "0.5 is no level", "`range=0:1`"]);
+    wrong(&text.replacen("60", "0.5", 1), &["line 1", "0.5 is not a level", "`range=0:1`"]);
     wrong(&text.replacen("\n1,60", "\n1,x", 1), &["line 2", "`x` is not a number"]);
     wrong("<html><body>", &["a web page"]);
     wrong("1,2,3\n", &["[1, 3]"]);
@@ -58,5 +58,5 @@ fn tables_with_labels_and_names() {
     assert!(load(&spec("csv", &path, "")).is_ok());
     says(&complaint(&spec("csv", folder.path().join("no").as_path(), "")), &["cannot read"]);
     let empty = tempfile::tempdir().expect("a folder");
-    says(&complaint(&spec("csv", empty.path(), "")), &["holds no files that end in `.csv`"]);
+    says(&complaint(&spec("csv", empty.path(), "")), &["contains no files that end in `.csv`"]);
 }

@@ -16,7 +16,7 @@ mod print;
 mod read;
 
 use crate::graph::{Graph, Operation};
-use crate::misfit::Misfit;
+use crate::type_error::TypeError;
 use ndarray::ArrayD;
 
 pub use read::{TextError, read};
@@ -82,24 +82,24 @@ impl Attributes {
 }
 
 impl ReadAttributes {
-    fn take(&self, name: &'static str) -> Result<&Attribute, Misfit> {
+    fn take(&self, name: &'static str) -> Result<&Attribute, TypeError> {
         let found = self.0.iter().find(|(n, _)| n == name).map(|(_, a)| a);
-        found.ok_or_else(|| Misfit::attribute(name, "is missing"))
+        found.ok_or_else(|| TypeError::attribute(name, "is missing"))
     }
 
     /// A whole number that is not negative.
-    pub fn int(&self, name: &'static str) -> Result<usize, Misfit> {
+    pub fn int(&self, name: &'static str) -> Result<usize, TypeError> {
         match self.take(name)? {
             Attribute::Int(n) => {
-                usize::try_from(*n).map_err(|_| Misfit::attribute(name, "must not be negative"))
+                usize::try_from(*n).map_err(|_| TypeError::attribute(name, "must not be negative"))
             }
-            _ => Err(Misfit::attribute(name, "must be a whole number")),
+            _ => Err(TypeError::attribute(name, "must be a whole number")),
         }
     }
 
     /// A list of whole numbers, none negative.
-    pub fn ints(&self, name: &'static str) -> Result<Vec<usize>, Misfit> {
-        let wrong = || Misfit::attribute(name, "must be a list of whole numbers");
+    pub fn ints(&self, name: &'static str) -> Result<Vec<usize>, TypeError> {
+        let wrong = || TypeError::attribute(name, "must be a list of whole numbers");
         match self.take(name)? {
             Attribute::Ints(v) => {
                 v.iter().map(|&n| usize::try_from(n).map_err(|_| wrong())).collect()
@@ -109,27 +109,27 @@ impl ReadAttributes {
     }
 
     /// A real number.
-    pub fn real(&self, name: &'static str) -> Result<f64, Misfit> {
+    pub fn real(&self, name: &'static str) -> Result<f64, TypeError> {
         match self.take(name)? {
             Attribute::Real(x) => Ok(*x),
             Attribute::Int(n) => Ok(*n as f64),
-            _ => Err(Misfit::attribute(name, "must be a number")),
+            _ => Err(TypeError::attribute(name, "must be a number")),
         }
     }
 
     /// A word.
-    pub fn word(&self, name: &'static str) -> Result<&str, Misfit> {
+    pub fn word(&self, name: &'static str) -> Result<&str, TypeError> {
         match self.take(name)? {
             Attribute::Word(w) => Ok(w),
-            _ => Err(Misfit::attribute(name, "must be a word")),
+            _ => Err(TypeError::attribute(name, "must be a word")),
         }
     }
 
     /// A literal tensor.
-    pub fn array(&self, name: &'static str) -> Result<ArrayD<f32>, Misfit> {
+    pub fn array(&self, name: &'static str) -> Result<ArrayD<f32>, TypeError> {
         match self.take(name)? {
             Attribute::Array(a) => Ok(a.clone()),
-            _ => Err(Misfit::attribute(name, "must be a tensor")),
+            _ => Err(TypeError::attribute(name, "must be a tensor")),
         }
     }
 }
@@ -144,5 +144,5 @@ pub trait ReadOperation: Operation {
         mnemonic: &str,
         attributes: &ReadAttributes,
         bodies: Vec<Graph<Self>>,
-    ) -> Result<Self, Misfit>;
+    ) -> Result<Self, TypeError>;
 }

@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
 
     fn number<T: std::str::FromStr>(&mut self) -> Result<T, TextError> {
         let digits = self.run(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.'));
-        digits.parse().map_err(|_| self.error(format!("`{digits}` is not a number that fits here")))
+        digits.parse().map_err(|_| self.error(format!("invalid number `{digits}`")))
     }
 
     fn string(&mut self) -> Result<String, TextError> {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                         let code = u32::from_str_radix(code.trim_start_matches('{'), 16).ok();
                         match code.and_then(char::from_u32) {
                             Some(c) => out.push(c),
-                            None => return Err(self.error("a bad \\u escape")),
+                            None => return Err(self.error("invalid \\u escape")),
                         }
                     }
                     Some(c) => out.push(c),
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
                 c => out.push(c),
             }
         }
-        Err(self.error("a string without its end"))
+        Err(self.error("unterminated string"))
     }
 
     fn name(&mut self) -> Result<u64, TextError> {
@@ -139,7 +139,10 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, names: &Names) -> Result<Value, TextError> {
         let name = self.name()?;
-        names.get(&name).copied().ok_or_else(|| self.error(format!("%{name} is not made yet")))
+        names
+            .get(&name)
+            .copied()
+            .ok_or_else(|| self.error(format!("%{name} is used before it is defined")))
     }
 
     fn list<T>(
@@ -168,14 +171,14 @@ impl<'a> Reader<'a> {
             "bf16" => Elem::Bf16,
             "int8" => Elem::Int8,
             "byte" => Elem::Byte,
-            other => return Err(self.error(format!("`{other}` is no element kind"))),
+            other => return Err(self.error(format!("unknown element kind `{other}`"))),
         };
         let shape = self.list('[', ']', |r| {
             if r.eat('N') {
                 return Ok(Dim::N);
             }
             let n = r.run(|c| c.is_ascii_digit());
-            let n = n.parse().map_err(|_| r.error(format!("`{n}` is no extent")))?;
+            let n = n.parse().map_err(|_| r.error(format!("invalid extent `{n}`")))?;
             Ok(if r.eat('N') { Dim::Batch(n) } else { Dim::Fixed(n) })
         })?;
         Ok(Type { elem, shape })
@@ -190,7 +193,7 @@ impl<'a> Reader<'a> {
                 self.expect(')')?;
                 Ok(Init::Uniform { fan_in })
             }
-            other => Err(self.error(format!("`{other}` is no initialisation"))),
+            other => Err(self.error(format!("unknown initialization `{other}`"))),
         }
     }
 

@@ -7,7 +7,7 @@ use super::Family;
 use crate::rules::eval::Real;
 use crate::rules::lower::{Lower, LowerError};
 
-/// So many levels; the parameters are their unnormalized log-probabilities.
+/// A categorical distribution over levels; the parameters are logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Categorical {
     /// At least two.
@@ -60,7 +60,7 @@ impl Family for Categorical {
         let sum = cx.push(OnnxOp::ReduceSum { axes: vec![2] }, &[exp], "exp_sum")?;
         let lse = cx.push(OnnxOp::Log, &[sum], "log_sum_exp")?;
         let chosen = chosen(cx, image, self.levels)?;
-        // Of what is no level nothing is chosen: its log-probability is minus infinity.
+        // A value that is not a level has log-probability minus infinity.
         let impossible = cx.constant(Literal::scalar(f32::NEG_INFINITY), "impossible")?;
         let picked = cx.push(OnnxOp::Where, &[chosen, low, impossible], "picked")?;
         let own = cx.push(OnnxOp::ReduceMax { axes: vec![2] }, &[picked], "own")?;

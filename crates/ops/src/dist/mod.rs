@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use pixelrnn_graph::{Array, Dim, Misfit, Type, Value};
+use pixelrnn_graph::{Array, Dim, Type, TypeError, Value};
 
 use crate::rules::eval::{EvalError, Real};
 use crate::rules::lower::{Lower, LowerError};
@@ -81,7 +81,7 @@ macro_rules! distributions {
         }
 
         impl Distribution {
-            /// The distribution of so many levels that plain logits stand for.
+            /// The distribution over `levels` levels that is parameterized by plain logits.
             pub fn of_logits(levels: usize) -> Option<Distribution> {
                 $(if let Some(d) = <$name as Family>::of_logits(levels) {
                     return Some(Distribution::$name(d));
@@ -212,12 +212,12 @@ impl Distribution {
     }
 
     /// Checks the types of parameters and image.
-    pub(crate) fn check(self, parameters: &Type, image: &Type) -> Result<(), Misfit> {
+    pub(crate) fn check(self, parameters: &Type, image: &Type) -> Result<(), TypeError> {
         let fits = image.rank() == 4 && parameters.shape == self.shape(image);
         if fits {
             return Ok(());
         }
-        Err(Misfit::Unequal { left: parameters.clone(), right: image.clone() })
+        Err(TypeError::Unequal { left: parameters.clone(), right: image.clone() })
     }
 
     /// Where a parameter of the value at `[n, c, y, x]` stands.

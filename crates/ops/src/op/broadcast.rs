@@ -18,7 +18,7 @@ impl Rules for Broadcast {
         Attributes::none().word("to", format!("to.{}", text.join(".")))
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let dim = |s: &str| match s.strip_suffix('N') {
             Some("") => Some(Dim::N),
             Some(k) => k.parse().ok().map(Dim::Batch),
@@ -26,7 +26,7 @@ impl Rules for Broadcast {
         };
         let to = attributes.word("to")?.strip_prefix("to.");
         let to = to.and_then(|to| to.split('.').map(dim).collect::<Option<Vec<_>>>());
-        let wrong = || Misfit::attribute("to", "must be `to` and extents, with dots between");
+        let wrong = || TypeError::attribute("to", "must be `to` and extents, with dots between");
         let to = to.ok_or_else(wrong)?;
         Ok(Broadcast { to })
     }
@@ -35,11 +35,11 @@ impl Rules for Broadcast {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let to = inputs[0].reshaped(self.to.clone());
         if shape::broadcast(inputs[0], &to)? != to {
-            return Err(Misfit::Unequal { left: inputs[0].clone(), right: to });
+            return Err(TypeError::Unequal { left: inputs[0].clone(), right: to });
         }
         Ok(vec![to])
     }

@@ -20,7 +20,7 @@ impl Rules for ClampUniform {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(ClampUniform)
     }
 
@@ -28,7 +28,7 @@ impl Rules for ClampUniform {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         Ok(vec![inputs[0].clone()])
     }

@@ -16,7 +16,7 @@ impl Rules for Concat {
         Attributes::none().int("axis", self.axis)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Concat { axis: attributes.int("axis")? })
     }
 
@@ -24,16 +24,16 @@ impl Rules for Concat {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         if inputs.is_empty() {
-            return Err(Misfit::Arity { expected: 1, found: 0 });
+            return Err(TypeError::Arity { expected: 1, found: 0 });
         }
         let mut total = 0usize;
         for (i, ty) in inputs.iter().enumerate() {
             let extent = shape::fixed(inputs, i, self.axis)?;
-            total = total.checked_add(extent).ok_or(Misfit::Overflow)?;
+            total = total.checked_add(extent).ok_or(TypeError::Overflow)?;
             if shape::with_axis(ty, self.axis, 1) != shape::with_axis(inputs[0], self.axis, 1) {
-                return Err(Misfit::Unequal { left: inputs[0].clone(), right: (*ty).clone() });
+                return Err(TypeError::Unequal { left: inputs[0].clone(), right: (*ty).clone() });
             }
         }
         Ok(vec![shape::with_axis(inputs[0], self.axis, total)])

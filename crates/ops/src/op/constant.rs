@@ -17,7 +17,7 @@ impl Rules for Constant {
         Attributes::none().array("value", self.value.clone())
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Constant { value: attributes.array("value")? })
     }
 
@@ -25,7 +25,7 @@ impl Rules for Constant {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 0)?;
         Ok(vec![Type::real(self.value.shape().iter().copied())])
     }

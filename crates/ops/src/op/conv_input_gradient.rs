@@ -19,7 +19,7 @@ impl Rules for ConvInputGradient {
         Rules::attributes(&self.conv)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(ConvInputGradient { conv: <MaskedConv as Rules>::rebuild(attributes, Vec::new())? })
     }
 
@@ -27,7 +27,7 @@ impl Rules for ConvInputGradient {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         let lead = self.conv.directions(inputs[1]);
         shape::rank(inputs, 0, 4 + lead)?;
@@ -42,7 +42,7 @@ impl Rules for ConvInputGradient {
         let bias = Type::real(inputs[1].shape[..=lead].iter().copied());
         let dy = self.conv.infer(&[&x, inputs[1], &bias])?;
         if dy[0] != *inputs[0] {
-            return Err(Misfit::Unequal { left: inputs[0].clone(), right: dy[0].clone() });
+            return Err(TypeError::Unequal { left: inputs[0].clone(), right: dy[0].clone() });
         }
         Ok(vec![x])
     }

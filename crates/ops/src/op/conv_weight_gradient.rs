@@ -17,7 +17,7 @@ impl Rules for ConvWeightGradient {
         Rules::attributes(&self.conv)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(ConvWeightGradient { conv: <MaskedConv as Rules>::rebuild(attributes, Vec::new())? })
     }
 
@@ -25,7 +25,7 @@ impl Rules for ConvWeightGradient {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         shape::rank(inputs, 0, 4)?;
         let lead = inputs[1].rank().saturating_sub(4).min(1);
@@ -38,7 +38,7 @@ impl Rules for ConvWeightGradient {
         let weight = Type::real(weight);
         let dy = self.conv.infer(&[inputs[0], &weight, &bias])?;
         if dy[0] != *inputs[1] {
-            return Err(Misfit::Unequal { left: inputs[1].clone(), right: dy[0].clone() });
+            return Err(TypeError::Unequal { left: inputs[1].clone(), right: dy[0].clone() });
         }
         Ok(vec![weight])
     }

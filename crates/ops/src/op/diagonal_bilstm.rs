@@ -1,5 +1,5 @@
 //! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2, [bias])
-//! {colours, learned, biased}`:
+//! {colors, learned, biased}`:
 //! the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals of
 //! both directions.
 
@@ -58,7 +58,7 @@ impl Rules for DiagonalBilstm {
             .int("biased", usize::from(self.biased))
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let learned = attributes.int("learned")? != 0;
         let biased = attributes.int("biased")? != 0;
         Ok(DiagonalBilstm { colours: attributes.int("colours")?, learned, biased })
@@ -68,7 +68,7 @@ impl Rules for DiagonalBilstm {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         let per = self.per_direction();
         shape::arity(inputs, 1 + 2 * per + usize::from(self.biased))?;
         let mut result: Option<Type> = None;
@@ -81,9 +81,9 @@ impl Rules for DiagonalBilstm {
             shape::rank(inputs, first + 2, 3)?;
             let features = shape::fixed(inputs, first + 2, 1)?;
             if features == 0 {
-                return Err(Misfit::attribute("state_weight", "must have features"));
+                return Err(TypeError::attribute("state_weight", "must have features"));
             }
-            let all = features.checked_mul(4).ok_or(Misfit::Overflow)?;
+            let all = features.checked_mul(4).ok_or(TypeError::Overflow)?;
             shape::extent(inputs, first + 2, 0, all)?;
             shape::extent(inputs, first + 2, 2, 2)?;
             shape::extent(inputs, first, 0, all)?;
@@ -94,7 +94,7 @@ impl Rules for DiagonalBilstm {
             let ty = shape::with_axis(&gates[0], 1, features);
             match &result {
                 Some(first) if *first != ty => {
-                    return Err(Misfit::Unequal { left: first.clone(), right: ty });
+                    return Err(TypeError::Unequal { left: first.clone(), right: ty });
                 }
                 _ => result = Some(ty),
             }

@@ -13,7 +13,7 @@ impl Rules for DivideByBatch {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(DivideByBatch)
     }
 
@@ -21,7 +21,7 @@ impl Rules for DivideByBatch {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         Ok(vec![inputs[0].clone()])
     }

@@ -28,7 +28,7 @@ impl Rules for Draw {
             .real("factor", self.factor)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Draw { distribution: distribution(attributes)?, factor: attributes.real("factor")? })
     }
 
@@ -36,7 +36,7 @@ impl Rules for Draw {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         shape::rank(inputs, 0, 2)?;
         shape::rank(inputs, 1, 2)?;
@@ -45,7 +45,7 @@ impl Rules for Draw {
         shape::extent(inputs, 1, 1, 1)?;
         let factor = self.factor as f32;
         if !(factor.is_finite() && factor > 0.0) {
-            return Err(Misfit::attribute("factor", "must be above zero and finite in f32"));
+            return Err(TypeError::attribute("factor", "must be above zero and finite in f32"));
         }
         Ok(vec![inputs[1].clone()])
     }

@@ -49,9 +49,9 @@ pub(super) fn zip<R: Real>(
     f: impl Fn(R, R) -> R,
 ) -> Result<Array<R>, EvalError> {
     let shape: Vec<usize> = a.shape().iter().zip(b.shape()).map(|(&m, &n)| m.max(n)).collect();
-    let misfit = || EvalError::Array(format!("{:?} against {:?}", a.shape(), b.shape()));
-    let a = a.broadcast(shape.clone()).ok_or_else(misfit)?;
-    let b = b.broadcast(shape).ok_or_else(misfit)?;
+    let mismatch = || EvalError::Array(format!("{:?} against {:?}", a.shape(), b.shape()));
+    let a = a.broadcast(shape.clone()).ok_or_else(mismatch)?;
+    let b = b.broadcast(shape).ok_or_else(mismatch)?;
     Ok(ndarray::Zip::from(&a).and(&b).map_collect(|&x, &y| f(x, y)))
 }
 
@@ -68,7 +68,7 @@ macro_rules! unary {
             fn rebuild(
                 _: &pixelrnn_graph::text::ReadAttributes,
                 _: Vec<crate::PixelGraph>,
-            ) -> Result<Self, pixelrnn_graph::Misfit> {
+            ) -> Result<Self, pixelrnn_graph::TypeError> {
                 Ok($name)
             }
 
@@ -79,7 +79,7 @@ macro_rules! unary {
             fn infer(
                 &self,
                 inputs: &[&pixelrnn_graph::Type],
-            ) -> Result<Vec<pixelrnn_graph::Type>, pixelrnn_graph::Misfit> {
+            ) -> Result<Vec<pixelrnn_graph::Type>, pixelrnn_graph::TypeError> {
                 crate::rules::shape::arity(inputs, 1)?;
                 Ok(vec![inputs[0].clone()])
             }
@@ -153,7 +153,7 @@ macro_rules! binary {
             fn rebuild(
                 _: &pixelrnn_graph::text::ReadAttributes,
                 _: Vec<crate::PixelGraph>,
-            ) -> Result<Self, pixelrnn_graph::Misfit> {
+            ) -> Result<Self, pixelrnn_graph::TypeError> {
                 Ok($name)
             }
 
@@ -164,7 +164,7 @@ macro_rules! binary {
             fn infer(
                 &self,
                 inputs: &[&pixelrnn_graph::Type],
-            ) -> Result<Vec<pixelrnn_graph::Type>, pixelrnn_graph::Misfit> {
+            ) -> Result<Vec<pixelrnn_graph::Type>, pixelrnn_graph::TypeError> {
                 crate::rules::shape::arity(inputs, 2)?;
                 Ok(vec![crate::rules::shape::broadcast(inputs[0], inputs[1])?])
             }

@@ -190,7 +190,7 @@ pub(super) fn at_pixel(
     Ok([cx.pixel(Mul, &[o, out], "h")?, c])
 }
 
-/// h or c of a pixel, from those of its colour groups.
+/// h or c of a pixel, from those of its color groups.
 #[derive(Default)]
 pub(super) struct Gathered(Vec<PixelValue>);
 
@@ -222,7 +222,7 @@ pub(super) fn step<R: Real>(gates: &[R], c: &mut [R]) -> Vec<R> {
 
 /// Whether an input fits gates `[N, 4 h, H, W]` as a map that is added to them: of the same size, or
 /// one and the same for all places.
-pub(super) fn fits_gates(inputs: &[&Type], input: usize, gates: &Type) -> Result<(), Misfit> {
+pub(super) fn fits_gates(inputs: &[&Type], input: usize, gates: &Type) -> Result<(), TypeError> {
     shape::rank(inputs, input, 4)?;
     let spread = inputs[input].shape[2..] == [Dim::Fixed(1), Dim::Fixed(1)];
     let axes = if spread { 2 } else { 4 };

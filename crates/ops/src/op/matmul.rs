@@ -14,7 +14,7 @@ impl Rules for MatMul {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(MatMul)
     }
 
@@ -22,12 +22,12 @@ impl Rules for MatMul {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         shape::rank(inputs, 1, 2)?;
         let rank = inputs[0].rank();
         if rank < 2 {
-            return Err(Misfit::Rank { input: 0, expected: 2, found: inputs[0].clone() });
+            return Err(TypeError::Rank { input: 0, expected: 2, found: inputs[0].clone() });
         }
         shape::extent(inputs, 1, 0, inputs[0].shape[rank - 1])?;
         Ok(vec![shape::with_axis(inputs[0], rank - 1, inputs[1].shape[1])])

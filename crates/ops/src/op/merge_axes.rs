@@ -16,7 +16,7 @@ impl Rules for MergeAxes {
         Attributes::none().int("axis", self.axis)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(MergeAxes { axis: attributes.int("axis")? })
     }
 
@@ -24,17 +24,17 @@ impl Rules for MergeAxes {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let mut shape = inputs[0].shape.clone();
         let missing =
-            || Misfit::Rank { input: 0, expected: self.axis + 2, found: inputs[0].clone() };
+            || TypeError::Rank { input: 0, expected: self.axis + 2, found: inputs[0].clone() };
         if self.axis >= shape.len() {
-            return Err(Misfit::attribute("axis", format!("there is no axis {}", self.axis)));
+            return Err(TypeError::attribute("axis", format!("axis {} does not exist", self.axis)));
         }
         let (a, b) = (shape.get(self.axis), shape.get(self.axis + 1));
         let (a, b) = (*a.ok_or_else(missing)?, *b.ok_or_else(missing)?);
-        let merged = a.times(b).ok_or(Misfit::Overflow)?;
+        let merged = a.times(b).ok_or(TypeError::Overflow)?;
         shape.splice(self.axis..=self.axis + 1, [merged]);
         Ok(vec![inputs[0].reshaped(shape)])
     }

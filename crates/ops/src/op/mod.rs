@@ -4,7 +4,7 @@ mod kind;
 mod lstm;
 
 use pixelrnn_graph::text::{ReadAttributes, ReadOperation};
-use pixelrnn_graph::{Array, Attributes, Graph, Misfit, Operation, Type, Value};
+use pixelrnn_graph::{Array, Attributes, Graph, Operation, Type, TypeError, Value};
 
 use crate::rules::adjoint::{Adjoint, AdjointError};
 use crate::rules::eval::{Env, EvalError, Real};
@@ -36,7 +36,7 @@ macro_rules! operators {
                 match self { $(Op::$name(_) => <$name as Rules>::MNEMONIC,)* }
             }
 
-            fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+            fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
                 match self { $(Op::$name(op) => op.infer(inputs),)* }
             }
 
@@ -54,12 +54,12 @@ macro_rules! operators {
                 mnemonic: &str,
                 attributes: &ReadAttributes,
                 bodies: Vec<Graph<Op>>,
-            ) -> Result<Op, Misfit> {
+            ) -> Result<Op, TypeError> {
                 match mnemonic {
                     $(<$name as Rules>::MNEMONIC => {
                         Ok(Op::$name(<$name as Rules>::rebuild(attributes, bodies)?))
                     })*
-                    _ => Err(Misfit::attribute("mnemonic", format!("`{mnemonic}` is no operator"))),
+                    _ => Err(TypeError::attribute("mnemonic", format!("unknown operator `{mnemonic}`"))),
                 }
             }
         }

@@ -19,7 +19,7 @@ impl Rules for Nll {
         Attributes::none().word("distribution", self.distribution.to_string())
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Nll { distribution: distribution(attributes)? })
     }
 
@@ -27,7 +27,7 @@ impl Rules for Nll {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         self.distribution.check(inputs[0], inputs[1])?;
         Ok(vec![Type::real([inputs[0].shape[0]])])
@@ -89,7 +89,7 @@ impl Rules for Nll {
 }
 
 /// The distribution that attributes name.
-pub(super) fn distribution(attributes: &ReadAttributes) -> Result<Distribution, Misfit> {
+pub(super) fn distribution(attributes: &ReadAttributes) -> Result<Distribution, TypeError> {
     let word = attributes.word("distribution")?;
-    word.parse().map_err(|reason: String| Misfit::attribute("distribution", reason))
+    word.parse().map_err(|reason: String| TypeError::attribute("distribution", reason))
 }

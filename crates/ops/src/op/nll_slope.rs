@@ -19,7 +19,7 @@ impl Rules for NllSlope {
         Attributes::none().word("distribution", self.distribution.to_string())
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(NllSlope { distribution: distribution(attributes)? })
     }
 
@@ -27,7 +27,7 @@ impl Rules for NllSlope {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         self.distribution.check(inputs[0], inputs[1])?;
         Ok(vec![inputs[0].clone()])

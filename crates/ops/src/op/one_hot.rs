@@ -17,7 +17,7 @@ impl Rules for OneHot {
         Attributes::none().int("classes", self.classes)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(OneHot { classes: attributes.int("classes")? })
     }
 
@@ -25,18 +25,18 @@ impl Rules for OneHot {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         shape::rank(inputs, 0, 1)?;
         if inputs[0].elem != Elem::Int {
-            return Err(Misfit::Element {
+            return Err(TypeError::Element {
                 input: 0,
                 expected: Elem::Int,
                 found: inputs[0].clone(),
             });
         }
         if self.classes == 0 {
-            return Err(Misfit::attribute("classes", "must be at least 1"));
+            return Err(TypeError::attribute("classes", "must be at least 1"));
         }
         let one = Dim::Fixed(1);
         Ok(vec![Type::real([inputs[0].shape[0], Dim::Fixed(self.classes), one, one])])

@@ -21,7 +21,7 @@ impl Rules for Pad {
             .int("after", self.after)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Pad {
             axis: attributes.int("axis")?,
             before: attributes.int("before")?,
@@ -33,11 +33,11 @@ impl Rules for Pad {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let extent = shape::fixed(inputs, 0, self.axis)?;
         let padded = extent.checked_add(self.before).and_then(|n| n.checked_add(self.after));
-        Ok(vec![shape::with_axis(inputs[0], self.axis, padded.ok_or(Misfit::Overflow)?)])
+        Ok(vec![shape::with_axis(inputs[0], self.axis, padded.ok_or(TypeError::Overflow)?)])
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {

@@ -46,7 +46,7 @@ impl Rules for RowLstm {
             .int("biased", usize::from(self.biased))
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let learned = attributes.int("learned")? != 0;
         let biased = attributes.int("biased")? != 0;
         Ok(RowLstm { colours: attributes.int("colours")?, learned, biased })
@@ -56,7 +56,7 @@ impl Rules for RowLstm {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         let states = if self.learned { 6 } else { 4 };
         shape::arity(inputs, states + usize::from(self.biased))?;
         shape::rank(inputs, 1, 4)?;
@@ -66,9 +66,12 @@ impl Rules for RowLstm {
         let features = shape::fixed(inputs, 3, 1)?;
         let taps = shape::fixed(inputs, 3, 2)?;
         if features == 0 || taps % 2 == 0 {
-            return Err(Misfit::attribute("state_weight", "must have an odd width and features"));
+            return Err(TypeError::attribute(
+                "state_weight",
+                "must have an odd width and features",
+            ));
         }
-        let all = features.checked_mul(4).ok_or(Misfit::Overflow)?;
+        let all = features.checked_mul(4).ok_or(TypeError::Overflow)?;
         shape::extent(inputs, 3, 0, all)?;
         shape::extent(inputs, 1, 0, all)?;
         if let Some(bias) = self.bias() {

@@ -15,7 +15,7 @@ impl Rules for Scale {
         Attributes::none().real("factor", self.factor)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Scale { factor: attributes.real("factor")? })
     }
 
@@ -23,10 +23,10 @@ impl Rules for Scale {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         if !self.factor.is_finite() {
-            return Err(Misfit::attribute("factor", "must be finite"));
+            return Err(TypeError::attribute("factor", "must be finite"));
         }
         Ok(vec![inputs[0].clone()])
     }

@@ -15,7 +15,7 @@ impl Rules for Select {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Select)
     }
 
@@ -23,12 +23,12 @@ impl Rules for Select {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 3)?;
         for other in &inputs[1..] {
             if *other != inputs[0] {
                 let (left, right) = (inputs[0].clone(), (*other).clone());
-                return Err(Misfit::Unequal { left, right });
+                return Err(TypeError::Unequal { left, right });
             }
         }
         Ok(vec![inputs[0].clone()])

@@ -14,7 +14,7 @@ impl Rules for ShiftDown {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(ShiftDown)
     }
 
@@ -22,7 +22,7 @@ impl Rules for ShiftDown {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         shape::rank(inputs, 0, 4)?;
         shape::fixed(inputs, 0, 2)?;

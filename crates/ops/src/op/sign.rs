@@ -15,7 +15,7 @@ impl Rules for Sign {
         Attributes::none()
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Sign)
     }
 
@@ -23,7 +23,7 @@ impl Rules for Sign {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         Ok(vec![inputs[0].clone()])
     }

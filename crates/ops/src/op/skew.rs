@@ -51,11 +51,11 @@ impl Rules for Skew {
         Attributes::none().ints("mirror", &flags(&self.mirror)).word("fill", fill)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let fill = match attributes.word("fill")? {
             "zero" => Fill::Zero,
             "corner" => Fill::Corner,
-            _ => return Err(Misfit::attribute("fill", "must be zero or corner")),
+            _ => return Err(TypeError::attribute("fill", "must be zero or corner")),
         };
         let mirror = attributes.ints("mirror")?.into_iter().map(|m| m != 0).collect();
         Ok(Skew { mirror, fill })
@@ -65,16 +65,16 @@ impl Rules for Skew {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         shape::rank(inputs, 0, 5)?;
         shape::extent(inputs, 0, 0, self.mirror.len())?;
         let (height, width) = (shape::fixed(inputs, 0, 1)?, shape::fixed(inputs, 0, 2)?);
         if height == 0 || width == 0 {
-            return Err(Misfit::attribute("mirror", "there is no pixel to skew"));
+            return Err(TypeError::attribute("mirror", "the map has no pixel"));
         }
         let [d, h, _, n, f] = [0, 1, 2, 3, 4].map(|i| inputs[0].shape[i]);
-        let steps = width.checked_add(height - 1).ok_or(Misfit::Overflow)?;
+        let steps = width.checked_add(height - 1).ok_or(TypeError::Overflow)?;
         Ok(vec![inputs[0].reshaped(vec![Dim::Fixed(steps), d, h, n, f])])
     }
 

@@ -21,7 +21,7 @@ impl Rules for Slice {
             .int("length", self.length)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Slice {
             axis: attributes.int("axis")?,
             start: attributes.int("start")?,
@@ -33,13 +33,13 @@ impl Rules for Slice {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let extent = shape::fixed(inputs, 0, self.axis)?;
-        let end = self.start.checked_add(self.length).ok_or(Misfit::Overflow)?;
+        let end = self.start.checked_add(self.length).ok_or(TypeError::Overflow)?;
         if self.length == 0 || end > extent {
             let reason = format!("{}..{end} of an axis of {extent}", self.start);
-            return Err(Misfit::attribute("length", reason));
+            return Err(TypeError::attribute("length", reason));
         }
         Ok(vec![shape::with_axis(inputs[0], self.axis, self.length)])
     }

@@ -17,7 +17,7 @@ impl Rules for SplitAxis {
         Attributes::none().int("axis", self.axis).int("parts", self.parts)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(SplitAxis { axis: attributes.int("axis")?, parts: attributes.int("parts")? })
     }
 
@@ -25,7 +25,7 @@ impl Rules for SplitAxis {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         if self.parts == 1 && self.axis < inputs[0].rank() {
             let mut shape = inputs[0].shape.clone();
@@ -34,7 +34,7 @@ impl Rules for SplitAxis {
         }
         let extent = shape::fixed(inputs, 0, self.axis)?;
         if self.parts == 0 || extent % self.parts != 0 {
-            return Err(Misfit::attribute("parts", format!("does not divide {extent}")));
+            return Err(TypeError::attribute("parts", format!("does not divide {extent}")));
         }
         let mut shape = inputs[0].shape.clone();
         let halves = [Dim::Fixed(self.parts), Dim::Fixed(extent / self.parts)];

@@ -1,4 +1,4 @@
-//! `sqrt(x)`: the square root; for optimisers.
+//! `sqrt(x)`: the square root; for optimizers.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;

@@ -22,7 +22,7 @@ impl Rules for StateConv {
         Attributes::none().int("before", self.before)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(StateConv { before: attributes.int("before")? })
     }
 
@@ -30,7 +30,7 @@ impl Rules for StateConv {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         shape::rank(inputs, 0, 4)?;
         shape::rank(inputs, 1, 4)?;
@@ -39,7 +39,7 @@ impl Rules for StateConv {
         shape::fixed(inputs, 0, 1)?;
         let taps = shape::fixed(inputs, 1, 3)?;
         if self.before >= taps {
-            return Err(Misfit::attribute("before", format!("must be below the {taps} taps")));
+            return Err(TypeError::attribute("before", format!("must be below the {taps} taps")));
         }
         Ok(vec![shape::with_axis(inputs[0], 3, inputs[1].shape[1])])
     }

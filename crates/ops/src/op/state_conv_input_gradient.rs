@@ -16,7 +16,7 @@ impl Rules for StateConvInputGradient {
         Attributes::none().int("before", self.before)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(StateConvInputGradient { before: attributes.int("before")? })
     }
 
@@ -24,7 +24,7 @@ impl Rules for StateConvInputGradient {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         shape::rank(inputs, 0, 4)?;
         shape::rank(inputs, 1, 4)?;
@@ -34,7 +34,7 @@ impl Rules for StateConvInputGradient {
         shape::fixed(inputs, 1, 2)?;
         let taps = shape::fixed(inputs, 1, 3)?;
         if self.before >= taps {
-            return Err(Misfit::attribute("before", format!("must be below the {taps} taps")));
+            return Err(TypeError::attribute("before", format!("must be below the {taps} taps")));
         }
         Ok(vec![shape::with_axis(inputs[0], 3, inputs[1].shape[2])])
     }

@@ -22,7 +22,7 @@ impl Rules for StateConvWeightGradient {
         Attributes::none().int("before", self.before).int("taps", self.taps)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(StateConvWeightGradient {
             before: attributes.int("before")?,
             taps: attributes.int("taps")?,
@@ -33,7 +33,7 @@ impl Rules for StateConvWeightGradient {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 2)?;
         let lead = inputs[0].rank().saturating_sub(4);
         shape::rank(inputs, 0, 4 + lead.min(1))?;
@@ -43,7 +43,7 @@ impl Rules for StateConvWeightGradient {
         }
         shape::fixed(inputs, 0, lead + 1)?;
         if self.before >= self.taps {
-            return Err(Misfit::attribute(
+            return Err(TypeError::attribute(
                 "before",
                 format!("must be below the {} taps", self.taps),
             ));

@@ -16,7 +16,7 @@ impl Rules for Sum {
         Attributes::none().ints("axes", &self.axes)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Sum { axes: attributes.ints("axes")? })
     }
 
@@ -24,13 +24,18 @@ impl Rules for Sum {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let mut result = inputs[0].clone();
         for &axis in &self.axes {
             match result.shape.get_mut(axis) {
                 Some(extent) => *extent = Dim::Fixed(1),
-                None => return Err(Misfit::attribute("axes", format!("there is no axis {axis}"))),
+                None => {
+                    return Err(TypeError::attribute(
+                        "axes",
+                        format!("axis {axis} does not exist"),
+                    ));
+                }
             }
         }
         Ok(vec![result])

@@ -26,7 +26,7 @@ impl Rules for Transpose {
         Attributes::none().ints("perm", &self.perm)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         Ok(Transpose { perm: attributes.ints("perm")? })
     }
 
@@ -34,12 +34,12 @@ impl Rules for Transpose {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         let mut sorted = self.perm.clone();
         sorted.sort_unstable();
         if sorted != (0..inputs[0].rank()).collect::<Vec<_>>() {
-            return Err(Misfit::attribute("perm", "is not a permutation of the axes"));
+            return Err(TypeError::attribute("perm", "is not a permutation of the axes"));
         }
         Ok(vec![inputs[0].reshaped(self.perm.iter().map(|&i| inputs[0].shape[i]).collect())])
     }

@@ -26,7 +26,7 @@ impl Rules for Unskew {
         Attributes::none().ints("mirror", &flags(&self.mirror)).int("width", self.width)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let mirror = attributes.ints("mirror")?.into_iter().map(|m| m != 0).collect();
         Ok(Unskew { mirror, width: attributes.int("width")? })
     }
@@ -35,15 +35,15 @@ impl Rules for Unskew {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 1)?;
         shape::rank(inputs, 0, 5)?;
         shape::extent(inputs, 0, 1, self.mirror.len())?;
         let height = shape::fixed(inputs, 0, 2)?;
         if height == 0 || self.width == 0 {
-            return Err(Misfit::attribute("width", "must be at least 1"));
+            return Err(TypeError::attribute("width", "must be at least 1"));
         }
-        let steps = self.width.checked_add(height - 1).ok_or(Misfit::Overflow)?;
+        let steps = self.width.checked_add(height - 1).ok_or(TypeError::Overflow)?;
         shape::extent(inputs, 0, 0, steps)?;
         let [_, d, h, n, f] = [0, 1, 2, 3, 4].map(|i| inputs[0].shape[i]);
         Ok(vec![inputs[0].reshaped(vec![d, h, Dim::Fixed(self.width), n, f])])

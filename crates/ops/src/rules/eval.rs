@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use pixelrnn_graph::{Array, Graph, Misfit, Value};
+use pixelrnn_graph::{Array, Graph, TypeError, Value};
 
 use crate::op::Op;
 
@@ -77,8 +77,8 @@ pub enum EvalError {
     Missing { name: String },
     #[error("input `{name}` has shape {found:?}, expected {expected:?}")]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("node `{node}`: {misfit}")]
-    Node { node: String, misfit: Misfit },
+    #[error("node `{node}`: {error}")]
+    Node { node: String, error: TypeError },
     #[error("{0}")]
     Array(String),
 }

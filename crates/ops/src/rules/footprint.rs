@@ -1,7 +1,7 @@
 //! What a result reads, cell by cell.
 //!
 //! A tensor is cut into cells: along each axis a list of bounds. Spatial axes are cut at every
-//! position, feature axes only where the colour group changes, so the analysis is exact and small.
+//! position, feature axes only where the color group changes, so the analysis is exact and small.
 //! The batch axis is one cell: what one image reads of itself.
 
 use std::ops::Range;

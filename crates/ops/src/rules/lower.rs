@@ -19,9 +19,9 @@ pub enum LowerError {
 /// The number of images in a batch, as the emitted model sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
-    /// Any, decided on each call.
+    /// A dynamic batch size.
     Symbolic,
-    /// Always so many.
+    /// A fixed batch size.
     Fixed(usize),
 }
 

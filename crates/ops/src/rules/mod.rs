@@ -9,7 +9,7 @@ pub mod shape;
 pub mod stream;
 
 use pixelrnn_graph::text::ReadAttributes;
-use pixelrnn_graph::{Array, Attributes, Graph, Misfit, Type, Value};
+use pixelrnn_graph::{Array, Attributes, Graph, Type, TypeError, Value};
 
 use crate::op::{Composite, Op};
 use adjoint::{Adjoint, AdjointError};
@@ -64,13 +64,13 @@ pub trait Rules: Sized {
     fn attributes(&self) -> Attributes;
 
     /// The operator that attributes and bodies describe.
-    fn rebuild(attributes: &ReadAttributes, bodies: Vec<Graph<Op>>) -> Result<Self, Misfit>;
+    fn rebuild(attributes: &ReadAttributes, bodies: Vec<Graph<Op>>) -> Result<Self, TypeError>;
 
     /// Graphs inside it.
     fn bodies(&self) -> Vec<&Graph<Op>>;
 
     /// The types of its results, or why the inputs do not fit.
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit>;
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError>;
 
     /// Which cells of the inputs a cell of the result reads.
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a>;

@@ -12,5 +12,5 @@ pub use crate::rules::stream::{
 };
 pub use crate::rules::{Domain, Rules, Sample, shape};
 pub use pixelrnn_graph::text::ReadAttributes;
-pub use pixelrnn_graph::{Array, Attributes, BuildError, Dim, Misfit, Type, Value};
+pub use pixelrnn_graph::{Array, Attributes, BuildError, Dim, Type, TypeError, Value};
 pub use pixelrnn_onnx::{Literal, OnnxOp};

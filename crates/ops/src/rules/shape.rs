@@ -1,28 +1,28 @@
 //! Small checks that shape rules share.
 
-use pixelrnn_graph::{Dim, Misfit, Type};
+use pixelrnn_graph::{Dim, Type, TypeError};
 
-/// Exactly so many inputs.
-pub fn arity(inputs: &[&Type], expected: usize) -> Result<(), Misfit> {
+/// Checks the number of inputs.
+pub fn arity(inputs: &[&Type], expected: usize) -> Result<(), TypeError> {
     if inputs.len() == expected {
         return Ok(());
     }
-    Err(Misfit::Arity { expected, found: inputs.len() })
+    Err(TypeError::Arity { expected, found: inputs.len() })
 }
 
-/// An input with exactly so many axes.
-pub fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), Misfit> {
+/// Checks the rank of an input.
+pub fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), TypeError> {
     if inputs[input].rank() == expected {
         return Ok(());
     }
-    Err(Misfit::Rank { input, expected, found: inputs[input].clone() })
+    Err(TypeError::Rank { input, expected, found: inputs[input].clone() })
 }
 
 /// An axis of known extent.
-pub fn fixed(inputs: &[&Type], input: usize, axis: usize) -> Result<usize, Misfit> {
+pub fn fixed(inputs: &[&Type], input: usize, axis: usize) -> Result<usize, TypeError> {
     match inputs[input].shape.get(axis) {
-        Some(d) => d.fixed().ok_or(Misfit::Unknown { input, axis }),
-        None => Err(Misfit::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
+        Some(d) => d.fixed().ok_or(TypeError::Unknown { input, axis }),
+        None => Err(TypeError::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
     }
 }
 
@@ -32,18 +32,18 @@ pub fn extent(
     input: usize,
     axis: usize,
     expected: impl Into<Dim>,
-) -> Result<(), Misfit> {
+) -> Result<(), TypeError> {
     let expected = expected.into();
     match inputs[input].shape.get(axis) {
         Some(&found) if found == expected => Ok(()),
-        Some(&found) => Err(Misfit::Extent { input, axis, expected, found }),
-        None => Err(Misfit::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
+        Some(&found) => Err(TypeError::Extent { input, axis, expected, found }),
+        None => Err(TypeError::Rank { input, expected: axis + 1, found: inputs[input].clone() }),
     }
 }
 
 /// Two inputs of equal rank whose extents agree or are one; the type of their combination.
-pub fn broadcast(left: &Type, right: &Type) -> Result<Type, Misfit> {
-    let unequal = || Misfit::Unequal { left: left.clone(), right: right.clone() };
+pub fn broadcast(left: &Type, right: &Type) -> Result<Type, TypeError> {
+    let unequal = || TypeError::Unequal { left: left.clone(), right: right.clone() };
     if left.rank() != right.rank() {
         return Err(unequal());
     }

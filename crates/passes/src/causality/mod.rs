@@ -1,12 +1,12 @@
-//! `verify_causality`: proves that no output reads a value at or after its own place, and says what
-//! each output does not see.
+//! `verify_causality`: proves that no output reads its own value or a later one, and computes the blind
+//! spot of each output.
 //!
-//! Exact in both directions: the graph is expanded and unrolled, and for every cell of every value
-//! the set of image values it reads is propagated. Too much is a leak, an error with a witness.
-//! Too little is a blind spot, a property to report.
+//! The analysis is exact in both directions: the graph is expanded and unrolled, and the set of image
+//! values that it depends on is propagated for every element of every value. A dependency on a later
+//! value is a leak, an error with a witness. A missing earlier value is a blind spot, which is reported.
 //!
-//! What it takes for granted: each operator's footprint, which the tests of `pixelrnn-ops` compare
-//! with what evaluation really reads.
+//! It relies on the footprint of each operator, which the tests of `pixelrnn-ops` compare with the
+//! dependencies of its evaluation.
 
 mod sets;
 mod trace;
@@ -19,7 +19,7 @@ use crate::scales::Scale;
 use crate::{cse_dce, expand, unroll};
 use sets::Analysis;
 
-/// A value of an image: row, column, colour.
+/// A value of an image: row, column, color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub y: usize,
@@ -34,7 +34,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// One hop on the way from an output to an input it may not read.
+/// One hop of the path from an output to an input that it must not read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hop {
     /// The dotted path of the declaration.
@@ -43,15 +43,15 @@ pub struct Hop {
     pub span: Option<Span>,
     /// The place in the layer's result, where that is a map.
     pub place: Option<(usize, usize)>,
-    /// The colour group there.
+    /// The color group there.
     pub group: usize,
 }
 
-/// An output that sees too much.
+/// An output that leaks, with the path to the input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Witness {
     pub output: Place,
-    /// At or after the output's own place.
+    /// An input at the position of the output, or after it.
     pub input: Place,
     /// From the output back to the input.
     pub path: Vec<Hop>,
@@ -75,18 +75,18 @@ impl Witness {
     }
 }
 
-/// What every output reads, judged.
+/// The dependencies of every output, with leaks and blind spots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Causality {
     pub height: usize,
     pub width: usize,
     pub colours: usize,
-    /// For each output, in raster order with colours inside pixels, the inputs it reads, in the
+    /// For each output, in raster order with colors inside pixels, the inputs it reads, in the
     /// same order.
     pub reads: BitRows,
-    /// How many outputs read a value at or after their own place.
+    /// The number of outputs that read their own value or a later one.
     pub leaking_outputs: usize,
-    /// Over all outputs, the share of earlier values that is never read.
+    /// The share of earlier values that are never read, over all outputs.
     pub blind_share: f64,
     /// The first leak in raster order; its path is empty unless asked for.
     pub witness: Option<Witness>,
@@ -158,8 +158,8 @@ impl ProvedScale {
     }
 }
 
-/// That a model is causal; only [`verify_causality`] and [`verify_scales`] make one. Whatever samples
-/// demands it.
+/// A proof that a model is causal, which sampling requires. Only [`verify_causality`] and
+/// [`verify_scales`] can create it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CausalProof {
     /// At least one; the image itself is last.
@@ -183,33 +183,35 @@ impl CausalProof {
     }
 }
 
-/// Why there is no proof.
+/// Why the proof failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CausalityError {
     #[error(
-        "{} of {} outputs read a value at or after their own place",
+        "{} of {} outputs read their own value or a later one",
         .0.leaking_outputs, .0.outputs()
     )]
     Leak(Box<Causality>),
     #[error("node `{node}` mixes the images of a batch")]
     MixesBatch { node: String, span: Option<Span> },
-    #[error("node `{node}` has several results, which causality is not followed through")]
+    #[error("node `{node}` has several results, which the causality analysis does not support")]
     Results { node: String, span: Option<Span> },
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
-    #[error("an image of {values} values is too large to prove; the limit is {limit}")]
+    #[error(
+        "an image of {values} values is too large for the causality proof: expected at most {limit}"
+    )]
     TooLarge { values: usize, limit: usize },
     #[error(transparent)]
     Build(#[from] BuildError),
 }
 
-/// Images of more values than this are not analysed: the table of reads grows with the square.
+/// The most values of an image: the table of dependencies is quadratic in it.
 pub const MAX_VALUES: usize = 1 << 15;
 
 /// Proves that a declaration's graph is causal.
 ///
 /// # Errors
-/// A leak, with a witness and its path; or a graph that is not of the form that declarations build.
+/// There is a leak (with a witness and its path), or the graph does not have the form of a declaration.
 pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityError> {
     verify_scales(&[Scale::whole(graph.clone())])
 }
@@ -217,7 +219,7 @@ pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityErro
 /// Proves that every scale of a model is causal.
 ///
 /// # Errors
-/// As [`verify_causality`], of the first scale that is not; also if there is no scale.
+/// As [`verify_causality`], for the first scale that fails; also without any scale.
 pub fn verify_scales(scales: &[Scale]) -> Result<CausalProof, CausalityError> {
     if scales.is_empty() {
         return Err(CausalityError::Form("it has no scale"));
@@ -238,10 +240,10 @@ fn verify_one(scale: &Scale) -> Result<ProvedScale, CausalityError> {
     }
 }
 
-/// What every output reads, judged, whether causal or not; a witness has no path.
+/// Computes the dependencies of every output, causal or not; a witness has no path.
 ///
 /// # Errors
-/// A graph that is not of the form that declarations build.
+/// The graph does not have the form of a declaration.
 pub fn causality(graph: &PixelGraph) -> Result<Causality, CausalityError> {
     table(graph).map(|(causality, _)| causality)
 }

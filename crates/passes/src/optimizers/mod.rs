@@ -1,35 +1,34 @@
-//! The update rules: how an optimizer turns a gradient into a change of a parameter.
+//! The update rules of optimizers.
 //!
-//! A rule is one file and one line of the table below. Its file holds the numbers it is called
-//! with, the states it keeps, the graph it builds and the same formula on single numbers, against
-//! which a test holds the graph.
+//! A rule is one file and one line of the table below. Its file contains the settings, the states, the
+//! graph, and the same formula on single numbers, with which a test compares the graph.
 
 use pixelrnn_graph::{BuildError, Type, Value};
 use pixelrnn_ops::{Add, Div, Mul, Op, Scale, Sqrt};
 
-use crate::training_step::{Step, state_name};
+use crate::training_step::{StepBuilder, state_name};
 
-/// How many numbers a rule can be called with.
+/// The most settings of a rule.
 pub const MAX_SETTINGS: usize = 4;
 
-/// An update rule. In every step `w = w - learning_rate * direction`.
+/// An update rule: in every step, `w = w - learning_rate * direction`.
 pub struct UpdateRule {
-    /// As the command line and a run's settings write it.
+    /// The name on the command line and in run.json.
     pub name: &'static str,
     /// One line for the help.
     pub about: &'static str,
-    /// A learning rate that suits losses in nats per image.
+    /// The default learning rate, for losses in nats per image.
     pub usual_rate: f64,
-    /// The numbers it is called with, and their defaults, which are PyTorch's.
+    /// The settings with their defaults, which are those of PyTorch.
     pub settings: &'static [(&'static str, f64)],
-    /// The states kept for each parameter, of the parameter's shape. They start at zero.
+    /// The states per parameter, with the shape of the parameter. They start at zero.
     pub slots: &'static [&'static str],
-    /// The states kept once, `[1]`. They start at one, and each step multiplies them by a setting,
-    /// given by its index.
+    /// The global states, `[1]`. They start at one, and each step multiplies them by the setting with this
+    /// index.
     pub counters: &'static [(&'static str, usize)],
-    /// Builds the direction and keeps the next states.
+    /// Builds the direction and the next states.
     pub(crate) direction: fn(&mut Update<'_>) -> Result<Value, BuildError>,
-    /// The direction of one number. The states go from their old to their next values.
+    /// Computes the direction of one value, and updates the states.
     pub reference: fn(&Entry<'_>, &mut [f64]) -> f64,
 }
 
@@ -39,7 +38,7 @@ impl UpdateRule {
         RULES.iter().copied().find(|rule| rule.name == name)
     }
 
-    /// The defaults of the settings, with zeros behind them.
+    /// The defaults of the settings, padded with zeros.
     pub(crate) const fn defaults(&self) -> [f64; MAX_SETTINGS] {
         assert!(self.settings.len() <= MAX_SETTINGS, "a rule has too many settings");
         let mut all = [0.0; MAX_SETTINGS];
@@ -64,7 +63,7 @@ impl std::fmt::Debug for UpdateRule {
     }
 }
 
-/// One number of a parameter in one step, for [`UpdateRule::reference`].
+/// One value of a parameter in one step, for [`UpdateRule::reference`].
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The parameter.
@@ -79,7 +78,7 @@ pub struct Entry<'a> {
 
 /// One parameter while its update is built.
 pub(crate) struct Update<'a> {
-    pub(crate) step: &'a mut Step,
+    pub(crate) step: &'a mut StepBuilder,
     pub(crate) name: &'a str,
     /// The parameter.
     pub(crate) w: Value,

@@ -3,7 +3,7 @@
 //! **What is derived.** What depends on conditions alone is computed before the first pixel, by its
 //! ordinary operator. The rest is two nested loops, over rows and over the pixels of a row. What each operator
 //! does in which of them is its own rule ([`pixelrnn_ops::rules::stream`]); this pass asks the rules in
-//! order, colour group by colour group, and closes the loops. The result is ordinary IR: nested
+//! order, color group by color group, and closes the loops. The result is ordinary IR: nested
 //! [`Scan`](pixelrnn_ops::Scan)s, run by the interpreter and lowered like any other.
 //!
 //! **Cost.** Every product that the forward graph has is made once: for rows above when a row begins,

@@ -29,10 +29,10 @@ impl Default for SampleOptions {
 }
 
 impl SampleOptions {
-    /// Whether they make sense.
+    /// Checks the options.
     ///
     /// # Errors
-    /// A temperature that is not above zero, or so small or large that its inverse is no f32.
+    /// The temperature is not positive, or its inverse is not a finite, positive f32.
     pub fn check(&self) -> Result<(), SampleError> {
         let factor = self.factor() as f32;
         match factor.is_finite() && factor > 0.0 {

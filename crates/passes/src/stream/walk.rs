@@ -10,7 +10,7 @@ use pixelrnn_ops::{
 
 use crate::endpoints::GraphEndpoints;
 
-enum Rule {
+enum PixelRule {
     Pointwise { gates: usize },
     Features { start: usize, length: usize, gates: usize },
     Parts,
@@ -21,7 +21,7 @@ enum Rule {
 pub(super) struct Walk<'a> {
     graph: &'a PixelGraph,
     ends: GraphEndpoints,
-    rules: Vec<(NodeId, Rule)>,
+    rules: Vec<(NodeId, PixelRule)>,
     /// Maps of the pixel itself, whose groups are known only once they are drawn.
     late: BTreeSet<Value>,
     /// Results that are known when the row begins: nothing is asked at a pixel.
@@ -89,22 +89,22 @@ impl<'a> Walk<'a> {
         let ty = self.graph.ty(result).clone();
         self.is_map(&ty.extents(1), cx)?;
         let mut rule = match stream {
-            Stream::Pointwise => Rule::Pointwise { gates: pixel_gates(cx)? },
+            Stream::Pointwise => PixelRule::Pointwise { gates: pixel_gates(cx)? },
             Stream::Features { start, length } => features(cx, start, length)?,
-            Stream::Parts(parts) if parts == cx.colours => Rule::Parts,
+            Stream::Parts(parts) if parts == cx.colours => PixelRule::Parts,
             Stream::Parts(_) => return Err(cx.misshapen()),
-            Stream::Cached(rule) => Rule::Cached(rule),
+            Stream::Cached(rule) => PixelRule::Cached(rule),
             Stream::Expanded => return Err(no_rule()),
         };
         let begun = match &mut rule {
-            Rule::Cached(rule) => rule.begin(cx)?,
+            PixelRule::Cached(rule) => rule.begin(cx)?,
             _ if last == Phase::Row => Begun::Row(whole_row(cx, &node.op, &rule)?),
-            Rule::Pointwise { gates } => Begun::Pixel { gates: *gates },
-            Rule::Features { length, gates, .. } => {
+            PixelRule::Pointwise { gates } => Begun::Pixel { gates: *gates },
+            PixelRule::Features { length, gates, .. } => {
                 let kept = *length * *gates / cx.features(0)?.max(1);
                 Begun::Pixel { gates: kept.max(1) }
             }
-            Rule::Parts => Begun::Pixel { gates: 1 },
+            PixelRule::Parts => Begun::Pixel { gates: 1 },
         };
         match begun {
             Begun::Row(row) => {
@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
             }
             Begun::Pixel { gates } => {
                 cx.set_map(result, ty, gates);
-                let of_pixel = !matches!(rule, Rule::Cached(_));
+                let of_pixel = !matches!(rule, PixelRule::Cached(_));
                 if of_pixel && node.inputs.iter().any(|v| self.late.contains(v)) {
                     self.late.insert(result);
                 }
@@ -161,10 +161,10 @@ impl<'a> Walk<'a> {
             }
             cx.visit(&node.name, self.graph.site(*id), &node.inputs);
             let value = match rule {
-                Rule::Cached(rule) => rule.colour(cx, group)?,
-                Rule::Parts => cx.group(0, group)?,
-                Rule::Pointwise { gates } => pointwise(cx, &node.op, *gates, group)?,
-                Rule::Features { start, length, gates } => {
+                PixelRule::Cached(rule) => rule.colour(cx, group)?,
+                PixelRule::Parts => cx.group(0, group)?,
+                PixelRule::Pointwise { gates } => pointwise(cx, &node.op, *gates, group)?,
+                PixelRule::Features { start, length, gates } => {
                     select(cx, [*start, *length], *gates, group)?
                 }
             };
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         for (id, rule) in &mut self.rules {
             let node = self.graph.node(*id);
             cx.visit(&node.name, self.graph.site(*id), &node.inputs);
-            if let Rule::Cached(rule) = rule {
+            if let PixelRule::Cached(rule) = rule {
                 run(rule.as_mut(), cx)?;
             }
         }
@@ -215,29 +215,29 @@ fn pixel_gates(cx: &Streaming) -> Result<usize, StreamError> {
 }
 
 /// The rule that selects features: whole gates, where there are groups.
-fn features(cx: &Streaming, start: usize, length: usize) -> Result<Rule, StreamError> {
+fn features(cx: &Streaming, start: usize, length: usize) -> Result<PixelRule, StreamError> {
     let gates = if cx.colours == 1 { 1 } else { cx.gates(0)? };
     let grouped = cx.colours > 1 && cx.phase(0)? == Phase::Pixel;
     let gate = cx.features(0)? / gates.max(1);
     if grouped && !(start.is_multiple_of(gate) && length.is_multiple_of(gate)) {
         return Err(cx.misshapen());
     }
-    Ok(Rule::Features { start, length, gates })
+    Ok(PixelRule::Features { start, length, gates })
 }
 
 /// An operator on whole rows, whose last axis is that of features.
 fn whole_row(
     cx: &mut Streaming,
     op: &Op,
-    rule: &Rule,
+    rule: &PixelRule,
 ) -> Result<pixelrnn_ops::RowValue, StreamError> {
     let rows = (0..cx.arity()).map(|input| cx.row_of(input)).collect::<Result<Vec<_>, _>>()?;
     match rule {
-        Rule::Features { start, length, .. } => {
+        PixelRule::Features { start, length, .. } => {
             cx.row(Slice { axis: 2, start: *start, length: *length }, &rows, "row")
         }
         // The parts of the features are told apart when they are read.
-        Rule::Parts => Ok(rows[0]),
+        PixelRule::Parts => Ok(rows[0]),
         _ => cx.row(op.clone(), &rows, "row"),
     }
 }

@@ -1,6 +1,6 @@
 //! `cifar-pixelcnn`: the PixelCNN of the paper for CIFAR-10.
 //!
-//! Three colours of 256 levels: features fall into three groups, and inside a pixel green may read red,
+//! Three colors of 256 levels: features fall into three groups, and inside a pixel green may read red,
 //! blue may read both (section 3.4). Fifteen layers, h = 128: 3.14 bits per dimension in the paper.
 
 crate::model! {

@@ -73,13 +73,13 @@ zoo! {
 /// The model of this name.
 ///
 /// # Errors
-/// There is none; the message suggests the nearest.
+/// No model has this name; the message suggests the closest.
 pub fn find(name: &str) -> Result<&'static Entry, Error> {
     ZOO.iter().find(|e| e.name == name).ok_or_else(|| {
         let names = ZOO.iter().map(|e| e.name);
         let hint = match pixelrnn_syntax::closest(name, names.clone()) {
             Some(near) => format!("; did you mean `{near}`?"),
-            None => format!("; there are: {}", names.collect::<Vec<_>>().join(", ")),
+            None => format!("; available models: {}", names.collect::<Vec<_>>().join(", ")),
         };
         Error::UnknownModel { name: name.to_string(), hint }
     })

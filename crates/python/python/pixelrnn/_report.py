@@ -139,7 +139,7 @@ class Report:
             try:
                 path = self.path(output, value)
             except _check.ModelError:
-                # The verdict stands without its path.
+                # The verdict is valid without the path.
                 path = ()
             self._witness = Witness(output, value, path)
         return self._witness
@@ -190,14 +190,14 @@ class Report:
         return row, column, self.colors - 1 if chosen is None else chosen
 
     def text(self) -> str:
-        """The answer in words."""
+        """The result as text."""
         what = "pixels" if self.whole_pixels else "outputs"
         lines = [
             f"{self.verdict}: {self.leaking_outputs} of {self.outputs} {what} read what they must not",
             f"  image       {self.height} x {self.width}, {self.colors} colors, "
             f"values {self.range[0]:g} to {self.range[1]:g}, input `{self.input}`",
             f"  output      `{self.output}`, laid out {self.output_layout}",
-            f"  blind spot  {100 * self.blind_share:.2f} % of the past is never read",
+            f"  blind spot  {100 * self.blind_share:.2f} % of earlier values are never read",
         ]
         lines += [f"  if          {condition}" for condition in self.conditions if not self.causal]
         lines += [f"  uncertain   {op} (`{node}`)" for op, node in self.uncertain if not self.causal]

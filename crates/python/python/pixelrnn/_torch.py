@@ -109,13 +109,13 @@ def _message(name: str, report: Report) -> str:
     if report.verdict == "conditional":
         lines = [f"{name} is causal only if"]
         lines += [f"  {condition}" for condition in report.conditions]
-        lines += ["Pass `assume=True` to accept this, or `range=(low, high)` if images hold less."]
+        lines += ["Accept this with `assume=True`, or give the true range of the images with `range=(low, high)`."]
         return "\n".join(lines)
     if report.verdict == "uncertain":
-        lines = [f"cannot tell whether {name} is causal: {count} may read what they are to predict"]
+        lines = [f"cannot tell whether {name} is causal: {count} may read their own value or a later one"]
         lines += [f"  {op} (`{node}`) is not modeled exactly" for op, node in report.uncertain]
         return "\n".join(lines)
-    lines = [f"{name} is not causal: {count} read what they are to predict"]
+    lines = [f"{name} is not causal: {count} read their own value or a later one"]
     witness = report.witness
     if witness is not None:
         lines.append(f"  output {witness.output} reads input {witness.input} (row, column, color)")

@@ -38,7 +38,7 @@ pub fn install(request: &Request) -> Result<Library, LibraryError> {
         return Ok(library);
     }
     request.say(&format!(
-        "fetching {} {RELEASE} ({} MB) into {}",
+        "downloading {} {RELEASE} ({} MB) into {}",
         pin.package,
         pin.megabytes,
         target.display()

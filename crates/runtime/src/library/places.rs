@@ -24,7 +24,7 @@ pub fn find(request: &Request) -> Result<Library, LibraryError> {
     let mut tried = vec!["ORT_DYLIB_PATH and --ort-lib: not given".to_owned()];
     let mut try_in = |label: &str, folder: Option<PathBuf>, place| {
         let Some(folder) = folder else {
-            tried.push(format!("{label}: there is none"));
+            tried.push(format!("{label}: not found"));
             return None;
         };
         match usable(&folder, request.cuda) {

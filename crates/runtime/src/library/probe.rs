@@ -42,7 +42,7 @@ impl fmt::Display for Version {
 pub fn probe(path: &Path) -> Result<Version, String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     silence_telemetry();
-    // SAFETY: opening a library runs its initialisers. The file is the user's own choice, or ours,
+    // SAFETY: opening a library runs its initializers. The file is the user's own choice, or ours,
     // and that is what the process is about to do with it anyway.
     let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
     let text = {
@@ -53,22 +53,22 @@ pub fn probe(path: &Path) -> Result<Version, String> {
         // SAFETY: as above; both pointers are checked, and the string is a constant in the library,
         // which is still open.
         unsafe {
-            let base = base().as_ref().ok_or("its `OrtGetApiBase` gives nothing")?;
+            let base = base().as_ref().ok_or("its `OrtGetApiBase` returns null")?;
             let text = (base.GetVersionString)();
             if text.is_null() {
-                return Err("it does not tell its version".to_owned());
+                return Err("it does not report its version".to_owned());
             }
             CStr::from_ptr(text).to_string_lossy().into_owned()
         }
     };
-    let version = Version::parse(&text).ok_or_else(|| format!("it says it is version `{text}`"))?;
+    let version = Version::parse(&text).ok_or_else(|| format!("unexpected version `{text}`"))?;
     if (version.major, version.minor) < (1, OLDEST) {
-        return Err(format!("it is version {version}, and 1.{OLDEST} or later is needed"));
+        return Err(format!("it is version {version}, expected 1.{OLDEST} or later"));
     }
     if version.major > 1 {
-        return Err(format!("it is version {version}, and only 1.{OLDEST} to 1.x is known"));
+        return Err(format!("it is version {version}, expected 1.{OLDEST} to 1.x"));
     }
-    // What was accepted will be used: it stays open, so that its initialisers run once.
+    // What was accepted will be used: it stays open, so that its initializers run once.
     std::mem::forget(library);
     Ok(version)
 }

@@ -11,18 +11,18 @@ use crate::{EngineError, LibraryError};
 
 /// ONNX Runtime, running.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedLibrary {
     pub library: Library,
     pub environment: Environment,
 }
 
 /// Never dropped: `ort` cannot make a second environment.
-static LOADED: OnceLock<Loaded> = OnceLock::new();
+static LOADED: OnceLock<LoadedLibrary> = OnceLock::new();
 /// Held while the environment is made, which a `OnceLock` that may fail cannot do by itself yet.
 static LOADING: Mutex<()> = Mutex::new(());
 
 /// Loads the library that is asked for, or gives the one that is loaded if it will do.
-pub(super) fn load(request: &Request) -> Result<&'static Loaded, EngineError> {
+pub(super) fn load(request: &Request) -> Result<&'static LoadedLibrary, EngineError> {
     let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
         return suits(loaded, request).map(|()| loaded);
@@ -40,10 +40,10 @@ pub(super) fn load(request: &Request) -> Result<&'static Loaded, EngineError> {
         // What fails comes back as an error; no need to print it as well.
         environment.set_log_level(LogLevel::Fatal);
     }
-    Ok(LOADED.get_or_init(|| Loaded { library, environment }))
+    Ok(LOADED.get_or_init(|| LoadedLibrary { library, environment }))
 }
 
-fn suits(loaded: &Loaded, request: &Request) -> Result<(), EngineError> {
+fn suits(loaded: &LoadedLibrary, request: &Request) -> Result<(), EngineError> {
     // Only a library asked for by name can differ; a search would find what it found before, or
     // something installed since.
     if let Some(wanted) = &request.explicit

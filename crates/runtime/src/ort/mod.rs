@@ -1,6 +1,6 @@
 //! Engines `ort` and `ort-cuda`: ONNX Runtime.
 
-mod divided;
+mod data_parallel;
 mod environment;
 mod session;
 mod smoke;
@@ -12,8 +12,8 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 
 use crate::library::{Library, Request};
 use crate::stepper::Split;
-use crate::{Carried, Engine, EngineError, Program, Session, Sharded, Stepper};
-use environment::Loaded;
+use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
+use environment::LoadedLibrary;
 
 /// How ONNX Runtime is to run, on whatever device.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,7 @@ pub enum Optimization {
 /// The engine `ort`, or `ort-cuda`.
 #[derive(Debug)]
 pub struct OrtEngine {
-    loaded: &'static Loaded,
+    loaded: &'static LoadedLibrary,
     options: OrtOptions,
     cuda: Option<CudaOptions>,
 }
@@ -104,12 +104,12 @@ impl OrtEngine {
         &self,
         program: &Program,
         threads: Option<usize>,
-    ) -> Result<session::Loaded, EngineError> {
+    ) -> Result<session::LoadedProgram, EngineError> {
         let session = self
             .builder(threads)
             .and_then(|mut builder| builder.commit_from_memory(program.onnx))
             .map_err(|e| self.refusal(program, e.to_string()))?;
-        session::Loaded::new(self.name(), program.name, session)
+        session::LoadedProgram::new(self.name(), program.name, session)
     }
 
     fn bindings(
@@ -177,7 +177,7 @@ impl Engine for OrtEngine {
 
     fn load_divided(
         &self,
-        step: &Sharded,
+        step: &DataParallel,
         carried: &[Carried],
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         // On a GPU parts would only wait for each other.
@@ -185,10 +185,10 @@ impl Engine for OrtEngine {
             return Ok(None);
         }
         let parts = (0..step.shards).map(|_| self.loaded(&step.part, Some(step.threads(self))));
-        let parts: Vec<session::Loaded> = parts.collect::<Result<_, _>>()?;
+        let parts: Vec<session::LoadedProgram> = parts.collect::<Result<_, _>>()?;
         // Many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;
-        let divided = divided::Divided::new(whole, parts, step.part.name);
+        let divided = data_parallel::OrtDataParallel::new(whole, parts, step.part.name);
         let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;
         Ok(divided.map(|divided| Box::new(divided) as Box<dyn Stepper>))
     }

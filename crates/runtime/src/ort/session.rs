@@ -7,7 +7,7 @@ use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef, Valu
 use crate::signature::bind;
 use crate::{Array, Elements, EngineError, Extent, Session, Tensor};
 
-pub(super) struct Loaded {
+pub(super) struct LoadedProgram {
     engine: &'static str,
     program: String,
     inputs: Vec<Tensor>,
@@ -15,12 +15,12 @@ pub(super) struct Loaded {
     session: OrtSession,
 }
 
-impl Loaded {
+impl LoadedProgram {
     pub(super) fn new(
         engine: &'static str,
         program: &str,
         session: OrtSession,
-    ) -> Result<Loaded, EngineError> {
+    ) -> Result<LoadedProgram, EngineError> {
         let signature = |outlets: &[Outlet], whole: bool| -> Result<Vec<Tensor>, EngineError> {
             outlets
                 .iter()
@@ -36,7 +36,7 @@ impl Loaded {
         };
         let (inputs, outputs) =
             (signature(session.inputs(), true)?, signature(session.outputs(), false)?);
-        Ok(Loaded { engine, program: program.to_owned(), inputs, outputs, session })
+        Ok(LoadedProgram { engine, program: program.to_owned(), inputs, outputs, session })
     }
 
     pub(super) fn into_session(self) -> OrtSession {
@@ -44,7 +44,7 @@ impl Loaded {
     }
 }
 
-impl Session for Loaded {
+impl Session for LoadedProgram {
     fn inputs(&self) -> &[Tensor] {
         &self.inputs
     }

@@ -21,7 +21,7 @@ pub(super) fn run(engine: &OrtEngine) -> Result<(), String> {
     }
 }
 
-/// `y = Conv(x, w)` as a model file, written out by hand: this floor needs no encoder otherwise.
+/// `y = Conv(x, w)` as a model file, written by hand, since this crate has no encoder.
 /// The numbers are the field numbers of `onnx.proto`.
 fn convolution() -> Vec<u8> {
     let float = |extents: [u8; 4]| {

@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_runtime::{
     Array, Engine, EngineError, Extent, InputError, LibraryError, Optimization, Options, OrtEngine,
-    OrtOptions, Program, Session, TractEngine, open, survey,
+    OrtOptions, Program, Session, State, TractEngine, open, survey,
 };
 
 use crate::models::{self, FLOAT, INT32, INT64};
@@ -105,7 +105,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
         let missing = input_error(session.run(&[("x", &x)]));
         assert_eq!(missing.to_string(), "input y[batch, 2] is missing");
         let unknown = input_error(session.run(&[("x", &x), ("y", &x), ("z", &x)]));
-        assert_eq!(unknown.to_string(), "there is no input `z`; the inputs are x, y");
+        assert_eq!(unknown.to_string(), "unknown input `z`; the inputs are x, y");
         let twice = input_error(session.run(&[("x", &x), ("y", &x), ("x", &x)]));
         assert_eq!(twice.to_string(), "input `x` is given twice");
         let shape = input_error(session.run(&[("x", &x), ("y", &wide)]));
@@ -115,7 +115,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
         let symbol = input_error(session.run(&[("x", &x), ("y", &two)]));
         assert_eq!(
             symbol.to_string(),
-            "input `y` makes batch = 2, but an input before it made it 1"
+            "input `y` has batch = 2, but an earlier input has batch = 1"
         );
         // And none of it has harmed the session.
         session.run(&[("x", &x), ("y", &x)]).unwrap();
@@ -227,7 +227,7 @@ fn engines_open_by_name_in_the_order_asked_for() {
     let error = open(&["tensorflow"], &Options::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "there is no engine `tensorflow`; there are reference, tract, ort, ort-cuda"
+        "unknown engine `tensorflow`; available: reference, tract, ort, ort-cuda"
     );
 }
 
@@ -238,7 +238,7 @@ fn a_survey_says_why_an_engine_does_not_work() {
     let names: Vec<_> = statuses.iter().map(|s| s.engine).collect();
     assert_eq!(names, pixelrnn_runtime::NAMES);
     assert!(statuses[0].state.is_ok() && statuses[1].state.is_ok());
-    let ort = statuses[2].state.as_ref().unwrap();
+    let Ok(State::Works(ort) | State::Found(ort)) = &statuses[2].state else { panic!("no ort") };
     assert!(ort.starts_with("ONNX Runtime 1."), "{ort}");
     if let Err(error) = &statuses[3].state {
         assert!(error.to_string().contains("CUDA"), "{error}");

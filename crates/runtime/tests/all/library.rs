@@ -109,9 +109,9 @@ fn pretender(home: &Path, version: &str) -> PathBuf {
 fn a_version_that_is_too_old_or_unheard_of_is_refused() {
     let home = folder("versions");
     for (version, reason) in [
-        ("1.22.3", "it is version 1.22.3, and 1.23 or later is needed"),
-        ("2.0.0", "it is version 2.0.0, and only 1.23 to 1.x is known"),
-        ("nightly", "it says it is version `nightly`"),
+        ("1.22.3", "it is version 1.22.3, expected 1.23 or later"),
+        ("2.0.0", "it is version 2.0.0, expected 1.23 to 1.x"),
+        ("nightly", "unexpected version `nightly`"),
     ] {
         let request = Request { explicit: Some(pretender(&home, version)), ..sealed("old") };
         let text = find(&request).unwrap_err().to_string();
@@ -142,7 +142,7 @@ fn many_may_ensure_at_once_and_one_fetches() {
     // As one who was killed while fetching would leave it.
     let leftover = request.cache.as_ref().unwrap().join(format!("onnxruntime-{RELEASE}.partial"));
     fs::create_dir_all(leftover.join("wheel/half.whl")).unwrap();
-    // And something that is no library where it should be.
+    // A file that is not a library, in the place of one.
     let damaged = request.folder().unwrap();
     fs::create_dir_all(&damaged).unwrap();
     fs::write(damaged.join("libonnxruntime.so.0.damaged"), "no library").unwrap();

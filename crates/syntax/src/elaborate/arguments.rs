@@ -99,7 +99,7 @@ impl Arguments {
                         None
                     }
                     None => {
-                        diagnostics.push(misfit(layer, parameter, &arg.value));
+                        diagnostics.push(wrong_kind(layer, parameter, &arg.value));
                         None
                     }
                 },
@@ -110,7 +110,10 @@ impl Arguments {
                 (None, Default::Nothing) => None,
                 (None, Default::Required) => {
                     if diagnostics.len() == before {
-                        let missing = format!("`{}` lacks its `{}`", layer.name, parameter.name);
+                        let missing = format!(
+                            "`{}` is missing its argument `{}`",
+                            layer.name, parameter.name
+                        );
                         diagnostics.push(
                             Diagnostic::error(call.span, missing)
                                 .help(format!("write `{}`", layer.usage)),
@@ -222,7 +225,7 @@ fn value(
         }
         _ => {}
     }
-    diagnostics.push(misfit(layer, parameter, given));
+    diagnostics.push(wrong_kind(layer, parameter, given));
     None
 }
 
@@ -237,18 +240,18 @@ fn number(
     let n = evaluate(expr, scope)?;
     if n < 1 || n > most {
         let wrong = Diagnostic::error(expr.span(), format!("`{name}` cannot be {n}"));
-        return Err(with_values(wrong, expr, scope).help(format!("it is 1 to {most}")));
+        return Err(with_values(wrong, expr, scope).help(format!("expected 1 to {most}")));
     }
     if odd && n % 2 == 0 {
         let wrong = Diagnostic::error(expr.span(), format!("`{name}` must be odd, not {n}"))
-            .remark("only an odd kernel has a centre");
+            .remark("an even kernel has no center");
         return Err(wrong.help(format!("write {} or {}", n - 1, n + 1)));
     }
     Ok(n)
 }
 
 /// An argument of the wrong kind.
-fn misfit(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
+fn wrong_kind(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
     let expected = match parameter.kind {
         Kind::Kernel { .. } => "height x width".to_string(),
         Kind::Map => "a map".to_string(),

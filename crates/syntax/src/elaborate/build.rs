@@ -1,4 +1,4 @@
-//! What layers build with: the graph, the path of names, and the places in the text.
+//! The builder that layers use: the graph, the path of names, and the positions in the source.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use pixelrnn_passes::Scale;
 
 use super::Image;
 
-/// A layer was refused; the diagnostic is recorded.
+/// A layer has an error, and its diagnostic is recorded. Like rustc's `ErrorGuaranteed`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Refused;
+pub struct ErrorReported;
 
 /// A map: a value of the model.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Flow {
     pub(crate) graph: usize,
 }
 
-/// Weights beyond this many elements are a slip of the pen.
+/// The most elements of a weight; more are most likely a typing error.
 const MAX_WEIGHT: usize = 1 << 28;
 
 /// A graph while a declaration is elaborated.
@@ -95,7 +95,7 @@ impl Build {
     }
 
     /// A class label as a map of one pixel: one at the class, zero elsewhere.
-    pub(super) fn label(&mut self, name: &str, classes: usize) -> Result<Flow, Refused> {
+    pub(super) fn label(&mut self, name: &str, classes: usize) -> Result<Flow, ErrorReported> {
         if let Some(known) = self.given.get(name) {
             return Ok(known.clone());
         }
@@ -110,7 +110,7 @@ impl Build {
             }
             Err(error) => {
                 let here = self.here();
-                return Err(self.refuse(Diagnostic::error(here, error.to_string())));
+                return Err(self.report(Diagnostic::error(here, error.to_string())));
             }
         };
         self.given.insert(name.to_string(), flow.clone());
@@ -174,45 +174,45 @@ impl Build {
         }
     }
 
-    /// The place of the layer that is built.
+    /// The span of the current layer.
     pub fn here(&self) -> Span {
         self.spans.last().copied().unwrap_or(Span::new(0, 0))
     }
 
-    /// Records a diagnostic.
-    pub fn refuse(&mut self, diagnostic: Diagnostic) -> Refused {
+    /// Records a diagnostic. Returns the proof that it was recorded.
+    pub fn report(&mut self, diagnostic: Diagnostic) -> ErrorReported {
         self.diagnostics.push(diagnostic);
-        Refused
+        ErrorReported
     }
 
     /// Refuses to read the image itself.
     ///
     /// # Errors
     /// No layer with mask A came before.
-    pub fn needs_mask_a(&mut self, flow: &Flow) -> Result<(), Refused> {
+    pub fn needs_mask_a(&mut self, flow: &Flow) -> Result<(), ErrorReported> {
         if !flow.raw {
             return Ok(());
         }
         let wrong = Diagnostic::error(self.here(), "the first layer must have mask A")
-            .remark("this layer reads the pixel that is to be predicted")
+            .remark("this layer would read the pixel it predicts")
             .help("begin with `masked_conv(7 x 7, A, features)`");
-        Err(self.refuse(wrong))
+        Err(self.report(wrong))
     }
 
     /// The width of four gates.
     ///
     /// # Errors
     /// It overflows.
-    pub fn gates(&mut self, features: usize) -> Result<usize, Refused> {
+    pub fn gates(&mut self, features: usize) -> Result<usize, ErrorReported> {
         match features.checked_mul(4) {
             Some(gates) => Ok(gates),
             None => Err(self.too_large("")),
         }
     }
 
-    fn too_large(&mut self, why: &str) -> Refused {
+    fn too_large(&mut self, why: &str) -> ErrorReported {
         let span = self.here();
-        self.refuse(
+        self.report(
             Diagnostic::error(span, "this layer is too large")
                 .remark(why)
                 .help(format!("a weight has at most {MAX_WEIGHT} elements")),
@@ -244,7 +244,12 @@ impl Build {
         self.spans.pop();
     }
 
-    fn parameter(&mut self, part: &str, shape: &[usize], init: Init) -> Result<Value, Refused> {
+    fn parameter(
+        &mut self,
+        part: &str,
+        shape: &[usize],
+        init: Init,
+    ) -> Result<Value, ErrorReported> {
         let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         if size.is_none_or(|n| n > MAX_WEIGHT) {
             let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
@@ -259,7 +264,12 @@ impl Build {
     ///
     /// # Errors
     /// It is too large.
-    pub fn weight(&mut self, part: &str, shape: &[usize], fan_in: usize) -> Result<Value, Refused> {
+    pub fn weight(
+        &mut self,
+        part: &str,
+        shape: &[usize],
+        fan_in: usize,
+    ) -> Result<Value, ErrorReported> {
         self.parameter(part, shape, Init::Uniform { fan_in })
     }
 
@@ -267,7 +277,7 @@ impl Build {
     ///
     /// # Errors
     /// It is too large.
-    pub fn zeros(&mut self, part: &str, shape: &[usize]) -> Result<Value, Refused> {
+    pub fn zeros(&mut self, part: &str, shape: &[usize]) -> Result<Value, ErrorReported> {
         self.parameter(part, shape, Init::Zero)
     }
 
@@ -280,7 +290,7 @@ impl Build {
         op: impl Into<Op>,
         inputs: &[Value],
         features: usize,
-    ) -> Result<Flow, Refused> {
+    ) -> Result<Flow, ErrorReported> {
         self.push_part("", op, inputs, features)
     }
 
@@ -294,12 +304,12 @@ impl Build {
         op: impl Into<Op>,
         inputs: &[Value],
         features: usize,
-    ) -> Result<Flow, Refused> {
+    ) -> Result<Flow, ErrorReported> {
         let value = self.node(part, op, inputs)?;
         Ok(Flow { value, features, raw: false, graph: self.current })
     }
 
-    /// Adds a node of the layer, `/part` of it, that is no map by itself.
+    /// Adds a node `/part` of the layer, whose result is not a map.
     ///
     /// # Errors
     /// The operator refuses its inputs.
@@ -308,14 +318,14 @@ impl Build {
         part: &str,
         op: impl Into<Op>,
         inputs: &[Value],
-    ) -> Result<Value, Refused> {
+    ) -> Result<Value, ErrorReported> {
         let name = self.name() + part;
         let site = Site::of(self.layer(), self.here());
         match self.graph.push(op.into(), inputs, &name, site) {
             Ok(results) => Ok(results[0]),
             Err(error) => {
                 let span = self.here();
-                Err(self.refuse(Diagnostic::error(span, error.to_string())))
+                Err(self.report(Diagnostic::error(span, error.to_string())))
             }
         }
     }
@@ -324,10 +334,15 @@ impl Build {
     ///
     /// # Errors
     /// There is one already.
-    pub fn finish(&mut self, name: &str, value: Value, of: Distribution) -> Result<(), Refused> {
+    pub fn finish(
+        &mut self,
+        name: &str,
+        value: Value,
+        of: Distribution,
+    ) -> Result<(), ErrorReported> {
         if !self.graph.outputs().is_empty() {
             let span = self.here();
-            return Err(self.refuse(Diagnostic::error(span, "the model has an output already")));
+            return Err(self.report(Diagnostic::error(span, "the model already has an output")));
         }
         self.graph.output_as(name, value, OutputRole::Parameters(of));
         Ok(())

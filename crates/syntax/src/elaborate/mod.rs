@@ -19,7 +19,7 @@ use crate::layers::layer;
 use crate::suggest::closest;
 
 pub use arguments::Arguments;
-pub use build::{Build, Flow, Refused};
+pub use build::{Build, ErrorReported, Flow};
 
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// The number of values: height times width times colours.
+    /// The number of values: height times width times colors.
     pub fn values(&self) -> usize {
         self.height * self.width * self.colours
     }
@@ -103,7 +103,7 @@ const MAX_STATEMENTS: usize = 100_000;
 /// Why a model cannot be built with these settings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ElaborateError {
-    /// A setting that the model does not have, or that does not suit; there is no place in the text.
+    /// A setting that the model does not have, or an invalid value; it has no position in the source.
     Setting { name: String, message: String },
     /// Something in the text.
     Text(Vec<Diagnostic>),
@@ -124,9 +124,9 @@ fn unread(model: &Model, scales: &[Scale]) -> Vec<Diagnostic> {
         let label = labels.clone().find(|label| label.text == scale.name);
         let span = label.map_or(model.name.span, |label| label.span);
         if !reads(&scale.graph, Role::Image) {
-            let wrong = Diagnostic::error(span, "no layer reads the image that is to be predicted");
+            let wrong = Diagnostic::error(span, "no layer reads the image");
             found.push(
-                wrong.remark("a layer without a map of its own goes on from the statement before it")
+                wrong.remark("a layer without a map of its own reads the result of the statement before it")
                     .help("begin the model's layers with `image`, as in `stem: image.masked_conv(...)`"),
             );
         }
@@ -211,9 +211,9 @@ fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     for field in &model.fields {
         if RESERVED.contains(&field.name.text.as_str()) {
             let wrong = format!("`{}` cannot name a hyper-parameter", field.name.text);
-            let remark = "it is a setting that every model has";
+            let remark = "every model has a setting of this name";
             let wrong = Diagnostic::error(field.name.span, wrong).remark(remark);
-            diagnostics.push(wrong.help("take another name"));
+            diagnostics.push(wrong.help("choose another name"));
         }
     }
     let own = model.definitions.iter().map(|definition| (&definition.name, "the block"));
@@ -223,7 +223,8 @@ fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     let scales = scales.filter_map(|s| s.label.as_ref()).map(|label| (label, "the scale"));
     let parameters = model.definitions.iter().flat_map(|definition| &definition.parameters);
     for name in parameters.filter(|name| name.text == "image") {
-        let wrong = Diagnostic::error(name.span, "`image` is the image, wherever it is written");
+        let wrong =
+            Diagnostic::error(name.span, "`image` is reserved: it always means the model's image");
         diagnostics.push(wrong.help("give the parameter another name"));
     }
     let mut seen: Vec<&Ident> = Vec::new();
@@ -240,11 +241,11 @@ fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
         }
         seen.push(name);
         if let Some(field) = field {
-            let wrong = format!("`{text}` is a hyper-parameter already");
+            let wrong = format!("`{text}` is already a hyper-parameter");
             let wrong = Diagnostic::error(name.span, wrong).also(field.name.span, "declared here");
             diagnostics.push(wrong.help(format!("give {what} another name")));
         } else if taken {
-            let wrong = format!("`{text}` has a meaning in every model");
+            let wrong = format!("`{text}` is a reserved name");
             let wrong = Diagnostic::error(name.span, wrong);
             diagnostics.push(wrong.help(format!("give {what} another name")));
         }
@@ -264,7 +265,7 @@ fn conditions<'m>(
             Ok(classes) => {
                 let wrong = format!("`classes` cannot be {classes}");
                 let wrong = Diagnostic::error(condition.classes.span(), wrong);
-                let wrong = wrong.help(format!("it is 1 to {MAX_CLASSES}"));
+                let wrong = wrong.help(format!("expected 1 to {MAX_CLASSES}"));
                 diagnostics.push(with_values(wrong, &condition.classes, hyper));
             }
             Err(diagnostic) => diagnostics.push(diagnostic),
@@ -272,14 +273,14 @@ fn conditions<'m>(
     }
     let name = |condition: &crate::ast::Condition| -> Ident { condition.name.clone() };
     if let [first, second, ..] = &model.conditions[..] {
-        let wrong = Diagnostic::error(name(second).span, "a model has one label")
+        let wrong = Diagnostic::error(name(second).span, "a model may have only one label")
             .also(name(first).span, "declared here");
         diagnostics.push(wrong.help("remove one of them"));
     }
     all
 }
 
-/// Doc lines as text: the space behind `///` goes.
+/// Doc lines as text, without the space after `///`.
 pub fn doc_text(lines: &[String]) -> String {
     let line = |l: &String| l.strip_prefix(' ').unwrap_or(l).trim_end().to_string();
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -293,9 +294,9 @@ fn check_overrides(model: &Model, overrides: &BTreeMap<&str, usize>) -> Result<(
             let known: Vec<&str> = all.clone().collect();
             let hint = match closest(name, all) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are: {}", known.join(", ")),
+                None => format!("its hyper-parameters are: {}", known.join(", ")),
             };
-            let message = format!("{} has no setting `{name}`; {hint}", model.name.text);
+            let message = format!("{} has no hyper-parameter `{name}`; {hint}", model.name.text);
             return Err(ElaborateError::Setting { name: name.to_string(), message });
         }
     }
@@ -323,7 +324,7 @@ fn image(
             return Some(value);
         }
         let wrong = Diagnostic::error(expr.span(), format!("`{name}` cannot be {value}"));
-        let wrong = wrong.help(format!("it is {least} to {most}"));
+        let wrong = wrong.help(format!("expected {least} to {most}"));
         diagnostics.push(with_values(wrong, expr, scope));
         None
     };

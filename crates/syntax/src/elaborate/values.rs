@@ -86,7 +86,7 @@ impl<'m> Walk<'m> {
             Expr::Call(_) | Expr::Method { .. } => {
                 let outcome = self.values(expr, flow, naming)?;
                 if let Some(values) = outcome.tuple.filter(|values| values.len() > 1) {
-                    let wrong = format!("this block gives {} values, one is needed", values.len());
+                    let wrong = format!("this block returns {} values, expected one", values.len());
                     let help = "give them names: `(a, b) = ...;`";
                     self.diagnostics.push(Diagnostic::error(expr.span(), wrong).help(help));
                     return None;
@@ -105,7 +105,7 @@ impl<'m> Walk<'m> {
             }
             Some(_) => {
                 let wrong = format!("`{}` is not a map", name.text);
-                let help = "it stands for a number or a word here";
+                let help = "it is a number or a word here";
                 self.diagnostics.push(Diagnostic::error(name.span, wrong).help(help));
                 return None;
             }
@@ -149,7 +149,7 @@ impl<'m> Walk<'m> {
 
     fn unknown_value(&mut self, name: &Ident) {
         let text = &name.text;
-        let unknown = Diagnostic::error(name.span, format!("no value is called `{text}`"));
+        let unknown = Diagnostic::error(name.span, format!("unknown value `{text}`"));
         if layer(text).is_some() || self.definition(text).is_some() {
             let help = format!("write `{text}()` for this layer of the value before it");
             self.diagnostics.push(unknown.help(help));
@@ -185,16 +185,16 @@ impl<'m> Walk<'m> {
         let sizes = [self.build.size(&left), self.build.size(&right)];
         let spread = sizes[0] == sizes[1] || sizes.contains(&[1, 1]);
         if left.features != right.features || !spread {
-            let told = |flow: &Flow, [h, w]: [usize; 2]| format!("{} x {h} x {w}", flow.features);
-            let wrong = format!("a {word} of maps of different shapes");
+            let shape = |flow: &Flow, [h, w]: [usize; 2]| format!("{} x {h} x {w}", flow.features);
+            let wrong = format!("cannot compute the {word} of maps of different shapes");
             let shapes = format!(
                 "on the left {}, on the right {} (features x height x width)",
-                told(&left, sizes[0]),
-                told(&right, sizes[1])
+                shape(&left, sizes[0]),
+                shape(&right, sizes[1])
             );
             let help = match spread {
-                true => "bring one to the features of the other, with a 1 x 1 convolution",
-                false => "only a map of one pixel is spread over another",
+                true => "change the features of one of them with a 1 x 1 convolution",
+                false => "only a map of one pixel is broadcast over another",
             };
             self.diagnostics.push(Diagnostic::error(span, wrong).remark(shapes).help(help));
             return None;
@@ -279,12 +279,12 @@ impl<'m> Walk<'m> {
 
     fn unknown_layer(&mut self, call: &Call) {
         let name = &call.name.text;
-        let unknown = Diagnostic::error(call.name.span, format!("there is no layer `{name}`"));
+        let unknown = Diagnostic::error(call.name.span, format!("unknown layer `{name}`"));
         let own = self.model.definitions.iter().map(|d| d.name.text.as_str());
         let names: Vec<&str> = LAYERS.iter().map(|l| l.name).chain(own).collect();
         self.diagnostics.push(match closest(name, names.iter().copied()) {
             Some(near) => unknown.help(format!("did you mean `{near}`?")),
-            None => unknown.help(format!("there are: {}", names.join(", "))),
+            None => unknown.help(format!("available layers: {}", names.join(", "))),
         });
     }
 
@@ -298,7 +298,7 @@ impl<'m> Walk<'m> {
     ) -> Option<Outcome> {
         if self.calls == MAX_CALLS {
             let wrong = format!("`{}` calls itself", definition.name.text);
-            let help = "a block may not call itself; repeat it with `repeat n { ... }`";
+            let help = "recursion is not supported; use `repeat n { ... }`";
             self.diagnostics.push(Diagnostic::error(call.span, wrong).help(help));
             self.halted = true;
             return None;

@@ -130,7 +130,7 @@ impl<'m> Walk<'m> {
             if let (Some(call), Some(next)) = (end, body.get(i + 1)) {
                 let text = &call.name.text;
                 self.diagnostics.push(
-                    Diagnostic::error(next.span(), format!("nothing may follow `{text}`"))
+                    Diagnostic::error(next.span(), format!("`{text}` must be the last layer"))
                         .also(call.name.span, "the model ends here")
                         .help(format!("move `{text};` to the end")),
                 );
@@ -156,8 +156,8 @@ impl<'m> Walk<'m> {
     pub(super) fn misplaced_end(&mut self, call: &Call) {
         let text = &call.name.text;
         self.diagnostics.push(
-            Diagnostic::error(call.name.span, format!("`{text}` may not stand inside a block"))
-                .help("it is the last line of the whole declaration"),
+            Diagnostic::error(call.name.span, format!("`{text}` is not allowed inside a block"))
+                .help("move it to the end of the declaration"),
         );
         self.misplaced = true;
     }
@@ -169,7 +169,7 @@ impl<'m> Walk<'m> {
             Kind::Value(expr) => self.value(statement, expr, flow),
             Kind::Block(block) => self.block(statement, block, flow),
             Kind::Values(_, span) => {
-                let wrong = "only the last line of a block may give several values";
+                let wrong = "only the last line of a block may return several values";
                 let help = "end a block of your own, or of `repeat n with (a, b)`, with them";
                 self.diagnostics.push(Diagnostic::error(*span, wrong).help(help));
                 None
@@ -190,7 +190,7 @@ impl<'m> Walk<'m> {
         for name in &targets.names {
             let text = name.text.as_str();
             if layer(text).is_some() || text == "image" {
-                let wrong = format!("`{text}` has a meaning in every model");
+                let wrong = format!("`{text}` is a reserved name");
                 let wrong = Diagnostic::error(name.span, wrong);
                 self.diagnostics.push(wrong.help("give the value another name"));
             }
@@ -278,7 +278,7 @@ impl<'m> Walk<'m> {
         self.layer(layer, Some(&label.text), call, flow).map(Outcome::one)
     }
 
-    /// A word that is no layer: a value, or nothing.
+    /// A word that is not a layer: a value, or an error.
     fn apply_or_name(&mut self, call: &'m Call, flow: Option<Flow>) -> Option<Outcome> {
         let name = &call.name;
         let value = self.is_value(name);
@@ -359,7 +359,7 @@ impl<'m> Walk<'m> {
         };
         if !std::mem::replace(&mut self.halted, true) {
             let wrong = format!("the model has more than {most} {what}");
-            self.diagnostics.push(Diagnostic::error(span, wrong).help("repeat less"));
+            self.diagnostics.push(Diagnostic::error(span, wrong).help("repeat fewer times"));
         }
     }
 
@@ -379,7 +379,7 @@ impl<'m> Walk<'m> {
         }
         if block.body.is_empty() {
             self.diagnostics.push(
-                Diagnostic::error(block.span, "this block is empty").help("put a layer into it"),
+                Diagnostic::error(block.span, "this block is empty").help("add a layer to it"),
             );
         }
         self.scope.open(false);
@@ -412,7 +412,7 @@ impl<'m> Walk<'m> {
             Ok(count) => {
                 let wrong = format!("a block cannot be repeated {count} times");
                 let wrong = Diagnostic::error(expr.span(), wrong)
-                    .help(format!("it is repeated 1 to {MAX_REPEAT} times"));
+                    .help(format!("expected 1 to {MAX_REPEAT}"));
                 self.diagnostics.push(with_values(wrong, expr, &numbers));
                 1
             }
@@ -424,7 +424,7 @@ impl<'m> Walk<'m> {
         let mut values: Vec<Flow> = Vec::new();
         for name in &block.with {
             if name.text == "image" {
-                let wrong = "`image` is the image, wherever it is written";
+                let wrong = "`image` is reserved: it always means the model's image";
                 let wrong = Diagnostic::error(name.span, wrong).help("carry another value");
                 self.diagnostics.push(wrong);
                 return None;
@@ -470,7 +470,7 @@ impl<'m> Walk<'m> {
         let span = block.body.last().map_or(block.span, Statement::span);
         let names: Vec<&str> = block.with.iter().map(|name| name.text.as_str()).collect();
         let values = if have == 1 { "value" } else { "values" };
-        let wrong = format!("this block ends with {have} {values}, but {want} go on");
+        let wrong = format!("this block ends with {have} {values}, expected {want}");
         let help = format!("end it with `({})`, the values for the next repeat", names.join(", "));
         let wrong = Diagnostic::error(span, wrong).also(block.keyword.span, "repeated here");
         self.diagnostics.push(wrong.help(help));
@@ -486,8 +486,8 @@ impl<'m> Walk<'m> {
         let inner = self.statements(&block.body, flow.clone(), false).map(|o| o.flow);
         let (flow, inner) = (flow?, inner?);
         if flow.raw {
-            let wrong = Diagnostic::error(block.keyword.span, "a residual block may not be first")
-                .remark("it would add the image itself, which is to be predicted")
+            let wrong = Diagnostic::error(block.keyword.span, "a residual block cannot be first")
+                .remark("it would add the pixel that it predicts")
                 .help("begin with `masked_conv(7 x 7, A, features)`");
             self.diagnostics.push(wrong);
             return None;
@@ -514,8 +514,8 @@ impl<'m> Walk<'m> {
         let taps = self.build.close_collect();
         if taps.is_empty() && end.is_some() {
             self.diagnostics.push(
-                Diagnostic::error(block.keyword.span, "nothing is collected in this block")
-                    .help("put `skip(features);` behind the blocks inside it"),
+                Diagnostic::error(block.keyword.span, "no skip connections in this block")
+                    .help("add `skip(features);` after the blocks inside it"),
             );
             return None;
         }
@@ -546,14 +546,14 @@ impl<'m> Walk<'m> {
     ) -> Option<Flow> {
         let (name, expr) = (name?, block.count.as_ref()?);
         if self.build.path.len() > 1 || self.calls > 0 {
-            let wrong = "a scale may not stand inside a block";
-            let help = "put it before the layers of the whole image";
+            let wrong = "a scale is not allowed inside a block";
+            let help = "move it before the layers of the whole image";
             self.diagnostics.push(Diagnostic::error(block.keyword.span, wrong).help(help));
             return None;
         }
         if flow.as_ref().is_some_and(|flow| !flow.raw) {
-            let wrong = "a scale stands behind a layer";
-            let help = "put it before the layers of the whole image";
+            let wrong = "a scale must come before the layers";
+            let help = "move it before the layers of the whole image";
             self.diagnostics.push(Diagnostic::error(block.keyword.span, wrong).help(help));
             return None;
         }
@@ -591,7 +591,7 @@ impl<'m> Walk<'m> {
         };
         let help = match before {
             Some(_) if divides && factor >= 2 => "declare the smallest scale first",
-            _ => "write a number from 2 up that divides the image's height and width",
+            _ => "expected a number of at least 2 that divides the height and width of the image",
         };
         let wrong = Diagnostic::error(expr.span(), wrong).help(help);
         self.diagnostics.push(with_values(wrong, expr, &numbers));

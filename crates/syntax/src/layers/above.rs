@@ -6,7 +6,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Mask, MaskKind, ShiftDown};
 
 use super::{Kind, Layer, Parameter, masked_conv};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `above(height x width, A or B, features)`: a convolution over rows above, in every column and color.
 ///
@@ -33,19 +33,19 @@ pub(super) const LAYER: Layer = Layer {
 
 /// The kernel is the upper half of the one that is written: `height / 2` rows above, and with mask B
 /// the own one. With mask A the map is moved down a row first.
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let [height, width] = args.kernel("kernel");
     let strict = args.word("mask") == 0;
     if !strict && flow.raw {
         let wrong = Diagnostic::error(args.span("mask"), "the first layer must have mask A")
-            .remark("mask B reads the row of the pixel that is to be predicted");
-        return Err(cx.refuse(wrong.help("write `A` here")));
+            .remark("mask B would read the row of the pixel that is predicted");
+        return Err(cx.report(wrong.help("write `A` here")));
     }
     let rows = if strict { height / 2 } else { height / 2 + 1 };
     if rows == 0 {
         let wrong = Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
-            .remark("mask A takes away the only row of a kernel of height 1");
-        return Err(cx.refuse(wrong.help("use a larger kernel, such as `3 x 3`")));
+            .remark("mask A hides the only row of a kernel of height 1");
+        return Err(cx.report(wrong.help("use a larger kernel, such as `3 x 3`")));
     }
     let mut map = flow;
     if strict {

@@ -4,7 +4,7 @@
 use pixelrnn_ops::{Mask, MaskKind};
 
 use super::{Kind, Layer, Parameter, masked_conv};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `conv(height x width, features, bias = learned or none)`: a convolution without a mask.
 ///
@@ -27,7 +27,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let colours = cx.image().colours;
     let mask = Mask { kind: MaskKind::Open, kernel: args.kernel("kernel"), colours, gates: 1 };
     masked_conv::conv_with(cx, mask, args.number("features"), flow, args.word("bias") == 0)

@@ -5,7 +5,7 @@ use pixelrnn_graph::{Diagnostic, Dim};
 use pixelrnn_ops::{Broadcast, Mask, MaskKind, MaskedConv, MergeAxes, SplitAxis, Transpose};
 
 use super::{Kind, Layer, Parameter};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `deconv(height x width, features)`: a transposed convolution whose stride is its kernel, so that the
 /// map becomes `height` times as high and `width` times as wide.
@@ -29,10 +29,10 @@ pub(super) const LAYER: Layer = Layer {
 
 /// One product for every pixel, then its `height x width` results in their places. The weight is
 /// PyTorch's, `[in, out, height, width]`.
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     if flow.raw {
-        let wrong = "`deconv` is for conditions, not for the image that is predicted";
-        return Err(cx.refuse(Diagnostic::error(cx.here(), wrong)));
+        let wrong = "`deconv` applies to conditions, not to the image that is predicted";
+        return Err(cx.report(Diagnostic::error(cx.here(), wrong)));
     }
     let ([kh, kw], features) = (args.kernel("kernel"), args.number("features"));
     let inputs = flow.features;

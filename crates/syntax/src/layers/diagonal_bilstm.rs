@@ -4,7 +4,7 @@ use pixelrnn_ops::{DiagonalBilstm, Mask, MaskKind};
 
 use super::row_lstm::bias;
 use super::{Kind, Layer, Parameter};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `diagonal_bilstm(features, initial = zero or learned, bias = map)`: the Diagonal BiLSTM of section 3.2.
 ///
@@ -33,7 +33,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     let colours = cx.image().colours;
     let h = args.number("features");

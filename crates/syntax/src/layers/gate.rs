@@ -5,7 +5,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Mul, Sigmoid, Slice, Tanh};
 
 use super::Layer;
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `gate`: tanh of the first half of the features times the logistic function of the second.
 pub struct gate;
@@ -19,13 +19,14 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     let length = flow.features / 2;
     if length == 0 || !flow.features.is_multiple_of(2) {
-        let wrong = format!("a map of {} features has no two halves", flow.features);
+        let wrong =
+            format!("`gate` needs an even number of features, and this map has {}", flow.features);
         let wrong = Diagnostic::error(cx.here(), wrong);
-        return Err(cx.refuse(wrong.help("give it an even number of features")));
+        return Err(cx.report(wrong.help("change the number of features of the layer before it")));
     }
     let half = |start: usize| Slice { axis: 1, start, length };
     let content = cx.push_part("/content", half(0), &[flow.value], length)?;

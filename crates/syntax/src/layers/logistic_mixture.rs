@@ -4,7 +4,7 @@
 use pixelrnn_ops::dist::LogisticMixture;
 
 use super::{Kind, Layer, Parameter, logits};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `logistic_mixture(K)`: a last layer, a 1 x 1 convolution, mask B, to a mixture of K discretized logistic
 /// distributions for every value (Salimans et al. 2017, *PixelCNN++*).
@@ -25,7 +25,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, arguments: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, arguments: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let levels = cx.image().levels;
     let components = arguments.number("components");
     logits::end(cx, flow, "parameters", LogisticMixture { levels, components }.into())

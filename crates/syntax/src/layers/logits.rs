@@ -5,7 +5,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Distribution, Mask, MaskKind, SplitAxis};
 
 use super::{Layer, masked_conv};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `logits`: the last layer, a 1 x 1 convolution, mask B, to the unnormalised log-probabilities.
 ///
@@ -24,11 +24,11 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let image = cx.image();
     let Some(distribution) = Distribution::of_logits(image.levels) else {
-        let wrong = format!("no distribution of {} levels has logits", image.levels);
-        return Err(cx.refuse(Diagnostic::error(cx.here(), wrong)));
+        let wrong = format!("`logits` does not support {} levels", image.levels);
+        return Err(cx.report(Diagnostic::error(cx.here(), wrong)));
     };
     end(cx, flow, "logits", distribution)
 }
@@ -39,7 +39,7 @@ pub(super) fn end(
     flow: Flow,
     name: &str,
     distribution: Distribution,
-) -> Result<Flow, Refused> {
+) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     let image = cx.image();
     let features = image.colours * distribution.parameters();

@@ -5,7 +5,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
 
 use super::{Kind, Layer, Parameter};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4.
 ///
@@ -13,7 +13,7 @@ use crate::elaborate::{Arguments, Build, Flow, Refused};
 /// colours only (`A`, for the first layer) or the own colour, too (`B`, everywhere else). Stride
 /// one, the result is as large as the input. Kernels are odd.
 ///
-/// With several colours, features come in groups of equal size, one for each color. `gates = n`
+/// With several colors, features come in groups of equal size, one for each color. `gates = n`
 /// makes that grouping start again in each `n`th part of the features, for layers whose output is
 /// split into `n` gates, as [`gate`](super::items::gate) does with two.
 ///
@@ -34,29 +34,29 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let kind = if args.word("mask") == 0 { MaskKind::A } else { MaskKind::B };
     let kernel = args.kernel("kernel");
     if kind == MaskKind::B && flow.raw {
-        return Err(cx.refuse(
+        return Err(cx.report(
             Diagnostic::error(args.span("mask"), "the first layer must have mask A")
-                .remark("mask B reads the pixel that is to be predicted")
+                .remark("mask B would read the pixel that is predicted")
                 .help("write `A` here"),
         ));
     }
     let colours = cx.image().colours;
     if kind == MaskKind::A && kernel == [1, 1] && colours == 1 {
-        return Err(cx.refuse(
+        return Err(cx.report(
             Diagnostic::error(args.span("kernel"), "this convolution has nothing to read")
-                .remark("mask A takes away the only tap of a 1 x 1 kernel with one color")
+                .remark("with one color, mask A hides the only tap of a 1 x 1 kernel")
                 .help("use a larger kernel, such as `7 x 7`"),
         ));
     }
     let (features, gates) = (args.number("features"), args.number("gates"));
     if !features.is_multiple_of(gates) {
-        let wrong = format!("{features} features are not {gates} equal gates");
-        let help = format!("write a multiple of {gates} features");
-        return Err(cx.refuse(Diagnostic::error(args.span("gates"), wrong).help(help)));
+        let wrong = format!("{features} features cannot be divided into {gates} equal gates");
+        let help = format!("expected a multiple of {gates} features");
+        return Err(cx.report(Diagnostic::error(args.span("gates"), wrong).help(help)));
     }
     conv(cx, Mask { kind, kernel, colours, gates }, features, flow)
 }
@@ -67,7 +67,7 @@ pub(super) fn conv(
     mask: Mask,
     features: usize,
     flow: Flow,
-) -> Result<Flow, Refused> {
+) -> Result<Flow, ErrorReported> {
     conv_with(cx, mask, features, flow, true)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn conv_with(
     features: usize,
     flow: Flow,
     biased: bool,
-) -> Result<Flow, Refused> {
+) -> Result<Flow, ErrorReported> {
     let [kh, kw] = mask.kernel;
     let fan_in = mask.fan_in(features, flow.features);
     let weight = cx.weight("weight", &[features, flow.features, kh, kw], fan_in)?;

@@ -3,7 +3,7 @@
 
 mod activation;
 
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// What an argument may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,7 @@ pub struct Layer {
     pub has_weights: bool,
     /// Whether it ends a model.
     pub terminal: bool,
-    pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, Refused>,
+    pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, ErrorReported>,
 }
 
 macro_rules! layers {
@@ -114,7 +114,7 @@ layers! {
     logistic_mixture,
 }
 
-/// The documentation of a layer, which stands in its file; empty if there is no such layer. A line
+/// The documentation of a layer, which stands in its file; empty for an unknown layer. A line
 /// break within a paragraph is a space.
 pub fn documentation(name: &str) -> String {
     let file = FILES.iter().find(|(module, _)| *module == name).map_or("", |(_, text)| text);

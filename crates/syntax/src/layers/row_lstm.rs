@@ -4,7 +4,7 @@ use pixelrnn_graph::{Diagnostic, Value};
 use pixelrnn_ops::{Mask, MaskKind, RowLstm};
 
 use super::{Kind, Layer, Parameter};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `row_lstm(features, kernel = 3, initial = zero or learned, bias = map)`: the Row LSTM of section 3.1.
 ///
@@ -33,7 +33,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     let colours = cx.image().colours;
     let (h, width) = (args.number("features"), args.number("kernel"));
@@ -53,28 +53,28 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> 
     cx.push(RowLstm { colours, learned, biased }, &inputs, h)
 }
 
-/// Adds the map `bias`, if one is given, to the inputs of a recurrent layer of so many gates in all.
+/// Adds the map `bias`, if given, to the inputs of a recurrent layer with `gates` features of gates.
 pub(super) fn bias(
     cx: &mut Build,
     args: &Arguments,
     gates: usize,
     inputs: &mut Vec<Value>,
-) -> Result<bool, Refused> {
+) -> Result<bool, ErrorReported> {
     let Some(map) = args.map("bias") else { return Ok(false) };
     let [height, width] = cx.size(map);
     let image = cx.image();
     let fits = [height, width] == [image.height, image.width] || [height, width] == [1, 1];
     if map.raw {
-        let wrong = "the bias is the image itself, which is to be predicted";
+        let wrong = "the bias would read the pixel that is predicted";
         let wrong = Diagnostic::error(args.span("bias"), wrong);
-        return Err(cx.refuse(wrong.help("give a map that knows earlier pixels only")));
+        return Err(cx.report(wrong.help("use a map that reads earlier pixels only")));
     }
     if map.features != gates || !fits {
         let found = format!("it has {} features, {height} x {width}", map.features);
-        let wrong = format!("the bias must have {gates} features, one for each gate's feature");
-        let help = format!("bring it there with `conv(1 x 1, {gates})`");
+        let wrong = format!("the bias must have {gates} features, one per feature of each gate");
+        let help = format!("convert it with `conv(1 x 1, {gates})`");
         let wrong = Diagnostic::error(args.span("bias"), wrong).remark(found);
-        return Err(cx.refuse(wrong.help(help)));
+        return Err(cx.report(wrong.help(help)));
     }
     inputs.push(map.value);
     Ok(true)

@@ -3,7 +3,7 @@
 use pixelrnn_ops::ShiftDown;
 
 use super::Layer;
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `shift_down`: the map moved down by one row; the first row is zeros.
 pub struct shift_down;
@@ -17,7 +17,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let features = flow.features;
     cx.push(ShiftDown, &[flow.value], features)
 }

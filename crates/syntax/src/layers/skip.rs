@@ -4,7 +4,7 @@ use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Mask, MaskKind};
 
 use super::{Kind, Layer, Parameter, masked_conv};
-use crate::elaborate::{Arguments, Build, Flow, Refused};
+use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `skip(features)`: a skip connection to the end of the surrounding `collect { ... }` block.
 ///
@@ -24,11 +24,11 @@ pub(super) const LAYER: Layer = Layer {
 };
 
 /// The map goes on as it is; a 1 x 1 convolution of it, mask B, is added after the block.
-fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, Refused> {
+fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     if !cx.collecting() {
-        return Err(cx.refuse(
-            Diagnostic::error(cx.here(), "nothing collects this skip connection")
+        return Err(cx.report(
+            Diagnostic::error(cx.here(), "this skip connection is outside of a `collect` block")
                 .help("put the blocks with skip connections inside `collect { ... }`"),
         ));
     }

@@ -34,7 +34,7 @@ impl Lexer<'_> {
             _ if typed => format!("write `{digits}`"),
             _ => "sizes are whole numbers, written in decimal".to_string(),
         };
-        self.no_number(start, "is not a number that models know", &help);
+        self.no_number(start, "is not a valid number", &help);
     }
 
     fn integer(&mut self, start: usize, digits: &str) {
@@ -65,9 +65,9 @@ impl Lexer<'_> {
         }
         let message = format!("unexpected text {}", self.shown(start));
         let help = if end.is_some() {
-            "models are made of names and whole numbers"
+            "models consist of names and whole numbers"
         } else {
-            "it has no closing quote, and models are made of names and whole numbers"
+            "it has no closing quote, and models consist of names and whole numbers"
         };
         self.report(start, message, help);
         self.push(TokenKind::Bad, start);
@@ -87,7 +87,7 @@ impl Lexer<'_> {
             self.run(|c| c == '_' || c.is_alphanumeric());
         }
         let message = format!("unexpected {}", self.shown(start));
-        self.report(start, message, "models are made of names and whole numbers");
+        self.report(start, message, "models consist of names and whole numbers");
         self.push(TokenKind::Bad, start);
     }
 }

@@ -3,7 +3,7 @@
 use pixelrnn_graph::{Diagnostic, Span};
 
 use super::MAX_DEPTH;
-use super::cursor::{Parsed, Parser, Reported};
+use super::cursor::{Parsed, Parser, SyntaxErrorReported};
 use crate::ast::{
     Arg, ArgValue, Block, BlockKind, Call, Condition, Definition, Expr, Ident, Image, Kind,
     Statement, Targets,
@@ -30,12 +30,12 @@ impl Parser<'_> {
                 TokenKind::End => return body,
                 TokenKind::Punct('}') if self.depth > 0 => return body,
                 TokenKind::Punct('}') => {
-                    let stray = Diagnostic::error(self.span(), "this `}` closes nothing");
+                    let stray = Diagnostic::error(self.span(), "unmatched `}`");
                     self.report(stray.help("remove it"));
                     self.bump();
                 }
                 TokenKind::Punct(';') => {
-                    let empty = Diagnostic::error(self.span(), "nothing stands before this `;`");
+                    let empty = Diagnostic::error(self.span(), "empty statement");
                     self.report(empty.help("remove it"));
                     self.bump();
                 }
@@ -50,7 +50,7 @@ impl Parser<'_> {
                 }
                 _ if self.word_at(0) == "pub" && !self.is_punct_at(1, ':') => {
                     let second = Diagnostic::error(self.span(), "a second model begins here");
-                    self.report(second.help("one text holds one model"));
+                    self.report(second.help("a model file contains exactly one model"));
                     self.abandon();
                 }
                 _ => {
@@ -69,11 +69,11 @@ impl Parser<'_> {
         let span = self.span();
         let late = match image {
             Some(first) => {
-                Diagnostic::error(span, "`image` stands twice").also(first.span, "first here")
+                Diagnostic::error(span, "`image` is declared twice").also(first.span, "first here")
             }
             None => Diagnostic::error(span, "`image` must come first, before the layers"),
         };
-        self.report(late.help("`image` stands once, right after the model's name"));
+        self.report(late.help("write `image` once, right after the model's name"));
         let late = self.image();
         image.get_or_insert(late);
     }
@@ -172,7 +172,7 @@ impl Parser<'_> {
             Some(BlockKind::Scale) if self.is_punct('{') || !self.word_at(0).is_empty() => {
                 let wrong = Diagnostic::error(name.span, "this scale has no name");
                 self.report(wrong.help(SCALE));
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
             Some(kind) if kind != BlockKind::Scale => {
                 return self.block(name, kind, image).map(Kind::Block);
@@ -248,7 +248,7 @@ impl Parser<'_> {
     fn condition(&mut self) {
         let start = self.span();
         if self.depth > 0 {
-            let inside = Diagnostic::error(start, "a condition may not stand inside a block");
+            let inside = Diagnostic::error(start, "a condition is not allowed inside a block");
             self.report(inside.help("write it before the layers, right after `image`"));
         }
         self.bump();
@@ -281,7 +281,7 @@ impl Parser<'_> {
 
     /// `scale name: every n { ... }`
     fn scale(&mut self, image: &mut Option<Image>) -> Parsed<Statement> {
-        let Some(keyword) = self.ident() else { return Err(Reported) };
+        let Some(keyword) = self.ident() else { return Err(SyntaxErrorReported) };
         let label = self.ident();
         self.bump();
         if !self.eat_word("every") {
@@ -289,7 +289,7 @@ impl Parser<'_> {
             return Err(reported);
         }
         if self.is_punct('{') {
-            let message = "this scale does not say which pixels it has";
+            let message = "missing `every N` in this scale";
             return Err(self.report(Diagnostic::error(keyword.span, message).help(SCALE)));
         }
         let count = Some(self.expr()?);
@@ -310,14 +310,14 @@ impl Parser<'_> {
     fn definition(&mut self, image: &mut Option<Image>) {
         let start = self.span();
         if self.depth > 0 {
-            let inside = Diagnostic::error(start, "a block may not be defined inside a block");
+            let inside = Diagnostic::error(start, "a block cannot be defined inside a block");
             self.report(inside.help("define it before the layers, right after `image`"));
         }
         self.bump();
         let Some(name) = self.ident() else { return };
         let parameters = match self.parameters(&name) {
             Ok(parameters) => parameters,
-            Err(Reported) => {
+            Err(SyntaxErrorReported) => {
                 self.recover(image);
                 return;
             }
@@ -352,11 +352,11 @@ impl Parser<'_> {
         let mut names: Vec<Ident> = Vec::new();
         while !self.eat(')') {
             let Some(name) = self.ident() else {
-                let help = "a parameter is a name: it may stand for a map, a number or a word";
+                let help = "a parameter is a name for a map, a number or a word";
                 return Err(self.expected_help("a parameter or `)`", Some(help)));
             };
             if let Some(first) = names.iter().find(|other| other.text == name.text) {
-                let message = format!("the parameter `{}` stands twice", name.text);
+                let message = format!("the parameter `{}` is declared twice", name.text);
                 let twice = Diagnostic::error(name.span, message).also(first.span, "first here");
                 self.report(twice.help("give one of them another name"));
             }
@@ -417,7 +417,7 @@ impl Parser<'_> {
 
     /// A misspelt keyword, or a layer that is given a block.
     fn unknown_block(&mut self, name: Ident, image: &mut Option<Image>) -> Parsed<Block> {
-        let unknown = Diagnostic::error(name.span, format!("`{}` is no block", name.text));
+        let unknown = Diagnostic::error(name.span, format!("unknown block `{}`", name.text));
         let near = closest(&name.text, BLOCKS.map(|(keyword, _)| keyword));
         let kind = near.and_then(block_kind);
         self.report(match near {
@@ -445,7 +445,7 @@ impl Parser<'_> {
         if !self.is_punct('{') && self.word_at(0).is_empty() {
             self.skip_to(&[]);
             if !self.is_punct('{') {
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
         }
         let tail = std::mem::replace(&mut self.tail, !with.is_empty());
@@ -460,7 +460,7 @@ impl Parser<'_> {
     /// How often to repeat; `None` if that has been reported to be missing.
     fn count(&mut self, keyword: &Ident) -> Option<Expr> {
         if self.is_punct('{') {
-            let message = format!("`{}` does not say how often", keyword.text);
+            let message = format!("missing repeat count after `{}`", keyword.text);
             let help = "write `repeat 3 { ... }`, or the name of a hyper-parameter for 3";
             self.report(Diagnostic::error(keyword.span, message).help(help));
             return None;
@@ -497,10 +497,10 @@ impl Parser<'_> {
             }
             let mark = self.mark();
             let arg = self.arg();
-            let told = arg.is_err();
+            let reported = arg.is_err();
             match arg {
                 Ok(arg) => self.add_arg(args, arg),
-                Err(Reported) => {
+                Err(SyntaxErrorReported) => {
                     // From its beginning, so that its own parentheses are seen to open and close.
                     self.rewind(mark);
                     self.skip_to(&[',', ')']);
@@ -512,7 +512,7 @@ impl Parser<'_> {
             // A label, or a sign that no argument has: the next statement, or its end.
             let label = !self.word_at(0).is_empty() && self.is_punct_at(1, ':');
             if label || matches!(self.kind(), TokenKind::End | TokenKind::Punct(';' | '{' | '}')) {
-                if !told {
+                if !reported {
                     let unclosed = Diagnostic::error(open, "this `(` is never closed");
                     self.report(unclosed.help("put a `)` after the last argument"));
                 }
@@ -538,7 +538,7 @@ impl Parser<'_> {
             }
         } else if let Some(named) = args.last().filter(|arg| arg.name.is_some()) {
             let value = show(self.excerpt(arg.span()));
-            let message = format!("{value} stands after a named argument");
+            let message = format!("positional argument {value} after a named argument");
             let late = Diagnostic::error(arg.span(), message).also(named.span(), "named here");
             self.report(late.help("give it its name, or put it before the named ones"));
         }

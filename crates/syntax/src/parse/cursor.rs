@@ -7,10 +7,10 @@ use crate::lexer::{Token, TokenKind, show};
 
 /// The mark of a failure that has been reported (or that follows from one that has).
 #[derive(Debug)]
-pub(super) struct Reported;
+pub(super) struct SyntaxErrorReported;
 
 /// A piece of syntax, or an error that the user has been told.
-pub(super) type Parsed<T> = Result<T, Reported>;
+pub(super) type Parsed<T> = Result<T, SyntaxErrorReported>;
 
 /// Invariants: `tokens` ends with `End`, and `at` is the index of a token.
 pub(super) struct Parser<'a> {
@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
-    /// The word `ahead` of the next token; empty if that is no word.
+    /// The word `ahead` of the next token; empty if that token is not a word.
     pub fn word_at(&self, ahead: usize) -> &'a str {
         match self.kind_at(ahead) {
             TokenKind::Word => self.excerpt(self.span_at(ahead)),
@@ -135,9 +135,9 @@ impl<'a> Parser<'a> {
     }
 
     /// Adds to what the user is told.
-    pub fn report(&mut self, diagnostic: Diagnostic) -> Reported {
+    pub fn report(&mut self, diagnostic: Diagnostic) -> SyntaxErrorReported {
         self.diagnostics.push(diagnostic);
-        Reported
+        SyntaxErrorReported
     }
 
     /// The next token, in words.
@@ -156,14 +156,14 @@ impl<'a> Parser<'a> {
     }
 
     /// Reports that the next token is not `what`.
-    pub fn expected(&mut self, what: &str) -> Reported {
+    pub fn expected(&mut self, what: &str) -> SyntaxErrorReported {
         self.expected_help(what, None)
     }
 
     /// The same, saying what would be right.
-    pub fn expected_help(&mut self, what: &str, help: Option<&str>) -> Reported {
+    pub fn expected_help(&mut self, what: &str, help: Option<&str>) -> SyntaxErrorReported {
         if *self.kind() == TokenKind::Bad {
-            return Reported;
+            return SyntaxErrorReported;
         }
         let message = format!("expected {what}, found {}", self.found());
         let mut diagnostic = Diagnostic::error(self.here(), message);
@@ -172,9 +172,9 @@ impl<'a> Parser<'a> {
     }
 
     /// Reports that `c` is missing after the last token.
-    pub fn missing_after(&mut self, c: char) -> Reported {
+    pub fn missing_after(&mut self, c: char) -> SyntaxErrorReported {
         if *self.kind() == TokenKind::Bad {
-            return Reported;
+            return SyntaxErrorReported;
         }
         let after = show(self.excerpt(self.last()));
         let message = format!("expected `{c}` after {after}, found {}", self.found());

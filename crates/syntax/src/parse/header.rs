@@ -2,7 +2,7 @@
 
 use pixelrnn_graph::{Diagnostic, Span};
 
-use super::cursor::{Parsed, Parser, Reported};
+use super::cursor::{Parsed, Parser, SyntaxErrorReported};
 use crate::ast::{Expr, Field, Ident, Image, Model};
 use crate::keywords::is_rust_keyword;
 use crate::lexer::TokenKind;
@@ -133,7 +133,7 @@ impl Parser<'_> {
         // `struct Name`, from habit.
         if self.word_at(0) == "struct" && !self.word_at(1).is_empty() {
             let span = self.span();
-            self.report(Diagnostic::error(span, "`struct` is not written").help("leave it out"));
+            self.report(Diagnostic::error(span, "unexpected `struct`").help("leave it out"));
             self.bump();
         }
         let help = Some("a model begins with its name: `pub Name { h: usize = 16 }`");
@@ -159,7 +159,7 @@ impl Parser<'_> {
             return Ok(());
         }
         let message = format!("`{}` cannot name {what}: it is a keyword of Rust", name.text);
-        Err(self.report(Diagnostic::error(name.span, message).help("take another name")))
+        Err(self.report(Diagnostic::error(name.span, message).help("choose another name")))
     }
 
     /// `{ field, ... }`.
@@ -171,15 +171,15 @@ impl Parser<'_> {
             let docs = self.docs();
             if self.is_punct('}') {
                 if !docs.is_empty() {
-                    let help = "put it before the hyper-parameter it is about";
-                    let last = Diagnostic::error(self.last(), "this doc comment is about nothing");
+                    let help = "put it before the hyper-parameter that it documents";
+                    let last = Diagnostic::error(self.last(), "this doc comment documents nothing");
                     self.report(last.help(help));
                 }
                 break;
             }
             match self.field(docs) {
                 Ok(field) => self.add(&mut fields, field),
-                Err(Reported) => self.skip_field(),
+                Err(SyntaxErrorReported) => self.skip_field(),
             }
             if self.eat(',') || self.is_punct('}') {
                 continue;
@@ -236,7 +236,7 @@ impl Parser<'_> {
     fn field(&mut self, docs: Vec<String>) -> Parsed<Field> {
         if self.word_at(0) == "pub" && !self.word_at(1).is_empty() {
             let span = self.span();
-            let public = "`pub` is not written on a hyper-parameter";
+            let public = "unexpected `pub` before a hyper-parameter";
             self.report(Diagnostic::error(span, public).help("leave it out: all are public"));
             self.bump();
         }
@@ -249,7 +249,7 @@ impl Parser<'_> {
             None => return Err(self.expected_help("a hyper-parameter", Some(help))),
         };
         self.not_rusts(&name, "a hyper-parameter")?;
-        let default = self.field_default(&name, help).unwrap_or_else(|Reported| {
+        let default = self.field_default(&name, help).unwrap_or_else(|SyntaxErrorReported| {
             self.skip_field();
             placeholder(name.span)
         });
@@ -275,7 +275,7 @@ impl Parser<'_> {
             let message = format!("the hyper-parameter `{}` has no default", name.text);
             let help = format!("write `{}: usize = 16`, say", name.text);
             if *self.kind() == TokenKind::Bad {
-                return Err(Reported);
+                return Err(SyntaxErrorReported);
             }
             return Err(self.report(Diagnostic::error(name.span, message).help(help)));
         }

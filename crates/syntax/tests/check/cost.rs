@@ -34,9 +34,9 @@ fn more_layers_than_a_model_has() {
 fn repeats_of_what_is_wrong() {
     // Nothing is built behind an error, so no limit on what is built ends the repeats.
     let repeats = "repeat 4096 {".repeat(20) + "relu;" + &"}".repeat(20);
-    assert_eq!(body(&format!("attention; {repeats}")), "there is no layer `attention`");
+    assert_eq!(body(&format!("attention; {repeats}")), "unknown layer `attention`");
     let unknown: String = (0..20_000).map(|i| format!("a{i};")).collect();
-    assert_eq!(body(&unknown), "there is no layer `a0`");
+    assert_eq!(body(&unknown), "unknown layer `a0`");
     assert_eq!(body(&"a: relu;".repeat(15_000)), "`a` is already used in this block");
 }
 

@@ -62,7 +62,7 @@ fn an_open_layer_on_the_image() {
     assert!(found.last().is_some_and(|help| help.contains("with mask A here")), "{found:#?}");
 }
 
-/// An unmasked layer is no error by itself: what it reads is.
+/// An unmasked layer is not an error by itself; reading a later pixel is.
 #[test]
 fn what_does_not_leak() {
     assert!(causal("above: masked_conv(3 x 1, A, 4); row: conv(1 x 5, 4);"));

@@ -77,7 +77,7 @@ fn mutated_models() {
             let places = diagnostic.secondary.iter().map(|label| label.span);
             for Span { start, end } in places.chain([diagnostic.primary.span]) {
                 let slice = text.get(start as usize..end as usize);
-                assert!(slice.is_some(), "{start}..{end} is no place in {text}");
+                assert!(slice.is_some(), "{start}..{end} is not a span of {text}");
             }
         }
         let (model, slips) = parse(&text);

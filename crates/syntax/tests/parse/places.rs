@@ -63,8 +63,8 @@ fn of_defaults() {
         (
             "a: usize = 2, b: usize = 1 - a",
             "1 - a",
-            "`1 - 2` is below zero",
-            Some("sizes are whole numbers, from 0 up"),
+            "`1 - 2` is negative",
+            Some("sizes are whole numbers, 0 or larger"),
         ),
         (
             "a: usize = 3 / (2 - 2) + 1",
@@ -82,20 +82,15 @@ fn of_defaults() {
             "a: usize = b + 1, b: usize = 1",
             "b",
             "`b` is not known yet",
-            Some("a default may name the hyper-parameters before it"),
+            Some("a default may use only the hyper-parameters before it"),
         ),
         (
             "layers: usize = 2, b: usize = 2 * leyers",
             "leyers",
-            "no hyper-parameter is called `leyers`",
+            "unknown hyper-parameter `leyers`",
             Some("did you mean `layers`?"),
         ),
-        (
-            "h: usize = A",
-            "A",
-            "no hyper-parameter is called `A`",
-            Some("only numbers can stand here"),
-        ),
+        ("h: usize = A", "A", "unknown hyper-parameter `A`", Some("expected a number")),
     ];
     for (fields, at, message, help) in cases {
         let text = format!("M {{ {fields} }} image 1 x 1, colours 1, levels 2;");

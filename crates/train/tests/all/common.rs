@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec};
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{GraphKind, Job, Optimiser, Weights, initialise, make};
-use pixelrnn_runtime::{Precision, Program, ReferenceEngine, Sharded};
+use pixelrnn_passes::{GraphKind, Job, Optimizer, Weights, initialize, make};
+use pixelrnn_runtime::{DataParallel, Precision, Program, ReferenceEngine};
 use pixelrnn_train::{Budget, Observer, Outcome, Recipe, Run, Step, Task, TrainError, load, train};
 use serde_json::json;
 
@@ -27,12 +27,12 @@ pub struct Model {
     pub weights: Weights,
 }
 
-pub fn model(optimiser: &Optimiser) -> Model {
+pub fn model(optimizer: &Optimizer) -> Model {
     let (model, diagnostics) = pixelrnn_syntax::parse(MODEL);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let scales = pixelrnn_syntax::elaborate(&model.unwrap(), &[]).unwrap().scales;
     let graph = |kind| {
-        let job = Job { optimiser: *optimiser, ..Job::new(&scales, kind) };
+        let job = Job { optimizer: *optimizer, ..Job::new(&scales, kind) };
         make(&job, &mut |_, _| {}).unwrap()
     };
     Model {
@@ -40,11 +40,11 @@ pub fn model(optimiser: &Optimiser) -> Model {
         step: graph(GraphKind::Train),
         gradient: graph(GraphKind::Grad),
         update: graph(GraphKind::Update),
-        weights: initialise(&scales[0].graph, 0),
+        weights: initialize(&scales[0].graph, 0),
     }
 }
 
-/// 47 images to train on, in batches of 4: the last one has 3. They are drawn anew for each epoch.
+/// 47 images to train on, in batches of 4: the last one has 3. They are resampled every epoch.
 pub fn data() -> Dataset {
     let spec: Spec = "digits,limit=47,size=4x4,binarize=resample".parse().unwrap();
     spec.load(5).unwrap().hold_out()
@@ -52,8 +52,8 @@ pub fn data() -> Dataset {
 
 /// Every state that there can be: two slots, two counters, an average; and a schedule.
 pub fn recipe(steps: u64) -> Recipe {
-    let optimiser = Optimiser { clip: Some(5.0), ema: Some(0.9), ..Optimiser::ADAM };
-    let mut recipe = Recipe::new(optimiser, Budget::Steps(steps));
+    let optimizer = Optimizer { clip: Some(5.0), ema: Some(0.9), ..Optimizer::ADAM };
+    let mut recipe = Recipe::new(optimizer, Budget::Steps(steps));
     recipe.batch = 4;
     recipe.learning_rate = 0.01;
     recipe.validate_every = Some(5);
@@ -62,8 +62,8 @@ pub fn recipe(steps: u64) -> Recipe {
 
 /// Plain descent, which diverges when it is told to.
 pub fn plain(rate: f64) -> Recipe {
-    let optimiser = Optimiser { settings: [0.0; 4], ..Optimiser::SGD };
-    Recipe { learning_rate: rate, ..Recipe::new(optimiser, Budget::Steps(20)) }
+    let optimizer = Optimizer { settings: [0.0; 4], ..Optimizer::SGD };
+    Recipe { learning_rate: rate, ..Recipe::new(optimizer, Budget::Steps(20)) }
 }
 
 pub fn go(
@@ -72,13 +72,13 @@ pub fn go(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let model = model(&recipe.optimiser);
+    let model = model(&recipe.optimizer);
     let program = |graph| Program { name: "tiny", onnx: &[], graph: Some(graph) };
     let data = data();
     let task = Task {
         step: match recipe.shards {
             1 => Step::Whole(program(&model.step)),
-            shards => Step::Sharded(Sharded {
+            shards => Step::DataParallel(DataParallel {
                 part: program(&model.gradient),
                 whole: program(&model.update),
                 shards,

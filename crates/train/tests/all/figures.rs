@@ -1,7 +1,7 @@
 //! The figures that are reported.
 
 use pixelrnn_data::{Dataset, Spec, Split};
-use pixelrnn_passes::{Optimiser, RULES, Weights};
+use pixelrnn_passes::{Optimizer, RULES, Weights};
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
 use pixelrnn_train::{BatchInputs, Budget, Recipe, Schedule, evaluate, load, old_fingerprints};
 
@@ -9,7 +9,7 @@ use super::common::{data, finish, model, recipe};
 
 #[test]
 fn every_image_weighs_the_same() {
-    let model = model(&Optimiser::RMSPROP);
+    let model = model(&Optimizer::RMSPROP);
     let engine = ReferenceEngine { precision: Precision::Double };
     let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
     let mut session = engine.load(&program).unwrap();
@@ -44,7 +44,7 @@ fn averages_are_judged() {
     let expected: Weights = best.keys().map(|name| (name.clone(), average(name))).collect();
     assert_eq!(best, expected);
     assert_ne!(best["stem.weight"], state["stem.weight"]);
-    let model = model(&recipe.optimiser);
+    let model = model(&recipe.optimizer);
     let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
     let engine = ReferenceEngine { precision: Precision::Single };
     let mut session = engine.load(&program).unwrap();
@@ -59,7 +59,7 @@ fn averages_are_judged() {
 fn an_untrained_model_of_digits_knows_next_to_nothing() {
     let spec: Spec = "digits,levels=2,size=4x4".parse().unwrap();
     let data = spec.load(0).unwrap();
-    let model = model(&Optimiser::RMSPROP);
+    let model = model(&Optimizer::RMSPROP);
     let zero: Weights = model.weights.iter().map(|(n, a)| (n.clone(), a.mapv(|_| 0.0))).collect();
     let program = Program { name: "tiny", onnx: &[], graph: Some(&model.nll) };
     let mut session = ReferenceEngine::default().load(&program).unwrap();
@@ -91,9 +91,9 @@ fn recipes_read_back() {
     let mut all = recipe(3);
     for &rule in RULES {
         for budget in [Budget::Steps(3), Budget::Epochs(2), Budget::Minutes(0.5)] {
-            let Optimiser { clip, ema, .. } = all.optimiser;
-            all.optimiser = Optimiser { clip, ema, ..Optimiser::new(rule) };
-            all.optimiser.settings[0] = 0.25;
+            let Optimizer { clip, ema, .. } = all.optimizer;
+            all.optimizer = Optimizer { clip, ema, ..Optimizer::new(rule) };
+            all.optimizer.settings[0] = 0.25;
             all.budget = budget;
             all.patience = Some(3);
             all.shards = 3;
@@ -105,6 +105,28 @@ fn recipes_read_back() {
         }
     }
     assert!(Recipe::from_json(&serde_json::json!({})).is_err());
+    let good = all.json();
+    let wrong = [
+        ("lr", serde_json::json!(0)),
+        ("lr", serde_json::json!(-1e-3)),
+        ("clip", serde_json::json!(0.0)),
+        ("ema", serde_json::json!(1.0)),
+        ("batch", serde_json::json!(0)),
+        ("batch", serde_json::json!(65536)),
+        ("shards", serde_json::json!(0)),
+        ("shards", serde_json::json!(1000)),
+        ("budget", serde_json::json!({ "steps": 0 })),
+        ("budget", serde_json::json!({ "minutes": -1.0 })),
+        ("validate_every", serde_json::json!(0)),
+        ("patience", serde_json::json!(0)),
+        ("checkpoint_every", serde_json::json!(-1.0)),
+    ];
+    for (name, value) in wrong {
+        let mut json = good.clone();
+        json[name] = value;
+        let error = Recipe::from_json(&json).expect_err(name);
+        assert!(error.contains(name), "{name}: {error}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn a_loss_that_is_no_number_names_step_and_layer() {
     let TrainError::NotFinite { what, place, .. } = error else { panic!("{text}") };
     assert!((2..5).any(|step| what.ends_with(&format!("in step {step}"))), "{text}");
     assert!(place.contains('`'), "{text}");
-    assert!(text.contains("--clip") && text.contains("lower learning rate"), "{text}");
+    assert!(text.contains("--clip") && text.contains("Lower the learning rate"), "{text}");
     let (state, progress) = load(&folder.path().join("last.safetensors")).unwrap();
     assert!(state.values().flatten().all(|x| x.is_finite()));
     assert_eq!(progress.step, 0);
@@ -36,7 +36,7 @@ fn a_validation_that_is_no_number_is_never_the_best() {
 }
 
 #[test]
-fn a_run_without_its_checkpoint_is_not_begun_anew() {
+fn a_run_without_its_checkpoint_does_not_restart() {
     for lost in ["best.safetensors", "log.jsonl"] {
         let folder = tempfile::tempdir().unwrap();
         finish(folder.path(), &recipe(6));

@@ -8,11 +8,11 @@ use crate::exit::Failure;
 use crate::model;
 use crate::out::Out;
 
-/// Proves a model, or tells why not. Of a multi-scale model the report is that of the first scale that
-/// leaks, else of the image itself; the others are told in a line each.
+/// Proves a model causal, or reports the leak. For a multi-scale model, the report covers the first
+/// scale that leaks, otherwise the image itself, with one line for each scale.
 pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Failure> {
     let mut all = model.causality()?;
-    let told = all.iter().position(|c| !c.causal()).unwrap_or(all.len() - 1);
+    let reported = all.iter().position(|c| !c.causal()).unwrap_or(all.len() - 1);
     let mut facts = facts(model);
     let mut scales = Vec::new();
     if all.len() > 1 {
@@ -28,7 +28,7 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
         parameters: model.parameters(),
         path: Vec::new(),
         diagnostic: None,
-        causality: all.swap_remove(told),
+        causality: all.swap_remove(reported),
         scales,
     };
     if let Some(witness) = &report.causality.witness {
@@ -42,7 +42,7 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
             .collect();
         let input = format!("image {}", witness.input);
         report.path.push(input);
-        // The proof knows the place in the text; an answer here, not an error.
+        // The proof knows the position in the source text. Here a leak is a result, not an error.
         if let Err(Error::Model { text, diagnostics }) = model.prove() {
             report.diagnostic = Some(pixelrnn::render(&text, &diagnostics, out.colour()));
         }

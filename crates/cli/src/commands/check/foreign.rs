@@ -1,4 +1,4 @@
-//! The report on an ONNX file, whoever made it. What is said about it is said by `pixelrnn-check`.
+//! The report on any ONNX file. `pixelrnn-check` writes its text.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use crate::exit::{ExitCode, Failure, usage};
 use crate::out::Out;
 use crate::parse::At;
 
-/// Values of an image that can be drawn: the picture needs a bit for each pair.
+/// The most values an image may have to be drawn: the picture needs one bit per pair.
 const DRAWN: usize = 1 << 15;
 
-/// That nobody expects a declaration to obey flags for files.
+/// Rejects the flags for ONNX files when a declaration is checked.
 pub fn none_given(arguments: &FileArguments) -> Result<(), Failure> {
     match arguments.first_given() {
         Some(flag) => usage(format!(
-            "`{flag}` is for ONNX files; a declaration says such things itself (see `--set`)"
+            "`{flag}` applies to ONNX files only: use `--set` to change a declaration"
         )),
         None => Ok(()),
     }
@@ -38,8 +38,8 @@ pub fn run(
     let chosen = outputs(&answer.report, at)?;
     answer.explain(&chosen);
     let report = &answer.report;
-    let told = if chosen.is_empty() { vec![answer.typical()] } else { chosen.clone() };
-    let mut text = answer.text(&told);
+    let explained = if chosen.is_empty() { vec![answer.typical()] } else { chosen.clone() };
+    let mut text = answer.text(&explained);
     if let Some(path) = drawing {
         let drawn = drawable(file, &answer)?;
         let panels = match chosen.is_empty() {
@@ -60,17 +60,17 @@ pub fn run(
     Ok(ExitCode::of(answer.yes))
 }
 
-/// The outputs that were asked for.
+/// The outputs that the user chose.
 fn outputs(report: &FileReport, at: &[At]) -> Result<Vec<usize>, Failure> {
     if at.len() > picture::MAX_PANELS {
-        return usage(format!("`--at` at most {} times", picture::MAX_PANELS));
+        return usage(format!("`--at` may be given at most {} times", picture::MAX_PANELS));
     }
     let one = |&At { y, x, colour }: &At| {
         // The last color of a pixel may read the most.
         let colour = colour.unwrap_or(report.colours - 1);
         if y >= report.height || x >= report.width || colour >= report.colours {
             return usage(format!(
-                "`--at {y},{x}` is outside the image of {} x {}, colors {}",
+                "`--at {y},{x}` is outside of the image: {} x {}, colors {}",
                 report.height, report.width, report.colours
             ));
         }
@@ -79,22 +79,22 @@ fn outputs(report: &FileReport, at: &[At]) -> Result<Vec<usize>, Failure> {
     at.iter().map(one).collect()
 }
 
-/// The report in the form that the picture is drawn from.
+/// The report in the form that the picture needs.
 fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
     let report = &answer.report;
     let n = report.values();
     if n > DRAWN {
         return usage(format!(
-            "cannot draw an image of {n} values: `--picture` takes at most {DRAWN}"
+            "cannot draw an image of {n} values: `--picture` supports at most {DRAWN}"
         ));
     }
     let mut reads = BitRows::new(n, n);
     for row in 0..n {
         let output = if report.whole_pixels { row / report.colours } else { row };
         // A sampler's output may read the random number at its own place.
-        let told = |&value: &usize| !(report.own_place && value == row);
+        let counted = |&value: &usize| !(report.own_place && value == row);
         for run in report.reads(output) {
-            run.filter(told).for_each(|value| reads.set(row, value));
+            run.filter(counted).for_each(|value| reads.set(row, value));
         }
     }
     let mut causality = Causality::judge(report.height, report.width, report.colours, reads);

@@ -1,4 +1,4 @@
-//! `pixelrnn check`: causality, shapes, parameters; of a declaration or of anybody's ONNX file.
+//! `pixelrnn check`: causality, shapes and parameters of a declaration or of any ONNX file.
 
 mod declared;
 mod foreign;
@@ -20,49 +20,48 @@ use crate::out::Out;
 use crate::parse::{self, At};
 use crate::table::{grouped, plural};
 
-/// Prove that no output reads what it is to predict, or show where it does
+/// Prove that no output depends on its own pixel or a later one, or show the leak
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An output may read the values before its own place: earlier rows, what is left of it in its row,
-earlier colors of its pixel. Exit code 0 if that is proved, 1 if an output reads more, 2 if the model
-cannot be analyzed. Earlier values that are never read are the blind spot, a property of the
-architecture.
+An output may read earlier rows, pixels to the left in its row, and earlier colors of its own pixel.
+Exit code 0 if this is proved, 1 if an output reads more, 2 if the model cannot be analyzed. Earlier
+values that an output never reads are its blind spot, a property of the architecture.
 
-An ONNX file may come from anywhere; weights in files beside it are read. The proof holds for all
-images in --range. Where it needs a condition, exit code 1 unless --assume is given. JSON places are
-[row, column, color], counted from 0.
+An ONNX file may come from any tool; external weights are read, too. The proof holds for all images
+in --range. If it needs conditions, the exit code is 1 unless --assume is given. Positions in JSON
+are [row, column, color], counted from 0.
 
 Example:
   pixelrnn check mnist-diagonal --picture context.png --at 14,14 --at 27,0")]
 pub struct Check {
-    /// A name of the zoo, a model file, the folder of a run, or an ONNX file
+    /// Name of a model in the zoo, model file, run folder, or ONNX file
     #[arg(value_name = "MODEL|RUN|FILE.onnx")]
     target: String,
-    /// Give a hyper-parameter, or the image's height, width, colours or levels, another value
+    /// Override a hyper-parameter, or height, width, colors or levels of the image
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
     set: Vec<(String, usize)>,
-    /// Draw what outputs read
+    /// Write a picture of the context of some outputs
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
-    /// The outputs to draw and to tell about; by default a few
-    #[arg(long, value_name = "Y,X[,COLOUR]", value_parser = parse::at)]
+    /// Outputs to draw and explain [default: a few]
+    #[arg(long, value_name = "Y,X[,COLOR]", value_parser = parse::at)]
     at: Vec<At>,
     #[command(flatten)]
     about: FileArguments,
 }
 
-/// What there is to say about a model.
+/// The result of a check.
 pub struct Report {
     pub name: String,
-    /// Lines of a name and a value each.
+    /// Lines to print: name and value.
     pub facts: Vec<(&'static str, String)>,
     pub causality: Causality,
-    /// Of a multi-scale model, each scale by name.
+    /// The scales of a multi-scale model, by name.
     pub scales: Vec<(String, Causality)>,
     pub parameters: usize,
     /// From the first leaking output back to the input, if any.
     pub path: Vec<String>,
-    /// The leak on the user's own lines.
+    /// The leak, shown in the source text of the model.
     pub diagnostic: Option<String>,
 }
 
@@ -71,7 +70,7 @@ impl Check {
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if model::is_onnx(&self.target) {
             if !self.set.is_empty() {
-                return usage("`--set` is for declarations: an ONNX file is what it is");
+                return usage("`--set` applies to declarations only: an ONNX file has no settings");
             }
             return foreign::run(&self.target, &self.about, &self.at, self.picture.as_deref(), out);
         }
@@ -94,17 +93,17 @@ impl Check {
     fn outputs(&self, causality: &Causality) -> Result<Vec<usize>, Failure> {
         let Causality { height, width, colours, .. } = *causality;
         let index = |y: usize, x: usize, colour: usize| (y * width + x) * colours + colour;
-        // The last colour of a pixel may read the most.
+        // The last color of a pixel may read the most.
         let last = colours - 1;
         if self.at.len() > picture::MAX_PANELS {
-            return usage(format!("`--at` at most {} times", picture::MAX_PANELS));
+            return usage(format!("`--at` may be given at most {} times", picture::MAX_PANELS));
         }
         let mut outputs = Vec::new();
         for &At { y, x, colour } in &self.at {
             let colour = colour.unwrap_or(last);
             if y >= height || x >= width || colour >= colours {
                 return usage(format!(
-                    "`--at {y},{x}` is outside the image of {height} x {width}, {}",
+                    "`--at {y},{x}` is outside of the image: {height} x {width}, {}",
                     plural(colours, "color")
                 ));
             }
@@ -117,7 +116,7 @@ impl Check {
     }
 }
 
-/// A few outputs to look at: the first that leaks, if any, the centre, and some of the rim.
+/// A few outputs to draw: the first that leaks, if any, the center, and some at the border.
 pub fn usual(causality: &Causality) -> Vec<usize> {
     let Causality { height, width, colours, .. } = *causality;
     let index = |y: usize, x: usize, colour: usize| (y * width + x) * colours + colour;
@@ -152,7 +151,7 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
     let all = plural(causality.outputs(), "output");
     match causality.leaking_outputs {
         0 => line("leaks", format!("none: {all}, each reads earlier values only")),
-        n => line("leaks", format!("{} of {all} read what they are to predict", grouped(n))),
+        n => line("leaks", format!("{} of {all} read their own value or a later one", grouped(n))),
     }
     if let Some(witness) = &causality.witness {
         line("witness", format!("output {} reads input {}", witness.output, witness.input));
@@ -160,7 +159,10 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
             line("", format!("<- {hop}"));
         }
     }
-    line("blind spot", format!("{:.2} % of the past is never read", 100.0 * causality.blind_share));
+    line(
+        "blind spot",
+        format!("{:.2} % of earlier values are never read", 100.0 * causality.blind_share),
+    );
     if chosen {
         for &output in outputs {
             line("", unseen(causality, output));
@@ -171,7 +173,7 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
     text
 }
 
-/// The centre, or the next output before it that misses something, if any does.
+/// The center, or the next output before it with a blind spot, if there is one.
 fn typical(causality: &Causality) -> usize {
     let Causality { height, width, colours, .. } = *causality;
     let centre = (height / 2 * width + width / 2) * colours + colours - 1;
@@ -179,7 +181,7 @@ fn typical(causality: &Causality) -> usize {
     (0..=centre).rev().find(misses).unwrap_or(centre)
 }
 
-/// How many pixels are named; the rest is counted.
+/// Number of pixels listed by position; the others are counted.
 const NAMED: usize = 4;
 
 fn unseen(causality: &Causality, output: usize) -> String {
@@ -201,12 +203,12 @@ fn unseen(causality: &Causality, output: usize) -> String {
     };
     let place = place(causality, output);
     match named.is_empty() {
-        true => format!("output {place} sees all that is before it"),
-        false => format!("output {place} does not see: {}{rest}", named.join(", ")),
+        true => format!("output {place} reads every earlier value"),
+        false => format!("output {place} never reads: {}{rest}", named.join(", ")),
     }
 }
 
-/// The place of an output.
+/// The position of an output.
 pub fn place(causality: &Causality, output: usize) -> Place {
     let pixel = output / causality.colours;
     Place {

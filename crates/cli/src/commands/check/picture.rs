@@ -1,4 +1,4 @@
-//! The picture of `check`: for chosen outputs, what they read.
+//! The picture of `check`: the context of chosen outputs.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use super::{Report, place};
 use crate::canvas::{Canvas, Colour, word_width};
 use crate::exit::Failure;
 
-/// What the colours mean, for the text.
+/// The legend of the picture, for the text output.
 pub const LEGEND: &str = "one panel for each output
   blue: earlier, read; amber: earlier, never read; black: the output's own pixel;
-  grey: later, not read; red: read, though not earlier: a leak";
+  gray: later, not read; red: read although not earlier (a leak)";
 
-/// What else there is to say of several colours.
+/// An addition to the legend for images with several colors.
 pub const LEGEND_OF_COLOURS: &str =
     "  a blue pixel with an amber dot: read in some of its colors\n";
 
-/// So many are drawn if none are chosen.
+/// Number of panels if no outputs are chosen.
 pub const USUAL_PANELS: usize = 6;
 
-/// More panels than this are no picture.
+/// The most panels in a picture.
 pub const MAX_PANELS: usize = 48;
 
 const PAPER: Colour = [0xff, 0xff, 0xff];
@@ -36,7 +36,7 @@ const MARGIN: usize = 28;
 const GAP: usize = 28;
 /// A caption and the space under it.
 const CAPTION: usize = 24;
-/// About how many pixels a panel is to have along its longer side.
+/// Approximate length of the longer side of a panel, in pixels.
 const PANEL: usize = 232;
 
 const WORDS: [(Colour, &str); 5] = [
@@ -65,7 +65,7 @@ fn draw(report: &Report, outputs: &[usize]) -> Canvas {
     let mut canvas = Canvas::new(width + 2 * MARGIN, foot + 14 + MARGIN, PAPER);
     canvas.word([MARGIN, MARGIN], 2, INK, title);
     let about = match causality.leaking_outputs {
-        0 => format!("causal, {:.2} % of the past never read", 100.0 * causality.blind_share),
+        0 => format!("causal, {:.2} % of earlier values never read", 100.0 * causality.blind_share),
         n => format!("not causal: {n} of {} outputs leak", causality.outputs()),
     };
     let colour = if causality.causal() { FAINT } else { LEAK };
@@ -110,7 +110,7 @@ fn draw_panel(canvas: &mut Canvas, [x, y]: [usize; 2], cell: usize, c: &Causalit
     }
 }
 
-/// The colour of a pixel, and of a dot in it.
+/// The color of a pixel, and of a dot in it.
 fn colours(c: &Causality, output: usize, pixel: usize) -> (Colour, Option<Colour>) {
     let own = output / c.colours;
     let values = pixel * c.colours..(pixel + 1) * c.colours;
@@ -124,7 +124,7 @@ fn colours(c: &Causality, output: usize, pixel: usize) -> (Colour, Option<Colour
         match read(values) {
             0 => (UNREAD, None),
             n if n == c.colours => (READ, None),
-            // Some of its colours.
+            // Some of its colors.
             _ => (READ, Some(UNREAD)),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
-use crate::model::{Loaded, ModelArguments, WeightArguments, image_text};
+use crate::model::{LoadedWeights, ModelArguments, WeightArguments, image_text};
 use crate::out::Out;
 use crate::table;
 
@@ -38,12 +38,12 @@ Example:
 pub struct Web {
     #[command(flatten)]
     model: ModelArguments,
-    /// The folder to write, which must be new or empty
+    /// Folder to write; must be new or empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
     weights: WeightArguments,
-    /// The npm package onnxruntime-web, to copy ONNX Runtime from
+    /// Folder of the npm package onnxruntime-web, which ONNX Runtime is copied from
     #[arg(long, value_name = "DIR", default_value = "node_modules/onnxruntime-web")]
     ort_web: PathBuf,
 }
@@ -63,7 +63,7 @@ impl Web {
         let runtime = ort_web::find(&self.ort_web)?;
         let loaded = self.weights.load(&self.model, &model)?;
         let untrained = loaded.warning(&self.model);
-        let Loaded { weights, json: origin, .. } = loaded;
+        let LoadedWeights { weights, json: origin, .. } = loaded;
         let (step, row) = (graphs::step(&model, &weights)?, graphs::row(&model, &weights)?);
         let description = json!({
             "pixelrnn": env!("CARGO_PKG_VERSION"),

@@ -47,7 +47,7 @@ pub fn layout(place: &Place, dims: &[u64]) -> Result<Layout, DataError> {
     Ok(Layout { count: extent(n)?, shape, planar, note })
 }
 
-/// The side and the colors of a square image of so many values.
+/// The side and the colors of a square image with this number of values.
 fn flat(values: u64) -> Option<(u64, u64)> {
     let side = |n: u64| Some(n.isqrt()).filter(|side| side * side == n);
     side(values).map(|side| (side, 1)).or_else(|| {

@@ -61,7 +61,7 @@ impl NpyArray {
     /// The array of a file.
     ///
     /// # Errors
-    /// The file cannot be read or is no array of NumPy.
+    /// The file cannot be read or is not a NumPy array.
     pub fn file(path: &Path) -> Result<NpyArray, DataError> {
         let path = path.to_path_buf();
         let open: Open = Arc::new(move || Input::open(&path));
@@ -71,7 +71,7 @@ impl NpyArray {
     /// An array behind a way to open it, with and without checks of what is read.
     ///
     /// # Errors
-    /// It cannot be read or is no array of NumPy.
+    /// It cannot be read or is not a NumPy array.
     pub fn new(open: Open, skim: Open) -> Result<NpyArray, DataError> {
         let mut input = skim()?;
         let header = header(&mut input)?;

@@ -200,7 +200,7 @@ impl Entry {
     /// Opens it, gzipped or not. `checked`: checksums are compared where there are any.
     ///
     /// # Errors
-    /// It cannot be read, or is no file.
+    /// It cannot be read, or is not a file.
     pub fn open(&self, checked: bool) -> Result<Input, DataError> {
         match &self.from {
             Source::Path(path) => Input::open(path),

@@ -40,7 +40,7 @@ pub fn members(place: &Place, bytes: &Bytes) -> Result<Vec<Member>, DataError> {
         let length = length.ok_or_else(|| damaged("a header in the tar archive is wrong"))?;
         let start = at + BLOCK;
         let end = start.checked_add(length).filter(|&end| end <= bytes.length());
-        let end = end.ok_or_else(|| damaged("the tar archive is cut short"))?;
+        let end = end.ok_or_else(|| damaged("the tar archive is truncated"))?;
         match head[156] {
             b'L' | b'x' if length <= MAX_NAME => {
                 let mut text = vec![0; length as usize];
@@ -59,7 +59,7 @@ pub fn members(place: &Place, bytes: &Bytes) -> Result<Vec<Member>, DataError> {
     }
     match at >= bytes.length() {
         true => Ok(members),
-        false => Err(damaged("the tar archive is cut short")),
+        false => Err(damaged("the tar archive is truncated")),
     }
 }
 

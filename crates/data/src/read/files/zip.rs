@@ -54,7 +54,7 @@ impl Archive {
     /// Reads the directory of an archive; `expected` is what errors call it.
     ///
     /// # Errors
-    /// If the file cannot be read or is no zip archive, or its directory is damaged.
+    /// The file cannot be read, is not a zip archive, or its directory is damaged.
     pub fn open(path: &Path, expected: &'static str) -> Result<Archive, DataError> {
         let place = Place::file(path);
         let io = |error| DataError::Io { place: place.clone(), error };
@@ -71,7 +71,7 @@ impl Archive {
             let comment = record.number(20, 2).map(|n| n as usize + END as usize);
             record.begins(b"PK\x05\x06") && comment == Some(end.len() - at)
         });
-        let cut = "it has no directory at its end: it is cut short";
+        let cut = "it is truncated: the directory at its end is missing";
         let at = at.ok_or_else(|| damaged(cut))?;
         let record = Record(&end[at..]);
         let field = |at, width| record.number(at, width).ok_or_else(|| damaged(cut));

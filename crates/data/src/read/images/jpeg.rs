@@ -20,14 +20,14 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
         reason: error.to_string(),
     };
     if !ends(bytes) {
-        let reason = "it is cut short: nothing marks its end".to_string();
+        let reason = "it is truncated: the end marker is missing".to_string();
         return Err(DataError::Picture { place, kind: "JPEG", reason });
     }
     // Otherwise damaged blocks come out gray, without an error.
     let strict = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), strict);
     decoder.decode_headers().map_err(wrong)?;
-    let unsaid = || DataError::Damaged { place: place.clone(), what: "it does not say its size" };
+    let unsaid = || DataError::Damaged { place: place.clone(), what: "its size is missing" };
     let info = decoder.info().ok_or_else(unsaid)?;
     plausible(&place, (u64::from(info.height), u64::from(info.width)), bytes.len())?;
     let (colours, space) = match decoder.input_colorspace() {

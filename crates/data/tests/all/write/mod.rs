@@ -89,7 +89,7 @@ pub fn png_of(
     bytes
 }
 
-/// A grey PNG, height x width.
+/// A gray PNG, height x width.
 pub fn grey(size: (u32, u32), data: &[u8]) -> Vec<u8> {
     png_of(size, png::ColorType::Grayscale, png::BitDepth::Eight, data)
 }

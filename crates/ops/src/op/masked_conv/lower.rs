@@ -26,7 +26,7 @@ pub(super) fn mask_tensor(
     mask.iter().any(|&m| m == 0.0).then_some(mask)
 }
 
-/// The weight without dead rows and columns behind the centre, and masked. The centre stays, even
+/// The weight without dead rows and columns behind the center, and masked. The center stays, even
 /// where mask A leaves nothing of its row or column, so that no padding is negative.
 pub(super) fn crop(
     op: &MaskedConv,
@@ -148,7 +148,7 @@ pub(super) fn taps_side_by_side(
     }
 }
 
-/// What a tap at `tap` of a kernel centred at `centre` reads along an axis: zeros outside.
+/// What a tap at `tap` of a kernel centred at `center` reads along an axis: zeros outside.
 pub(super) fn shift(
     cx: &mut Lower,
     x: Value,

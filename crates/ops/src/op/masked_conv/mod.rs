@@ -2,7 +2,7 @@
 //! section 3.4, stride one, the result as large as the input.
 //!
 //! The mask is part of the operator, so the value and every gradient are masked, always. Rows of
-//! the kernel below the centre never reach the engine: they are cut off and the padding is
+//! the kernel below the center never reach the engine: they are cut off and the padding is
 //! asymmetric.
 
 mod eval;
@@ -46,7 +46,7 @@ impl MaskedConv {
         }
     }
 
-    /// 1 if a weight with so many axes has a leading axis of directions.
+    /// 1 if a weight of this rank has a leading axis of directions, otherwise 0.
     pub(super) fn directions_of_rank(&self, rank: usize) -> usize {
         usize::from(self.layout == Layout::PixelMajor && rank == 5)
     }
@@ -73,14 +73,14 @@ impl Rules for MaskedConv {
             .word("layout", layout)
     }
 
-    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, Misfit> {
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
         let kernel = attributes.ints("kernel")?;
         let kernel =
-            kernel.try_into().map_err(|_| Misfit::attribute("kernel", "has two extents"))?;
+            kernel.try_into().map_err(|_| TypeError::attribute("kernel", "has two extents"))?;
         let layout = match attributes.word("layout")? {
             "maps" => Layout::Maps,
             "pixel_major" => Layout::PixelMajor,
-            _ => return Err(Misfit::attribute("layout", "must be maps or pixel_major")),
+            _ => return Err(TypeError::attribute("layout", "must be maps or pixel_major")),
         };
         let mask = Mask {
             kind: MaskKind::from_word(attributes.word("mask")?)?,
@@ -95,7 +95,7 @@ impl Rules for MaskedConv {
         Vec::new()
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         shape::arity(inputs, 3)?;
         shape::rank(inputs, 0, 4)?;
         let directions = match (self.layout, inputs[1].rank()) {
@@ -117,7 +117,7 @@ impl Rules for MaskedConv {
         for (i, &extent) in self.mask.kernel.iter().enumerate() {
             let free = self.mask.kind == MaskKind::Above && i == 0;
             if extent % 2 == 0 && !free {
-                return Err(Misfit::attribute("kernel", "must be odd, to have a centre"));
+                return Err(TypeError::attribute("kernel", "must be odd, to have a centre"));
             }
             shape::extent(inputs, 1, lead + 2 + i, extent)?;
         }
@@ -126,14 +126,14 @@ impl Rules for MaskedConv {
             shape::extent(inputs, 2, 0, d)?;
         }
         if self.mask.colours == 0 {
-            return Err(Misfit::attribute("colours", "must be at least 1"));
+            return Err(TypeError::attribute("colours", "must be at least 1"));
         }
         if self.mask.gates == 0 || outputs % self.mask.gates != 0 || outputs == 0 {
             let reason = format!("must divide the {outputs} output features");
-            return Err(Misfit::attribute("gates", reason));
+            return Err(TypeError::attribute("gates", reason));
         }
         if self.mask.is_empty() {
-            return Err(Misfit::attribute("mask", "leaves nothing to read"));
+            return Err(TypeError::attribute("mask", "leaves nothing to read"));
         }
         let mut result = shape::with_axis(inputs[0], feature_axis, outputs);
         if let Some(d) = directions {

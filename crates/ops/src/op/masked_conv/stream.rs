@@ -1,8 +1,8 @@
 //! The masked convolution pixel by pixel.
 //!
-//! Rows above the centre are in a cache, the *window*; what they contribute is one convolution along
+//! Rows above the center are in a cache, the *window*; what they contribute is one convolution along
 //! the row, made before the row begins. The pixels to the left are in a state, the *register*. Only
-//! the centre tap reads the pixel itself, colour group after colour group.
+//! the center tap reads the pixel itself, color group after color group.
 
 use super::MaskedConv;
 use crate::mask::{Mask, MaskKind};
@@ -24,7 +24,7 @@ pub(in crate::op) struct Product {
     base: PixelValue,
     /// Values of earlier pixels, and their matrices `[.., G]`.
     known: Vec<(PixelValue, PreludeValue)>,
-    /// The matrix of the centre, `[F, G]`, not masked.
+    /// The matrix of the center, `[F, G]`, not masked.
     centre: Option<PreludeValue>,
     window: Option<(usize, RowValue)>,
     register: Option<(usize, PixelValue)>,
@@ -53,7 +53,7 @@ impl Product {
             return Err(cx.misshapen());
         };
         let [cy, left] = mask.centre();
-        // An open kernel reads what is still to be drawn, unless there is nothing but the centre.
+        // An open kernel reads what is still to be drawn, unless there is nothing but the center.
         let late = cx.phase(0)? == Phase::Pixel;
         if late && mask.is_open() && (mask.kernel != [1, 1] || mask.colours > 1) {
             return Err(cx.ahead());
@@ -122,7 +122,7 @@ impl Product {
         (gates * bounds[group], gates * (bounds[group + 1] - bounds[group]))
     }
 
-    /// A colour group of the result, `[N, gates * features of the group]`.
+    /// A color group of the result, `[N, gates * features of the group]`.
     pub fn colour(
         &mut self,
         cx: &mut Streaming,
@@ -185,7 +185,7 @@ impl Product {
         move_down(cx, cache, value, self.inputs)
     }
 
-    /// The gates of a complete row `[W, N, F]` from the centre tap alone, each direction with its own
+    /// The gates of a complete row `[W, N, F]` from the center tap alone, each direction with its own
     /// weight: `[W, N, G]`, the features as they are declared.
     pub fn complete_row(
         cx: &mut Streaming,

@@ -45,8 +45,9 @@ impl Rules for Scan {
             .int("reverse", usize::from(self.reverse))
     }
 
-    fn rebuild(attributes: &ReadAttributes, bodies: Vec<PixelGraph>) -> Result<Self, Misfit> {
-        let [body] = <[_; 1]>::try_from(bodies).map_err(|_| Misfit::body("there must be one"))?;
+    fn rebuild(attributes: &ReadAttributes, bodies: Vec<PixelGraph>) -> Result<Self, TypeError> {
+        let [body] =
+            <[_; 1]>::try_from(bodies).map_err(|_| TypeError::body("there must be one"))?;
         Ok(Scan {
             body: Box::new(body),
             states: attributes.int("states")?,
@@ -59,12 +60,14 @@ impl Rules for Scan {
         vec![&self.body]
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, Misfit> {
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
         let body = &self.body;
         let carried = self.states.saturating_add(self.invariants);
         shape::arity(inputs, body.inputs().len())?;
         if body.outputs().len() < self.states || body.inputs().len() <= carried {
-            return Err(Misfit::body("must have a result for each state, and something to scan"));
+            return Err(TypeError::body(
+                "must have a result for each state, and something to scan",
+            ));
         }
         let mut steps = None;
         for (i, (formal, actual)) in body.inputs().iter().zip(inputs).enumerate() {
@@ -76,12 +79,12 @@ impl Rules for Scan {
                 *steps.get_or_insert(extent) == extent && actual.shape[1..] == formal.shape[..]
             };
             if !fits {
-                return Err(Misfit::Unequal { left: (*actual).clone(), right: formal.clone() });
+                return Err(TypeError::Unequal { left: (*actual).clone(), right: formal.clone() });
             }
         }
         let steps = steps.unwrap_or(0);
         if steps == 0 {
-            return Err(Misfit::body("has no slice to run on"));
+            return Err(TypeError::body("has no slice to run on"));
         }
         let mut results = Vec::new();
         for (i, out) in body.outputs().iter().enumerate() {
@@ -89,7 +92,7 @@ impl Rules for Scan {
             if i < self.states {
                 let state = body.ty(body.inputs()[i].value);
                 if ty != state {
-                    return Err(Misfit::Unequal { left: ty.clone(), right: state.clone() });
+                    return Err(TypeError::Unequal { left: ty.clone(), right: state.clone() });
                 }
                 results.push(ty.clone());
             } else {

@@ -33,14 +33,14 @@ pub use track::Phase;
 pub enum Stream {
     /// A feature of a pixel needs the same feature of the same pixel of the inputs only.
     Pointwise,
-    /// So many features of a pixel, from the first one given on.
+    /// A range of the features of a pixel.
     Features {
         /// The first feature.
         start: usize,
         /// How many.
         length: usize,
     },
-    /// The features of a pixel, cut into so many parts: each color group as it is.
+    /// The features of a pixel, split into this number of parts; color groups stay unchanged.
     Parts(usize),
     /// Earlier pixels, too.
     Cached(Box<dyn StreamRule>),
@@ -66,7 +66,7 @@ pub struct PixelValue(pub Value);
 pub enum Begun {
     /// When the row begins: `[W, N, F]`.
     Row(RowValue),
-    /// At its pixel, group by group, its features being so many gates.
+    /// At its pixel, color group by color group.
     Pixel {
         /// The number of gates.
         gates: usize,

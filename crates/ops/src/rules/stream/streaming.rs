@@ -55,8 +55,8 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    /// Empty graphs for images of so many colors, rows and columns; `layers` is the table of the
-    /// declaration's graph.
+    /// Empty graphs for images of this number of colors, rows and columns; `layers` is the layer table
+    /// of the declaration's graph.
     pub fn new(
         name: &str,
         [colours, height, width]: [usize; 3],
@@ -290,7 +290,7 @@ impl Streaming {
         self.row(SplitAxis { axis: 0, parts: 1 }, &[v], part)
     }
 
-    /// The shape of a row of so many features.
+    /// The shape of a row with this number of features.
     pub fn row_shape(&self, features: usize) -> [Dim; 3] {
         [Dim::Fixed(self.width), Dim::N, Dim::Fixed(features)]
     }

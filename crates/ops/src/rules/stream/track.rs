@@ -23,8 +23,8 @@ pub enum Phase {
 pub(super) struct Tracked {
     ty: Type,
     known: Known,
-    /// What a row sees of a given value, what a pixel sees of a given one or of a row, and the same by
-    /// group for so many gates; once somebody asked.
+    /// Views of the value, computed on demand: a row of a prelude value, a pixel of a prelude value or of
+    /// a row, and the same by color group, keyed by the number of gates.
     row: Option<RowValue>,
     pixel: Option<PixelValue>,
     by_group: BTreeMap<usize, PixelValue>,
@@ -53,12 +53,12 @@ impl Streaming {
         self.track(value, ty, Known::Given(at));
     }
 
-    /// Says that a value of the declaration's graph is known when a row begins.
+    /// Records that a value of the declaration's graph is known when a row begins.
     pub fn set_row(&mut self, value: Value, ty: Type, at: RowValue) {
         self.track(value, ty, Known::Row(at));
     }
 
-    /// Says that a value of the declaration's graph is a map known at its pixel, of so many gates.
+    /// Records that a value of the declaration's graph is a map known at its pixel, with `gates` gates.
     pub fn set_map(&mut self, value: Value, ty: Type, gates: usize) {
         let (groups, prefixes) = (Vec::new(), BTreeMap::new());
         self.track(value, ty, Known::Pixel { gates, groups, prefixes });
@@ -215,7 +215,7 @@ impl Streaming {
         Ok(pixel)
     }
 
-    /// The same with features group by group, each holding its part of so many gates.
+    /// Like `pixel_of`, with features by color group, each with its part of every gate.
     fn pixel_by_group(&mut self, input: usize, gates: usize) -> Result<PixelValue, StreamError> {
         if self.colours == 1 || gates == 1 {
             return self.pixel_of(input);
@@ -263,7 +263,7 @@ impl Streaming {
     /// The same for a row `[W, N, F]`.
     ///
     /// # Errors
-    /// The features are not so many gates.
+    /// The features cannot be divided into this number of gates.
     pub fn row_by_group(
         &mut self,
         v: RowValue,
@@ -288,7 +288,7 @@ impl Streaming {
     /// A row whose features stand group by group, as they are declared.
     ///
     /// # Errors
-    /// The features are not so many gates.
+    /// The features cannot be divided into this number of gates.
     pub fn row_as_declared(
         &mut self,
         v: RowValue,
@@ -317,7 +317,7 @@ impl Streaming {
         }
     }
 
-    /// A color group of an input, its features being so many gates; `None` if it has no features.
+    /// A color group of an input whose features have `gates` gates; `None` if it has no features.
     ///
     /// # Errors
     /// It is not known yet, or the input has other gates.
@@ -357,8 +357,8 @@ impl Streaming {
         self.group_of(input, group, gates)
     }
 
-    /// The first so many color groups of a map that the node reads, side by side; `None` if they have
-    /// no features.
+    /// The first color groups of a map that the node reads, concatenated; `None` if they have no
+    /// features.
     ///
     /// # Errors
     /// They are not all known yet.

@@ -1,4 +1,4 @@
-//! An unmasked 1 x 1 kernel reads the colours that are to come.
+//! An unmasked 1 x 1 kernel reads the colors that are to come.
 
 pixelrnn::model! {
     pub Wrong { h: usize = 2 }

@@ -1,4 +1,4 @@
-//! Mask A leaves a 1 x 1 kernel of one colour nothing.
+//! Mask A leaves a 1 x 1 kernel of one color nothing.
 
 pixelrnn::model! {
     pub Wrong { h: usize = 2 }

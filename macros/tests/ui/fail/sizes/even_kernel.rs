@@ -1,4 +1,4 @@
-//! A masked kernel has a centre.
+//! A masked kernel has a center.
 
 pixelrnn::model! {
     pub Wrong { h: usize = 2 }

@@ -1,9 +1,8 @@
-//! A divided step whose state stays with ONNX Runtime, in the memory of the host.
+//! A data-parallel step whose state stays in ONNX Runtime, in host memory.
 //!
-//! What is done once ([`Bindings`]) has two sets of buffers for the state. Every part of the batch has
-//! two bindings, which read its parameters from the one set or the other, and buffers of its own for
-//! what it finds; the first part's buffers take the average, and are what the update reads. Nothing
-//! but the images is copied.
+//! The update ([`Bindings`]) has two sets of buffers for the state. Every shard has two bindings, which
+//! read the parameters from one set or the other, and its own result buffers. The buffers of the first
+//! shard receive the average, which the update reads. Only the images are copied.
 
 use std::thread;
 
@@ -11,17 +10,18 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
-use super::session::Loaded;
+use super::session::LoadedProgram;
 use super::stepper::{Bindings, array, bind_feed};
-use crate::sharded::divide;
+use crate::data_parallel::divide;
 use crate::signature::bind;
 use crate::stepper::NO_STATE;
 use crate::{Array, EngineError, Stepper, Tensor};
 
-pub(super) struct Divided {
+/// The stepper of a [`DataParallel`](crate::DataParallel) step.
+pub(super) struct OrtDataParallel {
     whole: Bindings,
     parts: Vec<Part>,
-    /// What the parts give, in the order of their buffers; and whether the update reads it.
+    /// The results of a shard, in the order of its buffers, and whether the update reads each.
     found: Vec<(Tensor, bool)>,
     /// The inputs that are not carried.
     feeds: Vec<Tensor>,
@@ -66,14 +66,14 @@ fn fixed(tensor: &Tensor) -> Option<Vec<usize>> {
     tensor.shape.as_ref()?.iter().map(extent).collect()
 }
 
-impl Divided {
+impl OrtDataParallel {
     /// Nothing if the programs are not made for it: a part that reads what is neither divided nor
     /// carried, or finds what has no fixed shape.
     pub(super) fn new(
         whole: Bindings,
-        parts: Vec<Loaded>,
+        parts: Vec<LoadedProgram>,
         program: &str,
-    ) -> Option<ort::Result<Divided>> {
+    ) -> Option<ort::Result<OrtDataParallel>> {
         use crate::Session;
         let first = parts.first()?;
         let of = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
@@ -89,10 +89,10 @@ impl Divided {
         }
         let given = |t: &&Tensor| !found.iter().any(|(found, _)| found.name == t.name);
         feeds.extend(whole.split().feeds.iter().filter(given).cloned());
-        let part = |part: Loaded| Part::new(part.into_session(), &found);
+        let part = |part: LoadedProgram| Part::new(part.into_session(), &found);
         let parts = parts.into_iter().map(part).collect::<ort::Result<_>>();
         let program = program.to_owned();
-        Some(parts.map(|parts| Divided { whole, parts, found, feeds, program }))
+        Some(parts.map(|parts| OrtDataParallel { whole, parts, found, feeds, program }))
     }
 
     /// Binds the parts to the buffers of the state, and the update to those of the first part.
@@ -162,7 +162,7 @@ fn find(parts: &mut [Part], side: usize, batch: &[(&Tensor, &Array)]) -> ort::Re
     Ok(())
 }
 
-impl Stepper for Divided {
+impl Stepper for OrtDataParallel {
     fn set_state(&mut self, state: &[(&str, &Array)]) -> Result<(), EngineError> {
         self.whole.set_state(state)?;
         self.bind().map_err(|e| self.whole.fail(e))

@@ -1,11 +1,11 @@
-//! Why an operator refuses its inputs or its attributes.
+//! Type errors of operators: inputs or attributes that an operator does not accept.
 
 use crate::graph::Value;
 use crate::types::{Dim, Type};
 
-/// An operator's complaint, with the numbers that decide it. Inputs and axes count from 0.
+/// Why an operator does not accept its inputs or attributes. Inputs and axes count from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Misfit {
+pub enum TypeError {
     #[error("takes {expected} inputs, got {found}")]
     Arity { expected: usize, found: usize },
     #[error("input {input} must have {expected} axes, got {found}")]
@@ -14,9 +14,9 @@ pub enum Misfit {
     Extent { input: usize, axis: usize, expected: Dim, found: Dim },
     #[error("axis {axis} of input {input} must have a known extent")]
     Unknown { input: usize, axis: usize },
-    #[error("inputs of types {left} and {right} do not fit together")]
+    #[error("inputs have incompatible types {left} and {right}")]
     Unequal { left: Type, right: Type },
-    #[error("input {input} must hold {expected} elements, got {found}")]
+    #[error("input {input} must have elements of type {expected}, got {found}")]
     Element { input: usize, expected: crate::types::Elem, found: Type },
     #[error("attribute `{name}`: {reason}")]
     Attribute { name: &'static str, reason: String },
@@ -24,20 +24,20 @@ pub enum Misfit {
     Body { reason: String },
     #[error("the size of its result overflows")]
     Overflow,
-    #[error("reads {value}, for which the pass has made nothing in the new graph")]
+    #[error("reads {value}, which the pass has not mapped into the new graph")]
     Unmapped { value: Value },
     #[error("cannot be compiled: {reason}")]
     Internal { reason: &'static str },
 }
 
-impl Misfit {
-    /// A complaint about one attribute.
-    pub fn attribute(name: &'static str, reason: impl Into<String>) -> Misfit {
-        Misfit::Attribute { name, reason: reason.into() }
+impl TypeError {
+    /// An error in one attribute.
+    pub fn attribute(name: &'static str, reason: impl Into<String>) -> TypeError {
+        TypeError::Attribute { name, reason: reason.into() }
     }
 
-    /// A complaint about a body graph.
-    pub fn body(reason: impl Into<String>) -> Misfit {
-        Misfit::Body { reason: reason.into() }
+    /// An error in a body graph.
+    pub fn body(reason: impl Into<String>) -> TypeError {
+        TypeError::Body { reason: reason.into() }
     }
 }

@@ -1,8 +1,8 @@
-//! A step whose batch is divided among the cores of the CPU.
+//! Data-parallel steps: the batch is divided among the cores of the CPU.
 //!
-//! Where operators are small, as in a recurrence, an engine gains little from a second thread
-//! within each. So every core has a part of the batch and a session of its own instead; what they
-//! find is averaged, in a fixed order, and a second program goes on from there.
+//! With small operators, as in a recurrence, an engine gains little from intra-operator threads.
+//! Instead, every core has its own session and works on a shard of the batch. The results are averaged
+//! in a fixed order, and a second program uses the averages.
 
 use std::thread;
 
@@ -12,19 +12,18 @@ use crate::signature::bind;
 use crate::stepper::{Carried, HostStepper, Stepper};
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
-/// One step in two programs. The inputs of the first that hold a value for each image of the batch are
-/// divided.
+/// One training step in two programs. Inputs of the first program with a value per image are divided.
 #[derive(Clone, Copy, Debug)]
-pub struct Sharded<'a> {
-    /// Gives averages over a batch. It runs once for each part of the batch.
+pub struct DataParallel<'a> {
+    /// Returns averages over a batch. Runs once per shard.
     pub part: Program<'a>,
-    /// Reads those averages. It runs once.
+    /// Reads the averages. Runs once.
     pub whole: Program<'a>,
-    /// Into how many parts a batch of enough images is divided.
+    /// The number of shards of a batch, if it has enough images.
     pub shards: usize,
 }
 
-impl Sharded<'_> {
+impl DataParallel<'_> {
     /// The threads of an engine for each part.
     pub(crate) fn threads(&self, engine: &dyn Engine) -> usize {
         (engine.threads() / self.shards.max(1)).max(1)
@@ -50,7 +49,7 @@ impl Sharded<'_> {
         let seen = averages.iter().filter(|t| !has(whole.inputs(), &t.name));
         let outputs = seen.chain(whole.outputs()).cloned().collect();
         let program = self.part.name.to_owned();
-        Ok(Box::new(Loaded { program, parts, whole, inputs, outputs }))
+        Ok(Box::new(LoadedStep { program, parts, whole, inputs, outputs }))
     }
 
     /// As [`Engine::load_stepper`].
@@ -70,7 +69,7 @@ impl Sharded<'_> {
     }
 }
 
-struct Loaded {
+struct LoadedStep {
     program: String,
     /// At least one.
     parts: Vec<Box<dyn Session>>,
@@ -79,7 +78,7 @@ struct Loaded {
     outputs: Vec<Tensor>,
 }
 
-impl Session for Loaded {
+impl Session for LoadedStep {
     fn inputs(&self) -> &[Tensor] {
         &self.inputs
     }
@@ -153,8 +152,8 @@ pub(crate) fn of<'a>(
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
 }
 
-/// The inputs of a batch in at most so many parts, none empty unless the batch is, of sizes that differ
-/// by one at most.
+/// Divides the inputs of a batch into at most `parts` parts. The sizes differ by at most one, and no part
+/// is empty unless the batch is.
 pub(crate) fn divide<K: Copy>(batch: &[(K, &Array)], parts: usize) -> Vec<Vec<(K, Array)>> {
     let count = batch.first().and_then(|(_, array)| array.shape().first().copied()).unwrap_or(0);
     let parts = parts.min(count).max(1);
