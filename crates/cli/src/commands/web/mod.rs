@@ -30,8 +30,8 @@ const ROW: &str = "row.onnx";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The folder is a static page: serve it with any file server, for example
-`python3 -m http.server --directory page`. The model runs in the browser, in ONNX Runtime's build for
-the web. Fetch that once with `npm install onnxruntime-web`.
+`python3 -m http.server --directory page`. The model runs in the browser, in the web build of ONNX
+Runtime. Fetch that once with `npm install onnxruntime-web`.
 
 Example:
   pixelrnn web my-run -o page --ort-web node_modules/onnxruntime-web")]
