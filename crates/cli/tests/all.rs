@@ -20,3 +20,5 @@ mod show;
 mod train;
 #[path = "all/tune.rs"]
 mod tune;
+#[path = "all/web.rs"]
+mod web;

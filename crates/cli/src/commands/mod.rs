@@ -39,4 +39,5 @@ commands! {
     runtime::Runtime,
     completions::Completions,
     man::Man,
+    web::Web,
 }

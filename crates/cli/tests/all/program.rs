@@ -9,7 +9,7 @@ use crate::run::{bad, command, good, json, names, run, run_in};
 
 #[test]
 fn help_ends_with_an_example() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["quickstart"],
         &["zoo"],
@@ -28,6 +28,7 @@ fn help_ends_with_an_example() {
         &["runtime", "install"],
         &["completions"],
         &["man"],
+        &["web"],
     ];
     for path in commands {
         let text = good(&[path, &["--help"]].concat());
