@@ -164,7 +164,7 @@ operators! {
     clamp_uniform::ClampUniform,
     select::Select,
     // What only gradients need.
-    sign::Sign,
+    heaviside::Heaviside,
     sqrt::Sqrt,
     div::Div,
     divide_by_batch::DivideByBatch,

@@ -4,7 +4,7 @@ use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
 
 use super::kind::{Unary, unary};
-use super::{Mul, Sign};
+use super::{Mul, Heaviside};
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 
@@ -21,7 +21,7 @@ impl Unary for Relu {
 
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
         // The result is never below zero.
-        let on = cx.push(Sign, &[cx.outputs[0]], "on")?;
+        let on = cx.push(Heaviside, &[cx.outputs[0]], "on")?;
         cx.push(Mul, &[dy, on], "x")
     }
 }

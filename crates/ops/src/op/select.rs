@@ -1,7 +1,7 @@
 //! `select(mask, a, b)`: `a` where the mask is above one half, else `b`; all of one shape. What is not
 //! chosen may be anything, even no number.
 
-use super::{Constant, Mul, Relu, Sign, Sub};
+use super::{Constant, Mul, Relu, Heaviside, Sub};
 use crate::rules::prelude::*;
 
 /// One of two values, element by element. The mask is 0 or 1 and has no gradient.
@@ -43,7 +43,7 @@ impl Rules for Select {
         let value = Array::from_elem(vec![1; cx.input_type(0).rank()], 0.5);
         let half = cx.push(Constant { value }, &[], "half")?;
         let above = cx.push(Sub, &[cx.inputs[0], half], "above")?;
-        let sign = cx.push(Sign, &[above], "sign")?;
+        let sign = cx.push(Heaviside, &[above], "sign")?;
         let on = cx.push(Relu, &[sign], "on")?;
         let a = cx.push(Mul, &[dy, on], "chosen")?;
         let b = cx.push(Sub, &[dy, a], "other")?;
