@@ -127,6 +127,9 @@ impl Export {
         }
         let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
         let written = self.write(&target, &model, &options, &graph, out)?;
+        if self.external_data && written.external.is_none() {
+            out.warn("no tensor is large enough for a second file: all weights are in the model");
+        }
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }

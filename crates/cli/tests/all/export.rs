@@ -127,7 +127,7 @@ fn engines_agree() {
         bad(&with(&["--engine", "tract,ort"])).starts_with("error: ONNX Runtime was not found")
     );
     assert!(bad(&with(&["--ort-lib", "nowhere"])).contains("cannot use nowhere (from --ort-lib)"));
-    assert!(bad(&with(&["--engine", "tract"])).contains("there is only `tract`"));
+    assert!(bad(&with(&["--engine", "tract"])).contains("found only `tract`"));
     assert!(bad(&with(&["--engine", "tensorflow"])).contains("reference, tract, ort, ort-cuda"));
 }
 

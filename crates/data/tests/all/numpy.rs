@@ -48,7 +48,7 @@ fn splits_that_are_not_there_are_named_with_the_reason() {
     says(&missing(Split::Test), &["no `test`", "all of", "is `train`"]);
     says(
         &missing(Split::Valid),
-        &["no `valid`", "0.1 of 9 training images", "only 9", "`,holdout=SHARE`"],
+        &["no `valid`", "0.1 of 9 training images", "less than one image", "`,holdout=SHARE`"],
     );
 
     let members = [("Train1", some(2)), ("other", some(2))];

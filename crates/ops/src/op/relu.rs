@@ -4,7 +4,7 @@ use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
 
 use super::kind::{Unary, unary};
-use super::{Mul, Heaviside};
+use super::{Heaviside, Mul};
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 

@@ -1,7 +1,7 @@
 //! `select(mask, a, b)`: `a` where the mask is above one half, else `b`; all of one shape. What is not
 //! chosen may be anything, even no number.
 
-use super::{Constant, Mul, Relu, Heaviside, Sub};
+use super::{Constant, Heaviside, Mul, Relu, Sub};
 use crate::rules::prelude::*;
 
 /// One of two values, element by element. The mask is 0 or 1 and has no gradient.

@@ -31,7 +31,8 @@ pub fn step(model: &Declaration, weights: &Weights) -> Result<PageGraph, Failure
     let tempered = options(weights, 3.0);
     let graph = model.compile(GraphKind::Step, &tempered, &mut |_, _| {})?;
     let factor = (1.0 / 3.0_f64) as f32;
-    let Some(graph) = with_factor(&graph, factor).map_err(|e| Failure::Usage(e.to_string()))? else {
+    let Some(graph) = with_factor(&graph, factor).map_err(|e| Failure::Usage(e.to_string()))?
+    else {
         return usage("the compiled step graph does not scale its logits: a fault of this program");
     };
     encode(model, GraphKind::Step, &options(weights, 1.0), &graph)
@@ -61,7 +62,8 @@ fn encode(
     let bytes = model.encode(kind, options, graph)?;
     let inputs = graph.inputs().iter().map(|i| port(&i.name, graph.ty(i.value)));
     let outputs = graph.outputs().iter().map(|o| port(&o.name, graph.ty(o.value)));
-    let ports = json!({ "inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>() });
+    let ports =
+        json!({ "inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>() });
     Ok(PageGraph { bytes, ports })
 }
 
