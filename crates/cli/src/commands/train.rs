@@ -422,6 +422,7 @@ const BAR: u64 = 1000;
 
 /// Shows the progress of a run on a terminal, and draws its curve in the run folder.
 pub struct Watch {
+    out: Out,
     bar: Bar,
     shape: Shape,
     speed: f64,
@@ -433,7 +434,7 @@ impl Watch {
     /// A watch without events.
     pub fn new(out: &Out, shape: Shape, run: &Run) -> Watch {
         let (log, curve) = (run.log_path(), run.folder().join("curve.png"));
-        Watch { bar: Bar::new(out, BAR), shape, speed: 0.0, log, curve }
+        Watch { out: *out, bar: Bar::new(out, BAR), shape, speed: 0.0, log, curve }
     }
 
     /// Trains until the run stops or fails, then draws the curve.
@@ -466,8 +467,9 @@ impl Observer for Watch {
                     time(*left),
                 ));
             }
-            Event::LostBest => self.bar.line(
-                "warning: best.safetensors is missing although the log has a best validation; the next \
+            // Not through the bar, which shows nothing where there is no terminal.
+            Event::LostBest => self.out.warn(
+                "best.safetensors is missing although the log has a best validation; the next \
                  validation counts as the best",
             ),
             Event::Validating => self.bar.say("validating".to_string()),

@@ -127,6 +127,7 @@ fn a_lost_best_is_noticed() {
     let resume = ["train", "--resume", "--engine=tract", "--out", "run", "--steps", "18"];
     let ran = run_in(path, &resume);
     assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("warning: best.safetensors is missing"), "{}", ran.err);
     assert!(path.join("run/best.safetensors").is_file());
 }
 
