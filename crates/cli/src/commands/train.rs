@@ -132,6 +132,12 @@ impl Train {
         let engine = engines::one(&self.engine, global)?;
         if begun {
             self.same_data(&run, &data, same)?;
+            if same.is_none() {
+                out.warn(&format!(
+                    "run.json has no hash of the training images: {} may contain different images",
+                    data.name()
+                ));
+            }
         } else {
             let usual = training::shards(&*engine, recipe.batch);
             recipe.shards = self.shards.map_or(usual, usize::from);
