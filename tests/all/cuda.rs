@@ -45,7 +45,6 @@ const KERNELS: &[(&str, &[Elem])] = &[
     ("Scan", ALL),
     ("Shape", ALL),
     ("Sigmoid", REAL),
-    ("Sign", NUMBERS),
     ("Slice", ALL),
     ("Split", ALL),
     ("Sqrt", REAL),

@@ -349,3 +349,41 @@ fn a_divided_batch_gives_the_same_of_each_image() {
         }
     }
 }
+
+/// Fresh biases are zero, so pixels whose surroundings are black give exactly zero before `relu`, where its
+/// slope is zero. A loop whose states begin next to zero would take the other slope.
+#[test]
+fn gradients_of_fresh_weights_are_the_same_with_and_without_loops() {
+    for name in ["digits-row-lstm", "digits-diagonal"] {
+        let model = zoo(name, &[("h", 4), ("layers", 1), ("height", 4), ("width", 5)]);
+        let weights = model.initialize(1);
+        let images = Array::from_shape_fn(vec![2, 1, 4, 5], |i| (i[0] * (i[2] % 2) * i[3]) as f32);
+        let gradients = [ControlFlow::Scan, ControlFlow::Unroll].map(|control_flow| {
+            let options = ExportOptions { control_flow, ..ExportOptions::default() };
+            let onnx = model.export(GraphKind::Grad, &options).expect("exports");
+            let program = Program { name, onnx: &onnx, graph: None };
+            let mut session = engines()[2].load(&program).unwrap_or_else(|e| panic!("{e}"));
+            let mut inputs: Vec<(&str, &Array)> = vec![("image", &images)];
+            inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
+            session.run(&inputs).unwrap_or_else(|e| panic!("{e}"))
+        });
+        let reference = results(
+            &gradient_of(&model),
+            &weights
+                .iter()
+                .map(|(n, w)| (n.clone(), w.mapv(f64::from)))
+                .chain([("image".to_string(), images.mapv(f64::from))])
+                .collect(),
+        );
+        for (output, scan) in &gradients[0] {
+            let unrolled =
+                gradients[1].iter().find(|(n, _)| n == output).expect("the same outputs");
+            let truth = reference[output].mapv(|x| x as f32);
+            let size = truth.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
+            for (form, found) in [("scan", scan), ("unroll", &unrolled.1)] {
+                let worst = (found - &truth).iter().fold(0.0f32, |m, d| m.max(d.abs()));
+                assert!(worst < 1e-4 * size, "{name} {form}: {output} is off by {worst} of {size}");
+            }
+        }
+    }
+}

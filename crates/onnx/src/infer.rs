@@ -25,7 +25,6 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
         OnnxOp::Relu
         | OnnxOp::Sigmoid
         | OnnxOp::Tanh
-        | OnnxOp::Sign
         | OnnxOp::Exp
         | OnnxOp::Log
         | OnnxOp::Sqrt

@@ -72,7 +72,6 @@ fn nature(op: &OnnxOp, inputs: usize) -> Nature {
         | Relu
         | Sigmoid
         | Tanh
-        | Sign
         | Exp
         | Log
         | Sqrt

@@ -6,6 +6,10 @@
 //! a copy must differ: where states begin as zeros, each copy has a number of its own next to
 //! [`f32::MIN_POSITIVE`]. Added to anything that f32 holds from 1e-30 on, that changes no bit.
 //!
+//! Graphs that train keep their zeros: a sum of nothing but such numbers is above zero, and the slope of
+//! `relu` there is 1 instead of 0. With fresh weights, whose biases are zero, gradients of biases would be
+//! off by a third.
+//!
 //! `cse_dce_onnx` merges equal values, so this pass comes after it.
 
 use pixelrnn_graph::{BuildError, Origin, Role, Value};

@@ -154,7 +154,7 @@ pub const LOWERING: &[Pass] = &[
     pass("store_bf16", "store weights in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
     pass("store_int8", "store weights in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
     pass("image_format", "change layout and element type of images", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
-    pass("own_states", "give each loop state its own initial value", |job| job.portable, Step::Onnx(own_states::own_states)),
+    pass("own_states", "give each loop state its own initial value", |job| job.portable && !job.kind.trains(), Step::Onnx(own_states::own_states)),
 ];
 
 /// All passes, in order.

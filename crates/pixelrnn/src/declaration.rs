@@ -175,12 +175,6 @@ impl Declaration {
         self.scales().iter().flat_map(|scale| initialize(&scale.graph, seed)).collect()
     }
 
-    /// The former name of [`Declaration::initialize`].
-    #[deprecated(since = "0.1.0", note = "renamed to `initialize`")]
-    pub fn initialise(&self, seed: u64) -> Weights {
-        self.initialize(seed)
-    }
-
     /// Proves that no output reads its own value or a later one.
     ///
     /// # Errors

@@ -242,9 +242,11 @@ impl Declaration {
         let ends = self.scales().iter().flat_map(|scale| {
             let outputs = scale.graph.outputs().iter();
             let parameters =
-                outputs.filter(|o| matches!(o.role, pixelrnn_graph::OutputRole::Parameters(_)));
-            let makers = parameters.filter_map(|o| scale.graph.maker(o.value));
-            makers.map(|node| node.name.split('/').next().unwrap_or_default().to_string())
+                outputs.filter(|o| matches!(o.role, OutputRole::Parameters(_)));
+            parameters.filter_map(|o| match scale.graph.origin(o.value) {
+                Origin::Node(id, _) => scale.graph.layer_of(id).map(str::to_string),
+                Origin::Input(_) => None,
+            })
         });
         ends.collect()
     }

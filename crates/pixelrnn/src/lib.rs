@@ -69,10 +69,6 @@ pub use pixelrnn_passes::{
 };
 pub use pixelrnn_syntax::Image;
 
-/// The former name of [`Optimizer`].
-#[deprecated(since = "0.1.0", note = "renamed to `Optimizer`")]
-pub type Optimiser = Optimizer;
-
 pub use render::render;
 
 /// The layers of the model language. These items are documentation: an editor shows them on hover and

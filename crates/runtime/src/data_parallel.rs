@@ -93,33 +93,11 @@ impl Session for LoadedStep {
         let names = self.inputs.iter().map(|t| t.name.as_str());
         let given: Vec<(&str, &Array)> = names.zip(bound.arrays).collect();
 
-        let signature = self.parts[0].inputs().to_vec();
-        let is_batch = |name: &str| signature.iter().any(|t| t.name == name && t.is_batch());
-        let (batch, others): (Vec<_>, Vec<_>) =
-            of(&signature, &given).into_iter().partition(|(name, _)| is_batch(name));
-        let batches = divide(&batch, self.parts.len());
-        let size = |share: &Vec<(&str, Array)>| share.first().map_or(0, |(_, a)| a.shape()[0]);
-        let count: usize = batches.iter().map(size).sum();
-        let run = |part: &mut Box<dyn Session>, share: &Vec<(&str, Array)>| {
-            let mut inputs = others.clone();
-            inputs.extend(share.iter().map(|(name, array)| (*name, array)));
-            part.run(&inputs)
-        };
-        let found = thread::scope(|scope| {
-            let mut work = self.parts.iter_mut().zip(&batches);
-            let first = work.next();
-            let beside: Vec<_> =
-                work.map(|(part, batch)| scope.spawn(|| run(part, batch))).collect();
-            let mut found: Vec<_> =
-                first.map(|(part, batch)| run(part, batch)).into_iter().collect();
-            for thread in beside {
-                found.push(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            found
-        });
+        let found = run_parts(&mut self.parts, &given);
+        let count: usize = found.iter().map(|(size, _)| size).sum();
         let mut averages: Vec<(String, Array)> = Vec::new();
-        for (results, batch) in found.into_iter().zip(&batches) {
-            let share = size(batch) as f32 / count as f32;
+        for (size, results) in found {
+            let share = size as f32 / count as f32;
             let results = results?;
             if averages.is_empty() {
                 averages = results;
@@ -144,12 +122,44 @@ impl Session for LoadedStep {
 }
 
 /// What of the given a program reads.
-pub(crate) fn of<'a>(
-    signature: &[Tensor],
-    given: &[(&'a str, &'a Array)],
-) -> Vec<(&'a str, &'a Array)> {
+fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str, &'a Array)> {
     let wanted = |name: &str| signature.iter().any(|t| t.name == name);
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
+}
+
+/// Outputs by name, in the order of the program.
+pub(crate) type Results = Result<Vec<(String, Array)>, EngineError>;
+
+/// Runs sessions of one program at the same time, each on its part of the batch. Returns the number of
+/// images of each part and its results; there are fewer parts than sessions if there are fewer images.
+///
+/// `given` must fit the signature of the program; what it does not read is left out.
+pub(crate) fn run_parts(
+    sessions: &mut [Box<dyn Session>],
+    given: &[(&str, &Array)],
+) -> Vec<(usize, Results)> {
+    let signature = sessions.first().map_or_else(Vec::new, |first| first.inputs().to_vec());
+    let is_batch = |name: &str| signature.iter().any(|t| t.name == name && t.is_batch());
+    let (batch, others): (Vec<_>, Vec<_>) =
+        of(&signature, given).into_iter().partition(|(name, _)| is_batch(name));
+    let shares = divide(&batch, sessions.len());
+    let run = |session: &mut Box<dyn Session>, share: &Vec<(&str, Array)>| {
+        let mut inputs = others.clone();
+        inputs.extend(share.iter().map(|(name, array)| (*name, array)));
+        let size = share.first().map_or(0, |(_, array)| array.shape()[0]);
+        (size, session.run(&inputs))
+    };
+    thread::scope(|scope| {
+        let mut work = sessions.iter_mut().zip(&shares);
+        let first = work.next();
+        let beside: Vec<_> =
+            work.map(|(session, share)| scope.spawn(|| run(session, share))).collect();
+        let own = first.map(|(session, share)| run(session, share));
+        let beside = beside
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        own.into_iter().chain(beside).collect()
+    })
 }
 
 /// Divides the inputs of a batch into at most `parts` parts. The sizes differ by at most one, and no part

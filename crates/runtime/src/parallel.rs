@@ -3,11 +3,9 @@
 //! As in [`DataParallel`](crate::DataParallel) every core has a part of the batch and a session of its own. What the
 //! parts give is put together again, image by image.
 
-use std::thread;
-
 use ndarray::{Axis, concatenate};
 
-use crate::data_parallel::{divide, of};
+use crate::data_parallel::run_parts;
 use crate::signature::bind;
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
@@ -61,27 +59,8 @@ impl Session for Parallel {
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
         let names = signature.iter().map(|t| t.name.as_str());
         let given: Vec<(&str, &Array)> = names.zip(bound.arrays).collect();
-        let is_batch = |name: &str| signature.iter().any(|t| t.name == name && t.is_batch());
-        let (batch, others): (Vec<_>, Vec<_>) =
-            of(&signature, &given).into_iter().partition(|(name, _)| is_batch(name));
-        let shares = divide(&batch, self.sessions.len());
-        let run = |session: &mut Box<dyn Session>, share: &Vec<(&str, Array)>| {
-            let mut inputs = others.clone();
-            inputs.extend(share.iter().map(|(name, array)| (*name, array)));
-            session.run(&inputs)
-        };
-        let found: Vec<_> = thread::scope(|scope| {
-            let mut work = self.sessions.iter_mut().zip(&shares);
-            let first = work.next();
-            let beside: Vec<_> =
-                work.map(|(session, share)| scope.spawn(|| run(session, share))).collect();
-            let own = first.map(|(session, share)| run(session, share));
-            let beside = beside.into_iter().map(|thread| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            own.into_iter().chain(beside).collect()
-        });
-        let mut found: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
+        let found = run_parts(&mut self.sessions, &given).into_iter().map(|(_, results)| results);
+        let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
         if found.len() == 1 {
             return Ok(found.remove(0));
         }

@@ -62,7 +62,7 @@ fn kind(parameter: &Parameter) -> String {
     }
 }
 
-/// The default as text; `None` if there is no default.
+/// The default value as text, if the parameter has one.
 fn default(parameter: &Parameter) -> Option<String> {
     match (parameter.default, parameter.kind) {
         (Default::Number(n), _) => Some(n.to_string()),

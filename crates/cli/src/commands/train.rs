@@ -473,7 +473,7 @@ impl Observer for Watch {
                     time(*left),
                 ));
             }
-            // Not through the bar, which shows nothing where there is no terminal.
+            // The progress bar prints only to terminals.
             Event::LostBest => self.out.warn(
                 "best.safetensors is missing although the log has a best validation; the next \
                  validation counts as the best",
