@@ -1,5 +1,6 @@
 //! Export of declarations to ONNX.
 
+use pixelrnn_graph::{Origin, OutputRole};
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
@@ -241,8 +242,7 @@ impl Declaration {
     fn output_layers(&self) -> Vec<String> {
         let ends = self.scales().iter().flat_map(|scale| {
             let outputs = scale.graph.outputs().iter();
-            let parameters =
-                outputs.filter(|o| matches!(o.role, OutputRole::Parameters(_)));
+            let parameters = outputs.filter(|o| matches!(o.role, OutputRole::Parameters(_)));
             parameters.filter_map(|o| match scale.graph.origin(o.value) {
                 Origin::Node(id, _) => scale.graph.layer_of(id).map(str::to_string),
                 Origin::Input(_) => None,
