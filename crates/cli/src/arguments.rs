@@ -35,6 +35,9 @@ pub struct Global {
     /// Path of the ONNX Runtime library, or of its folder
     #[arg(long, global = true, value_name = "PATH")]
     pub ort_lib: Option<PathBuf>,
+    /// Train and evaluate with plain ONNX operators only, as exported models do; slower on a CPU
+    #[arg(long, global = true)]
+    pub plain: bool,
 }
 
 impl Arguments {

@@ -12,6 +12,7 @@ pub fn options(global: &Global, threads: Option<usize>) -> Options {
     options.ort.library.explicit.clone_from(&global.ort_lib);
     options.ort.library.progress = (!global.quiet).then_some(library::to_stderr as fn(&str));
     options.ort.intra_threads = threads;
+    options.ort.plain = global.plain;
     options
 }
 

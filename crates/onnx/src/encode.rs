@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::external::{External, MODEL_LIMIT, constant_bytes};
 use crate::literal::Literal;
-use crate::op::{OnnxGraph, OnnxOp, Scan};
+use crate::op::{Native, OnnxGraph, OnnxOp, Scan};
 use crate::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
@@ -81,12 +81,15 @@ pub(crate) fn encode_to(
         key: Some(key.clone()),
         value: Some(value.clone()),
     };
+    let domain = |name: &str, version: u32| OperatorSetIdProto {
+        domain: Some(name.into()),
+        version: Some(i64::from(version)),
+    };
+    let mut domains = vec![domain("", options.opset)];
+    domains.extend(Native::is_in(graph).then(|| domain(Native::DOMAIN, 1)));
     let model = ModelProto {
         ir_version: Some(ir_version),
-        opset_import: vec![OperatorSetIdProto {
-            domain: Some(String::new()),
-            version: Some(i64::from(options.opset)),
-        }],
+        opset_import: domains,
         producer_name: Some("pixelrnn".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         doc_string: Some(graph.doc.clone()),
@@ -304,6 +307,11 @@ impl Writer<'_, '_> {
         }
         let to_i64 = |v: &[usize]| v.iter().map(|&n| n as i64).collect::<Vec<_>>();
         match &node.op {
+            OnnxOp::Native(op) => {
+                proto.domain = Some(Native::DOMAIN.into());
+                let attributes = op.attributes.iter();
+                proto.attribute.extend(attributes.map(|(name, values)| ints(name, values.clone())));
+            }
             OnnxOp::Cast { to } => proto.attribute.push(int("to", data_type(*to) as i64)),
             OnnxOp::Conv { pads } => {
                 let kernel = &graph.ty(node.inputs[1]).shape[2..];

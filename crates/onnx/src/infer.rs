@@ -144,6 +144,7 @@ pub(crate) fn infer(op: &OnnxOp, inputs: &[&Type]) -> Types {
             Ok(vec![Type { elem: Elem::Int, shape: vec![Dim::Fixed(end - start)] }])
         }
         OnnxOp::Scan(scan) => infer_scan(scan, inputs),
+        OnnxOp::Native(op) => Ok(op.results.clone()),
     }
 }
 
@@ -166,6 +167,7 @@ fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), TypeError> {
         OnnxOp::Where => 3,
         OnnxOp::Conv { .. } => found.clamp(2, 3),
         OnnxOp::Concat { .. } => found.max(1),
+        OnnxOp::Native(_) => found,
         OnnxOp::Scan(s) => s.body.inputs().len(),
         _ => 1,
     };

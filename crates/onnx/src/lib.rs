@@ -25,4 +25,4 @@ pub use external::{
     ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants,
 };
 pub use literal::Literal;
-pub use op::{OnnxGraph, OnnxOp, Scan};
+pub use op::{Native, OnnxGraph, OnnxOp, Scan};

@@ -110,6 +110,30 @@ pub enum OnnxOp {
     },
 
     Scan(Box<Scan>),
+    Native(Box<Native>),
+}
+
+/// An operator of the engine of this process, in the domain [`Native::DOMAIN`]. No exported model has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Native {
+    /// Its name.
+    pub name: &'static str,
+    /// Its attributes, whole numbers.
+    pub attributes: Vec<(&'static str, Vec<i64>)>,
+    /// The types of its results.
+    pub results: Vec<Type>,
+}
+
+impl Native {
+    /// The domain of operators that are not of the ONNX standard.
+    pub const DOMAIN: &'static str = "pixelrnn";
+
+    /// Whether a graph, or a graph in it, has such an operator.
+    pub fn is_in(graph: &OnnxGraph) -> bool {
+        graph.nodes().any(|(_, node)| {
+            matches!(node.op, OnnxOp::Native(_)) || node.op.bodies().into_iter().any(Native::is_in)
+        })
+    }
 }
 
 /// A loop over axis 0 of its scanned inputs.
@@ -147,7 +171,7 @@ impl OnnxOp {
         OnnxOp::Constant(Arc::new(literal))
     }
 
-    /// The name in the ONNX standard.
+    /// The name in the ONNX standard; that of a [`Native`] operator in its domain.
     pub fn op_type(&self) -> &'static str {
         match self {
             OnnxOp::Constant(_) => "Constant",
@@ -187,6 +211,7 @@ impl OnnxOp {
             OnnxOp::Expand { .. } => "Expand",
             OnnxOp::Shape { .. } => "Shape",
             OnnxOp::Scan(_) => "Scan",
+            OnnxOp::Native(op) => op.name,
         }
     }
 }
@@ -233,6 +258,10 @@ impl Operation for OnnxOp {
                 .int("states", s.states)
                 .int("invariants", s.invariants)
                 .int("reverse", usize::from(s.reverse)),
+            OnnxOp::Native(op) => op.attributes.iter().fold(none, |all, (name, values)| {
+                let values: Vec<usize> = values.iter().map(|&v| v as usize).collect();
+                all.ints(name, &values)
+            }),
             _ => none,
         }
     }

@@ -1,7 +1,7 @@
 //! `expand`: composite operators become the graphs they stand for.
 
 use pixelrnn_graph::BuildError;
-use pixelrnn_ops::PixelGraph;
+use pixelrnn_ops::{Op, PixelGraph};
 
 use crate::rewrite::Rewrite;
 
@@ -10,10 +10,26 @@ use crate::rewrite::Rewrite;
 /// # Errors
 /// The builder's, where a composite was given what its own shape rule should have refused.
 pub fn expand(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
+    expand_but(graph, |_| false)
+}
+
+/// Expands every composite operator but those that are kept. What a composite stands for may hold others.
+pub(crate) fn expand_but(
+    graph: &PixelGraph,
+    keep: fn(&Op) -> bool,
+) -> Result<PixelGraph, BuildError> {
+    let mut graph = expand_once(graph, keep)?;
+    while graph.nodes().any(|(_, n)| n.op.composite().is_some() && !keep(&n.op)) {
+        graph = expand_once(&graph, keep)?;
+    }
+    Ok(graph)
+}
+
+fn expand_once(graph: &PixelGraph, keep: fn(&Op) -> bool) -> Result<PixelGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        let Some(composite) = node.op.composite() else {
+        let Some(composite) = node.op.composite().filter(|_| !keep(&node.op)) else {
             rewrite.node(id)?;
             continue;
         };

@@ -93,9 +93,12 @@ fn nature(op: &OnnxOp, inputs: usize) -> Nature {
         | Gather { .. }
         | Pad { .. }
         | Expand { .. } => Nature::Moves(0..1),
-        Constant(_) | Cast { .. } | DequantizeLinear { .. } | Shape { .. } | Scan(_) => {
-            Nature::Other
-        }
+        Constant(_)
+        | Cast { .. }
+        | DequantizeLinear { .. }
+        | Shape { .. }
+        | Scan(_)
+        | Native(_) => Nature::Other,
     }
 }
 

@@ -32,6 +32,7 @@ pub mod init;
 pub mod kind;
 pub mod layout;
 pub mod loss;
+pub mod native;
 pub mod optimizers;
 pub mod own_states;
 pub mod pads_to_concat;

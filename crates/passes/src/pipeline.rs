@@ -18,7 +18,7 @@ use crate::scales::{Scale, merge_scales};
 use crate::stream::{self, SampleError, SampleOptions};
 use crate::training_step::{Optimizer, training_step, update_step};
 use crate::{
-    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
+    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss, native,
     own_states, pads_to_concat, slices_to_split, stored, unroll,
 };
 
@@ -58,6 +58,8 @@ pub struct Job<'a> {
     pub images: ImageFormat,
     /// Whether other engines than ONNX Runtime are to take the model.
     pub portable: bool,
+    /// Whether the engine of this process is to use operators of its own.
+    pub native: bool,
 }
 
 impl<'a> Job<'a> {
@@ -76,6 +78,7 @@ impl<'a> Job<'a> {
             dtype: Dtype::F32,
             images: ImageFormat::default(),
             portable: true,
+            native: false,
         }
     }
 }
@@ -126,6 +129,7 @@ pub const MAKING: &[Pass] = &[
     pass("merge_scales", "merge the scales into one graph", ALWAYS, Step::Merge),
     pass("cse_dce", "eliminate common subexpressions and dead code", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
     pass("unread_parameters", "remove unused parameters", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
+    pass("native", "use operators of the engine", |job| job.native && job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, true))),
     pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
     pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
     pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
@@ -138,6 +142,7 @@ pub const MAKING: &[Pass] = &[
 /// The passes that compile a graph of the pixel IR to ONNX, in order.
 #[rustfmt::skip]
 pub const LOWERING: &[Pass] = &[
+    pass("native", "use operators of the engine", |job| job.native && !job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, false))),
     pass("expand", "expand composites into scans", ALWAYS, Step::Pixel(expand::expand)),
     pass("unroll", "unroll scans into their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
     pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),

@@ -25,6 +25,9 @@ pub struct ExportOptions<'a> {
     pub simplify: bool,
     /// Whether engines other than ONNX Runtime must be able to run the model.
     pub portable: bool,
+    /// Whether to use operators that only the engine `ort` of this process has, for training and
+    /// evaluation. Other programs cannot read such a model.
+    pub native: bool,
     /// Sampling options, for the graphs that sample.
     pub sample: SampleOptions,
     /// The optimizer of [`GraphKind::Train`] and [`GraphKind::Update`].
@@ -44,6 +47,7 @@ impl Default for ExportOptions<'_> {
             weights: None,
             simplify: true,
             portable: true,
+            native: false,
             sample: SampleOptions::default(),
             optimizer: Optimizer::RMSPROP,
             dtype: Dtype::F32,
@@ -138,6 +142,7 @@ impl Declaration {
             dtype: options.dtype,
             images: options.images,
             portable: options.portable,
+            native: options.native,
             ..Job::new(self.scales(), kind)
         }
     }
@@ -217,8 +222,8 @@ impl Declaration {
         let graph = proved.graph();
         let part = self.part(graph, weights)?;
         let scales = [Scale::whole(graph.clone())];
-        let (batch, portable) = (options.batch, options.portable);
-        let job = Job { batch, portable, weights: Some(&part), ..Job::new(&scales, kind) };
+        let &ExportOptions { batch, portable, native, .. } = options;
+        let job = Job { batch, portable, native, weights: Some(&part), ..Job::new(&scales, kind) };
         let onnx = lower(graph, &job, &mut |_, _| {})?;
         let bound = bind(graph, &part).map_err(PassError::from)?;
         Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })

@@ -111,8 +111,8 @@ pub fn options<'a>(
     sample: SampleOptions,
 ) -> ExportOptions<'a> {
     // Stacked slices are copied for other engines' sake alone.
-    let portable = engine.portable_only();
-    ExportOptions { batch, sample, portable, ..ExportOptions::with_weights(weights) }
+    let (portable, native) = (engine.portable_only(), engine.native());
+    ExportOptions { batch, sample, portable, native, ..ExportOptions::with_weights(weights) }
 }
 
 /// Whether what is to be drawn suits the model; how many images.

@@ -151,6 +151,7 @@ impl Compiled {
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
             portable: engine.portable_only(),
+            native: engine.native(),
             optimizer: *optimizer,
             ..ExportOptions::default()
         };
@@ -252,7 +253,8 @@ pub fn evaluate(
     observe: &mut dyn FnMut(usize),
 ) -> Result<Figures, Error> {
     suits(model, data)?;
-    let prepared = prepare(model, GraphKind::Nll, weights, &ExportOptions::default())?;
+    let options = ExportOptions { native: engine.native(), ..ExportOptions::default() };
+    let prepared = prepare(model, GraphKind::Nll, weights, &options)?;
     let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
     let program = Program { name: model.name(), onnx, graph };
     let mut session = load_parallel(engine, &program, shards(engine, batch))?;

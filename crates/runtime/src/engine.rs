@@ -33,6 +33,11 @@ pub trait Engine: Send + Sync {
         false
     }
 
+    /// Whether it has the operators of this project (`pixelrnn_kernels`), which exported models never use.
+    fn native(&self) -> bool {
+        false
+    }
+
     /// The number of CPU threads that it uses; 1 if it runs on another device or on a single thread.
     fn threads(&self) -> usize {
         1

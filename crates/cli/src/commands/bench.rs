@@ -176,7 +176,7 @@ impl Bench {
         let batch = if shards > 1 { Batch::Symbolic } else { self.batch.batch };
         let options = match kind.samples() {
             true => sampling::options(engine, weights, batch, SampleOptions::default()),
-            false => ExportOptions { batch, ..ExportOptions::default() },
+            false => ExportOptions { batch, native: engine.native(), ..ExportOptions::default() },
         };
         let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };

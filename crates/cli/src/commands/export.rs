@@ -109,6 +109,7 @@ impl Export {
             weights: (!as_inputs).then_some(&loaded),
             simplify: !self.no_simplify,
             portable: true,
+            native: false,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
             optimizer: self.optimizer,
             dtype: self.deploy.dtype(),

@@ -5,13 +5,11 @@
 
 use pixelrnn_graph::Site;
 
-use super::lstm::{
-    Expansion, Gathered, Recurrence, add_bias, add_late_bias, at_pixel, recur, step,
-};
+use super::lstm::{Expansion, Gathered, add_bias, add_late_bias, at_pixel, step};
+use super::lstm_sweep::{SweepForm, SweepOrder, SweepShape};
 use super::masked_conv::Layout;
 use super::masked_conv::stream::{More, Product, along};
-use super::skew::{Fill, live};
-use super::{Add, Concat, MaskedConv, MergeAxes, Pad, Skew, Slice, Transpose, Unskew};
+use super::{Add, Concat, LstmSweep, MaskedConv, MergeAxes, Pad, Slice, Transpose};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 use crate::rules::stream::Sweep;
@@ -216,8 +214,7 @@ impl Composite for DiagonalBilstm {
     ) -> Result<Vec<Value>, BuildError> {
         let mut cx = Expansion { graph, name, site };
         let extents = cx.graph.ty(inputs[0]).extents(1);
-        let (height, width) = (extents[2], extents[3]);
-        let features = cx.graph.ty(inputs[3]).extents(1)[1];
+        let height = extents[2];
         let per = self.per_direction();
         let (left, right) = inputs[1..=2 * per].split_at(per);
         let mut both = |i: usize, part: &str| -> Result<Value, BuildError> {
@@ -229,12 +226,11 @@ impl Composite for DiagonalBilstm {
         let input_bias = both(1, "input_bias")?;
         let weight = both(2, "state_weight")?;
         let mut initial = Vec::new();
-        for (i, part) in [(3, "h0"), (4, "c0")] {
-            let l = cx.initial(left.get(i).copied(), features, part)?;
-            let r = cx.initial(right.get(i).copied(), features, part)?;
+        for (i, part) in [(3, "h0"), (4, "c0")].into_iter().take(2 * usize::from(self.learned)) {
+            let l = cx.initial(left[i], part)?;
+            let r = cx.initial(right[i], part)?;
             initial.push(cx.push(Concat { axis: 0 }, &[l, r], part)?);
         }
-        let initial = [initial[0], initial[1]];
 
         let perm = vec![2, 3, 0, 1];
         let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
@@ -245,16 +241,15 @@ impl Composite for DiagonalBilstm {
             let bias = cx.unsqueeze(bias, "bias")?;
             z = cx.push(Add, &[z, bias], "biased")?;
         }
-        let mirror = vec![false, true];
-        // What stands in cells without a pixel is of no matter: the loop masks them.
-        let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
-        let gates = cx.push(skew, &[z], "skew")?;
-        // A single row has no cell without a pixel.
-        let live = (height > 1).then(|| live(width + height - 1, height, width));
-        let learned = self.learned;
-        let recurrence = Recurrence { weight, before: 1, gates, initial, learned, live };
-        let stacked = recur(&mut cx, recurrence)?;
-        let states = cx.push(Unskew { mirror, width }, &[stacked], "unskew")?;
+        let shape = SweepShape {
+            order: SweepOrder::Diagonals,
+            mirror: vec![false, true],
+            before: 1,
+            learned: self.learned,
+        };
+        let mut sweep = vec![weight, z];
+        sweep.extend(initial);
+        let states = cx.push(LstmSweep { shape, form: SweepForm::Plain }, &sweep, "sweep")?;
         let direction = |start| Slice { axis: 0, start, length: 1 };
         let mut sum = cx.push(direction(0), &[states], "left")?;
         if height > 1 {

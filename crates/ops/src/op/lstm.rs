@@ -41,24 +41,17 @@ impl Expansion<'_> {
         self.push(SplitAxis { axis: 0, parts }, &[x], part)
     }
 
-    /// A learned vector `[h]` as `[1, 1, 1, h]`, or zeros.
-    pub fn initial(
-        &mut self,
-        vector: Option<Value>,
-        features: usize,
-        part: &str,
-    ) -> Result<Value, BuildError> {
-        match vector {
-            None => {
-                let value = pixelrnn_graph::Array::zeros(vec![1, 1, 1, features]);
-                self.push(Constant { value }, &[], part)
-            }
-            Some(v) => {
-                let v = self.unsqueeze(v, part)?;
-                let v = self.unsqueeze(v, part)?;
-                self.unsqueeze(v, part)
-            }
-        }
+    /// A learned vector `[h]` as `[1, 1, 1, h]`.
+    pub fn initial(&mut self, vector: Value, part: &str) -> Result<Value, BuildError> {
+        let v = self.unsqueeze(vector, part)?;
+        let v = self.unsqueeze(v, part)?;
+        self.unsqueeze(v, part)
+    }
+
+    /// Zeros `[D, 1, 1, h]`.
+    pub fn zeros(&mut self, d: usize, features: usize, part: &str) -> Result<Value, BuildError> {
+        let value = pixelrnn_graph::Array::zeros(vec![d, 1, 1, features]);
+        self.push(Constant { value }, &[], part)
     }
 }
 

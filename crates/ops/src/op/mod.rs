@@ -142,6 +142,7 @@ operators! {
     one_hot::OneHot,
     nll::Nll,
     // What recurrences expand to.
+    lstm_sweep::LstmSweep,
     scan::Scan,
     skew::Skew,
     unskew::Unskew,
@@ -169,6 +170,7 @@ operators! {
     div::Div,
     divide_by_batch::DivideByBatch,
     nll_slope::NllSlope,
+    lstm_sweep_gradient::LstmSweepGradient,
     state_conv_input_gradient::StateConvInputGradient,
     state_conv_weight_gradient::StateConvWeightGradient,
     conv_input_gradient::ConvInputGradient,
@@ -184,6 +186,7 @@ impl Op {
 }
 
 pub(crate) use lstm::{Expansion, Recurrence, recur};
+pub use lstm_sweep::{SweepForm, SweepOrder, SweepShape};
 pub use masked_conv::Layout;
 pub use skew::Fill;
 

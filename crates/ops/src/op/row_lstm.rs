@@ -3,12 +3,11 @@
 
 use pixelrnn_graph::Site;
 
-use super::lstm::{
-    Expansion, Gathered, Recurrence, add_bias, add_late_bias, at_pixel, recur, step,
-};
+use super::lstm::{Expansion, Gathered, add_bias, add_late_bias, at_pixel, step};
+use super::lstm_sweep::{SweepForm, SweepOrder, SweepShape};
 use super::masked_conv::Layout;
 use super::masked_conv::stream::{More, Product, along};
-use super::{Add, MaskedConv, MergeAxes, SplitAxis, Transpose};
+use super::{Add, LstmSweep, MaskedConv, MergeAxes, Transpose};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 
@@ -191,8 +190,6 @@ impl Composite for RowLstm {
         site: Site,
     ) -> Result<Vec<Value>, BuildError> {
         let mut cx = Expansion { graph, name, site };
-        let extents = cx.graph.ty(inputs[0]).extents(1);
-        let features = cx.graph.ty(inputs[3]).extents(1)[1];
         let kernel = cx.graph.ty(inputs[1]).extents(1)[3];
         let perm = vec![2, 3, 0, 1];
         let x = cx.push(Transpose { perm: perm.clone() }, &[inputs[0]], "pixels")?;
@@ -202,16 +199,21 @@ impl Composite for RowLstm {
             let bias = cx.push(Transpose { perm: perm.clone() }, &[inputs[bias]], "bias")?;
             z = cx.push(Add, &[z, bias], "biased")?;
         }
-        let gates = cx.push(SplitAxis { axis: 0, parts: extents[2] }, &[z], "gates")?;
+        let z = cx.unsqueeze(z, "gates")?;
         let weight = cx.unsqueeze(inputs[3], "state_weight")?;
-        let state = |i: usize| self.learned.then(|| inputs[i]);
-        let h = cx.initial(state(4), features, "h0")?;
-        let c = cx.initial(state(5), features, "c0")?;
-        let learned = self.learned;
-        let before = cx.graph.ty(inputs[3]).extents(1)[2] / 2;
-        let recurrence = Recurrence { weight, before, gates, initial: [h, c], learned, live: None };
-        let stacked = recur(&mut cx, recurrence)?;
-        let rows = cx.push(MergeAxes { axis: 0 }, &[stacked], "rows")?;
+        let shape = SweepShape {
+            order: SweepOrder::Rows,
+            mirror: vec![false],
+            before: cx.graph.ty(inputs[3]).extents(1)[2] / 2,
+            learned: self.learned,
+        };
+        let mut sweep = vec![weight, z];
+        if self.learned {
+            sweep.push(cx.initial(inputs[4], "h0")?);
+            sweep.push(cx.initial(inputs[5], "c0")?);
+        }
+        let states = cx.push(LstmSweep { shape, form: SweepForm::Plain }, &sweep, "sweep")?;
+        let rows = cx.push(MergeAxes { axis: 0 }, &[states], "rows")?;
         Ok(vec![cx.push(Transpose { perm }, &[rows], "maps")?])
     }
 }

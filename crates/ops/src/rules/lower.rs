@@ -1,7 +1,7 @@
 //! What lowering works with: the ONNX graph that it extends.
 
-use pixelrnn_graph::{BuildError, Dim, Graph, Role, Site, Type, Value};
-use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
+use pixelrnn_graph::{BuildError, Dim, Graph, Role, Site, Type, TypeError, Value};
+use pixelrnn_onnx::{Literal, Native, OnnxGraph, OnnxOp};
 
 use crate::op::Op;
 
@@ -75,6 +75,29 @@ impl Lower {
             part => format!("{}/{part}", self.name),
         };
         Ok(self.graph.push(op, inputs, &name, self.site)?)
+    }
+
+    /// Adds an operator of the engine of this process. `infer` is the rule of the pixel operator that it stands
+    /// for.
+    ///
+    /// # Errors
+    /// That of the rule.
+    pub fn native(
+        &mut self,
+        name: &'static str,
+        attributes: Vec<(&'static str, Vec<i64>)>,
+        inputs: &[Value],
+        infer: impl Fn(&[&Type]) -> Result<Vec<Type>, TypeError>,
+    ) -> Result<Vec<Value>, LowerError> {
+        let types: Vec<&Type> = inputs.iter().map(|v| self.graph.ty(*v)).collect();
+        let results = infer(&types).map_err(|error| BuildError {
+            node: self.name.clone(),
+            mnemonic: name,
+            site: self.site,
+            error,
+        })?;
+        let op = Native { name, attributes, results };
+        self.push_many(OnnxOp::Native(Box::new(op)), inputs, "")
     }
 
     /// Adds a constant.

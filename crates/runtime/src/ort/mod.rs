@@ -2,6 +2,7 @@
 
 mod data_parallel;
 mod environment;
+mod operators;
 mod session;
 mod smoke;
 mod stepper;
@@ -24,6 +25,8 @@ pub struct OrtOptions {
     pub intra_threads: Option<usize>,
     /// How much of the graph may be rewritten.
     pub optimization: Optimization,
+    /// Whether training and evaluation are to use plain operators only, like exported models.
+    pub plain: bool,
 }
 
 /// What more there is to say for CUDA.
@@ -134,7 +137,9 @@ impl OrtEngine {
         }
         match self.cuda {
             // Left to itself, `ort` lets ONNX Runtime choose an accelerator.
-            None => Ok(builder.with_auto_device(AutoDevicePolicy::PreferCPU)?),
+            None => Ok(builder
+                .with_auto_device(AutoDevicePolicy::PreferCPU)?
+                .with_operators(operators::domain()?)?),
             Some(CudaOptions { device, tf32 }) => {
                 let provider = ep::CUDA::default().with_device_id(device).with_tf32(tf32);
                 // Else it would be skipped without a word, and the CPU used.
@@ -151,6 +156,10 @@ impl Engine for OrtEngine {
 
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
         Ok(Box::new(self.loaded(program, None)?))
+    }
+
+    fn native(&self) -> bool {
+        self.cuda.is_none() && !self.options.plain
     }
 
     fn threads(&self) -> usize {

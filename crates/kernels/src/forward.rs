@@ -1,0 +1,146 @@
+//! The recurrence of an LSTM over a map, from the gates that its input gives to the hidden states.
+
+use crate::cell;
+use crate::geometry::Sweep;
+use crate::product::{View, product};
+
+/// What the gradient needs of the forward recurrence.
+pub struct Saved<'a> {
+    /// The cell states, `[H, W, N, h]`.
+    pub c: &'a mut [f32],
+    /// The activated gates, `[H, W, N, 4 h]`.
+    pub activations: &'a mut [f32],
+}
+
+/// A state weight `[4 h, h, K]` as a matrix `[K h, 4 h]`, by which the hidden states that a cell reads, side
+/// by side, are multiplied.
+fn packed(sweep: &Sweep, weight: &[f32]) -> Vec<f32> {
+    let mut packed = vec![0.0; weight.len()];
+    each_weight(sweep, |g, j, tap, at| {
+        packed[(tap * sweep.features + j) * 4 * sweep.features + g] = weight[at];
+    });
+    packed
+}
+
+/// Visits a state weight `[4 h, h, K]`: gate, feature, tap, and where it stands.
+pub(crate) fn each_weight(sweep: &Sweep, mut visit: impl FnMut(usize, usize, usize, usize)) {
+    let (h, taps) = (sweep.features, sweep.taps);
+    for g in 0..4 * h {
+        for j in 0..h {
+            for tap in 0..taps {
+                visit(g, j, tap, (g * h + j) * taps + tap);
+            }
+        }
+    }
+}
+
+/// Copies rows of numbers to places that are further apart.
+#[inline(always)]
+pub(crate) fn scatter(from: &[f32], length: usize, to: &mut [f32], apart: usize, offset: usize) {
+    for (from, to) in from.chunks_exact(length).zip(to.chunks_mut(apart)) {
+        to[offset..offset + length].copy_from_slice(from);
+    }
+}
+
+/// Runs one direction: `z [H, W, N, 4 h]` are the gates from the input, `weight [4 h, h, K]` the state
+/// weight, `initial` the hidden and the cell state `[h]` before the first step (zero without); `out` becomes
+/// the hidden states `[H, W, N, h]`.
+///
+/// # Panics
+/// A slice has another length.
+pub fn forward(
+    sweep: &Sweep,
+    direction: usize,
+    [weight, z]: [&[f32]; 2],
+    initial: Option<[&[f32]; 2]>,
+    out: &mut [f32],
+    mut saved: Option<Saved>,
+) {
+    let (h, taps, block) = (sweep.features, sweep.taps, sweep.block());
+    assert_eq!(out.len(), sweep.cells() * block, "the hidden states");
+    assert_eq!(z.len(), 4 * out.len(), "the gates");
+    assert_eq!(weight.len(), 4 * h * h * taps, "the state weight");
+    if let Some(saved) = &saved {
+        let lengths = (saved.c.len(), saved.activations.len());
+        assert_eq!(lengths, (out.len(), 4 * out.len()), "what is saved");
+    }
+    if out.is_empty() {
+        return;
+    }
+    let weight = packed(sweep, weight);
+    let positions = sweep.positions();
+    let mut c = vec![0.0; positions * block];
+    // The hidden states that the cells of the next step read, `[P, N, K h]`.
+    let mut read = vec![0.0; positions * block * taps];
+    if let Some([h0, c0]) = initial {
+        c.chunks_exact_mut(h).for_each(|c| c.copy_from_slice(c0));
+        let all = h0.repeat(sweep.images);
+        for position in 0..positions {
+            for (reader, tap) in sweep.readers(position) {
+                let to = &mut read[reader * block * taps..(reader + 1) * block * taps];
+                scatter(&all, h, to, taps * h, tap * h);
+            }
+        }
+    }
+    let mut activations = vec![0.0; positions * block * 4];
+    let arch = pulp::Arch::new();
+    for step in 0..sweep.steps() {
+        let live = sweep.live(step);
+        let rows = live.len() * sweep.images;
+        let states = View::rows(&read[live.start * block * taps..], taps * h);
+        let shape = [rows, taps * h, 4 * h];
+        product(&mut activations, 4 * h, shape, states, View::rows(&weight, 4 * h), false);
+        arch.dispatch(Cells {
+            sweep,
+            direction,
+            step,
+            z,
+            c: &mut c,
+            read: &mut read,
+            activations: &mut activations,
+            out,
+            saved: &mut saved,
+        });
+    }
+}
+
+/// The cells of a step, when their states are multiplied.
+struct Cells<'a, 's> {
+    sweep: &'a Sweep,
+    direction: usize,
+    step: usize,
+    z: &'a [f32],
+    c: &'a mut [f32],
+    read: &'a mut [f32],
+    activations: &'a mut [f32],
+    out: &'a mut [f32],
+    saved: &'a mut Option<Saved<'s>>,
+}
+
+impl pulp::WithSimd for Cells<'_, '_> {
+    type Output = ();
+
+    // A closure would not be compiled for the instruction set.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        let sweep = self.sweep;
+        let (h, taps, block) = (sweep.features, sweep.taps, sweep.block());
+        for (i, position) in sweep.live(self.step).enumerate() {
+            let cell = sweep.cell(self.direction, self.step, position);
+            let narrow = cell * block..(cell + 1) * block;
+            let wide = 4 * cell * block..4 * (cell + 1) * block;
+            let gates = &mut self.activations[4 * i * block..4 * (i + 1) * block];
+            let c = &mut self.c[position * block..(position + 1) * block];
+            let out = &mut self.out[narrow.clone()];
+            cell::forward(simd, h, gates, &self.z[wide.clone()], c, out);
+            for (reader, tap) in sweep.readers(position) {
+                let to = &mut self.read[reader * block * taps..(reader + 1) * block * taps];
+                scatter(out, h, to, taps * h, tap * h);
+            }
+            if let Some(saved) = self.saved {
+                saved.c[narrow].copy_from_slice(c);
+                saved.activations[wide].copy_from_slice(gates);
+            }
+        }
+    }
+}

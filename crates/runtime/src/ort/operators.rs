@@ -1,0 +1,255 @@
+//! The operators that this process adds to ONNX Runtime: its inputs and outputs around
+//! [`pixelrnn_kernels`].
+//!
+//! Only graphs that are made for this engine contain them; see `passes/src/native.rs`.
+
+use std::sync::{Mutex, PoisonError};
+
+use ort::operator::{
+    ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
+};
+use ort::value::{DynValueTypeMarker, TensorElementType, ValueRef, ValueRefMut};
+use pixelrnn_kernels::{Found, Gradient, Order, Saved, Sweep, backward, forward};
+
+/// All operators.
+pub(super) fn domain() -> ort::Result<OperatorDomain> {
+    let domain = OperatorDomain::new("pixelrnn")?;
+    domain.add(Native::<LstmSweep>::default())?.add(Native::<LstmSweepGradient>::default())
+}
+
+/// An operator of real inputs and results.
+trait Compute: Send + Sync + Sized + 'static {
+    const NAME: &'static str;
+
+    fn new(attributes: &KernelContext) -> ort::Result<Self>;
+
+    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()>;
+}
+
+struct Native<C>(std::marker::PhantomData<C>);
+
+impl<C> Default for Native<C> {
+    fn default() -> Self {
+        Native(std::marker::PhantomData)
+    }
+}
+
+struct Running<C>(C);
+
+impl<C: Compute> Kernel for Running<C> {
+    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
+        self.0.compute(cx)
+    }
+}
+
+impl<C: Compute> Operator for Native<C> {
+    type Kernel<'attr> = Running<C>;
+
+    fn name(&self) -> &str {
+        C::NAME
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [OperatorInput::variadic(1).homogenous(TensorElementType::Float32)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::variadic(1).homogenous(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(&self, attributes: &KernelContext<'attr>) -> ort::Result<Running<C>> {
+        C::new(attributes).map(Running)
+    }
+}
+
+fn attribute(attributes: &KernelContext, name: &str) -> ort::Result<Vec<i64>> {
+    let missing = || ort::Error::new(format!("attribute `{name}` is missing"));
+    attributes.get::<Vec<i64>>(name).ok_or_else(missing)
+}
+
+/// The inputs of a node.
+struct Inputs<'a>(Vec<ValueRef<'a, DynValueTypeMarker>>);
+
+impl<'a> Inputs<'a> {
+    fn of(cx: &'a ComputeContext) -> ort::Result<Inputs<'a>> {
+        let input = |i| cx.input(i)?.ok_or_else(|| ort::Error::new("an input is missing"));
+        Ok(Inputs((0..cx.num_inputs()?).map(input).collect::<ort::Result<_>>()?))
+    }
+
+    /// The shape and the numbers of an input.
+    fn get(&self, i: usize) -> ort::Result<(Vec<usize>, &[f32])> {
+        let value = self.0.get(i).ok_or_else(|| ort::Error::new("too few inputs"))?;
+        let (shape, data) = value.try_extract_tensor::<f32>()?;
+        Ok((shape.iter().map(|&n| n as usize).collect(), data))
+    }
+}
+
+/// A result of this shape.
+fn output<'a>(
+    cx: &'a ComputeContext,
+    i: usize,
+    shape: &[usize],
+) -> ort::Result<ValueRefMut<'a, DynValueTypeMarker>> {
+    let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+    cx.output(i, shape)?.ok_or_else(|| ort::Error::new("a result is missing"))
+}
+
+/// Runs every piece of work once, on the threads of the session.
+fn each<W: Send>(
+    cx: &ComputeContext,
+    work: impl IntoIterator<Item = W>,
+    run: impl Fn(usize, W) + Sync + Send,
+) -> ort::Result<()> {
+    let work: Vec<Mutex<Option<W>>> = work.into_iter().map(|w| Mutex::new(Some(w))).collect();
+    cx.par_for(work.len(), 0, |i| {
+        let piece = work[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(piece) = piece {
+            run(i, piece);
+        }
+    })
+}
+
+/// The attributes of both.
+struct Attributes {
+    order: Order,
+    mirror: Vec<bool>,
+    before: usize,
+}
+
+impl Attributes {
+    fn of(cx: &KernelContext) -> ort::Result<Attributes> {
+        let order = match attribute(cx, "diagonals")?[..] {
+            [0] => Order::Rows,
+            _ => Order::Diagonals,
+        };
+        let mirror = attribute(cx, "mirror")?.into_iter().map(|m| m != 0).collect();
+        let before = attribute(cx, "before")?.first().map_or(0, |&n| n as usize);
+        Ok(Attributes { order, mirror, before })
+    }
+
+    /// The sweep over gates `[D, H, W, N, 4 h]`, with a weight `[D, 4 h, h, K]`.
+    fn sweep(&self, weight: &[usize], z: &[usize]) -> ort::Result<Sweep> {
+        let (&[_, _, features, taps], &[directions, height, width, images, _]) = (weight, z) else {
+            return Err(ort::Error::new("a weight of four axes and gates of five are expected"));
+        };
+        if directions != self.mirror.len() || height == 0 || width == 0 || features == 0 {
+            return Err(ort::Error::new("the gates have other axes than the attributes say"));
+        }
+        let &Attributes { order, before, .. } = self;
+        let mirror = self.mirror.clone();
+        Ok(Sweep { order, mirror, height, width, images, features, taps, before })
+    }
+}
+
+/// The parts of a slice that belong to the directions.
+fn parts(all: &[f32], directions: usize) -> impl Iterator<Item = &[f32]> {
+    let length = all.len() / directions;
+    (0..directions).map(move |d| &all[d * length..(d + 1) * length])
+}
+
+fn parts_mut(mut all: &mut [f32], directions: usize) -> Vec<&mut [f32]> {
+    let length = all.len() / directions;
+    let mut parts = Vec::with_capacity(directions);
+    for _ in 0..directions {
+        let (part, rest) = std::mem::take(&mut all).split_at_mut(length);
+        parts.push(part);
+        all = rest;
+    }
+    parts
+}
+
+/// `weight, z, [h0, c0]`: the hidden states, and if there are more results the cell states and the
+/// activated gates.
+struct LstmSweep(Attributes);
+
+impl Compute for LstmSweep {
+    const NAME: &'static str = "LstmSweep";
+
+    fn new(attributes: &KernelContext) -> ort::Result<Self> {
+        Attributes::of(attributes).map(LstmSweep)
+    }
+
+    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
+        let inputs = Inputs::of(cx)?;
+        let ((weight_shape, weight), (z_shape, z)) = (inputs.get(0)?, inputs.get(1)?);
+        let sweep = self.0.sweep(&weight_shape, &z_shape)?;
+        let directions = sweep.mirror.len();
+        let initial = match inputs.0.len() {
+            2 => None,
+            _ => Some([inputs.get(2)?.1, inputs.get(3)?.1]),
+        };
+        let [d, height, width, n, f] =
+            [directions, sweep.height, sweep.width, sweep.images, sweep.features];
+        let states = [d, height, width, n, f];
+        let mut h = output(cx, 0, &states)?;
+        let mut saved = match cx.num_outputs()? {
+            1 => None,
+            _ => Some([output(cx, 1, &states)?, output(cx, 2, &z_shape)?]),
+        };
+        let h = parts_mut(h.try_extract_tensor_mut::<f32>()?.1, d);
+        let saved = match &mut saved {
+            None => (0..d).map(|_| None).collect(),
+            Some([c, activations]) => {
+                let c = parts_mut(c.try_extract_tensor_mut::<f32>()?.1, d);
+                let activations = parts_mut(activations.try_extract_tensor_mut::<f32>()?.1, d);
+                let pairs = c.into_iter().zip(activations);
+                pairs.map(|(c, activations)| Some(Saved { c, activations })).collect::<Vec<_>>()
+            }
+        };
+        let given = parts(weight, d).zip(parts(z, d));
+        each(cx, given.zip(h).zip(saved), |direction, (((weight, z), h), saved)| {
+            let initial = initial.map(|of| of.map(|of| &of[direction * f..(direction + 1) * f]));
+            forward(&sweep, direction, [weight, z], initial, h, saved);
+        })
+    }
+}
+
+/// `weight, dh, h, c, activations, [h0, c0]`: the cotangents of the weight, the gates, and the initial states.
+struct LstmSweepGradient(Attributes);
+
+impl Compute for LstmSweepGradient {
+    const NAME: &'static str = "LstmSweepGradient";
+
+    fn new(attributes: &KernelContext) -> ort::Result<Self> {
+        Attributes::of(attributes).map(LstmSweepGradient)
+    }
+
+    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
+        let inputs = Inputs::of(cx)?;
+        let ((weight_shape, weight), (z_shape, activations)) = (inputs.get(0)?, inputs.get(4)?);
+        let [dh, h, c] = [inputs.get(1)?.1, inputs.get(2)?.1, inputs.get(3)?.1];
+        let sweep = self.0.sweep(&weight_shape, &z_shape)?;
+        let (d, f) = (sweep.mirror.len(), sweep.features);
+        let learned = inputs.0.len() > 5;
+        let mut dweight = output(cx, 0, &weight_shape)?;
+        let mut dz = output(cx, 1, &z_shape)?;
+        let mut dinitial = match learned {
+            false => None,
+            true => Some([output(cx, 2, &[d, 1, 1, f])?, output(cx, 3, &[d, 1, 1, f])?]),
+        };
+        let dweight = parts_mut(dweight.try_extract_tensor_mut::<f32>()?.1, d);
+        let dz = parts_mut(dz.try_extract_tensor_mut::<f32>()?.1, d);
+        let dinitial = match &mut dinitial {
+            None => (0..d).map(|_| None).collect(),
+            Some([h, c]) => {
+                let h = parts_mut(h.try_extract_tensor_mut::<f32>()?.1, d);
+                let c = parts_mut(c.try_extract_tensor_mut::<f32>()?.1, d);
+                h.into_iter().zip(c).map(|(h, c)| Some([h, c])).collect::<Vec<_>>()
+            }
+        };
+        let initial = match learned {
+            false => None,
+            true => Some([inputs.get(5)?.1, inputs.get(6)?.1]),
+        };
+        let found = parts(weight, d).zip(parts(h, d)).zip(parts(c, d)).zip(parts(activations, d));
+        let found = found.zip(parts(dh, d));
+        let gradients = dz.into_iter().zip(dweight).zip(dinitial);
+        each(cx, found.zip(gradients), |direction, (found, ((z, of_weight), of_initial))| {
+            let ((((weight, h), c), activations), dh) = found;
+            let initial = initial.map(|of| of.map(|of| &of[direction * f..(direction + 1) * f]));
+            let found = Found { weight, h, c, activations, initial };
+            let gradient = Gradient { z, weight: of_weight, initial: of_initial };
+            backward(&sweep, direction, &found, dh, gradient);
+        })
+    }
+}
