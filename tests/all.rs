@@ -36,6 +36,8 @@ mod language;
 mod likelihood;
 #[path = "all/models.rs"]
 mod models;
+#[path = "all/native.rs"]
+mod native;
 #[path = "all/ops.rs"]
 mod ops;
 #[path = "all/pass_files.rs"]

@@ -14,7 +14,7 @@ use crate::ops::reference;
 
 /// Operators that say they read everything: they are expanded first, or stand behind the logits.
 fn coarse(mnemonic: &str) -> bool {
-    ["scan", "row_lstm", "diagonal_bilstm", "nll_slope", "draw"].contains(&mnemonic)
+    ["scan", "row_lstm", "diagonal_bilstm", "lstm_sweep", "nll_slope", "draw"].contains(&mnemonic)
         || mnemonic.ends_with("_nll")
         || mnemonic.ends_with("_gradient")
 }

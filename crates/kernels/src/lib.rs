@@ -14,11 +14,13 @@
 
 mod backward;
 mod cell;
+mod conv;
 mod forward;
 mod geometry;
 mod math;
 mod product;
 
 pub use backward::{Found, Gradient, backward};
+pub use conv::Conv;
 pub use forward::{Saved, forward};
 pub use geometry::{Order, Sweep};

@@ -1,7 +1,7 @@
-//! `native`: recurrences become operators of the engine of this process.
+//! `native`: recurrences and masked convolutions become operators of the engine of this process.
 
-use pixelrnn_graph::BuildError;
-use pixelrnn_ops::{LstmSweep, Op, PixelGraph, SweepForm};
+use pixelrnn_graph::{BuildError, Value};
+use pixelrnn_ops::{Layout, LstmSweep, MaskedConv, Op, PixelGraph, SweepForm, Transpose};
 
 use crate::expand::expand_but;
 use crate::rewrite::Rewrite;
@@ -16,15 +16,34 @@ pub fn native(graph: &PixelGraph, differentiated: bool) -> Result<PixelGraph, Bu
     let mut rewrite = Rewrite::new(&graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        let Op::LstmSweep(LstmSweep { shape, form: SweepForm::Plain }) = &node.op else {
-            rewrite.node(id)?;
-            continue;
-        };
-        let form = if differentiated { SweepForm::Saving } else { SweepForm::Native };
-        let op = LstmSweep { shape: shape.clone(), form };
+        let site = graph.site(id);
         let inputs = rewrite.inputs_of(id)?;
-        let results = rewrite.new.push(op.into(), &inputs, &node.name, graph.site(id))?;
-        rewrite.set(node.outputs[0], results[0]);
+        let mut push = |op: Op, inputs: &[Value], part: &str| {
+            rewrite.new.push(op, inputs, &format!("{}{part}", node.name), site).map(|v| v[0])
+        };
+        let result = match &node.op {
+            Op::LstmSweep(LstmSweep { shape, form: SweepForm::Plain }) => {
+                let form = if differentiated { SweepForm::Saving } else { SweepForm::Native };
+                push(LstmSweep { shape: shape.clone(), form }.into(), &inputs, "")?
+            }
+            Op::MaskedConv(conv) if differentiated => {
+                let native = MaskedConv { layout: Layout::Native, ..conv.clone() };
+                match conv.layout {
+                    Layout::PixelMajor | Layout::Native => push(native.into(), &inputs, "")?,
+                    Layout::Maps => {
+                        let turn = || Op::from(Transpose { perm: vec![2, 3, 0, 1] });
+                        let x = push(turn(), &inputs[..1], "/pixels")?;
+                        let y = push(native.into(), &[x, inputs[1], inputs[2]], "")?;
+                        push(turn(), &[y], "/maps")?
+                    }
+                }
+            }
+            _ => {
+                rewrite.node(id)?;
+                continue;
+            }
+        };
+        rewrite.set(node.outputs[0], result);
     }
     rewrite.finish()
 }

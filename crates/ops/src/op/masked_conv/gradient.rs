@@ -10,7 +10,7 @@ use crate::rules::prelude::*;
 fn as_maps<R: Real>(op: &MaskedConv, a: &Array<R>) -> Array<R> {
     match op.layout {
         Layout::Maps => a.clone(),
-        Layout::PixelMajor => {
+        Layout::PixelMajor | Layout::Native => {
             a.view().permuted_axes(vec![2, 3, 0, 1]).as_standard_layout().into_owned()
         }
     }
@@ -100,6 +100,9 @@ pub(in crate::op) fn lower_input(
     inputs: &[Value],
 ) -> Result<Vec<Value>, LowerError> {
     let lead = op.directions_of_rank(cx.ty(inputs[1]).rank());
+    if op.layout == Layout::Native {
+        return super::native::input(op, cx, inputs);
+    }
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
     let [cy, cx_] = op.mask.centre();
     if op.layout == Layout::Maps {
@@ -178,6 +181,9 @@ pub(in crate::op) fn lower_weight(
     cx: &mut Lower,
     inputs: &[Value],
 ) -> Result<Vec<Value>, LowerError> {
+    if op.layout == Layout::Native {
+        return super::native::weight(op, cx, inputs);
+    }
     let dy_shape = cx.ty(inputs[1]).shape.clone();
     let lead = dy_shape.len() - 4;
     let axis = op.feature_axis();
@@ -188,7 +194,7 @@ pub(in crate::op) fn lower_weight(
     let mut parts = match (op.layout, live.len()) {
         (_, 0) => Vec::new(),
         (Layout::Maps, _) => vec![maps_taps(op, cx, inputs, features)?],
-        (Layout::PixelMajor, _) => vec![pixel_taps(op, cx, inputs, lead)?],
+        (Layout::PixelMajor | Layout::Native, _) => vec![pixel_taps(op, cx, inputs, lead)?],
     };
     let dead = kh * kw - live.len();
     let mut shape = dy_shape[..lead].to_vec();

@@ -8,6 +8,7 @@
 mod eval;
 pub(super) mod gradient;
 mod lower;
+mod native;
 pub(super) mod stream;
 
 use super::{ConvInputGradient, ConvWeightGradient, MergeAxes, Sum};
@@ -21,6 +22,8 @@ pub enum Layout {
     Maps,
     /// `[H, W, N, F]`; weights may have a leading axis of directions, and so has the result then.
     PixelMajor,
+    /// The same, as an operator of the engine of this process.
+    Native,
 }
 
 /// A masked convolution. Inputs: `x`, `weight [G, F, kh, kw]`, `bias [G]`; or, pixel-major with
@@ -42,13 +45,13 @@ impl MaskedConv {
     pub(super) fn feature_axis(&self) -> usize {
         match self.layout {
             Layout::Maps => 1,
-            Layout::PixelMajor => 3,
+            Layout::PixelMajor | Layout::Native => 3,
         }
     }
 
     /// 1 if a weight of this rank has a leading axis of directions, otherwise 0.
     pub(super) fn directions_of_rank(&self, rank: usize) -> usize {
-        usize::from(self.layout == Layout::PixelMajor && rank == 5)
+        usize::from(self.layout != Layout::Maps && rank == 5)
     }
 
     /// 1 if this weight has a leading axis of directions.
@@ -64,6 +67,7 @@ impl Rules for MaskedConv {
         let layout = match self.layout {
             Layout::Maps => "maps",
             Layout::PixelMajor => "pixel_major",
+            Layout::Native => "native",
         };
         Attributes::none()
             .ints("kernel", &self.mask.kernel)
@@ -80,7 +84,10 @@ impl Rules for MaskedConv {
         let layout = match attributes.word("layout")? {
             "maps" => Layout::Maps,
             "pixel_major" => Layout::PixelMajor,
-            _ => return Err(TypeError::attribute("layout", "must be maps or pixel_major")),
+            "native" => Layout::Native,
+            _ => {
+                return Err(TypeError::attribute("layout", "must be maps, pixel_major or native"));
+            }
         };
         let mask = Mask {
             kind: MaskKind::from_word(attributes.word("mask")?)?,
@@ -99,7 +106,7 @@ impl Rules for MaskedConv {
         shape::arity(inputs, 3)?;
         shape::rank(inputs, 0, 4)?;
         let directions = match (self.layout, inputs[1].rank()) {
-            (Layout::PixelMajor, 5) => Some(shape::fixed(inputs, 1, 0)?),
+            (Layout::PixelMajor | Layout::Native, 5) => Some(shape::fixed(inputs, 1, 0)?),
             _ => None,
         };
         let lead = usize::from(directions.is_some());
@@ -108,7 +115,7 @@ impl Rules for MaskedConv {
         let outputs = shape::fixed(inputs, 1, lead)?;
         let (feature_axis, spatial) = match self.layout {
             Layout::Maps => (1, 2),
-            Layout::PixelMajor => (3, 0),
+            Layout::PixelMajor | Layout::Native => (3, 0),
         };
         shape::fixed(inputs, 0, spatial)?;
         shape::fixed(inputs, 0, spatial + 1)?;
@@ -145,7 +152,7 @@ impl Rules for MaskedConv {
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
         let (feature_axis, spatial) = match self.layout {
             Layout::Maps => (1, 2),
-            Layout::PixelMajor => (3, 0),
+            Layout::PixelMajor | Layout::Native => (3, 0),
         };
         let lead = usize::from(reading.types[1].rank() == 5);
         let extents = reading.types[0].extents(1);
@@ -211,6 +218,7 @@ impl Rules for MaskedConv {
         match self.layout {
             Layout::Maps => lower::on_maps(self, cx, inputs),
             Layout::PixelMajor => lower::pixel_major(self, cx, inputs),
+            Layout::Native => native::forward(self, cx, inputs),
         }
     }
 
@@ -221,7 +229,7 @@ impl Rules for MaskedConv {
     fn stream(&self) -> Stream {
         match self.layout {
             Layout::Maps => Stream::Cached(Box::new(stream::ConvRule::new(self))),
-            Layout::PixelMajor => Stream::Expanded,
+            Layout::PixelMajor | Layout::Native => Stream::Expanded,
         }
     }
 
@@ -248,7 +256,11 @@ impl Rules for MaskedConv {
             let pixels = Type::real([Dim::Fixed(4), Dim::Fixed(5), Dim::N, Dim::Fixed(f)]);
             [
                 Sample::new(MaskedConv::on_maps(mask.clone()), [maps, w.clone(), b.clone()]),
-                Sample::new(MaskedConv { mask, layout: Layout::PixelMajor }, [pixels, w, b]),
+                Sample::new(
+                    MaskedConv { mask: mask.clone(), layout: Layout::PixelMajor },
+                    [pixels.clone(), w.clone(), b.clone()],
+                ),
+                Sample::new(MaskedConv { mask, layout: Layout::Native }, [pixels, w, b]),
             ]
         };
         let mut all = Vec::new();
@@ -258,6 +270,8 @@ impl Rules for MaskedConv {
         all.extend(case(MaskKind::A, [3, 1], 1, 1, 2, 3));
         all.extend(case(MaskKind::B, [3, 3], 1, 1, 4, 4));
         all.extend(case(MaskKind::B, [3, 5], 3, 2, 5, 8));
+        all.extend(case(MaskKind::B, [3, 3], 1, 1, 9, 4));
+        all.extend(case(MaskKind::A, [5, 11], 2, 1, 10, 4));
         all.extend(case(MaskKind::B, [1, 1], 3, 4, 5, 8));
         all.extend(case(MaskKind::B, [1, 3], 2, 4, 4, 8));
         all.extend(case(MaskKind::Open, [3, 3], 3, 1, 2, 3));
@@ -267,7 +281,9 @@ impl Rules for MaskedConv {
         let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours: 3, gates: 4 };
         let x = Type::real([Dim::Fixed(3), Dim::Fixed(2), Dim::N, Dim::Fixed(5)]);
         let inputs = [x, Type::real([2usize, 8, 5, 1, 1]), Type::real([2usize, 8])];
-        all.push(Sample::new(MaskedConv { mask, layout: Layout::PixelMajor }, inputs));
+        for layout in [Layout::PixelMajor, Layout::Native] {
+            all.push(Sample::new(MaskedConv { mask: mask.clone(), layout }, inputs.clone()));
+        }
         all
     }
 }

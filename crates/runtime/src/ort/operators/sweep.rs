@@ -1,113 +1,9 @@
-//! The operators that this process adds to ONNX Runtime: its inputs and outputs around
-//! [`pixelrnn_kernels`].
-//!
-//! Only graphs that are made for this engine contain them; see `passes/src/native.rs`.
+//! The recurrence of an LSTM, and its gradient.
 
-use std::sync::{Mutex, PoisonError};
-
-use ort::operator::{
-    ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
-};
-use ort::value::{DynValueTypeMarker, TensorElementType, ValueRef, ValueRefMut};
+use ort::operator::{ComputeContext, KernelContext};
 use pixelrnn_kernels::{Found, Gradient, Order, Saved, Sweep, backward, forward};
 
-/// All operators.
-pub(super) fn domain() -> ort::Result<OperatorDomain> {
-    let domain = OperatorDomain::new("pixelrnn")?;
-    domain.add(Native::<LstmSweep>::default())?.add(Native::<LstmSweepGradient>::default())
-}
-
-/// An operator of real inputs and results.
-trait Compute: Send + Sync + Sized + 'static {
-    const NAME: &'static str;
-
-    fn new(attributes: &KernelContext) -> ort::Result<Self>;
-
-    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()>;
-}
-
-struct Native<C>(std::marker::PhantomData<C>);
-
-impl<C> Default for Native<C> {
-    fn default() -> Self {
-        Native(std::marker::PhantomData)
-    }
-}
-
-struct Running<C>(C);
-
-impl<C: Compute> Kernel for Running<C> {
-    fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
-        self.0.compute(cx)
-    }
-}
-
-impl<C: Compute> Operator for Native<C> {
-    type Kernel<'attr> = Running<C>;
-
-    fn name(&self) -> &str {
-        C::NAME
-    }
-
-    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        [OperatorInput::variadic(1).homogenous(TensorElementType::Float32)]
-    }
-
-    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
-        [OperatorOutput::variadic(1).homogenous(TensorElementType::Float32)]
-    }
-
-    fn create_kernel<'attr>(&self, attributes: &KernelContext<'attr>) -> ort::Result<Running<C>> {
-        C::new(attributes).map(Running)
-    }
-}
-
-fn attribute(attributes: &KernelContext, name: &str) -> ort::Result<Vec<i64>> {
-    let missing = || ort::Error::new(format!("attribute `{name}` is missing"));
-    attributes.get::<Vec<i64>>(name).ok_or_else(missing)
-}
-
-/// The inputs of a node.
-struct Inputs<'a>(Vec<ValueRef<'a, DynValueTypeMarker>>);
-
-impl<'a> Inputs<'a> {
-    fn of(cx: &'a ComputeContext) -> ort::Result<Inputs<'a>> {
-        let input = |i| cx.input(i)?.ok_or_else(|| ort::Error::new("an input is missing"));
-        Ok(Inputs((0..cx.num_inputs()?).map(input).collect::<ort::Result<_>>()?))
-    }
-
-    /// The shape and the numbers of an input.
-    fn get(&self, i: usize) -> ort::Result<(Vec<usize>, &[f32])> {
-        let value = self.0.get(i).ok_or_else(|| ort::Error::new("too few inputs"))?;
-        let (shape, data) = value.try_extract_tensor::<f32>()?;
-        Ok((shape.iter().map(|&n| n as usize).collect(), data))
-    }
-}
-
-/// A result of this shape.
-fn output<'a>(
-    cx: &'a ComputeContext,
-    i: usize,
-    shape: &[usize],
-) -> ort::Result<ValueRefMut<'a, DynValueTypeMarker>> {
-    let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
-    cx.output(i, shape)?.ok_or_else(|| ort::Error::new("a result is missing"))
-}
-
-/// Runs every piece of work once, on the threads of the session.
-fn each<W: Send>(
-    cx: &ComputeContext,
-    work: impl IntoIterator<Item = W>,
-    run: impl Fn(usize, W) + Sync + Send,
-) -> ort::Result<()> {
-    let work: Vec<Mutex<Option<W>>> = work.into_iter().map(|w| Mutex::new(Some(w))).collect();
-    cx.par_for(work.len(), 0, |i| {
-        let piece = work[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(piece) = piece {
-            run(i, piece);
-        }
-    })
-}
+use super::{Compute, Inputs, attribute, each, output, parts, parts_mut};
 
 /// The attributes of both.
 struct Attributes {
@@ -141,26 +37,9 @@ impl Attributes {
     }
 }
 
-/// The parts of a slice that belong to the directions.
-fn parts(all: &[f32], directions: usize) -> impl Iterator<Item = &[f32]> {
-    let length = all.len() / directions;
-    (0..directions).map(move |d| &all[d * length..(d + 1) * length])
-}
-
-fn parts_mut(mut all: &mut [f32], directions: usize) -> Vec<&mut [f32]> {
-    let length = all.len() / directions;
-    let mut parts = Vec::with_capacity(directions);
-    for _ in 0..directions {
-        let (part, rest) = std::mem::take(&mut all).split_at_mut(length);
-        parts.push(part);
-        all = rest;
-    }
-    parts
-}
-
 /// `weight, z, [h0, c0]`: the hidden states, and if there are more results the cell states and the
 /// activated gates.
-struct LstmSweep(Attributes);
+pub(super) struct LstmSweep(Attributes);
 
 impl Compute for LstmSweep {
     const NAME: &'static str = "LstmSweep";
@@ -205,7 +84,7 @@ impl Compute for LstmSweep {
 }
 
 /// `weight, dh, h, c, activations, [h0, c0]`: the cotangents of the weight, the gates, and the initial states.
-struct LstmSweepGradient(Attributes);
+pub(super) struct LstmSweepGradient(Attributes);
 
 impl Compute for LstmSweepGradient {
     const NAME: &'static str = "LstmSweepGradient";

@@ -1,0 +1,260 @@
+//! Masked convolutions on pixel-major maps, tap by tap: each is a product of blocks that stand in memory one
+//! after the other, so nothing is copied to be multiplied.
+
+use std::ops::Range;
+
+use crate::product::{View, product};
+
+/// A convolution of stride one, whose result is as large as its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// Rows of the map.
+    pub height: usize,
+    /// Columns of the map.
+    pub width: usize,
+    /// Images, N.
+    pub images: usize,
+    /// Features of the input, F.
+    pub inputs: usize,
+    /// Features of the result, G.
+    pub outputs: usize,
+    /// Extents of the kernel.
+    pub kernel: [usize; 2],
+    /// Its center.
+    pub center: [usize; 2],
+    /// The taps that are read, as row and column of the kernel.
+    pub taps: Vec<[usize; 2]>,
+}
+
+/// Below this many features, what the taps read is put side by side first: products of a few columns are slow.
+const NARROW: usize = 8;
+
+/// A block of pixels that a tap reads, and the block of results that reads it: first pixel of each, and the
+/// number of pixels.
+struct Block {
+    from: usize,
+    to: usize,
+    pixels: usize,
+}
+
+/// What is limited to some rows of the map.
+enum Rows {
+    Results(Range<usize>),
+    Read(Range<usize>),
+}
+
+/// Into how many parts the rows of a map are divided.
+const PARTS: usize = 4;
+
+/// The places along an axis of `extent` whose tap `at` of a kernel centered at `center` is in the map, and the
+/// first that they read.
+fn inside(extent: usize, at: usize, center: usize) -> (Range<usize>, usize) {
+    let first = center.saturating_sub(at);
+    let last = (extent + center).saturating_sub(at).min(extent);
+    (first..last.max(first), (first + at).saturating_sub(center))
+}
+
+impl Conv {
+    fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    fn narrow(&self) -> bool {
+        self.inputs < NARROW && self.taps.len() > 1
+    }
+
+    /// The blocks of a tap: stretches of rows, or all rows at once. Either the results or what they read are
+    /// among these rows.
+    fn blocks(&self, [r, c]: [usize; 2], rows: &Rows) -> Vec<Block> {
+        let (inside_rows, first) = inside(self.height, r, self.center[0]);
+        let (columns, first_column) = inside(self.width, c, self.center[1]);
+        // Rows of results, and how far below them the rows are that they read.
+        let down = first as isize - inside_rows.start as isize;
+        let (start, end) = match rows {
+            Rows::Results(rows) => (rows.start as isize, rows.end as isize),
+            Rows::Read(rows) => (rows.start as isize - down, rows.end as isize - down),
+        };
+        let start = start.max(inside_rows.start as isize) as usize;
+        let end = end.min(inside_rows.end as isize).max(start as isize) as usize;
+        if start == end || columns.is_empty() {
+            return Vec::new();
+        }
+        let read = |y: usize| (y as isize + down) as usize;
+        if columns.len() == self.width {
+            let (from, to) = (read(start) * self.width, start * self.width);
+            return vec![Block { from, to, pixels: (end - start) * self.width }];
+        }
+        let row = |y: usize| Block {
+            from: read(y) * self.width + first_column,
+            to: y * self.width + columns.start,
+            pixels: columns.len(),
+        };
+        (start..end).map(row).collect()
+    }
+
+    /// The rows of the map in parts, for as many threads. They depend on the map alone.
+    pub fn parts(&self) -> Vec<Range<usize>> {
+        let count = self.height.clamp(1, PARTS);
+        (0..count).map(|i| i * self.height / count..(i + 1) * self.height / count).collect()
+    }
+
+    /// The weight `[G, F, kh, kw]` of a tap as a matrix `[F, G]`.
+    fn matrix(&self, weight: &[f32], [r, c]: [usize; 2], matrix: &mut [f32]) {
+        let (taps, at) = (self.kernel[0] * self.kernel[1], r * self.kernel[1] + c);
+        for g in 0..self.outputs {
+            for f in 0..self.inputs {
+                matrix[f * self.outputs + g] = weight[(g * self.inputs + f) * taps + at];
+            }
+        }
+    }
+
+    /// All of them, `[K F, G]`.
+    fn matrices(&self, weight: &[f32]) -> Vec<f32> {
+        let size = self.inputs * self.outputs;
+        assert_eq!(weight.len(), size * self.kernel[0] * self.kernel[1], "the weight");
+        let mut all = vec![0.0; self.taps.len() * size];
+        for (tap, matrix) in self.taps.iter().zip(all.chunks_exact_mut(size)) {
+            self.matrix(weight, *tap, matrix);
+        }
+        all
+    }
+
+    /// What all taps of a row of results read, side by side, `[W, N, K F]`.
+    fn side_by_side(&self, x: &[f32], y: usize, out: &mut [f32]) {
+        let (row, length) = (self.images * self.inputs, self.taps.len() * self.inputs);
+        out.fill(0.0);
+        for (k, &[r, c]) in self.taps.iter().enumerate() {
+            let Some(from) = (y + r).checked_sub(self.center[0]).filter(|&y| y < self.height)
+            else {
+                continue;
+            };
+            let (columns, first) = inside(self.width, c, self.center[1]);
+            for (i, x_to) in columns.enumerate() {
+                let at = (from * self.width + first + i) * row;
+                let place = x_to * self.images * length;
+                let pairs = x[at..at + row].chunks_exact(self.inputs);
+                for (n, values) in pairs.enumerate() {
+                    let to = place + n * length + k * self.inputs;
+                    out[to..to + self.inputs].copy_from_slice(values);
+                }
+            }
+        }
+    }
+
+    /// Makes some rows of the result, `out [.., W, N, G]`, from `x [H, W, N, F]`, `weight [G, F, kh, kw]` and
+    /// `bias [G]`.
+    ///
+    /// # Panics
+    /// A slice has another length.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        [weight, bias]: [&[f32]; 2],
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) {
+        let (n, f, g) = (self.images, self.inputs, self.outputs);
+        let row = self.width * n * g;
+        assert_eq!(x.len(), self.pixels() * n * f, "the map");
+        assert_eq!((bias.len(), out.len()), (g, rows.len() * row), "the bias and the result");
+        let matrices = self.matrices(weight);
+        out.chunks_exact_mut(g).for_each(|out| out.copy_from_slice(bias));
+        if self.narrow() {
+            let length = self.taps.len() * f;
+            let mut read = vec![0.0; self.width * n * length];
+            for (y, out) in rows.zip(out.chunks_exact_mut(row.max(1))) {
+                self.side_by_side(x, y, &mut read);
+                let shape = [self.width * n, length, g];
+                product(out, g, shape, View::rows(&read, length), View::rows(&matrices, g), true);
+            }
+            return;
+        }
+        let first = rows.start * self.width;
+        let rows = Rows::Results(rows);
+        for (tap, matrix) in self.taps.iter().zip(matrices.chunks_exact(f * g)) {
+            for Block { from, to, pixels } in self.blocks(*tap, &rows) {
+                let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f);
+                let out = &mut out[(to - first) * n * g..(to - first + pixels) * n * g];
+                product(out, g, [pixels * n, f, g], x, View::rows(matrix, g), true);
+            }
+        }
+    }
+
+    /// Adds to some rows of the cotangent of the map, `dx [.., W, N, F]`, what comes from that of the result,
+    /// `dy [H, W, N, G]`.
+    ///
+    /// # Panics
+    /// A slice has another length.
+    pub fn input_gradient(&self, dy: &[f32], weight: &[f32], rows: Range<usize>, dx: &mut [f32]) {
+        let (n, f, g) = (self.images, self.inputs, self.outputs);
+        let sizes = (rows.len() * self.width * n * f, self.pixels() * n * g);
+        assert_eq!((dx.len(), dy.len()), sizes, "the cotangents");
+        assert_eq!(weight.len(), f * g * self.kernel[0] * self.kernel[1], "the weight");
+        // The weight of each tap as a matrix `[G, F]`.
+        let all = self.kernel[0] * self.kernel[1];
+        let mut matrix = vec![0.0; f * g];
+        let first = rows.start * self.width;
+        let rows = Rows::Read(rows);
+        for tap in &self.taps {
+            let at = tap[0] * self.kernel[1] + tap[1];
+            matrix.iter_mut().zip(weight[at..].iter().step_by(all)).for_each(|(to, &w)| *to = w);
+            for Block { from, to, pixels } in self.blocks(*tap, &rows) {
+                let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
+                let dx = &mut dx[(from - first) * n * f..(from - first + pixels) * n * f];
+                product(dx, f, [pixels * n, g, f], dy, View::rows(&matrix, f), true);
+            }
+        }
+    }
+
+    /// The cotangent of the weight of each tap, `sums [K, F, G]`, from a map `x [H, W, N, F]` and the cotangent
+    /// of the result, `dy [H, W, N, G]`: all of them, or that of tap `part`; see [`Conv::weight_parts`].
+    ///
+    /// # Panics
+    /// A slice has another length.
+    pub fn weight_gradient(&self, x: &[f32], dy: &[f32], part: usize, sums: &mut [f32]) {
+        let (n, f, g) = (self.images, self.inputs, self.outputs);
+        let sizes = (self.pixels() * n * f, self.pixels() * n * g);
+        assert_eq!((x.len(), dy.len()), sizes, "the map and the cotangent");
+        sums.fill(0.0);
+        if self.narrow() {
+            assert_eq!(sums.len(), self.taps.len() * f * g, "the weight");
+            let length = self.taps.len() * f;
+            let mut read = vec![0.0; self.width * n * length];
+            for (y, dy) in dy.chunks_exact((self.width * n * g).max(1)).enumerate() {
+                self.side_by_side(x, y, &mut read);
+                let read = View::rows(&read, length).transposed();
+                product(sums, g, [length, self.width * n, g], read, View::rows(dy, g), true);
+            }
+            return;
+        }
+        assert_eq!(sums.len(), f * g, "the weight of a tap");
+        for Block { from, to, pixels } in
+            self.blocks(self.taps[part], &Rows::Results(0..self.height))
+        {
+            let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f).transposed();
+            let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
+            product(sums, g, [f, pixels * n, g], x, dy, true);
+        }
+    }
+
+    /// Into how many parts [`Conv::weight_gradient`] is divided: taps, or one.
+    pub fn weight_parts(&self) -> usize {
+        if self.narrow() { 1 } else { self.taps.len() }
+    }
+
+    /// Puts the cotangents of the weights of all taps, `[K, F, G]`, into `dw [G, F, kh, kw]`, which is zero where
+    /// no tap is read.
+    ///
+    /// # Panics
+    /// A slice has another length.
+    pub fn weights_of_taps(&self, sums: &[f32], dw: &mut [f32]) {
+        let (f, g, taps) = (self.inputs, self.outputs, self.kernel[0] * self.kernel[1]);
+        assert_eq!((sums.len(), dw.len()), (self.taps.len() * f * g, f * g * taps), "the weight");
+        dw.fill(0.0);
+        for (&[r, c], sum) in self.taps.iter().zip(sums.chunks_exact((f * g).max(1))) {
+            for (i, &sum) in sum.iter().enumerate() {
+                dw[((i % g) * f + i / g) * taps + r * self.kernel[1] + c] = sum;
+            }
+        }
+    }
+}
