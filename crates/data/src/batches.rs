@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         let all = self.images.labels();
         let labels = all.map(|all| indices.iter().filter_map(|&i| all.get(i).copied()).collect());
         let mut conditions = Vec::new();
-        for name in self.images.conditions() {
+        for (name, _) in self.images.conditions() {
             let array = self.images.condition(name, &indices)?;
             conditions.extend(array.map(|array| (name.to_string(), array)));
         }

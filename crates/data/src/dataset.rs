@@ -306,9 +306,10 @@ impl<'a> Images<'a> {
         self.view.labels.as_deref()
     }
 
-    /// The names of the arrays that a model may be conditioned on; see [`Self::condition`].
-    pub fn conditions(self) -> impl Iterator<Item = &'a str> {
-        self.view.conditions.iter().map(|condition| condition.name.as_str())
+    /// The arrays that a model may be conditioned on: names, and the shape of a row. See
+    /// [`Self::condition`].
+    pub fn conditions(self) -> impl Iterator<Item = (&'a str, &'a [usize])> {
+        self.view.conditions.iter().map(|condition| (condition.name.as_str(), &condition.dims[..]))
     }
 
     /// The values of a condition for some images, `[n, ...]`, as the source has them; `None` if the split

@@ -184,7 +184,9 @@ fn conditions(
         match values.of(name, *kind, count, size) {
             Ok(array) => all.push((name.clone(), array)),
             Err(ConditionFault::Missing) => {
-                return refuse(format!("{model_name} is conditioned on {what}: values are missing"));
+                return refuse(format!(
+                    "{model_name} is conditioned on {what}: values are missing"
+                ));
             }
             Err(ConditionFault::Count { found, .. }) => {
                 return refuse(format!(
@@ -255,7 +257,8 @@ pub fn draw(
                     let Some(&start) = starts.get(call) else { break };
                     let observe = |share| drop(sender.send((call, News::Share(share))));
                     let part = Part { start, end: (start + size).min(count), size };
-                    let drawn = one_call(model, proof, &mut session, sampling, conditions, &part, &observe);
+                    let drawn =
+                        one_call(model, proof, &mut session, sampling, conditions, &part, &observe);
                     // Nobody listens any more once something went wrong.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;

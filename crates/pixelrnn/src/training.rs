@@ -17,8 +17,8 @@ use crate::{Declaration, Error, ExportOptions, GraphKind};
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
-    Budget, ConditionValues, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, old_fingerprints,
+    Budget, ConditionValues, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run,
+    Schedule, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
 };
 
 /// Checks that the images, the labels and the other conditions of a data set match a model.
@@ -43,7 +43,7 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         for (name, kind) in model.conditions() {
             let (missing, is) = match kind.source() {
                 Source::Labels if images.labels().is_none() => ("labels", "class-conditional"),
-                Source::Array if !images.conditions().any(|known| known == name) => {
+                Source::Array if !images.conditions().any(|(known, _)| known == name) => {
                     (name.as_str(), "conditioned on it")
                 }
                 _ => continue,
