@@ -10,7 +10,8 @@ use crate::common::{Numbers, engines, weights};
 
 const MODEL: &str = "pub Mapped { h: usize = 3 }\nimage 5 x 4, colors 2, levels 3;\n\
     condition label: classes 3; condition edges: map 2; condition depth: map 1;\n\
-    known = edges.conv(3 x 3, 4).relu() + depth.conv(1 x 1, 4) + label.conv(1 x 1, 4);\n\
+    a = edges.conv(3 x 3, 4).relu(); b = depth.conv(1 x 1, 4); c = label.conv(1 x 1, 4);\n\
+    known = a + b + c;\n\
     stem: image.masked_conv(3 x 3, A, 8, gates = 2) + known.conv(1 x 1, 8, bias = none);\n\
     gate; l: diagonal_bilstm(h, bias = known.conv(1 x 1, 4 * h, bias = none));\n\
     up: masked_conv(1 x 1, B, 6); relu; logits;\n";

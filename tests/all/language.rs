@@ -27,7 +27,8 @@ fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     let mut given = String::new();
     for (name, there) in [("label", shape.label), ("edges", shape.map > 0)] {
         if there {
-            given += &format!(" + {name}.conv(1 x 1, {wide}, bias = none)");
+            given += &format!("by_{name} = {name}.conv(1 x 1, {wide}, bias = none);\n");
+            given += &format!("up = up + by_{name};\n");
         }
     }
     let link = pick(numbers, &["up.conv(1 x 1, W)", "up", "up.tanh()"]);
@@ -48,7 +49,7 @@ fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     };
     format!(
         "block stacks(v, x, k, mask) {{\n\
-         up = v.above(k x k, mask, {wide}){given};\n\
+         up = v.above(k x k, mask, {wide});\n{given}\
          link = {link};\n\
          along = x.masked_conv(1 x k, mask, {wide}, gates = 2) + link;\n{also}\
          out: {out};\n(up.gate(), out)\n}}\n"

@@ -71,7 +71,9 @@ pub fn batch_inputs_with(
     images: Array,
     values: ConditionValues,
 ) -> Result<Vec<(String, Array)>, Error> {
-    let inputs = BatchInputs::of(model.graph())?;
+    let mut inputs = BatchInputs::of(model.graph())?;
+    // Also those that only a smaller scale reads.
+    inputs.conditions = model.conditions().to_vec();
     let feeds = inputs.feeds(images, values)?;
     Ok(feeds.into_iter().map(|(name, array)| (name.to_string(), array)).collect())
 }

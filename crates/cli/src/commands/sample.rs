@@ -282,6 +282,9 @@ impl Sample {
             (_, Some(Label::All)) if self.complete.is_some() => {
                 usage("`--label all` cannot be combined with `--complete`: give one class")
             }
+            (_, Some(Label::All)) if !self.condition.is_empty() => {
+                usage("`--label all` cannot be combined with `--condition`: give one class")
+            }
             (classes, _) => Ok(classes),
         }
     }

@@ -265,10 +265,13 @@ fn conditions<'m>(
     let mut all = Vec::new();
     for condition in &model.conditions {
         let (kind, number) = (condition.kind, &condition.number);
-        match evaluate(number, hyper) {
-            Ok(n) if (1..=kind.most()).contains(&n) => {
-                all.push((condition.name.text.as_str(), kind.with_number(n)));
-            }
+        // A wrong number is said once; the name is known all the same.
+        let value = evaluate(number, hyper);
+        let fits = |n: &usize| (1..=kind.most()).contains(n);
+        let used = value.as_ref().ok().copied().filter(fits).unwrap_or(1);
+        all.push((condition.name.text.as_str(), kind.with_number(used)));
+        match value {
+            Ok(n) if fits(&n) => {}
             Ok(n) => {
                 let wrong = format!("`{}` cannot be {n}", kind.name());
                 let wrong = Diagnostic::error(number.span(), wrong);
