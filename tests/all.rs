@@ -8,6 +8,8 @@ mod build;
 mod common;
 #[path = "all/composites.rs"]
 mod composites;
+#[path = "all/conditions.rs"]
+mod conditions;
 #[path = "all/context.rs"]
 mod context;
 #[path = "all/cuda.rs"]

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use pixelrnn::internal::graph::{Condition, Elem, OutputRole, Role, Type};
 use pixelrnn::internal::onnx::OnnxGraph;
+use pixelrnn::internal::ops::condition::Source as ValueSource;
+use pixelrnn::internal::ops::{ConditionKind, PixelGraph};
 use pixelrnn::internal::passes::pipeline::{LOWERING, MAKING};
 use pixelrnn::internal::syntax::layers::{Default as Preset, Kind, LAYERS, Layer};
 use pixelrnn::training::data;
@@ -218,8 +220,8 @@ fn meaning(role: Role, name: &str, levels: usize) -> String {
             "what the `step`s of the last row gave, stacked".into()
         }
         Role::Image => format!("levels: whole numbers from 0 to {} as floats", levels - 1),
-        Role::Condition(Condition::Label { classes }) => {
-            format!("the class of each image, 0 to {}", classes - 1)
+        Role::Condition(Condition::Given { .. }) => {
+            ConditionKind::of(role).expect("a kind of the table").about()
         }
         Role::Condition(Condition::Scale { factor }) => {
             format!("one of {factor} pixels of one of {factor} rows, as levels")
@@ -343,6 +345,37 @@ fn errors() -> String {
     table(["error", "help", "test case"], rows)
 }
 
+/// The kinds of conditions.
+fn conditions() -> String {
+    let code = |text: String| format!("`{text}`");
+    let row = |kind: &ConditionKind| {
+        let example = kind.example();
+        let number = example.trim_end_matches(';').rsplit(' ').next().expect("a number");
+        let kind = kind.with_number(number.parse().expect("a number"));
+        let mut graph = PixelGraph::new("example");
+        let ty = kind.ty([8, 8]);
+        let input = graph.input("given", ty.clone(), kind.role());
+        let map = kind.map(&mut graph, input, "given").expect("a map");
+        let given = match kind.source() {
+            ValueSource::Labels => "the labels of the data; `--label K`",
+            ValueSource::Array => "an array of the data with its name; `--condition NAME=FILE.npy`",
+        };
+        let elem = match ty.elem {
+            Elem::Int => "int64",
+            _ => "float32",
+        };
+        [
+            code(example.to_string()),
+            kind.about(),
+            format!("{elem} `{}`", shape(&ty)),
+            code(shape(graph.ty(map))),
+            given.to_string(),
+        ]
+    };
+    let head = ["declaration", "values", "input, for 8 x 8 pixels", "map", "given by"];
+    table(head, ConditionKind::ALL.iter().map(row))
+}
+
 /// The text of a generated section.
 fn generated(name: &str) -> String {
     let words: Vec<&str> = name.split_whitespace().collect();
@@ -352,6 +385,7 @@ fn generated(name: &str) -> String {
         "rules" => rules(),
         "zoo" => models(),
         "passes" => passes(),
+        "conditions" => conditions(),
         "graph" => graph(&words[1..]),
         "errors" => errors(),
         "data" => format!("```text\n{}```\n", data::help()),
@@ -387,7 +421,9 @@ fn generated_sections_come_from_the_code() {
             fs::write(root().join("docs/src").join(&chapter), new).expect("a chapter");
         }
     }
-    for name in ["arguments", "weights", "rules", "zoo", "passes", "graph", "errors", "data"] {
+    let all =
+        ["arguments", "weights", "rules", "zoo", "passes", "conditions", "graph", "errors", "data"];
+    for name in all {
         assert!(used.contains(name), "no chapter has the generated section `{name}`");
     }
     assert!(

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use pixelrnn::compare::{TOLERANCE, difference};
 use pixelrnn::internal::graph::{Condition, Role};
-use pixelrnn::internal::ops::{Domain, PixelGraph};
+use pixelrnn::internal::ops::{ConditionKind, Domain, PixelGraph};
 use pixelrnn::runtime::{Engine, Program, open};
 use pixelrnn::{Array, Declaration, Weights};
 
@@ -61,15 +61,21 @@ impl Numbers {
     /// smaller images, by their roles.
     pub fn batch(&mut self, graph: &PixelGraph, levels: usize, count: usize) -> Outputs {
         let inputs = graph.inputs().iter().filter_map(|input| {
-            let below = match input.role {
-                Role::Image | Role::Condition(Condition::Scale { .. }) => levels,
-                Role::Condition(Condition::Label { classes }) => classes,
-                _ => return None,
-            };
             let shape = graph.ty(input.value).extents(count);
-            Some((input.name.clone(), self.levels(shape, below)))
+            let array = match input.role {
+                Role::Image | Role::Condition(Condition::Scale { .. }) => {
+                    self.levels(shape, levels)
+                }
+                role => self.condition(ConditionKind::of(role)?, shape),
+            };
+            Some((input.name.clone(), array))
         });
         inputs.collect()
+    }
+
+    /// Values of a condition.
+    pub fn condition(&mut self, kind: ConditionKind, shape: Vec<usize>) -> Array {
+        Array::from_shape_simple_fn(shape, || kind.random((self.unit() * 4_294_967_296.0) as u32))
     }
 
     /// Images for a model.

@@ -3,7 +3,7 @@
 //! differences, both samplers and, some of them, every engine.
 
 use pixelrnn::sampling::{SampleMethod, Sampling};
-use pixelrnn::{Declaration, Source};
+use pixelrnn::{Array, Declaration, Source};
 
 use crate::common::{Numbers, engines, weights};
 use crate::{gradients, models, streaming};
@@ -12,6 +12,8 @@ use crate::{gradients, models, streaming};
 struct Shape {
     colours: usize,
     label: bool,
+    /// The features of a map, 0 if there is none.
+    map: usize,
     small: bool,
 }
 
@@ -22,11 +24,13 @@ fn pick<'a>(numbers: &mut Numbers, words: &[&'a str]) -> &'a str {
 /// The definition of a layer of two stacks, in one of its many forms.
 fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     let wide = 2 * features;
-    let label = if shape.label {
-        format!(" + label.conv(1 x 1, {wide}, bias = none)")
-    } else {
-        String::new()
-    };
+    let mut given = String::new();
+    for (name, there) in [("label", shape.label), ("edges", shape.map > 0)] {
+        if there {
+            given += &format!("by_{name} = {name}.conv(1 x 1, {wide}, bias = none);\n");
+            given += &format!("up = up + by_{name};\n");
+        }
+    }
     let link = pick(numbers, &["up.conv(1 x 1, W)", "up", "up.tanh()"]);
     let link = link.replace('W', &wide.to_string());
     let out = pick(
@@ -45,7 +49,7 @@ fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     };
     format!(
         "block stacks(v, x, k, mask) {{\n\
-         up = v.above(k x k, mask, {wide}){label};\n\
+         up = v.above(k x k, mask, {wide});\n{given}\
          link = {link};\n\
          along = x.masked_conv(1 x k, mask, {wide}, gates = 2) + link;\n{also}\
          out: {out};\n(up.gate(), out)\n}}\n"
@@ -55,9 +59,10 @@ fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
 /// A layer that reads its map and, perhaps, something known of the image.
 fn layer(numbers: &mut Numbers, shape: &Shape, i: usize) -> String {
     let h = 1 + numbers.below(3);
-    let known = match (shape.label, shape.small, numbers.below(3)) {
-        (true, _, 0) => Some("label"),
-        (_, true, 1) => Some("known"),
+    let known = match (numbers.below(4), shape.label, shape.small, shape.map > 0) {
+        (0, true, ..) => Some("label"),
+        (1, _, true, _) => Some("known"),
+        (2, .., true) => Some("edges"),
         _ => None,
     };
     let bias = known.map_or(String::new(), |known| {
@@ -76,6 +81,7 @@ fn random(numbers: &mut Numbers) -> String {
     let shape = Shape {
         colours: [1, 1, 2, 3][numbers.below(4)],
         label: numbers.below(2) == 0,
+        map: [0, 0, 1, 2][numbers.below(4)],
         small: numbers.below(3) == 0,
     };
     let side = |numbers: &mut Numbers| {
@@ -90,10 +96,13 @@ fn random(numbers: &mut Numbers) -> String {
     if shape.label {
         text += &format!("condition label: classes {};\n", 2 + numbers.below(3));
     }
+    if shape.map > 0 {
+        text += &format!("condition edges: map {};\n", shape.map);
+    }
     let features = 1 + numbers.below(3);
     text += &block(numbers, &shape, features);
     if shape.small {
-        let alone = Shape { small: false, ..shape };
+        let alone = Shape { small: false, map: 0, ..shape };
         text += "scale small: every 2 {\nstem: masked_conv(3 x 3, A, 2);\n";
         text += &layer(numbers, &alone, 9);
         text += "logits;\n}\nknown: small.deconv(2 x 2, 2).relu();\n";
@@ -124,9 +133,21 @@ fn samplers_agree(model: &Declaration, numbers: &mut Numbers) {
     let classes = model.label().map(|(_, classes)| classes);
     let labels: Option<Vec<u32>> =
         classes.map(|classes| (0..3).map(|_| numbers.below(classes) as u32).collect());
+    let size = [model.image().height, model.image().width];
+    let maps = model.conditions().iter().filter(|(_, kind)| kind.name() == "map");
+    let maps: Vec<(String, Array)> = maps
+        .map(|(name, kind)| (name.clone(), numbers.condition(*kind, kind.ty(size).extents(3))))
+        .collect();
     let drawn = [SampleMethod::Cached, SampleMethod::Naive].map(|method| {
         let labels = labels.as_deref();
-        let request = Sampling { method, temperature: 1.0, uniform: &uniform, given: None, labels };
+        let request = Sampling {
+            method,
+            temperature: 1.0,
+            uniform: &uniform,
+            given: None,
+            labels,
+            conditions: &maps,
+        };
         let engine = &*engines()[2];
         let drawn = pixelrnn::sampling::draw(model, &weights, engine, &request, &mut |_| {});
         drawn.unwrap_or_else(|e| panic!("{e}"))
@@ -137,7 +158,7 @@ fn samplers_agree(model: &Declaration, numbers: &mut Numbers) {
 #[test]
 fn random_declarations_of_the_whole_language() {
     let mut numbers = Numbers::new(2024);
-    let mut seen = [0; 4];
+    let mut seen = [0; 5];
     for i in 0..60 {
         let text = random(&mut numbers);
         println!("{i}\n{text}");
@@ -147,6 +168,7 @@ fn random_declarations_of_the_whole_language() {
         seen[1] += usize::from(model.scales().len() > 1);
         seen[2] += usize::from(model.image().colours > 1);
         seen[3] += usize::from(text.contains("logistic_mixture"));
+        seen[4] += usize::from(text.contains("condition edges"));
         streaming::replays(&model, &[]);
         gradients::check_model(&model);
         if i % 4 == 0 {

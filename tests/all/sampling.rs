@@ -155,6 +155,7 @@ fn temperature_divides_the_logits() {
                     uniform: std::slice::from_ref(&uniform),
                     given: None,
                     labels: None,
+                    conditions: &[],
                 };
                 let engine = &*engines()[2];
                 let drawn =
@@ -409,8 +410,14 @@ fn the_library_draws_completes_and_repeats() {
     for rows in [None, Some(2)] {
         let given = rows.map(|rows| Given { levels: &levels, rows });
         let drawn = [SampleMethod::Cached, SampleMethod::Naive].map(|method| {
-            let request =
-                Sampling { method, temperature: 0.8, uniform: &numbers, given, labels: None };
+            let request = Sampling {
+                method,
+                temperature: 0.8,
+                uniform: &numbers,
+                given,
+                labels: None,
+                conditions: &[],
+            };
             let mut last = 0.0;
             let engine = &*engines()[2];
             let images = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |n| {
@@ -435,6 +442,7 @@ fn the_library_draws_completes_and_repeats() {
         uniform: &numbers,
         given: None,
         labels: None,
+        conditions: &[],
     };
     let engine = &*engines()[2];
     let refused = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
@@ -457,6 +465,7 @@ fn parameters_that_are_not_read_do_not_matter() {
             uniform: std::slice::from_ref(&uniform),
             given: None,
             labels: None,
+            conditions: &[],
         };
         let engine = &*engines()[2];
         let drawn = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {});
@@ -481,6 +490,7 @@ fn what_does_not_suit_is_refused() {
                 uniform: std::slice::from_ref(uniform),
                 given,
                 labels: None,
+                conditions: &[],
             };
             let engine = &*engines()[2];
             let error = pixelrnn::sampling::draw(&model, &weights, engine, &request, &mut |_| {})

@@ -28,6 +28,7 @@ fn images(engine: &dyn Engine, model: &Declaration, weights: &Weights, count: us
         uniform: &numbers,
         given: None,
         labels: model.label().map(|_| &labels[..]),
+        conditions: &[],
     };
     draw(model, weights, engine, &request, &mut |_| {})
         .unwrap_or_else(|e| panic!("{}, {count} images: {e}", engine.name()))

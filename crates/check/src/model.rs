@@ -114,7 +114,14 @@ impl Model {
         let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
         let inputs = graph.input.iter().filter(|i| !constant.contains(i.name()));
         let free: Vec<&ValueInfoProto> = inputs.chain(&question.given).collect();
-        let image = image_input(&free, options)?;
+        // In a file of this project, what is a condition is not the image, whatever it looks like.
+        let stated = |name: &str| {
+            let holds = self.holds.as_ref();
+            holds.is_some_and(|holds| holds.conditions.iter().any(|known| known == name))
+        };
+        let images: Vec<&ValueInfoProto> =
+            free.iter().copied().filter(|i| options.input.is_some() || !stated(i.name())).collect();
+        let image = image_input(&images, options)?;
         let (ty, input_shape, size, input_place) = image_shape(image, options)?;
         let elem = Elem::from_proto(ty.elem_type()).ok_or_else(|| CheckError::NoInput {
             wanted: options.input.clone(),
@@ -134,8 +141,9 @@ impl Model {
         let others: Vec<&ValueInfoProto> =
             free.iter().copied().filter(|i| i.name() != image.name()).collect();
         let mut roles: Vec<InputRole> = free.iter().map(|i| role(i, image.name(), &plan)).collect();
-        for role in roles.iter_mut().filter(|r| given.contains(&r.name.as_str())) {
-            if role.role == Role::Weights {
+        for role in roles.iter_mut() {
+            let condition = given.contains(&role.name.as_str()) || stated(&role.name);
+            if condition && role.role == Role::Weights {
                 role.role = Role::Condition;
             }
         }

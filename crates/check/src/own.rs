@@ -46,6 +46,8 @@ pub struct Holds {
     pub outputs: Vec<String>,
     /// How images are laid out behind the batch, if the file says so.
     pub layout: Option<&'static str>,
+    /// The inputs that are conditions.
+    pub conditions: Vec<String>,
 }
 
 const KINDS: [(&str, Kind); 8] = [
@@ -79,7 +81,11 @@ impl Holds {
             _ => None,
         };
         let model = value("pixelrnn.model").unwrap_or("").to_string();
-        Some(Holds { kind, model, outputs, layout })
+        // `label: classes 10; edges: map 1`.
+        let conditions = value("pixelrnn.condition").unwrap_or("").split(';');
+        let conditions =
+            conditions.filter_map(|one| Some(one.split_once(':')?.0.trim().to_string()));
+        Some(Holds { kind, model, outputs, layout, conditions: conditions.collect() })
     }
 }
 

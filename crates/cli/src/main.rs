@@ -17,6 +17,7 @@
 mod arguments;
 mod canvas;
 mod commands;
+mod conditions;
 mod cost;
 mod curve;
 mod datasets;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use pixelrnn::compare::batch_inputs;
+use pixelrnn::compare::batch_inputs_with;
+use pixelrnn::internal::ops::condition::Source as ValueSource;
 use pixelrnn::internal::syntax::IMAGE_SETTINGS;
-use pixelrnn::training::{self, Run};
+use pixelrnn::training::{self, ConditionValues, Run};
 use pixelrnn::{Array, Declaration, Weights, zoo};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -151,26 +152,44 @@ pub fn random_images(model: &Declaration, count: usize, seed: u64) -> Array {
     images
 }
 
-/// Random labels for a model with classes.
-pub fn random_labels(model: &Declaration, count: usize, seed: u64) -> Option<Vec<u32>> {
-    let (_, classes) = model.label()?;
-    let label = |stream: usize| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // After the streams of the images.
-        rng.set_stream(1 << 40 | stream as u64);
-        ((u64::from(rng.next_u32()) * classes as u64) >> 32) as u32
-    };
-    Some((0..count).map(label).collect())
+/// Random values of the conditions: labels, and arrays by name.
+fn random_conditions(
+    model: &Declaration,
+    count: usize,
+    seed: u64,
+) -> (Option<Vec<u32>>, Vec<(String, Array)>) {
+    let size = [model.image().height, model.image().width];
+    let (mut labels, mut arrays) = (None, Vec::new());
+    for (i, (name, kind)) in model.conditions().iter().enumerate() {
+        let shape = kind.ty(size).extents(count);
+        let own = shape.iter().skip(1).product();
+        let mut values = Vec::new();
+        for image in 0..count {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            // After the streams of the images.
+            rng.set_stream((1 + i as u64) << 40 | image as u64);
+            values.extend(std::iter::repeat_with(|| kind.random(rng.next_u32())).take(own));
+        }
+        match kind.source() {
+            ValueSource::Labels => labels = Some(values.iter().map(|&x| x as u32).collect()),
+            ValueSource::Array => {
+                let array = Array::from_shape_vec(shape, values).unwrap_or_default();
+                arrays.push((name.clone(), array));
+            }
+        }
+    }
+    (labels, arrays)
 }
 
-/// The inputs of a batch: random images, and labels where the model has classes.
+/// The inputs of a batch: random images, and random values of the conditions.
 pub fn random_batch(
     model: &Declaration,
     count: usize,
     seed: u64,
 ) -> Result<Vec<(String, Array)>, pixelrnn::Error> {
-    let labels = random_labels(model, count, seed);
-    batch_inputs(model, random_images(model, count, seed), labels.as_deref())
+    let (labels, arrays) = random_conditions(model, count, seed);
+    let values = ConditionValues { labels: labels.as_deref(), arrays: &arrays };
+    batch_inputs_with(model, random_images(model, count, seed), values)
 }
 
 /// `28 x 28, 2 levels`, with the number of colors if there are several.

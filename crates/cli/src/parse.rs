@@ -1,5 +1,7 @@
 //! Parsers of structured arguments.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
 use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
@@ -61,6 +63,16 @@ pub fn setting(text: &str) -> Result<(String, usize), String> {
     }
     let number = number.parse().map_err(|_| format!("`{number}` is not a whole number"))?;
     Ok((name.to_string(), number))
+}
+
+/// `NAME=FILE`: the values of a condition.
+pub fn condition(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.trim().is_empty() && !file.is_empty() => {
+            Ok((name.trim().to_string(), PathBuf::from(file)))
+        }
+        _ => Err("expected NAME=FILE, e.g. `edges=edges.npy`".to_string()),
+    }
 }
 
 /// An output of a model: row, column, and optionally color.

@@ -4,12 +4,16 @@
 mod book;
 #[path = "all/check.rs"]
 mod check;
+#[path = "all/conditions.rs"]
+mod conditions;
 #[path = "all/data.rs"]
 mod data;
 #[path = "all/deploy.rs"]
 mod deploy;
 #[path = "all/export.rs"]
 mod export;
+#[path = "all/npz.rs"]
+mod npz;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/run.rs"]

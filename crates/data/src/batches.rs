@@ -27,6 +27,8 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// The class of each image, in the same order; `None` if the split has no labels.
     pub labels: Option<Vec<u32>>,
+    /// Arrays that a model may be conditioned on, by their names: `[n, ...]`, in the same order.
+    pub conditions: Vec<(String, Array)>,
     /// The position in the run.
     pub position: Position,
 }
@@ -101,7 +103,12 @@ impl<'a> Reader<'a> {
         }
         let all = self.images.labels();
         let labels = all.map(|all| indices.iter().filter_map(|&i| all.get(i).copied()).collect());
-        Ok(Batch { images, indices, labels, position })
+        let mut conditions = Vec::new();
+        for (name, _) in self.images.conditions() {
+            let array = self.images.condition(name, &indices)?;
+            conditions.extend(array.map(|array| (name.to_string(), array)));
+        }
+        Ok(Batch { images, indices, labels, conditions, position })
     }
 }
 

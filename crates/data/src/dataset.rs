@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use pixelrnn_graph::Array;
 use sha2::{Digest, Sha256};
 
 use crate::batches::{Position, Sequential, Shuffled};
 use crate::bytes::Bytes;
+use crate::conditions::Condition;
 use crate::error::{Absence, DataError, Place};
 use crate::hex::hex;
 use crate::random::{Purpose, stream};
+use crate::read::Part;
 use crate::shape::Shape;
 use crate::spec::Binarize;
 use crate::transform::draw;
@@ -84,6 +87,8 @@ pub(crate) struct View {
     pub(crate) entries: Vec<Entry>,
     /// A class for each image.
     pub(crate) labels: Option<Vec<u32>>,
+    /// Arrays with a row for each image of the source.
+    pub(crate) conditions: Vec<Arc<Condition>>,
 }
 
 /// An image of a view.
@@ -170,7 +175,7 @@ impl Dataset {
         self.selection.as_deref()
     }
 
-    /// The SHA-256 of the data set: images, labels, the mapping of values, and the choice of validation
+    /// The SHA-256 of the data set: images, labels, conditions, the mapping of values, and the choice of validation
     /// images. No image is read again.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -190,6 +195,7 @@ impl Dataset {
             let labels = view.labels.as_deref().unwrap_or_default();
             hash.update((labels.len() as u64).to_le_bytes());
             labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+            view.conditions.iter().for_each(|condition| hash.update(condition.hash));
         }
         hex(&hash.finalize())
     }
@@ -263,8 +269,10 @@ impl Dataset {
 }
 
 impl View {
-    /// Some of the images of a store, by their numbers in the source, with their labels.
-    pub(crate) fn new(store: Arc<Store>, indices: &[usize], labels: Option<&[u32]>) -> View {
+    /// Some of the images of a store, by their numbers in the source, with the labels and conditions of
+    /// the part that they are of.
+    pub(crate) fn new(store: Arc<Store>, indices: &[usize], part: &Part) -> View {
+        let (labels, conditions) = (part.labels.as_deref(), part.conditions.clone());
         let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
         let labels = labels.map(Iterator::collect);
         let at = |source: usize| match &store.held {
@@ -273,7 +281,7 @@ impl View {
         };
         let entry = |&source: &usize| Entry { at: at(source) as u32, source: source as u32 };
         let entries = indices.iter().map(entry).collect();
-        View { store, entries, labels }
+        View { store, entries, labels, conditions }
     }
 }
 
@@ -296,6 +304,29 @@ impl<'a> Images<'a> {
     /// The classes of all images, in order; `None` if the split has no labels.
     pub fn labels(self) -> Option<&'a [u32]> {
         self.view.labels.as_deref()
+    }
+
+    /// The arrays that a model may be conditioned on: names, and the shape of a row. See
+    /// [`Self::condition`].
+    pub fn conditions(self) -> impl Iterator<Item = (&'a str, &'a [usize])> {
+        self.view.conditions.iter().map(|condition| (condition.name.as_str(), &condition.dims[..]))
+    }
+
+    /// The values of a condition for some images, `[n, ...]`, as the source has them; `None` if the split
+    /// has no such array.
+    ///
+    /// # Errors
+    /// [`DataError::NoImage`], or the values cannot be read.
+    pub fn condition(self, name: &str, indices: &[usize]) -> Result<Option<Array>, DataError> {
+        let Some(condition) = self.view.conditions.iter().find(|known| known.name == name) else {
+            return Ok(None);
+        };
+        let count = self.count();
+        if let Some(&index) = indices.iter().find(|&&index| index >= count) {
+            return Err(DataError::NoImage { index, count });
+        }
+        let rows = indices.iter().map(|&index| self.source(index) as usize);
+        condition.rows(rows).map(Some)
     }
 
     /// The values of an image, [H, W, C].

@@ -13,7 +13,8 @@
 //! - Memory is bounded: [`Spec::load`] reads every image once, in order, and keeps at most [`MEMORY`]
 //!   bytes of images. Further images stay in their file if they are stored there as they are used (an
 //!   uncompressed array, no option that changes sizes), otherwise they go to a temporary file, which
-//!   the system removes. Labels and an index take 12 bytes per image. A `limit` reads only the images
+//!   the system removes. So does each condition that does not fit into the same number of bytes. Labels and
+//!   an index take 12 bytes per image. A `limit` reads only the images
 //!   that it keeps; in a compressed array it chooses among the first 256 MiB, with a warning.
 //! - The same pass computes the fingerprint by which a run recognizes its data. For images that stay in
 //!   their file it is cached, by path, length and modification time, so that a resumed run starts
@@ -33,6 +34,7 @@
 
 mod batches;
 mod bytes;
+mod conditions;
 mod count;
 mod dataset;
 mod error;
@@ -53,6 +55,7 @@ pub use batches::{Batch, Position, Sequential, Shuffled};
 pub use dataset::{Dataset, Images, Split};
 pub use error::{Absence, DataError, Place};
 pub use load::MEMORY;
+pub use read::numbers;
 pub use read::{FORMATS, Format};
 pub use shape::Shape;
 pub use spec::{Binarize, Fit, OPTIONS, Shuffle, Source, Spec, SpecError, SpecOption, help};

@@ -174,7 +174,7 @@ fn classes(raw: &Raw) -> (Option<usize>, Option<String>) {
 fn views(raw: &Raw, plan: Plan, stores: &[Stored; 3]) -> [Result<View, Absence>; 3] {
     let view = |store: usize, part: &Result<Part, Absence>, indices: &[usize]| match part {
         Ok(part) => match &stores[store] {
-            Some((store, _)) => Ok(View::new(store.clone(), indices, part.labels.as_deref())),
+            Some((store, _)) => Ok(View::new(store.clone(), indices, part)),
             None => Err(Absence::NoTrain),
         },
         Err(absence) => Err(absence.clone()),

@@ -6,6 +6,8 @@ mod archives;
 mod arrays;
 #[path = "all/batches.rs"]
 mod batches;
+#[path = "all/conditions.rs"]
+mod conditions;
 #[path = "all/damage.rs"]
 mod damage;
 #[path = "all/digits.rs"]

@@ -18,10 +18,13 @@ pub enum Init {
 /// A condition: an input that the model does not predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// The class of each image, `[N]`, whole numbers from 0 to `classes - 1`.
-    Label {
-        /// The number of classes.
-        classes: usize,
+    /// One that is given with the images, of a kind that this crate does not know: a word and a number, as
+    /// in `classes(10)`. See [`ReadOperation::condition`](crate::ReadOperation::condition).
+    Given {
+        /// The name of the kind.
+        kind: &'static str,
+        /// The number that belongs to it.
+        size: usize,
     },
     /// Every `factor`-th pixel of every `factor`-th row of the image, `[N, C, H, W]` levels.
     Scale {
@@ -107,7 +110,7 @@ const ROLES: [(&str, Role); 8] = [
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Role::Condition(Condition::Label { classes }) => write!(f, "label({classes})"),
+            Role::Condition(Condition::Given { kind, size }) => write!(f, "{kind}({size})"),
             Role::Condition(Condition::Scale { factor }) => write!(f, "scale({factor})"),
             Role::Parameter(_) => f.write_str("param"),
             plain => {

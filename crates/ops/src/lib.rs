@@ -20,11 +20,13 @@
 //! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
 //! `op/masked_conv/` for the central one, `op/scan/` for loops.
 
+pub mod condition;
 pub mod dist;
 pub mod mask;
 pub mod op;
 pub mod rules;
 
+pub use condition::ConditionKind;
 pub use dist::Distribution;
 pub use mask::{Mask, MaskKind};
 pub use op::*;

@@ -1,7 +1,7 @@
 //! Layer 4 of `pixelrnn`: compiler passes, and the pipeline that runs them.
 //!
 //! **Purpose.** From a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes of
-//! [`pipeline`]'s table in order. [`verify_causality`] proves that no output reads its own pixel or a
+//! the tables in this file in order. [`verify_causality`] proves that no output reads its own pixel or a
 //! later one.
 //!
 //! **Invariants.**
@@ -13,38 +13,68 @@
 //! - Only [`verify_causality`] and [`verify_scales`] can create a [`CausalProof`], and sampling requires
 //!   one.
 //!
-//! **Where to start.** `pipeline.rs`, then `expand.rs` for the shortest pass and `causality/` for the
-//! proof.
+//! **Where to start.** The tables here and `pipeline.rs`, then `expand.rs` for the shortest pass and
+//! `causality/` for the proof.
 
-pub mod bind;
 pub mod causality;
-pub mod cse_dce;
-pub mod differentiate;
 pub mod dtype;
 pub mod endpoints;
-pub mod expand;
-pub mod fold;
-pub mod fuse_reshapes;
-pub mod half;
-pub mod hoist;
-pub mod images;
 pub mod init;
 pub mod kind;
-pub mod layout;
-pub mod loss;
-pub mod native;
 pub mod optimizers;
-pub mod own_states;
-pub mod pads_to_concat;
 pub mod pipeline;
 pub mod rewrite;
-pub mod scales;
-pub mod slices_to_split;
 pub mod state;
-pub mod stored;
-pub mod stream;
-pub mod training_step;
-pub mod unroll;
+
+/// Declares the modules of passes, and the tables of the passes that run, in order. A line that begins with
+/// `mod NAME:` declares the module; other lines run a pass of a module that is declared elsewhere.
+macro_rules! passes {
+    ($($(#[$doc:meta])* $table:ident { $($(mod $module:ident:)? $pass:expr,)* })*) => {
+        $($($(pub mod $module;)?)*)*
+
+        $($(#[$doc])* pub const $table: &[Pass] = &[$($pass,)*];)*
+    };
+}
+
+passes! {
+    /// The passes that make the graph that was asked for, in order.
+    MAKING {
+        mod loss: pass("loss", "compute the likelihood of the distributions", |job| job.kind.has_likelihood(), Step::Scale(|graph, _, _| loss::loss(graph).map_err(build("loss")))),
+        mod stream: pass("stream", "turn the model into a loop over pixels", SAMPLING, Step::Scale(stream_pass)),
+        mod scales: pass("merge_scales", "merge the scales into one graph", ALWAYS, Step::Merge),
+        mod cse_dce: pass("cse_dce", "eliminate common subexpressions and dead code", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
+        pass("unread_parameters", "remove unused parameters", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
+        mod native: pass("native", "use operators of the engine", |job| job.native && job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, true))),
+        mod expand: pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
+        mod layout: pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
+        pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+        mod differentiate: pass("differentiate", "add the gradients of the likelihood", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
+        pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
+        mod training_step: pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
+        pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),
+    }
+    /// The passes that compile a graph of the pixel IR to ONNX, in order.
+    LOWERING {
+        pass("native", "use operators of the engine", |job| job.native && !job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, false))),
+        pass("expand", "expand composites into scans", ALWAYS, Step::Pixel(expand::expand)),
+        mod unroll: pass("unroll", "unroll scans into their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
+        mod pads_to_concat: pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
+        pass("layout", "keep maps pixel-major, without transposes", SIMPLIFYING, Step::Pixel(layout::layout)),
+        pass("cse_dce", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
+        mod bind: pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
+        pass("lower", "lower pixel operators to ONNX", ALWAYS, Step::Lower),
+        mod hoist: pass("hoist", "move loop invariants out of loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
+        mod slices_to_split: pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
+        mod fold: pass("fold", "fold constants", SIMPLIFYING, Step::Onnx(fold::fold)),
+        mod fuse_reshapes: pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
+        pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
+        mod half: pass("half", "compute in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
+        mod stored: pass("store_bf16", "store weights in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
+        pass("store_int8", "store weights in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
+        mod images: pass("image_format", "change layout and element type of images", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| images::image_format(graph, job.kind, job.images))),
+        mod own_states: pass("own_states", "give each loop state its own initial value", |job| job.portable && !job.kind.trains(), Step::Onnx(own_states::own_states)),
+    }
+}
 
 pub use bind::{BindError, Weights, bind};
 pub use causality::{
@@ -59,6 +89,9 @@ pub use init::initialize;
 pub use kind::GraphKind;
 pub use loss::loss;
 pub use optimizers::{RULES, UpdateRule};
+use pipeline::{
+    ALWAYS, DIFFERENTIATING, Pass, SAMPLING, SIMPLIFYING, Step, bind_pass, build, pass, stream_pass,
+};
 pub use pipeline::{ControlFlow, Job, PassError, lower, make};
 pub use scales::{Scale, merge_scales};
 pub use state::{AVERAGE, complete_state, fresh_state};

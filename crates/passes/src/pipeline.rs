@@ -1,7 +1,5 @@
-//! The pipeline: which passes run, in which order. The structural verifier runs after each.
-//!
-//! The first part of the table makes the graph that was asked for, in the pixel IR: likelihoods, gradients,
-//! training steps and sampling loops are passes like any other. The second part compiles it to ONNX.
+//! The pipeline: runs the passes of the tables [`MAKING`] and [`LOWERING`], which `lib.rs` holds. The
+//! structural verifier runs after each.
 
 use std::fmt;
 
@@ -12,15 +10,14 @@ use pixelrnn_ops::{AdjointError, Batch, LowerError, PixelGraph, lower_graph};
 use crate::bind::{BindError, Weights};
 use crate::causality::CausalProof;
 use crate::dtype::Dtype;
-use crate::images::{ImageFormat, image_format};
+use crate::images::ImageFormat;
 use crate::kind::GraphKind;
 use crate::scales::{Scale, merge_scales};
-use crate::stream::{self, SampleError, SampleOptions};
-use crate::training_step::{Optimizer, training_step, update_step};
-use crate::{
-    bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss, native,
-    own_states, pads_to_concat, slices_to_split, stored, unroll,
-};
+use crate::stream::{SampleError, SampleOptions};
+use crate::training_step::Optimizer;
+use crate::{bind, stream};
+
+pub use crate::{LOWERING, MAKING};
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,66 +109,34 @@ pub struct Pass {
     pub step: Step,
 }
 
-const fn pass(name: &'static str, about: &'static str, when: fn(&Job) -> bool, step: Step) -> Pass {
+pub(crate) const fn pass(
+    name: &'static str,
+    about: &'static str,
+    when: fn(&Job) -> bool,
+    step: Step,
+) -> Pass {
     Pass { name, about, when, step }
 }
 
-const ALWAYS: fn(&Job) -> bool = |_| true;
-const SIMPLIFYING: fn(&Job) -> bool = |job| job.simplify;
-const DIFFERENTIATING: fn(&Job) -> bool = |job| job.kind.differentiates();
-const SAMPLING: fn(&Job) -> bool = |job| job.kind.samples();
-
-/// The passes that make the graph that was asked for, in order.
-#[rustfmt::skip]
-pub const MAKING: &[Pass] = &[
-    pass("loss", "compute the likelihood of the distributions", |job| job.kind.has_likelihood(), Step::Scale(|graph, _, _| loss::loss(graph).map_err(build("loss")))),
-    pass("stream", "turn the model into a loop over pixels", SAMPLING, Step::Scale(stream_pass)),
-    pass("merge_scales", "merge the scales into one graph", ALWAYS, Step::Merge),
-    pass("cse_dce", "eliminate common subexpressions and dead code", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
-    pass("unread_parameters", "remove unused parameters", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
-    pass("native", "use operators of the engine", |job| job.native && job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, true))),
-    pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
-    pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
-    pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("differentiate", "add the gradients of the likelihood", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
-    pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
-    pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),
-];
-
-/// The passes that compile a graph of the pixel IR to ONNX, in order.
-#[rustfmt::skip]
-pub const LOWERING: &[Pass] = &[
-    pass("native", "use operators of the engine", |job| job.native && !job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, false))),
-    pass("expand", "expand composites into scans", ALWAYS, Step::Pixel(expand::expand)),
-    pass("unroll", "unroll scans into their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
-    pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
-    pass("layout", "keep maps pixel-major, without transposes", SIMPLIFYING, Step::Pixel(layout::layout)),
-    pass("cse_dce", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
-    pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
-    pass("lower", "lower pixel operators to ONNX", ALWAYS, Step::Lower),
-    pass("hoist", "move loop invariants out of loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
-    pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
-    pass("fold", "fold constants", SIMPLIFYING, Step::Onnx(fold::fold)),
-    pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
-    pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
-    pass("half", "compute in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
-    pass("store_bf16", "store weights in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),
-    pass("store_int8", "store weights in int8", |job| job.dtype == Dtype::Int8, Step::Onnx(stored::store_int8)),
-    pass("image_format", "change layout and element type of images", |job| job.images.changes(job.kind), Step::OnnxJob(|graph, job| image_format(graph, job.kind, job.images))),
-    pass("own_states", "give each loop state its own initial value", |job| job.portable && !job.kind.trains(), Step::Onnx(own_states::own_states)),
-];
+pub(crate) const ALWAYS: fn(&Job) -> bool = |_| true;
+pub(crate) const SIMPLIFYING: fn(&Job) -> bool = |job| job.simplify;
+pub(crate) const DIFFERENTIATING: fn(&Job) -> bool = |job| job.kind.differentiates();
+pub(crate) const SAMPLING: fn(&Job) -> bool = |job| job.kind.samples();
 
 /// All passes, in order.
 pub fn passes() -> impl Iterator<Item = &'static Pass> {
     MAKING.iter().chain(LOWERING)
 }
 
-fn build(pass: &'static str) -> impl Fn(BuildError) -> PassError {
+pub(crate) fn build(pass: &'static str) -> impl Fn(BuildError) -> PassError {
     move |error| PassError::Build { pass, error }
 }
 
-fn stream_pass(_: &PixelGraph, job: &Job, scale: usize) -> Result<PixelGraph, PassError> {
+pub(crate) fn stream_pass(
+    _: &PixelGraph,
+    job: &Job,
+    scale: usize,
+) -> Result<PixelGraph, PassError> {
     let proved = job.proof.and_then(|proof| proof.scales().get(scale));
     let proved = proved.ok_or(PassError::NoProof)?;
     let alone = job.scales.len() == 1;
@@ -184,7 +149,7 @@ fn stream_pass(_: &PixelGraph, job: &Job, scale: usize) -> Result<PixelGraph, Pa
     graph.map_err(PassError::Sample)
 }
 
-fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
+pub(crate) fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
     match job.weights {
         Some(weights) => Ok(bind::bind(graph, weights)?),
         None => Ok(graph.clone()),

@@ -34,15 +34,14 @@ pub struct block;
 /// Multi-Scale PixelRNN, section 3.6 of the paper.
 pub struct scale;
 
-/// `condition label: classes n;`: a class for each image, a number from 0 to `n - 1`.
+/// `condition label: classes n;` or `condition edges: map c;`: what the model reads and does not predict.
 ///
-/// Read as a map of `n` features, one of them 1, of height and width 1: add it, through a
-/// `conv(1 x 1, features)`, to any map. A label past the last class is all zeros. Models with a label
-/// are given one for each image in training (`labels` of a data set) and in sampling (`--label`).
+/// Layers read it by its name, as a map without a mask: add it, through a `conv(1 x 1, features)`, to any
+/// map. It is given with the images, in training by the data set and in sampling by the user. A model may
+/// have several, but only one with [`classes`].
 pub struct condition;
 
 /// `every n`: how much smaller the image of a [`scale`] is.
 pub struct every;
 
-/// `classes n`: how many classes a [`condition`] has.
-pub struct classes;
+pub use pixelrnn_ops::condition::items::*;

@@ -3,7 +3,7 @@
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
 use pixelrnn_runtime::{Engine, Program};
-use pixelrnn_train::BatchInputs;
+use pixelrnn_train::{BatchInputs, ConditionValues};
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 
@@ -59,8 +59,22 @@ pub fn batch_inputs(
     images: Array,
     labels: Option<&[u32]>,
 ) -> Result<Vec<(String, Array)>, Error> {
-    let inputs = BatchInputs::of(model.graph())?;
-    let feeds = inputs.feeds(images, labels)?;
+    batch_inputs_with(model, images, ConditionValues { labels, arrays: &[] })
+}
+
+/// The named inputs of a batch: images, and the values of all conditions.
+///
+/// # Errors
+/// Values are missing or do not suit the condition.
+pub fn batch_inputs_with(
+    model: &Declaration,
+    images: Array,
+    values: ConditionValues,
+) -> Result<Vec<(String, Array)>, Error> {
+    let mut inputs = BatchInputs::of(model.graph())?;
+    // Also those that only a smaller scale reads.
+    inputs.conditions = model.conditions().to_vec();
+    let feeds = inputs.feeds(images, values)?;
     Ok(feeds.into_iter().map(|(name, array)| (name.to_string(), array)).collect())
 }
 

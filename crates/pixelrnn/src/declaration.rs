@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use pixelrnn_graph::{Diagnostic, Source};
-use pixelrnn_ops::{PixelGraph, StreamError};
+use pixelrnn_ops::condition::Source as ValueSource;
+use pixelrnn_ops::{ConditionKind, PixelGraph, StreamError};
 use pixelrnn_passes::{
     CausalProof, Causality, CausalityError, PassError, SampleError, Scale, Weights, bind,
     initialize, verify_causality, verify_scales,
@@ -126,7 +127,13 @@ impl Declaration {
 
     /// The label of a class-conditional model: its name and the number of classes.
     pub fn label(&self) -> Option<(&str, usize)> {
-        self.declared.label.as_ref().map(|(name, classes)| (name.as_str(), *classes))
+        let label = self.conditions().iter().find(|(_, kind)| kind.source() == ValueSource::Labels);
+        label.map(|(name, kind)| (name.as_str(), kind.number()))
+    }
+
+    /// What the model reads and does not predict: names and kinds, in the order of the declaration.
+    pub fn conditions(&self) -> &[(String, ConditionKind)] {
+        &self.declared.conditions
     }
 
     /// The scales of the model, each with its graph: the image alone, or for a multi-scale model several

@@ -275,8 +275,10 @@ impl Declaration {
         metadata.push(("pixelrnn.layout".into(), layout.to_string()));
         let bytes = if options.images.bytes { "uint8" } else { "float32" };
         metadata.push(("pixelrnn.image".into(), bytes.into()));
-        if let Some((name, classes)) = self.label() {
-            metadata.push(("pixelrnn.condition".into(), format!("{name}: classes {classes}")));
+        let conditions = self.conditions().iter().map(|(name, kind)| format!("{name}: {kind}"));
+        let conditions: Vec<String> = conditions.collect();
+        if !conditions.is_empty() {
+            metadata.push(("pixelrnn.condition".into(), conditions.join("; ")));
         }
         if kind.draws() {
             let SampleOptions { temperature, complete } = options.sample;

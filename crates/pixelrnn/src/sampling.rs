@@ -11,9 +11,11 @@ use std::thread;
 
 use ndarray::Axis;
 use pixelrnn_graph::{Condition, Dim, Role, Site, Type};
+use pixelrnn_ops::condition::Source;
 use pixelrnn_ops::{ClampUniform, Distribution, Draw, Env, PixelGraph, evaluate};
 use pixelrnn_passes::{CausalProof, GraphEndpoints, PassError, ProvedScale, Scale, Weights};
 use pixelrnn_runtime::{Engine, Program, Session};
+use pixelrnn_train::{ConditionFault, ConditionValues};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -50,6 +52,8 @@ pub struct Sampling<'a> {
     pub given: Option<Given<'a>>,
     /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,
+    /// The values of the other conditions by name, such as maps; the first axis counts the images.
+    pub conditions: &'a [(String, Array)],
 }
 
 /// The most images per call.
@@ -151,29 +155,50 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
             return refuse(format!("invalid given level {level}: expected 0 to {}", levels - 1));
         }
     }
-    match (model.label(), sampling.labels) {
-        (None, Some(_)) => {
-            refuse(format!("{} is not class-conditional, but labels are given", model.name()))
-        }
-        (Some((name, classes)), None) => refuse(format!(
-            "missing labels: {} is conditioned on `{name}`, one of {classes} classes per image",
-            model.name()
-        )),
-        (Some(_), Some(labels)) if labels.len() != count => {
-            refuse(format!("expected {count} labels, one per image, found {}", labels.len()))
-        }
-        (Some((_, classes)), Some(labels)) => {
-            match labels.iter().find(|&&label| label as usize >= classes) {
-                Some(label) => refuse(format!(
-                    "invalid label {label}: {} has the classes 0 to {}",
-                    model.name(),
-                    classes - 1
-                )),
-                None => Ok(count),
+    Ok(count)
+}
+
+/// The values of all conditions for `count` images, as the graphs take them.
+fn conditions(
+    model: &Declaration,
+    sampling: &Sampling,
+    count: usize,
+) -> Result<Vec<(String, Array)>, Error> {
+    let refuse = |text: String| Err(Error::Sampling(text));
+    let model_name = model.name();
+    if model.label().is_none() && sampling.labels.is_some() {
+        return refuse(format!("{model_name} is not class-conditional, but labels are given"));
+    }
+    let reads = |name: &str| {
+        let mut arrays = model.conditions().iter().filter(|(_, k)| k.source() == Source::Array);
+        arrays.any(|(known, _)| known == name)
+    };
+    if let Some((name, _)) = sampling.conditions.iter().find(|(name, _)| !reads(name)) {
+        return refuse(format!("{model_name} does not read a condition `{name}` from an array"));
+    }
+    let size = [model.image().height, model.image().width];
+    let values = ConditionValues { labels: sampling.labels, arrays: sampling.conditions };
+    let mut all = Vec::new();
+    for (name, kind) in model.conditions() {
+        let what = format!("`{name}` ({})", kind.about());
+        match values.of(name, *kind, count, size) {
+            Ok(array) => all.push((name.clone(), array)),
+            Err(ConditionFault::Missing) => {
+                return refuse(format!(
+                    "{model_name} is conditioned on {what}: values are missing"
+                ));
+            }
+            Err(ConditionFault::Count { found, .. }) => {
+                return refuse(format!(
+                    "expected {count} values of {what}, one per image, found {found}"
+                ));
+            }
+            Err(ConditionFault::Value(reason)) => {
+                return refuse(format!("the values of {what} do not suit {model_name}: {reason}"));
             }
         }
-        (None, None) => Ok(count),
     }
+    Ok(all)
 }
 
 /// Draws images: levels, `[N, H, W, C]`. `progress` hears how many images are done, in parts.
@@ -192,6 +217,7 @@ pub fn draw(
         SampleOptions { temperature: sampling.temperature, complete: sampling.given.is_some() };
     sample.check()?;
     let count = check(model, sampling)?;
+    let conditions = &conditions(model, sampling, count)?;
     let workers = engine.threads().min(count / LEAST).max(1);
     // Calls of one size, as even as can be, and as many for each worker.
     let calls = count.div_ceil(BATCH).next_multiple_of(workers).max(1);
@@ -231,7 +257,8 @@ pub fn draw(
                     let Some(&start) = starts.get(call) else { break };
                     let observe = |share| drop(sender.send((call, News::Share(share))));
                     let part = Part { start, end: (start + size).min(count), size };
-                    let drawn = one_call(model, proof, &mut session, sampling, &part, &observe);
+                    let drawn =
+                        one_call(model, proof, &mut session, sampling, conditions, &part, &observe);
                     // Nobody listens any more once something went wrong.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;
@@ -283,12 +310,6 @@ impl Part {
         part.slice_axis_mut(Axis(0), to).assign(&all.slice_axis(Axis(0), from));
         part
     }
-
-    /// The labels of a call.
-    fn labels(&self, all: &[u32]) -> Array {
-        let label = |i: usize| all.get(self.start + i).map_or(0.0, |&label| label as f32);
-        ndarray::Array1::from_iter((0..self.size).map(label)).into_dyn()
-    }
 }
 
 /// The images of one call.
@@ -297,6 +318,7 @@ fn one_call(
     proof: &CausalProof,
     sessions: &mut [Box<dyn Session>],
     sampling: &Sampling,
+    conditions: &[(String, Array)],
     part: &Part,
     observe: &dyn Fn(f64),
 ) -> Result<Array, Error> {
@@ -309,8 +331,8 @@ fn one_call(
         mask.slice_axis_mut(Axis(1), (..rows).into()).fill(1.0);
         given = part.of(all.levels);
     }
-    let labels = model.label().zip(sampling.labels);
-    let label = labels.map(|((name, _), all)| (name, part.labels(all)));
+    let conditions = conditions.iter().map(|(name, all)| (name.as_str(), part.of(all)));
+    let conditions: Vec<(&str, Array)> = conditions.collect();
     match sampling.method {
         SampleMethod::Cached => {
             let names: Vec<String> =
@@ -320,11 +342,11 @@ fn one_call(
             if sampling.given.is_some() {
                 inputs.extend([("given", &given), ("mask", &mask)]);
             }
-            inputs.extend(label.iter().map(|(name, all)| (*name, all)));
+            inputs.extend(conditions.iter().map(|(name, all)| (*name, all)));
             Ok(sessions[0].run(&inputs)?.remove(0).1)
         }
         SampleMethod::Naive => {
-            let naive = Naive { proof, uniform, given, mask, label };
+            let naive = Naive { proof, uniform, given, mask, conditions };
             naive.draw(sessions, sampling.temperature, observe)
         }
     }
@@ -336,7 +358,7 @@ struct Naive<'a> {
     uniform: Vec<Array>,
     given: Array,
     mask: Array,
-    label: Option<(&'a str, Array)>,
+    conditions: Vec<(&'a str, Array)>,
 }
 
 impl Naive<'_> {
@@ -388,8 +410,9 @@ impl Naive<'_> {
                         Role::Condition(Condition::Scale { factor }) => {
                             inputs.extend(drawn.get(&factor).map(|all| (&*input.name, all)));
                         }
-                        Role::Condition(Condition::Label { .. }) => {
-                            inputs.extend(self.label.iter().map(|(_, all)| (&*input.name, all)));
+                        Role::Condition(Condition::Given { .. }) => {
+                            let own = self.conditions.iter().find(|(name, _)| *name == input.name);
+                            inputs.extend(own.map(|(name, all)| (*name, all)));
                         }
                         _ => {}
                     }

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
+use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
 use pixelrnn_runtime::{DataParallel, Engine, Program, load_parallel};
-use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
+use pixelrnn_train::{BatchInputs, ConditionFault, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
 use crate::compare::prepare;
@@ -16,35 +17,40 @@ use crate::{Declaration, Error, ExportOptions, GraphKind};
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
-    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run, Schedule, Score,
-    Shape, Step, TrainError, bits_per_dim, old_fingerprints,
+    Budget, ConditionValues, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run,
+    Schedule, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
 };
 
-/// Checks that the images and labels of a data set match a model.
+/// Checks that the images, the labels and the other conditions of a data set match a model.
 ///
 /// # Errors
-/// The size, levels or classes differ; the message says what to change.
+/// The size, levels, classes or the shape of a condition differ; the message says what to change.
 pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits_images(model, data)?;
-    suits_labels(model, data)
+    suits_labels(model, data)?;
+    suits_arrays(model, data)
 }
 
 /// Checks that a model can be trained on data: like [`suits`], and a class-conditional model needs labels
-/// for all training and validation images.
+/// for all training and validation images, as a model with other conditions needs their values.
 ///
 /// # Errors
 /// What does not go together, and how to change it.
 pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits(model, data)?;
-    if model.label().is_none() {
-        return Ok(());
-    }
-    for split in data.splits() {
-        if split != Split::Test && data.images(split).is_ok_and(|images| images.labels().is_none())
-        {
+    for split in data.splits().into_iter().filter(|&split| split != Split::Test) {
+        let images = data.images(split).map_err(TrainError::from)?;
+        for (name, kind) in model.conditions() {
+            let (missing, is) = match kind.source() {
+                Source::Labels if images.labels().is_none() => ("labels", "class-conditional"),
+                Source::Array if !images.conditions().any(|(known, _)| known == name) => {
+                    (name.as_str(), "conditioned on it")
+                }
+                _ => continue,
+            };
             return Err(TrainError::Mismatch(format!(
-                "the {} images of {} have no labels, but {} is class-conditional: add labels, or leave \
-                 out the images of this split",
+                "the {} images of {} have no {missing}, but {} is {is}: add them, or leave out the \
+                 images of this split",
                 split.name(),
                 data.name(),
                 model.name(),
@@ -107,6 +113,28 @@ fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
                 .into());
             }
             Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn suits_arrays(model: &Declaration, data: &Dataset) -> Result<(), Error> {
+    let size = [model.image().height, model.image().width];
+    let arrays = model.conditions().iter().filter(|(_, kind)| kind.source() == Source::Array);
+    for (name, kind) in arrays {
+        let mut found = false;
+        for split in data.splits() {
+            let images = data.images(split).map_err(TrainError::from)?;
+            // One row tells the shape of all.
+            let first: Vec<usize> = (0..images.count().min(1)).collect();
+            let rows = images.condition(name, &first).map_err(TrainError::from)?;
+            let Some(rows) = rows else { continue };
+            found = true;
+            let fault = |reason| TrainError::condition(name, *kind, ConditionFault::Value(reason));
+            kind.take(rows, size).map_err(fault)?;
+        }
+        if !found {
+            return Err(TrainError::condition(name, *kind, ConditionFault::Missing).into());
         }
     }
     Ok(())

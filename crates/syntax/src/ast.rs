@@ -6,6 +6,7 @@
 //! of what is missing): such a tree serves an editor, and is not to be compiled.
 
 use pixelrnn_graph::Span;
+use pixelrnn_ops::ConditionKind;
 
 /// A name and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +33,14 @@ pub struct Model {
     pub body: Vec<Statement>,
 }
 
-/// `condition name: classes n;`
+/// `condition name: kind n;`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub name: Ident,
-    /// The number of classes.
-    pub classes: Expr,
+    /// The kind; its number is not known yet.
+    pub kind: ConditionKind,
+    /// The number that belongs to the kind.
+    pub number: Expr,
     /// From `condition` to the number.
     pub span: Span,
 }

@@ -1,5 +1,7 @@
 //! The words with a meaning of their own.
 
+use pixelrnn_ops::ConditionKind;
+
 use crate::ast::BlockKind;
 
 /// The words that open a block.
@@ -10,6 +12,9 @@ pub const BLOCKS: [(&str, BlockKind); 5] = [
     ("block", BlockKind::Plain),
     ("scale", BlockKind::Scale),
 ];
+
+/// The kinds of conditions.
+pub const CONDITIONS: &[ConditionKind] = ConditionKind::ALL;
 
 /// The kind of block that `word` opens.
 pub(crate) fn block_kind(word: &str) -> Option<BlockKind> {

@@ -22,7 +22,7 @@ mod prove;
 mod suggest;
 
 pub use evaluate::{defaults, evaluate};
-pub use keywords::{BLOCKS, is_rust_keyword};
+pub use keywords::{BLOCKS, CONDITIONS, is_rust_keyword};
 pub use parse::parse;
 pub use suggest::closest;
 

@@ -4,7 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pixelrnn_data::DataError;
+use pixelrnn_ops::ConditionKind;
+use pixelrnn_ops::condition::Source;
 use pixelrnn_runtime::EngineError;
+
+use crate::ConditionFault;
 
 /// Why a run could not start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +78,7 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// A model with classes is trained or evaluated on data without labels.
+    /// The data have no labels, which a condition of the model needs.
     #[error(
         "the model is class-conditional ({classes} classes), but the data have no labels: use a source \
          with labels (MNIST with its label files, CIFAR-10, one folder per class, an array `labels` \
@@ -84,16 +88,26 @@ pub enum TrainError {
         /// The classes of the model.
         classes: usize,
     },
-    /// A label is not a class of the model.
+    /// The data have no array for a condition of the model.
     #[error(
-        "the data contain the label {label}, but the model has the classes 0 to {}: change the number of \
-         classes with `--set`, or use other data", classes - 1
+        "the model is conditioned on `{name}` ({about}), but the data have no array of this name: use an \
+         .npz with arrays such as `train_{name}` and `test_{name}`, and `,conditions={name}`"
     )]
-    Label {
-        /// The label.
-        label: u32,
-        /// The classes of the model.
-        classes: usize,
+    NoCondition {
+        /// The condition.
+        name: String,
+        /// What it is.
+        about: String,
+    },
+    /// Values of the data do not suit a condition of the model.
+    #[error("the data do not suit the condition `{name}` ({about}): {reason}")]
+    Condition {
+        /// The condition.
+        name: String,
+        /// What it is.
+        about: String,
+        /// What is wrong.
+        reason: String,
     },
     /// The model and the data do not match.
     #[error("{0}")]
@@ -101,6 +115,24 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// What is wrong with the data of a condition.
+    pub fn condition(name: &str, kind: ConditionKind, fault: ConditionFault) -> TrainError {
+        let (name, about) = (name.to_string(), kind.about());
+        let reason = match fault {
+            ConditionFault::Missing => {
+                return match kind.source() {
+                    Source::Labels => TrainError::NoLabels { classes: kind.number() },
+                    Source::Array => TrainError::NoCondition { name, about },
+                };
+            }
+            ConditionFault::Count { found, images } => {
+                format!("expected one value per image ({images}), found {found}")
+            }
+            ConditionFault::Value(reason) => reason,
+        };
+        TrainError::Condition { name, about, reason }
+    }
+
     /// For `map_err` on errors of the file system.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_path_buf();

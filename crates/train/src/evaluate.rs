@@ -63,7 +63,7 @@ pub(crate) fn evaluate_while(
     let (mut sum, mut images) = (0.0f64, 0usize);
     for batch in data.sequential(split, batch)? {
         let batch = batch?;
-        let feeds = from_data.feeds(batch.images.clone(), batch.labels.as_deref())?;
+        let feeds = from_data.of_batch(&batch)?;
         let mut inputs: Vec<(&str, &Array)> = feeds.iter().map(|(name, a)| (*name, a)).collect();
         inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
         let results = session.run(&inputs)?;

@@ -1,17 +1,77 @@
-//! What a model's graphs are given for a batch of a data set.
+//! What a model's graphs are given for a batch: images and the values of conditions.
 
-use pixelrnn_graph::{Array, Condition, Role};
-use pixelrnn_ops::PixelGraph;
+use ndarray::Axis;
+use pixelrnn_data::Batch;
+use pixelrnn_graph::{Array, Role};
+use pixelrnn_ops::condition::Source;
+use pixelrnn_ops::{ConditionKind, PixelGraph};
 
 use crate::TrainError;
+
+/// Values of conditions for some images, as they come from a data set or a user.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConditionValues<'a> {
+    /// The class of each image.
+    pub labels: Option<&'a [u32]>,
+    /// Arrays by the names of the conditions. The first axis counts the images.
+    pub arrays: &'a [(String, Array)],
+}
+
+/// What is wrong with the values of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConditionFault {
+    /// There are none.
+    Missing,
+    /// Not one for each image.
+    Count {
+        /// How many there are.
+        found: usize,
+        /// The number of images.
+        images: usize,
+    },
+    /// A wrong shape, or a value that does not suit.
+    Value(String),
+}
+
+impl ConditionValues<'_> {
+    /// The values of one condition for `images` images of this height and width, as its input takes them.
+    ///
+    /// # Errors
+    /// There are none, not one for each image, or they do not suit the kind.
+    pub fn of(
+        &self,
+        name: &str,
+        kind: ConditionKind,
+        images: usize,
+        size: [usize; 2],
+    ) -> Result<Array, ConditionFault> {
+        let values = match kind.source() {
+            Source::Labels => self.labels.map(|labels| {
+                let labels = labels.iter().map(|&label| label as f32);
+                ndarray::Array1::from_iter(labels).into_dyn()
+            }),
+            Source::Array => {
+                self.arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
+            }
+        };
+        let values = values.ok_or(ConditionFault::Missing)?;
+        let found = if values.ndim() == 0 { 0 } else { values.len_of(Axis(0)) };
+        if found != images {
+            return Err(ConditionFault::Count { found, images });
+        }
+        kind.take(values, size).map_err(ConditionFault::Value)
+    }
+}
 
 /// The inputs that come from the data, by the names that a model's graphs have for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchInputs {
     /// The images.
     pub image: String,
-    /// The labels, and how many classes there are.
-    pub label: Option<(String, usize)>,
+    /// The conditions.
+    pub conditions: Vec<(String, ConditionKind)>,
+    /// The height and width of the images.
+    size: [usize; 2],
 }
 
 impl BatchInputs {
@@ -24,30 +84,39 @@ impl BatchInputs {
         let image = image.ok_or_else(|| {
             TrainError::Mismatch(format!("`{}` is a graph without an image", graph.name))
         })?;
-        let label = graph.inputs().iter().find_map(|input| match input.role {
-            Role::Condition(Condition::Label { classes }) => Some((input.name.clone(), classes)),
-            _ => None,
-        });
-        Ok(BatchInputs { image: image.name.clone(), label })
+        let size = match graph.ty(image.value).extents(1)[..] {
+            [_, _, height, width] => [height, width],
+            _ => [1, 1],
+        };
+        let inputs = graph.inputs().iter();
+        let given = inputs.filter_map(|i| Some((i.name.clone(), ConditionKind::of(i.role)?)));
+        Ok(BatchInputs { image: image.name.clone(), conditions: given.collect(), size })
     }
 
-    /// The inputs for images and their labels.
+    /// The inputs for a batch of a data set.
     ///
     /// # Errors
-    /// The model reads labels, and there are none, or one that is not a class of the model.
+    /// As [`Self::feeds`].
+    pub fn of_batch(&self, batch: &Batch) -> Result<Vec<(&str, Array)>, TrainError> {
+        let values = ConditionValues { labels: batch.labels.as_deref(), arrays: &batch.conditions };
+        self.feeds(batch.images.clone(), values)
+    }
+
+    /// The inputs for images and the values of their conditions.
+    ///
+    /// # Errors
+    /// The model reads a condition, and there are no values of it, or they do not suit it.
     pub fn feeds(
         &self,
         images: Array,
-        labels: Option<&[u32]>,
+        values: ConditionValues,
     ) -> Result<Vec<(&str, Array)>, TrainError> {
+        let count = images.shape().first().copied().unwrap_or(0);
         let mut feeds = vec![(self.image.as_str(), images)];
-        if let Some((name, classes)) = &self.label {
-            let labels = labels.ok_or(TrainError::NoLabels { classes: *classes })?;
-            if let Some(&label) = labels.iter().find(|&&label| label as usize >= *classes) {
-                return Err(TrainError::Label { label, classes: *classes });
-            }
-            let labels = labels.iter().map(|&label| label as f32);
-            feeds.push((name, ndarray::Array1::from_iter(labels).into_dyn()));
+        for (name, kind) in &self.conditions {
+            let array = values.of(name, *kind, count, self.size);
+            let array = array.map_err(|fault| TrainError::condition(name, *kind, fault))?;
+            feeds.push((name, array));
         }
         Ok(feeds)
     }

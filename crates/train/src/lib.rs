@@ -35,7 +35,7 @@ pub use checkpoint::{Progress, Score, is_checkpoint, load, save, weights_fingerp
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::old_fingerprints;
-pub use inputs::BatchInputs;
+pub use inputs::{BatchInputs, ConditionFault, ConditionValues};
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape};
 pub use run::Run;

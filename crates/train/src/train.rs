@@ -306,7 +306,7 @@ impl Training<'_, '_> {
         let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = self.inputs.feeds(batch.images.clone(), batch.labels.as_deref())?;
+        let from_data = self.inputs.of_batch(batch)?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
         let results = self.stepper.step(&feeds)?;
@@ -462,7 +462,7 @@ impl Training<'_, '_> {
             Err(error) => return error.into(),
         };
         let graph = self.task.nll_graph;
-        let place = match self.inputs.feeds(batch.images.clone(), batch.labels.as_deref()) {
+        let place = match self.inputs.of_batch(batch) {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
             Err(error) => return error,
         };

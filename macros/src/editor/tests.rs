@@ -76,6 +76,7 @@ fn names_are_looked_for_where_they_may_stand() {
             values::v values::x values::y",
         ),
         ("condition label: classes h;", "statement::condition statement::classes values::h"),
+        ("condition edges: map 1;", "statement::condition statement::map"),
         ("scale small: every 2 { relu; }", "statement::scale statement::every statement::relu"),
         (
             "repeat h with (v, x) { (v, x.relu()) }",
@@ -147,6 +148,7 @@ fn every_layer_and_block_is_documented() {
     let blocks = pixelrnn_syntax::BLOCKS.iter().map(|(name, _)| ("blocks", *name));
     let uses: String = layers
         .chain(blocks)
+        .chain(pixelrnn_syntax::CONDITIONS.iter().map(|kind| ("blocks", kind.name())))
         .map(|(module, name)| format!("use pixelrnn::{module}::{name};"))
         .collect();
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,7 +5,7 @@
 
 use pixelrnn_syntax::ast::BlockKind;
 use pixelrnn_syntax::layers::{Kind, layer};
-use pixelrnn_syntax::{BLOCKS, is_rust_keyword};
+use pixelrnn_syntax::{BLOCKS, CONDITIONS, is_rust_keyword};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::format_ident;
 
@@ -14,8 +14,10 @@ use crate::head::Head;
 
 pub(super) use pixelrnn_syntax::layers::{Layer, Parameter};
 
-/// Words that a number follows.
-const BEFORE_NUMBERS: [&str; 2] = ["every", "classes"];
+/// Whether a number follows this word.
+fn before_number(word: &str) -> bool {
+    word == "every" || CONDITIONS.iter().any(|kind| kind.name() == word)
+}
 
 /// Groups within groups beyond this are left out.
 const MAX_DEPTH: usize = 128;
@@ -127,7 +129,7 @@ impl Walker {
             return self.statement(line, ident);
         }
         match module {
-            Module::Statement if BEFORE_NUMBERS.iter().any(|word| ident == word) => {
+            Module::Statement if before_number(&ident.to_string()) => {
                 self.name(module, ident);
                 line.expected = Some(Module::Values);
             }

@@ -72,6 +72,7 @@ impl Data {
             "classes": data.classes(),
             "class_names": data.class_names(),
             "class_counts": class_counts(&data),
+            "conditions": conditions(&data),
             "shape": [data.shape().height, data.shape().width, data.shape().colours],
             "levels": data.levels(),
             "selection": data.selection(),
@@ -113,6 +114,20 @@ fn class_counts(data: &Dataset) -> Map<String, Value> {
     all
 }
 
+/// For each split with conditions, the shape of their rows.
+fn conditions(data: &Dataset) -> Map<String, Value> {
+    let mut all = Map::new();
+    for split in data.splits() {
+        let Ok(images) = data.images(split) else { continue };
+        let shapes: Map<String, Value> =
+            images.conditions().map(|(name, dims)| (name.to_string(), json!(dims))).collect();
+        if !shapes.is_empty() {
+            all.insert(split.name().to_string(), json!(shapes));
+        }
+    }
+    all
+}
+
 fn text(data: &Dataset) -> String {
     let mut text = format!("{}: {}, {} levels\n", data.name(), data.shape(), data.levels());
     let mut table = Table::new([("split", Align::Left), ("images", Align::Right)]);
@@ -126,6 +141,12 @@ fn text(data: &Dataset) -> String {
     match data.classes() {
         Some(classes) => text.push_str(&by_class(data, classes)),
         None => text.push_str("no labels\n"),
+    }
+    for split in data.splits() {
+        for (name, dims) in data.images(split).into_iter().flat_map(Images::conditions) {
+            let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
+            text.push_str(&format!("condition {name} ({}): {}\n", split.name(), dims.join(" x ")));
+        }
     }
     for warning in data.warnings() {
         text.push_str(&format!("warning: {warning}\n"));

@@ -5,7 +5,7 @@ use pixelrnn::training::{self, evaluate};
 use serde_json::json;
 
 use crate::arguments::Global;
-use crate::datasets::announce;
+use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
@@ -55,6 +55,7 @@ impl Eval {
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
             (None, None) => return usage("missing data: name the images with `--data SPEC`"),
         };
+        let spec = for_model(&spec, &model);
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
         let data = match self.model.run().filter(|_| self.data.is_none()) {
             // The images of the run, exactly as in training.

@@ -113,6 +113,7 @@ impl Quickstart {
             uniform: &uniform,
             given: None,
             labels: None,
+            conditions: &[],
         };
         let drawn = sampling::draw(&model, &weights, &**engine, &request, &mut |_| {})?;
         let picture = file("samples.png");

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::arguments::Global;
 use crate::canvas::{Canvas, Colour};
-use crate::datasets::announce;
+use crate::conditions;
+use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
@@ -32,10 +33,9 @@ Example:
 pub struct Sample {
     #[command(flatten)]
     model: ModelArguments,
-    /// Number of images; with --complete, number of images to complete
-    #[arg(short, value_name = "N", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..))]
-    n: u16,
+    /// Number of images, or of images to complete [default: 64, or as many as --condition has]
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    n: Option<u16>,
     /// File to write, `.png` or `.npy`
     #[arg(short, long, value_name = "F")]
     output: PathBuf,
@@ -60,6 +60,9 @@ pub struct Sample {
     /// Class to draw, or `all` for one row per class
     #[arg(long, value_name = "K|all", value_parser = label)]
     label: Option<Label>,
+    /// Values of a condition, such as a map: an .npy file with a row for each image
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse::condition)]
+    condition: Vec<(String, PathBuf)>,
     /// `cached`: cost of about one forward pass per image; `naive`: one forward pass per value
     #[arg(long, value_name = "HOW", default_value = "cached")]
     method: MethodName,
@@ -131,9 +134,15 @@ impl Sample {
             ));
         }
         files::writable(&self.output)?;
-        let mut count = usize::from(self.n);
         let copies = usize::from(self.completions);
         let classes = self.classes(&model)?;
+        let asked = self.n.map(usize::from);
+        let mut arrays = conditions::given(&model, &self.condition, asked)?;
+        if self.complete.is_none() {
+            conditions::complete(&model, &arrays)?;
+        }
+        let maps = arrays.first().map(|(_, array)| array.shape()[0]);
+        let mut count = maps.or(asked).unwrap_or(64);
         // One row per class.
         let columns = match (classes, self.label) {
             (Some(classes), Some(Label::All)) => {
@@ -152,13 +161,17 @@ impl Sample {
                         "invalid --keep-rows {rows}: the images have {height} rows"
                     ));
                 }
+                let spec = match self.condition.is_empty() {
+                    true => for_model(spec, &model),
+                    false => spec.clone(),
+                };
                 // The images to complete do not depend on the seed of the samples.
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
                 // A class that is named needs no labels.
-                match self.label {
-                    Some(_) => suits_images(&model, &data)?,
-                    None => suits(&model, &data)?,
+                match self.label.is_some() || !self.condition.is_empty() {
+                    true => suits_images(&model, &data)?,
+                    false => suits(&model, &data)?,
                 }
                 let split = match (self.split, &data.splits()[..]) {
                     (Some(split), _) => split,
@@ -166,10 +179,17 @@ impl Sample {
                     (None, _) => Split::Test,
                 };
                 let images = data.images(split).map_err(Failure::data)?;
+                if let Some(maps) = maps.filter(|&maps| maps > images.count()) {
+                    return usage(format!(
+                        "--condition has {maps} rows, but there are only {} images to complete",
+                        images.count()
+                    ));
+                }
                 count = count.min(images.count());
                 own_labels = images.labels().map(|all| {
                     (0..count * copies).filter_map(|i| all.get(i / copies).copied()).collect()
                 });
+                arrays = conditions::of_completions(&model, images, arrays, count, copies)?;
                 Some(stacked(&model, images, count, copies)?)
             }
             _ => None,
@@ -195,6 +215,7 @@ impl Sample {
             uniform: &uniform,
             given: given.as_ref().map(|levels| Given { levels, rows: self.keep_rows.unwrap_or(0) }),
             labels: labels.as_deref(),
+            conditions: &arrays,
         };
         let images = sampling::draw(&model, &weights, &*engine, &request, &mut |done| {
             bar.set(done as u64);
@@ -231,6 +252,7 @@ impl Sample {
             "weights": origin,
             "images": drawn,
             "labels": labels,
+            "conditions": arrays.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "seed": self.seed,
             "temperature": self.temperature,
             "engine": engine.name(),
@@ -259,6 +281,9 @@ impl Sample {
             ),
             (_, Some(Label::All)) if self.complete.is_some() => {
                 usage("`--label all` cannot be combined with `--complete`: give one class")
+            }
+            (_, Some(Label::All)) if !self.condition.is_empty() => {
+                usage("`--label all` cannot be combined with `--condition`: give one class")
             }
             (classes, _) => Ok(classes),
         }

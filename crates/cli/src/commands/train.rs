@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::curve;
-use crate::datasets::announce;
+use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::interrupt;
@@ -266,7 +266,8 @@ impl Train {
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.optimizer.ema = self.ema;
         self.change(&mut recipe);
-        Ok((model, spec.clone(), recipe))
+        let spec = for_model(spec, &model);
+        Ok((model, spec, recipe))
     }
 
     /// The settings of a resumed run. Settings that the result depends on cannot change.
@@ -316,6 +317,7 @@ impl Train {
             Some(spec) => spec.clone(),
             None => parse::spec(&data).map_err(Failure::Usage)?,
         };
+        let spec = for_model(&spec, &model);
         Ok((model, spec, recipe))
     }
 

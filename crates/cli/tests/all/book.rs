@@ -3,13 +3,14 @@
 //! In a chapter of `docs/src`, or in the README, a block ```` ```console,tested ```` or
 //! ```` ```sh,tested ```` holds commands that must end with exit code 0, or with `exit=N` with N. Of a
 //! block with `exact` instead of `tested` the output must be the one that is shown; `PIXELRNN_BLESS=1`
-//! rewrites it. The commands of a chapter run one after the other in a folder of their own, without
+//! rewrites it. A block with `file=NAME` is written to that file first. The commands of a chapter run one after the other in a folder of their own, without
 //! ONNX Runtime. So that this takes seconds, training and `quickstart` are cut short.
 
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use crate::npz::edges;
 use crate::run::{good, run_in};
 
 /// What a block demands.
@@ -97,6 +98,7 @@ fn bless() -> bool {
 fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     photos(folder.path());
+    edges(folder.path());
     let mut new = String::new();
     let mut wrong = Vec::new();
     let mut lines = text.lines().peekable();
@@ -104,6 +106,11 @@ fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
         new.push_str(line);
         new.push('\n');
         let Some(info) = line.strip_prefix("```").filter(|info| !info.is_empty()) else { continue };
+        if let Some((_, file)) = info.split_once("file=") {
+            let inside = lines.clone().take_while(|inner| !inner.starts_with("```"));
+            let text: Vec<&str> = inside.collect();
+            fs::write(folder.path().join(file), text.join("\n")).unwrap();
+        }
         let demand = demand(info);
         let mut shown: Vec<&str> = Vec::new();
         for inner in lines.by_ref().take_while(|inner| !inner.starts_with("```")) {

@@ -150,6 +150,19 @@ pub enum DataError {
         /// What it has.
         found: Vec<String>,
     },
+    /// An archive without the array of a condition.
+    #[error(
+        "{} has no array for the condition `{wanted}`: expected `train_{wanted}`, `test_{wanted}` or \
+         `{wanted}`, with a row for each image; it has {}", path.display(), list(found)
+    )]
+    NoCondition {
+        /// The archive.
+        path: PathBuf,
+        /// The condition.
+        wanted: String,
+        /// What it has.
+        found: Vec<String>,
+    },
     /// Several sets of images in one folder.
     #[error(
         "{} contains several sets: {}; choose one with `,array={}`",

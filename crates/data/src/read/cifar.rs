@@ -183,5 +183,11 @@ fn records(entry: &Entry, kind: &'static Kind) -> Result<Part, DataError> {
         decode: Some(Box::new(move |record| Ok(planes_to_pixels(&record[skipped..], SHAPE)))),
     };
     let count = labels.len();
-    Ok(Part { place, count, labels: Some(labels), pixels: Box::new(records) })
+    Ok(Part {
+        place,
+        count,
+        labels: Some(labels),
+        conditions: Vec::new(),
+        pixels: Box::new(records),
+    })
 }

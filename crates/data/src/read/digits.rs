@@ -40,5 +40,5 @@ fn part(pixels: &'static [u8], labels: &[u8]) -> Part {
     let (stride, count) = (SHAPE.values() as u64, labels.len());
     let (skim, labels) = (open.clone(), labels.iter().map(|&label| u32::from(label)).collect());
     let records = Records { open, skim, head: 0, stride, count, shape: SHAPE, decode: None };
-    Part { place, count, labels: Some(labels), pixels: Box::new(records) }
+    Part { place, count, labels: Some(labels), conditions: Vec::new(), pixels: Box::new(records) }
 }

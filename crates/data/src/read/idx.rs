@@ -189,7 +189,7 @@ fn records(entry: &Entry, transposed: bool) -> Result<Part, DataError> {
         shape: if transposed { turned } else { shape },
         decode,
     };
-    Ok(Part { place, count, labels: None, pixels: Box::new(records) })
+    Ok(Part { place, count, labels: None, conditions: Vec::new(), pixels: Box::new(records) })
 }
 
 /// Rows as columns.

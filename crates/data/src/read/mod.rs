@@ -19,6 +19,7 @@ mod table;
 use std::fmt;
 use std::path::Path;
 
+pub use arrays::numbers;
 pub use part::{Part, Picture, REACH, Raw};
 
 use crate::error::DataError;
@@ -28,7 +29,7 @@ use crate::spec::Spec;
 pub struct Request<'a> {
     /// Where.
     pub path: &'a Path,
-    /// The options that concern readers: `array`, `labels`, `range`.
+    /// The options that concern readers: `array`, `labels`, `conditions`, `range`.
     pub spec: &'a Spec,
 }
 
@@ -62,7 +63,7 @@ pub static FORMATS: [Format; 10] = [
         usage: "npz:FILE-or-FOLDER",
         about: "NumPy arrays by name: train, x_test, val_images, ...; y_train, train_labels, ... are classes",
         endings: &[".npz"],
-        takes: &["array", "labels", "range"],
+        takes: &["array", "labels", "conditions", "range"],
         read: arrays::npz,
     },
     Format {

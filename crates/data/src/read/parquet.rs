@@ -116,7 +116,7 @@ fn shard(request: &Request, path: &Path) -> Result<(Part, Vec<String>), DataErro
         None => None,
     };
     let pixels = Box::new(Shard { path: path.to_path_buf(), image });
-    Ok((Part { place, count, labels, pixels }, names.unwrap_or_default()))
+    Ok((Part { place, count, labels, conditions: Vec::new(), pixels }, names.unwrap_or_default()))
 }
 
 /// Whether a column holds encoded pictures: bytes, or a group with a column of that name.

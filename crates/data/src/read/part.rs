@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::input::Input;
 use crate::bytes::Bytes;
+use crate::conditions::Condition;
 use crate::error::{Absence, DataError, Place};
 use crate::shape::Shape;
 
@@ -57,6 +58,8 @@ pub struct Part {
     pub count: usize,
     /// The class of each image, if the source has classes.
     pub labels: Option<Vec<u32>>,
+    /// Arrays that a model may be conditioned on, with a row for each image.
+    pub conditions: Vec<Arc<Condition>>,
     /// The images themselves.
     pub pixels: Box<dyn Pixels>,
 }
@@ -76,7 +79,7 @@ impl Part {
     }
 
     /// Several parts, one after the other; nothing if there is none. Labels are kept if all have
-    /// them.
+    /// them, conditions are not.
     pub fn chain(mut parts: Vec<Part>) -> Option<Part> {
         if parts.len() < 2 {
             return parts.pop();
@@ -85,7 +88,8 @@ impl Part {
         let place = parts.first()?.place.clone();
         let count = parts.iter().map(|part| part.count).sum();
         let labels = labels.map(|labels| labels.concat());
-        Some(Part { place, count, labels, pixels: Box::new(Chain(parts)) })
+        let conditions = Vec::new();
+        Some(Part { place, count, labels, conditions, pixels: Box::new(Chain(parts)) })
     }
 }
 

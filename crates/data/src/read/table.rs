@@ -117,7 +117,7 @@ fn table(request: &Request, input: Input, warnings: &mut Vec<String>) -> Result<
     };
     let records = Records { skim: open.clone(), open, head: 0, stride, count, shape, decode };
     let labels = label.map(|_| table.labels);
-    Ok(Part { place, count, labels, pixels: Box::new(records) })
+    Ok(Part { place, count, labels, conditions: Vec::new(), pixels: Box::new(records) })
 }
 
 impl Table {

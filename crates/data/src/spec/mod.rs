@@ -29,6 +29,8 @@ pub struct Spec {
     pub array: Option<String>,
     /// `labels=NAME`: the array (for `npy`, the file) with the classes.
     pub labels: Option<String>,
+    /// `conditions=NAME+NAME`: the arrays that a model is conditioned on, in `npz`.
+    pub conditions: Option<Vec<String>>,
     /// `range=LOW:HIGH`: the value that becomes level 0, and the one that becomes level 255.
     pub range: Option<(f64, f64)>,
     /// `holdout=SHARE`: share of training images to use for validation if the source has no validation
@@ -62,6 +64,7 @@ impl Spec {
             source,
             array: None,
             labels: None,
+            conditions: None,
             range: None,
             holdout: None,
             shuffle: None,

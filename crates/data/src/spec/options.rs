@@ -26,7 +26,7 @@ pub struct SpecOption {
 }
 
 /// Every option, in the order in which they apply.
-pub static OPTIONS: [SpecOption; 12] = [
+pub static OPTIONS: [SpecOption; 13] = [
     SpecOption {
         word: "array",
         also: &["key", "set"],
@@ -48,6 +48,21 @@ pub static OPTIONS: [SpecOption; 12] = [
         names: &[],
         set: |spec, value| Some(spec.labels.replace(value.to_string()).is_none()),
         show: |spec| spec.labels.clone(),
+    },
+    SpecOption {
+        word: "conditions",
+        also: &["condition"],
+        values: "NAME+...",
+        about: "arrays of an .npz that a model is conditioned on: train_NAME, test_NAME, ..., a row per image",
+        of_readers: true,
+        wanted: "it takes the names of conditions, as in `conditions=edges` or `conditions=edges+depth`",
+        names: &[],
+        set: |spec, value| {
+            let names: Vec<String> = value.split('+').map(str::to_string).collect();
+            let named = |name: &String| name.chars().any(|c| c.is_ascii_alphanumeric());
+            names.iter().all(named).then(|| spec.conditions.replace(names).is_none())
+        },
+        show: |spec| spec.conditions.as_ref().map(|names| names.join("+")),
     },
     SpecOption {
         word: "range",

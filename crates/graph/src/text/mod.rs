@@ -145,4 +145,7 @@ pub trait ReadOperation: Operation {
         attributes: &ReadAttributes,
         bodies: Vec<Graph<Self>>,
     ) -> Result<Self, TypeError>;
+
+    /// The kind of condition of this name, if graphs of these operators may have one.
+    fn condition(name: &str) -> Option<&'static str>;
 }

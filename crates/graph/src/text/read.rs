@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
                     let path = self.string()?;
                     graph.layer(&path);
                 }
-                word => match self.role(word)? {
+                word => match self.role::<O>(word)? {
                     Some(role) => self.input(&mut graph, &mut names, role)?,
                     None => {
                         let role = self.output_role(word)?;
@@ -265,15 +265,17 @@ impl<'a> Reader<'a> {
 
     /// The role that begins the line of an input, unless it is the line of an output. A parameter's
     /// initialization follows its type.
-    fn role(&mut self, word: &str) -> Result<Option<Role>, TextError> {
+    fn role<O: ReadOperation>(&mut self, word: &str) -> Result<Option<Role>, TextError> {
         let mut number = || -> Result<usize, TextError> {
             self.expect('(')?;
             let number = self.number()?;
             self.expect(')')?;
             Ok(number)
         };
+        if let Some(kind) = O::condition(word) {
+            return Ok(Some(Role::Condition(Condition::Given { kind, size: number()? })));
+        }
         Ok(match word {
-            "label" => Some(Role::Condition(Condition::Label { classes: number()? })),
             "scale" => Some(Role::Condition(Condition::Scale { factor: number()? })),
             "param" => Some(Role::Parameter(Init::Zero)),
             _ => Role::from_word(word),

@@ -6,6 +6,7 @@ mod lstm;
 use pixelrnn_graph::text::{ReadAttributes, ReadOperation};
 use pixelrnn_graph::{Array, Attributes, Graph, Operation, Type, TypeError, Value};
 
+use crate::ConditionKind;
 use crate::rules::adjoint::{Adjoint, AdjointError};
 use crate::rules::eval::{Env, EvalError, Real};
 use crate::rules::footprint::{Footprint, Reading};
@@ -61,6 +62,10 @@ macro_rules! operators {
                     })*
                     _ => Err(TypeError::attribute("mnemonic", format!("unknown operator `{mnemonic}`"))),
                 }
+            }
+
+            fn condition(name: &str) -> Option<&'static str> {
+                ConditionKind::named(name).map(ConditionKind::name)
             }
         }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{
-    Condition, Diagnostic, Dim, Elem, Init, LayerId, OutputRole, Role, Site, Span, Type, Value,
+    Condition, Diagnostic, Dim, Init, LayerId, OutputRole, Role, Site, Span, Type, Value,
 };
-use pixelrnn_ops::{Distribution, OneHot, Op, PixelGraph, Scale as Multiply};
+use pixelrnn_ops::{ConditionKind, Distribution, Op, PixelGraph, Scale as Multiply};
 use pixelrnn_passes::Scale;
 
 use super::Image;
+use crate::ast::Ident;
 
 /// A layer has an error, and its diagnostic is recorded. Like rustc's `ErrorGuaranteed`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,26 +95,37 @@ impl Build {
         flow
     }
 
-    /// A class label as a map of one pixel: one at the class, zero elsewhere.
-    pub(super) fn label(&mut self, name: &str, classes: usize) -> Result<Flow, ErrorReported> {
-        if let Some(known) = self.given.get(name) {
+    /// A condition as a map; the same each time.
+    ///
+    /// # Errors
+    /// It has the size of the whole image, and a smaller scale is built.
+    pub(super) fn condition(
+        &mut self,
+        name: &Ident,
+        kind: ConditionKind,
+    ) -> Result<Flow, ErrorReported> {
+        if let Some(known) = self.given.get(&name.text) {
             return Ok(known.clone());
         }
-        let role = Role::Condition(Condition::Label { classes });
-        let ty = Type { elem: Elem::Int, shape: vec![Dim::N] };
-        let label = self.graph.input(name, ty, role);
-        let name_of_node = format!("{name}/one_hot");
-        let site = Site::NONE;
-        let flow = match self.graph.push(OneHot { classes }.into(), &[label], &name_of_node, site) {
-            Ok(values) => {
-                Flow { value: values[0], features: classes, raw: false, graph: self.current }
-            }
-            Err(error) => {
-                let here = self.here();
-                return Err(self.report(Diagnostic::error(here, error.to_string())));
-            }
+        let size = |image: Image| [image.height, image.width];
+        let (whole, own) = (size(self.whole), size(self.image));
+        let input = self.graph.input(name.text.clone(), kind.ty(whole), kind.role());
+        let value = match kind.map(&mut self.graph, input, &name.text) {
+            Ok(value) => value,
+            Err(error) => return Err(self.report(Diagnostic::error(name.span, error.to_string()))),
         };
-        self.given.insert(name.to_string(), flow.clone());
+        let features = self.graph.ty(value).extents(1).get(1).copied().unwrap_or(1);
+        let flow = Flow { value, features, raw: false, graph: self.current };
+        let found = self.size(&flow);
+        if found != own && found != [1, 1] {
+            let wrong = format!("`{}` has the size of the whole image", name.text);
+            let [height, width] = own;
+            let wrong = Diagnostic::error(name.span, wrong)
+                .remark(format!("this scale has {height} x {width} pixels"))
+                .help("read it outside of the scale");
+            return Err(self.report(wrong));
+        }
+        self.given.insert(name.text.clone(), flow.clone());
         Ok(flow)
     }
 

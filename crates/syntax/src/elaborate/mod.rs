@@ -10,7 +10,8 @@ mod walk;
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Condition, Diagnostic, Role};
-use pixelrnn_ops::PixelGraph;
+use pixelrnn_ops::condition::Source;
+use pixelrnn_ops::{ConditionKind, PixelGraph};
 use pixelrnn_passes::Scale;
 
 use crate::ast::{BlockKind, Expr, Ident, Kind, Model, Statement};
@@ -48,8 +49,8 @@ pub struct Declared {
     /// Hyper-parameters in the order of the declaration, then the image's, as they are used.
     pub settings: Vec<(String, usize)>,
     pub image: Image,
-    /// The label that the model is conditioned on: its name and the number of classes.
-    pub label: Option<(String, usize)>,
+    /// What the model reads and does not predict, by name, in the order of the declaration.
+    pub conditions: Vec<(String, ConditionKind)>,
     /// A graph for each scale, the image itself last. Inputs: `image [N, C, H, W]` of levels, the
     /// conditions, the parameters; output: the parameters of the image's distribution.
     pub scales: Vec<Scale>,
@@ -96,7 +97,6 @@ const ENDS: [&str; 12] = [
 
 const MAX_SIDE: usize = 4096;
 const MAX_LEVELS: usize = 1 << 16;
-const MAX_CLASSES: usize = 1 << 16;
 pub(crate) const MAX_REPEAT: usize = 4096;
 /// Nodes of a declaration; more is a slip of the pen, and would only cost the user's memory.
 const MAX_NODES: usize = 20_000;
@@ -177,7 +177,7 @@ pub(crate) fn elaborate_shortened(
     let image = image(model, &hyper, &overrides, &mut diagnostics);
     let conditions = conditions(model, &hyper, &mut diagnostics);
     let Some(image) = image else { return Err(ElaborateError::Text(diagnostics)) };
-    let label = conditions.first().map(|&(name, classes)| (name.to_string(), classes));
+    let given = conditions.iter().map(|&(name, kind)| (name.to_string(), kind)).collect();
     let mut walk = walk::Walk::new(model, image, hyper, conditions, most, diagnostics);
     walk.model();
     let (build, hyper, diagnostics) = walk.finish();
@@ -202,7 +202,7 @@ pub(crate) fn elaborate_shortened(
         scale.graph.doc.clone_from(&doc);
         scale.graph.share_layers(std::sync::Arc::clone(&layers));
     }
-    Ok(Declared { name: model.name.text.clone(), doc, settings, image, label, scales })
+    Ok(Declared { name: model.name.text.clone(), doc, settings, image, conditions: given, scales })
 }
 
 /// The setting that either spelling means.
@@ -256,29 +256,35 @@ fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The conditions and their numbers of classes.
+/// The conditions with their numbers.
 fn conditions<'m>(
     model: &'m Model,
     hyper: &[(&str, usize)],
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<(&'m str, usize)> {
+) -> Vec<(&'m str, ConditionKind)> {
     let mut all = Vec::new();
     for condition in &model.conditions {
-        match evaluate(&condition.classes, hyper) {
-            Ok(classes @ 1..=MAX_CLASSES) => all.push((condition.name.text.as_str(), classes)),
-            Ok(classes) => {
-                let wrong = format!("`classes` cannot be {classes}");
-                let wrong = Diagnostic::error(condition.classes.span(), wrong);
-                let wrong = wrong.help(format!("expected 1 to {MAX_CLASSES}"));
-                diagnostics.push(with_values(wrong, &condition.classes, hyper));
+        let (kind, number) = (condition.kind, &condition.number);
+        // A wrong number is said once; the name is known all the same.
+        let value = evaluate(number, hyper);
+        let fits = |n: &usize| (1..=kind.most()).contains(n);
+        let used = value.as_ref().ok().copied().filter(fits).unwrap_or(1);
+        all.push((condition.name.text.as_str(), kind.with_number(used)));
+        match value {
+            Ok(n) if fits(&n) => {}
+            Ok(n) => {
+                let wrong = format!("`{}` cannot be {n}", kind.name());
+                let wrong = Diagnostic::error(number.span(), wrong);
+                let wrong = wrong.help(format!("expected 1 to {}", kind.most()));
+                diagnostics.push(with_values(wrong, number, hyper));
             }
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
     }
-    let name = |condition: &crate::ast::Condition| -> Ident { condition.name.clone() };
-    if let [first, second, ..] = &model.conditions[..] {
-        let wrong = Diagnostic::error(name(second).span, "a model may have only one label")
-            .also(name(first).span, "declared here");
+    let mut labels = model.conditions.iter().filter(|c| c.kind.source() == Source::Labels);
+    if let (Some(first), Some(second)) = (labels.next(), labels.next()) {
+        let wrong = Diagnostic::error(second.name.span, "a model may have only one label")
+            .also(first.name.span, "declared here");
         diagnostics.push(wrong.help("remove one of them"));
     }
     all

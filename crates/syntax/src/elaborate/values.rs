@@ -128,10 +128,9 @@ impl<'m> Walk<'m> {
         if name.text == "image" {
             return Some(Some(self.build.start()));
         }
-        if let Some((_, classes)) = self.conditions.iter().find(|(n, _)| *n == name.text) {
-            let classes = *classes;
+        if let Some(&(_, kind)) = self.conditions.iter().find(|(n, _)| *n == name.text) {
             self.used.insert(name.text.clone());
-            return Some(self.build.label(&name.text, classes).ok());
+            return Some(self.build.condition(name, kind).ok());
         }
         self.build.smaller(&name.text).map(Some)
     }

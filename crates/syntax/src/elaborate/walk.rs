@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pixelrnn_graph::{Diagnostic, Span};
-use pixelrnn_ops::Add;
+use pixelrnn_ops::{Add, ConditionKind};
 
 use super::build::{Build, Flow};
 use super::scope::{Scope, Thing};
@@ -37,8 +37,8 @@ pub(super) struct Walk<'m> {
     pub(super) model: &'m Model,
     pub(super) build: Build,
     pub(super) scope: Scope<'m>,
-    /// The names of conditions and their numbers of classes.
-    pub(super) conditions: Vec<(&'m str, usize)>,
+    /// The names of conditions and what they are.
+    pub(super) conditions: Vec<(&'m str, ConditionKind)>,
     /// The conditions that were read.
     pub(super) used: BTreeSet<String>,
     /// Repeats beyond this are left out.
@@ -72,7 +72,7 @@ impl<'m> Walk<'m> {
         model: &'m Model,
         image: Image,
         hyper: Vec<(&'m str, usize)>,
-        conditions: Vec<(&'m str, usize)>,
+        conditions: Vec<(&'m str, ConditionKind)>,
         most: usize,
         diagnostics: Vec<Diagnostic>,
     ) -> Walk<'m> {

@@ -1,6 +1,7 @@
 //! Statements: layers, their arguments, and blocks.
 
 use pixelrnn_graph::{Diagnostic, Span};
+use pixelrnn_ops::ConditionKind;
 
 use super::MAX_DEPTH;
 use super::cursor::{Parsed, Parser, SyntaxErrorReported};
@@ -244,7 +245,7 @@ impl Parser<'_> {
         self.word_at(0) == word && !self.word_at(1).is_empty() && self.is_punct_at(2, ':')
     }
 
-    /// `condition name: classes n;`
+    /// `condition name: kind n;`
     fn condition(&mut self) {
         let start = self.span();
         if self.depth > 0 {
@@ -254,14 +255,19 @@ impl Parser<'_> {
         self.bump();
         let name = self.ident();
         self.bump();
-        let form = "write `condition label: classes 10;`";
-        if !self.eat_word("classes") {
-            let _ = self.expected_help("`classes`", Some(form));
+        let Some(kind) = ConditionKind::named(self.word_at(0)) else {
+            let quoted = |text: &str| format!("`{text}`");
+            let all = ConditionKind::ALL.iter();
+            let kinds: Vec<String> = all.clone().map(|kind| quoted(kind.name())).collect();
+            let forms: Vec<String> = all.map(|kind| quoted(kind.example())).collect();
+            let form = format!("write {}", forms.join(" or "));
+            let _ = self.expected_help(&kinds.join(" or "), Some(&form));
             self.skip_to(&[]);
             self.eat(';');
             return;
-        }
-        if let (Some(name), Ok(classes)) = (name, self.expr()) {
+        };
+        self.bump();
+        if let (Some(name), Ok(number)) = (name, self.expr()) {
             let span = start.to(self.last());
             let twice = self.conditions.iter().find(|other| other.name.text == name.text);
             if let Some(first) = twice {
@@ -270,7 +276,7 @@ impl Parser<'_> {
                     Diagnostic::error(name.span, message).also(first.name.span, "first here");
                 self.report(twice.help("remove one of them"));
             } else {
-                self.conditions.push(Condition { name, classes, span });
+                self.conditions.push(Condition { name, kind, number, span });
             }
         } else {
             self.skip_to(&[]);

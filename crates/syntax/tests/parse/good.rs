@@ -122,7 +122,7 @@ fn conditions_and_blocks() {
         "{HEAD} condition label: classes h; block b(v, k) {{ up = v.f(k x k); (up, v) }} relu;"
     ));
     let condition = &model.conditions[0];
-    assert_eq!((condition.name.text.as_str(), expr(&condition.classes)), ("label", "h".into()));
+    assert_eq!((condition.name.text.as_str(), expr(&condition.number)), ("label", "h".into()));
     let block = &model.definitions[0];
     let names: Vec<&str> = block.parameters.iter().map(|name| name.text.as_str()).collect();
     assert_eq!((block.name.text.as_str(), names), ("b", vec!["v", "k"]));

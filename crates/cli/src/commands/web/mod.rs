@@ -5,6 +5,7 @@ mod ort_web;
 
 use std::path::{Path, PathBuf};
 
+use pixelrnn::internal::ops::condition::Source;
 use pixelrnn::{Declaration, files};
 use serde_json::{Value, json};
 
@@ -58,6 +59,12 @@ impl Web {
             return usage(format!(
                 "{name} has several scales: a page needs a model of one scale, since it draws pixel \
                  by pixel"
+            ));
+        }
+        if let Some((name, _)) = model.conditions().iter().find(|c| c.1.source() == Source::Array) {
+            return usage(format!(
+                "{} is conditioned on `{name}`: a page can only ask for a class",
+                model.name()
             ));
         }
         let runtime = ort_web::find(&self.ort_web)?;

@@ -27,10 +27,32 @@ const IMAGES: [&str; 13] = [
 
 const LABELS: [&str; 8] = ["y", "label", "labels", "lbl", "target", "targets", "class", "classes"];
 
+/// Letters and digits in lower case.
+fn plain(key: &str) -> String {
+    key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// The split that the array `key` of the condition `name` belongs to: none if it is just called `name`.
+/// `None` if it is another array.
+pub fn split_of_condition(key: &str, name: &str) -> Option<Option<Split>> {
+    // What is read as images or labels is no condition.
+    if role(key).is_some() {
+        return None;
+    }
+    let (key, name) = (plain(key), plain(name));
+    if key == name {
+        return Some(None);
+    }
+    let words = SPLITS.iter().flat_map(|(split, words)| words.iter().map(|word| (*split, *word)));
+    { words }.find_map(|(split, word)| {
+        let rest = [key.strip_prefix(word), key.strip_suffix(word)];
+        rest.into_iter().flatten().any(|rest| rest == name).then_some(Some(split))
+    })
+}
+
 /// What the name of an array says; nothing if it could be anything.
 pub fn role(key: &str) -> Option<Role> {
-    let plain: String =
-        key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let plain = plain(key);
     if LABELS.contains(&plain.as_str()) {
         return Some(Role::AnyLabels);
     }

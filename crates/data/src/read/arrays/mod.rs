@@ -9,5 +9,5 @@ mod npz;
 
 pub use keys::SPLITS;
 pub use layout::{Layout, layout, planes_to_pixels};
-pub use npy::read as npy;
+pub use npy::{numbers, read as npy};
 pub use npz::read as npz;

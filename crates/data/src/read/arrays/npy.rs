@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pixelrnn_graph::Array;
+
 use super::advice::Seen;
 use super::elements::Elements;
 use super::{Layout, layout, planes_to_pixels};
+use crate::conditions::Rows;
 use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
+use crate::load::MEMORY;
 use crate::read::Request;
 use crate::read::input::Input;
 use crate::read::part::{Decode, Open, Part, REACH, Raw, Records};
@@ -57,6 +61,23 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
     })
 }
 
+/// The numbers of an `.npy` file as they are, `[N, ...]`.
+///
+/// # Errors
+/// The file cannot be read, is not a NumPy array, or does not hold finite numbers in rows.
+pub fn numbers(path: &Path) -> Result<Array, DataError> {
+    let array = NpyArray::file(path)?;
+    let (mut values, mut rows) = (Vec::new(), 0);
+    let dims = array.rows(None, &mut |row| {
+        values.extend_from_slice(row);
+        rows += 1;
+        Ok(())
+    })?;
+    let shape: Vec<usize> = std::iter::once(rows).chain(dims).collect();
+    // As many values as the shape says, by construction.
+    Ok(Array::from_shape_vec(shape, values).unwrap_or_default())
+}
+
 impl NpyArray {
     /// The array of a file.
     ///
@@ -90,7 +111,7 @@ impl NpyArray {
     }
 
     /// How many rows it has.
-    pub fn rows(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.header.dims.first().copied().unwrap_or(0)
     }
 
@@ -106,11 +127,7 @@ impl NpyArray {
             return Err(DataError::Elements { place, found, advice });
         };
         let Layout { count, shape, planar, note } = layout(&place, &header.dims)?;
-        // One column or one row is the same in both orders.
-        if header.fortran && header.dims.iter().filter(|&&n| n > 1).count() > 1 {
-            let what = "it is in Fortran's order; save it with `numpy.ascontiguousarray(a)`";
-            return Err(DataError::Unsupported { place, what: what.to_string() });
-        }
+        self.in_order()?;
         let mut input = (self.skim)()?;
         input.skip(header.length)?;
         let mut dims = header.dims.clone();
@@ -136,7 +153,8 @@ impl NpyArray {
             shape,
             decode,
         };
-        Ok((Part { place, count, labels: None, pixels: Box::new(records) }, note))
+        let pixels = Box::new(records);
+        Ok((Part { place, count, labels: None, conditions: Vec::new(), pixels }, note))
     }
 
     /// Values as levels: as they are if they are whole numbers from 0 to 255, or as the range says.
@@ -225,6 +243,79 @@ impl NpyArray {
             Some(labels) => part.label(place, labels),
             None => unsupported("labels must be numbers from 0 to 16,777,215"),
         }
+    }
+
+    /// Refuses an array in the order of Fortran.
+    fn in_order(&self) -> Result<(), DataError> {
+        // One column or one row is the same in both orders.
+        if !self.header.fortran || self.header.dims.iter().filter(|&&n| n > 1).count() < 2 {
+            return Ok(());
+        }
+        let what = "it is in Fortran's order; save it with `numpy.ascontiguousarray(a)`";
+        Err(DataError::Unsupported { place: self.place.clone(), what: what.to_string() })
+    }
+
+    /// Calls `each` with the numbers of each row, as they are; returns the shape of a row.
+    ///
+    /// # Errors
+    /// It does not hold finite numbers, or has another number of rows than `count`.
+    pub fn rows(
+        &self,
+        count: Option<usize>,
+        each: &mut dyn FnMut(&[f32]) -> Result<(), DataError>,
+    ) -> Result<Vec<usize>, DataError> {
+        let (place, header) = (self.place.clone(), &self.header);
+        let refuse = |what: String| DataError::Unsupported { place: self.place.clone(), what };
+        let Some(elements) = Elements::parse(&header.elements) else {
+            let (found, advice) = (header.elements.clone(), "save the numbers as f32 or u8".into());
+            return Err(DataError::Elements { place, found, advice });
+        };
+        self.in_order()?;
+        let Some((&rows, dims)) = header.dims.split_first() else {
+            return Err(refuse("it is one number: expected a row per image".to_string()));
+        };
+        if header.dims.contains(&0) {
+            return Err(refuse("it is empty: expected a row per image".to_string()));
+        }
+        if let Some(images) = count.filter(|&images| images as u64 != rows) {
+            return Err(refuse(format!(
+                "it has {rows} rows for {images} images: expected one each"
+            )));
+        }
+        let mut input = (self.open)()?;
+        input.skip(header.length)?;
+        let mut declared = header.dims.clone();
+        declared.push(elements.width as u64);
+        let total = input.declare(&declared)?;
+        let stride = total / rows;
+        for row in 0..rows {
+            let bytes = input.up_to(stride)?;
+            if (bytes.len() as u64) < stride {
+                let found = stride * row + bytes.len() as u64;
+                return Err(DataError::Truncated { place, expected: total, found });
+            }
+            let numbers: Vec<f32> = elements.numbers(&bytes).map(|x| x as f32).collect();
+            if let Some(x) = numbers.iter().find(|x| !x.is_finite()) {
+                return Err(refuse(format!("row {row} contains {x}: expected finite numbers")));
+            }
+            each(&numbers)?;
+        }
+        input.end(total)?;
+        Ok(dims.iter().map(|&n| n as usize).collect())
+    }
+
+    /// As rows of a condition for the images of a part.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn condition(&self, name: &str, part: &mut Part) -> Result<(), DataError> {
+        let dims = self.header.dims.iter().skip(1).map(|&n| n as usize);
+        let mut rows = Rows::new(name, &dims.collect::<Vec<_>>(), MEMORY);
+        let io = |error| DataError::Io { place: self.place.clone(), error };
+        let dims = self.rows(Some(part.count), &mut |row| rows.push(row).map_err(io))?;
+        let condition = rows.finish(name, self.place.clone(), dims).map_err(io)?;
+        part.conditions.push(Arc::new(condition));
+        Ok(())
     }
 
     /// As a single whole number.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::keys::{Role, role};
+use super::keys::{Role, role, split_of_condition};
 use super::npy::NpyArray;
 use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
@@ -58,10 +58,12 @@ fn archive(request: &Request, path: &Path) -> Result<Raw, DataError> {
         warnings.extend(note);
         splits[0] = Ok(images);
     }
-    let [mut train, valid, test] = splits;
+    let [mut train, mut valid, mut test] = splits;
     if let Ok(train) = &mut train {
         label_all(request, path, &arrays, train)?;
     }
+    let parts = [(Split::Train, &mut train), (Split::Valid, &mut valid), (Split::Test, &mut test)];
+    conditions(request, path, &arrays, parts)?;
     let levels = match arrays.iter().find(|(key, _)| key == "levels") {
         Some((_, array)) => match array.number()? {
             Some(n @ 2..=256) => Some(n as usize),
@@ -93,7 +95,11 @@ fn sole<'a>(
         let named = arrays.iter().find(|(key, _)| key == wanted);
         return named.map(|(_, array)| array).ok_or_else(|| no_keys(Some(wanted)));
     }
-    let unlabelled = arrays.iter().filter(|(key, _)| role(key).is_none() && key != "levels");
+    let unlabelled = arrays.iter().filter(|(key, _)| {
+        let wanted = request.spec.conditions.iter().flatten();
+        let condition = wanted.into_iter().any(|name| split_of_condition(key, name).is_some());
+        role(key).is_none() && key != "levels" && !condition
+    });
     let candidates: Vec<&Named> = unlabelled.filter(|(_, a)| a.may_be_images()).collect();
     match candidates[..] {
         [(_, array)] => Ok(array),
@@ -122,13 +128,45 @@ fn label_all(
         return Ok(());
     }
     let any = arrays.iter().find(|(key, array)| {
-        role(key) == Some(Role::AnyLabels) && array.rows() == part.count as u64
+        role(key) == Some(Role::AnyLabels) && array.count() == part.count as u64
     });
     if let Some((_, labels)) = any {
         labels.label(part)?;
         from_zero(arrays, part);
     }
     Ok(())
+}
+
+/// Arrays that a model is conditioned on: `train_NAME` or `NAME_train` for each split, or `NAME` for
+/// training images.
+fn conditions(
+    request: &Request,
+    path: &Path,
+    arrays: &[Named],
+    parts: [(Split, &mut Result<Part, Absence>); 3],
+) -> Result<(), DataError> {
+    let wanted = request.spec.conditions.iter().flatten();
+    let mut missing: Vec<&String> = wanted.clone().collect();
+    for (split, part) in parts {
+        let Ok(part) = part else { continue };
+        for name in wanted.clone() {
+            let of = |wanted: Option<Split>| {
+                arrays.iter().find(|(key, _)| split_of_condition(key, name) == Some(wanted))
+            };
+            let all = || of(None).filter(|_| split == Split::Train);
+            let Some((_, array)) = of(Some(split)).or_else(all) else { continue };
+            array.condition(name, part)?;
+            missing.retain(|missing| *missing != name);
+        }
+    }
+    match missing.first() {
+        Some(wanted) => Err(DataError::NoCondition {
+            path: path.to_path_buf(),
+            wanted: (*wanted).clone(),
+            found: arrays.iter().map(|(key, _)| key.clone()).collect(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Downsampled ImageNet, which has a `mean` beside its labels, counts classes from 1.
@@ -143,6 +181,13 @@ fn from_zero(arrays: &[Named], part: &mut Part) {
 /// The archives of a folder: those named after a split are its batches, in the order of their
 /// numbers.
 fn folder(request: &Request) -> Result<Raw, DataError> {
+    if request.spec.conditions.is_some() {
+        return Err(DataError::Unsupported {
+            place: Place::file(request.path),
+            what: "arrays of conditions are read from one archive: name the .npz file itself"
+                .to_string(),
+        });
+    }
     let files = Files::folder(request.path, 1)?;
     let mut batches: [Vec<(u64, PathBuf)>; 3] = Default::default();
     let mut labels: [Option<PathBuf>; 3] = Default::default();

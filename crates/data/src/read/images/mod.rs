@@ -76,7 +76,13 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
                 class_names.len()
             ));
         }
-        Ok(Part { place, count, labels, pixels: Box::new(Pictures(entries)) })
+        Ok(Part {
+            place,
+            count,
+            labels,
+            conditions: Vec::new(),
+            pixels: Box::new(Pictures(entries)),
+        })
     };
     let [train, valid, test] = splits;
     let train = part(train, Split::Train, "the folder `train`");
