@@ -40,6 +40,8 @@ mod models;
 mod ops;
 #[path = "all/pass_files.rs"]
 mod pass_files;
+#[path = "all/remat.rs"]
+mod remat;
 #[path = "all/sampling.rs"]
 mod sampling;
 #[path = "all/second_reader.rs"]

@@ -36,6 +36,7 @@ pub mod optimizers;
 pub mod own_states;
 pub mod pads_to_concat;
 pub mod pipeline;
+pub mod remat;
 pub mod rewrite;
 pub mod scales;
 pub mod slices_to_split;

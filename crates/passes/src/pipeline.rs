@@ -19,7 +19,7 @@ use crate::stream::{self, SampleError, SampleOptions};
 use crate::training_step::{Optimizer, training_step, update_step};
 use crate::{
     bind, cse_dce, differentiate, expand, fold, fuse_reshapes, half, hoist, layout, loss,
-    own_states, pads_to_concat, slices_to_split, stored, unroll,
+    own_states, pads_to_concat, remat, slices_to_split, stored, unroll,
 };
 
 /// How a recurrence is written in the emitted model.
@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub sample: SampleOptions,
     /// How parameters are updated, for the kinds that do.
     pub optimizer: Optimizer,
+    /// Whether gradients recompute activations instead of storing them, for the kinds that have any.
+    pub remat: bool,
     /// The number of images in a batch.
     pub batch: Batch,
     /// How recurrences are written.
@@ -69,6 +71,7 @@ impl<'a> Job<'a> {
             kind,
             sample: SampleOptions::default(),
             optimizer: Optimizer::RMSPROP,
+            remat: false,
             batch: Batch::Symbolic,
             control_flow: ControlFlow::Scan,
             weights: None,
@@ -129,7 +132,8 @@ pub const MAKING: &[Pass] = &[
     pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
     pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
     pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
-    pass("differentiate", "add the gradients of the likelihood", DIFFERENTIATING, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(PassError::Differentiate))),
+    pass("differentiate", "add the gradients of the likelihood", |job| job.kind.differentiates() && !job.remat, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(|error| PassError::Differentiate { pass: "differentiate", error }))),
+    pass("remat", "add the gradients, with activations recomputed block by block", |job| job.kind.differentiates() && job.remat, Step::Make(|graph, _| remat::remat(graph).map_err(|error| PassError::Differentiate { pass: "remat", error }))),
     pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
     pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
     pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),
@@ -195,8 +199,8 @@ pub enum PassError {
     Broken { pass: &'static str, fault: Fault },
     #[error(transparent)]
     Bind(#[from] BindError),
-    #[error("pass differentiate: {0}")]
-    Differentiate(AdjointError),
+    #[error("pass {pass}: {error}")]
+    Differentiate { pass: &'static str, error: AdjointError },
     #[error("pass lower: {0}")]
     Lower(LowerError),
     #[error(transparent)]

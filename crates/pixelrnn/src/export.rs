@@ -29,6 +29,9 @@ pub struct ExportOptions<'a> {
     pub sample: SampleOptions,
     /// The optimizer of [`GraphKind::Train`] and [`GraphKind::Update`].
     pub optimizer: Optimizer,
+    /// Whether gradients recompute activations block by block instead of storing them, for
+    /// [`GraphKind::Grad`] and [`GraphKind::Train`]: the same bits, less memory, more time.
+    pub remat: bool,
     /// The element type, for graphs that do not train.
     pub dtype: Dtype,
     /// The format of input and output images.
@@ -46,6 +49,7 @@ impl Default for ExportOptions<'_> {
             portable: true,
             sample: SampleOptions::default(),
             optimizer: Optimizer::RMSPROP,
+            remat: false,
             dtype: Dtype::F32,
             images: ImageFormat::default(),
         }
@@ -132,6 +136,7 @@ impl Declaration {
             proof,
             sample: options.sample,
             optimizer: options.optimizer,
+            remat: options.remat,
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,

@@ -42,6 +42,9 @@ pub struct Inspect {
     /// Keep the weights as inputs
     #[arg(long)]
     weights_as_inputs: bool,
+    /// Recompute activations in the backward pass instead of storing them, for `grad` and `train`
+    #[arg(long)]
+    remat: bool,
     /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
@@ -111,6 +114,7 @@ impl Inspect {
     fn options<'a>(&self, weights: Option<&'a Weights>) -> ExportOptions<'a> {
         ExportOptions {
             control_flow: self.control_flow.into(),
+            remat: self.remat,
             simplify: !self.no_simplify,
             weights,
             ..ExportOptions::default()
@@ -136,6 +140,7 @@ impl Inspect {
         let fresh = Weights::new();
         let mut job = Job::new(&[], self.graph);
         job.control_flow = self.control_flow.into();
+        job.remat = self.remat;
         job.simplify = !self.no_simplify;
         job.weights = (!self.weights_as_inputs).then_some(&fresh);
         let mut found = passes().filter(|p| p.name == name).peekable();
