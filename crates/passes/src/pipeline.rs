@@ -100,6 +100,8 @@ pub enum Step {
     Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
     /// The same, with what the job says.
     OnnxJob(fn(&OnnxGraph, &Job) -> Result<OnnxGraph, BuildError>),
+    /// To an ONNX graph that is used up, so that large constants are not kept.
+    OnnxOwned(fn(OnnxGraph, &Job) -> Result<OnnxGraph, PassError>),
 }
 
 /// One line of the pipeline.
@@ -147,11 +149,11 @@ pub const LOWERING: &[Pass] = &[
     pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
     pass("layout", "keep maps pixel-major, without transposes", SIMPLIFYING, Step::Pixel(layout::layout)),
     pass("cse_dce", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
-    pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::Make(bind_pass)),
     pass("lower", "lower pixel operators to ONNX", ALWAYS, Step::Lower),
+    pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::OnnxOwned(bind_pass)),
     pass("hoist", "move loop invariants out of loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
     pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
-    pass("fold", "fold constants", SIMPLIFYING, Step::Onnx(fold::fold)),
+    pass("fold", "fold constants", SIMPLIFYING, Step::OnnxOwned(|graph, _| fold::fold(graph).map_err(build("fold")))),
     pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
     pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
     pass("half", "compute in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
@@ -183,10 +185,10 @@ fn stream_pass(_: &PixelGraph, job: &Job, scale: usize) -> Result<PixelGraph, Pa
     graph.map_err(PassError::Sample)
 }
 
-fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
+fn bind_pass(graph: OnnxGraph, job: &Job) -> Result<OnnxGraph, PassError> {
     match job.weights {
-        Some(weights) => Ok(bind::bind(graph, weights)?),
-        None => Ok(graph.clone()),
+        Some(weights) => Ok(bind::bind_onnx(&graph, weights)?),
+        None => Ok(graph),
     }
 }
 
@@ -236,7 +238,7 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
             Step::Merge => Some(merge_scales(&scales).map_err(build(name))?),
             Step::Pixel(run) => Some(merged().and_then(run).map_err(build(name))?),
             Step::Make(run) => Some(run(merged().map_err(build(name))?, job)?),
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
                 return Err(build(name)(BuildError::internal(name, "it does not make a graph")));
             }
         };
@@ -264,12 +266,16 @@ pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<Onn
             Step::Lower => onnx = lower_graph(&pixel, job.batch).map_err(PassError::Lower)?,
             Step::Onnx(run) => onnx = run(&onnx).map_err(build(name))?,
             Step::OnnxJob(run) => onnx = run(&onnx, job).map_err(build(name))?,
+            Step::OnnxOwned(run) => {
+                let empty = OnnxGraph::new(graph.name.clone());
+                onnx = run(std::mem::replace(&mut onnx, empty), job)?;
+            }
             Step::Scale(_) | Step::Merge => {
                 return Err(build(name)(BuildError::internal(name, "it does not lower a graph")));
             }
         }
         match pass.step {
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
                 verify(&onnx).map_err(broken)?;
                 observe(name, &onnx);
             }

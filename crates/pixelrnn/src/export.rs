@@ -1,5 +1,7 @@
 //! Export of declarations to ONNX.
 
+use std::borrow::Cow;
+
 use pixelrnn_graph::{Origin, OutputRole};
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
@@ -200,15 +202,23 @@ impl Declaration {
         let job = self.job(kind, options, proof.as_ref());
         let pixel = self.make(&job, observe)?;
         let weights = options.weights.map(|weights| self.part(&pixel, weights)).transpose()?;
-        let onnx = lower(&pixel, &Job { weights: weights.as_ref(), ..job }, observe)?;
+        let onnx = lower(&pixel, &Job { weights: weights.as_deref(), ..job }, observe)?;
         Ok((pixel, onnx))
     }
 
     /// The weights that are parameters of a graph: a sampler may read only some of them.
-    pub(crate) fn part(&self, graph: &PixelGraph, weights: &Weights) -> Result<Weights, Error> {
+    pub(crate) fn part<'w>(
+        &self,
+        graph: &PixelGraph,
+        weights: &'w Weights,
+    ) -> Result<Cow<'w, Weights>, Error> {
         self.check_weights(weights)?;
+        if graph.parameters().count() == weights.len() {
+            return Ok(Cow::Borrowed(weights));
+        }
         let names = graph.parameters().map(|(input, _)| &input.name);
-        Ok(names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect())
+        let part = names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone())));
+        Ok(Cow::Owned(part.collect()))
     }
 
     /// The forward graph of one scale, compiled with weights; smaller scales are inputs.
