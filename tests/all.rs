@@ -44,6 +44,8 @@ mod native;
 mod ops;
 #[path = "all/pass_files.rs"]
 mod pass_files;
+#[path = "all/remat.rs"]
+mod remat;
 #[path = "all/sampling.rs"]
 mod sampling;
 #[path = "all/second_reader.rs"]

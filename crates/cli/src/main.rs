@@ -25,6 +25,7 @@ mod deploy;
 mod engines;
 mod exit;
 mod interrupt;
+mod memory;
 mod model;
 mod out;
 mod parse;

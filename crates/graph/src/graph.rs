@@ -307,6 +307,12 @@ impl<O: Operation> Graph<O> {
         }
     }
 
+    /// Takes the operator out of a node of a graph that is being used up, and leaves another there. The types
+    /// of its results stay.
+    pub fn take_op(&mut self, id: NodeId, left: O) -> O {
+        std::mem::replace(&mut self.nodes[id.index()].op, left)
+    }
+
     /// Renames an input.
     pub fn rename_input(&mut self, value: Value, name: &str) {
         if let Origin::Input(i) = self.origin(value) {

@@ -2,11 +2,12 @@
 //! names as strings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pixelrnn_graph::{Dim, Elem, Input, NodeId, Source, Type, Value};
-use prost::Message;
 
-use crate::external::{External, MODEL_LIMIT, constant_bytes};
+use crate::encoded::Encoded;
+use crate::external::{External, MODEL_LIMIT, SMALLEST, constant_bytes};
 use crate::literal::Literal;
 use crate::op::{Native, OnnxGraph, OnnxOp, Scan};
 use crate::proto::{
@@ -60,23 +61,33 @@ pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, Enc
     if bytes > MODEL_LIMIT {
         return Err(EncodeError::TooLarge { bytes });
     }
+    Ok(encode_parts(graph, options)?.to_vec())
+}
+
+/// Encodes a model except its larger constants, whose bytes are made when [`Encoded::write`] comes to
+/// them: no second copy of the weights is ever in memory.
+///
+/// # Errors
+/// As [`encode`], whatever the size.
+pub fn encode_parts(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
     encode_to(graph, options, None)
 }
 
-/// As [`encode`]; larger tensors go elsewhere if `external` is given.
+/// As [`encode_parts`]; larger tensors go elsewhere if `external` is given.
 pub(crate) fn encode_to(
     graph: &OnnxGraph,
     options: &EncodeOptions,
     external: Option<&mut External>,
-) -> Result<Vec<u8>, EncodeError> {
+) -> Result<Encoded, EncodeError> {
     let ir_version = match options.opset {
         17 | 18 => 8,
         19 | 20 => 9,
         21 | 22 => 10,
         other => return Err(EncodeError::Opset(other)),
     };
-    let mut writer = Writer { options, taken: BTreeSet::new(), external };
+    let mut writer = Writer { options, taken: BTreeSet::new(), external, large: BTreeMap::new() };
     let proto = writer.graph(graph, "", None)?;
+    let large = writer.large;
     let entry = |(key, value): &(String, String)| StringStringEntryProto {
         key: Some(key.clone()),
         value: Some(value.clone()),
@@ -94,15 +105,16 @@ pub(crate) fn encode_to(
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         doc_string: Some(graph.doc.clone()),
         metadata_props: options.metadata.iter().map(entry).collect(),
-        graph: Some(proto),
         ..Default::default()
     };
-    Ok(model.encode_to_vec())
+    Ok(Encoded::new(model, proto, large))
 }
 
 struct Writer<'a, 'e> {
     options: &'a EncodeOptions<'a>,
     external: Option<&'a mut External<'e>>,
+    /// The larger constants of the outermost graph, by their place among its initializers.
+    large: BTreeMap<usize, Arc<Literal>>,
     /// Names given so far, in all graphs: ONNX wants them unique across nesting.
     taken: BTreeSet<String>,
 }
@@ -289,11 +301,18 @@ impl Writer<'_, '_> {
         let node = graph.node(id);
         if let OnnxOp::Constant(literal) = &node.op {
             let name = level.names[node.outputs[0].index()].clone();
-            let mut tensor = tensor(&name, literal);
-            if let Some(external) = &mut self.external {
-                external.take(&mut tensor);
+            match &mut self.external {
+                Some(external) => {
+                    let mut tensor = tensor(&name, literal);
+                    external.take(&mut tensor);
+                    level.initializers.push(tensor);
+                }
+                None if level.prefix.is_empty() && literal.byte_count() >= SMALLEST => {
+                    self.large.insert(level.initializers.len(), Arc::clone(literal));
+                    level.initializers.push(header(&name, literal));
+                }
+                None => level.initializers.push(tensor(&name, literal)),
             }
-            level.initializers.push(tensor);
             return Ok(());
         }
         let mut proto = NodeProto {
@@ -476,20 +495,16 @@ fn data_type(elem: Elem) -> DataType {
 }
 
 fn tensor(name: &str, literal: &Literal) -> TensorProto {
-    let (shape, bytes) = match literal {
-        Literal::Real(a) => (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        Literal::Int(a) => (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        Literal::Bool(a) => (a.shape(), a.iter().map(|&b| u8::from(b)).collect()),
-        Literal::F16(a) | Literal::Bf16(a) => {
-            (a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect())
-        }
-        Literal::Int8(a) => (a.shape(), a.iter().map(|&x| x as u8).collect()),
-    };
+    TensorProto { raw_data: Some(literal.bytes().collect()), ..header(name, literal) }
+}
+
+/// A tensor without its numbers.
+fn header(name: &str, literal: &Literal) -> TensorProto {
+    let Type { elem, shape } = literal.ty();
     TensorProto {
         name: Some(name.into()),
-        dims: shape.iter().map(|&n| n as i64).collect(),
-        data_type: Some(data_type(literal.ty().elem) as i32),
-        raw_data: Some(bytes),
+        dims: shape.iter().map(|d| d.with_batch(0) as i64).collect(),
+        data_type: Some(data_type(elem) as i32),
         ..Default::default()
     }
 }

@@ -6,14 +6,13 @@
 use std::io::{self, Write};
 
 use crate::encode::{EncodeError, EncodeOptions, encode_to};
-use crate::literal::Literal;
 use crate::op::{OnnxGraph, OnnxOp};
 use crate::proto::{StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
 
 /// The most bytes of one file that every reader of protobuf takes.
 pub const MODEL_LIMIT: usize = (1 << 31) - 1;
 /// Tensors of fewer bytes stay in the model: readers look into shapes and axes.
-const SMALLEST: usize = 1024;
+pub(crate) const SMALLEST: usize = 1024;
 /// Offsets are multiples of this: engines map files into memory page by page.
 const ALIGNMENT: u64 = 4096;
 
@@ -47,7 +46,7 @@ pub fn encode_external(
     sink: &mut dyn Write,
 ) -> Result<Vec<u8>, ExternalError> {
     let mut external = External { location, sink, written: 0, failed: None };
-    let bytes = encode_to(graph, options, Some(&mut external))?;
+    let bytes = encode_to(graph, options, Some(&mut external))?.to_vec();
     match external.failed {
         Some(error) => Err(error.into()),
         None => Ok(bytes),
@@ -57,7 +56,7 @@ pub fn encode_external(
 /// The bytes of all constants of a graph, those in bodies included.
 pub fn constant_bytes(graph: &OnnxGraph) -> usize {
     let one = |op: &OnnxOp| match op {
-        OnnxOp::Constant(literal) => size(literal),
+        OnnxOp::Constant(literal) => literal.byte_count(),
         OnnxOp::Scan(scan) => constant_bytes(&scan.body),
         _ => 0,
     };
@@ -67,20 +66,10 @@ pub fn constant_bytes(graph: &OnnxGraph) -> usize {
 /// Whether any constant of a graph is large enough to stand outside of the model.
 pub fn has_large_constants(graph: &OnnxGraph) -> bool {
     graph.nodes().any(|(_, node)| match &node.op {
-        OnnxOp::Constant(literal) => size(literal) >= SMALLEST,
+        OnnxOp::Constant(literal) => literal.byte_count() >= SMALLEST,
         OnnxOp::Scan(scan) => has_large_constants(&scan.body),
         _ => false,
     })
-}
-
-fn size(literal: &Literal) -> usize {
-    match literal {
-        Literal::Real(a) => 4 * a.len(),
-        Literal::Int(a) => 8 * a.len(),
-        Literal::Bool(a) => a.len(),
-        Literal::F16(a) | Literal::Bf16(a) => 2 * a.len(),
-        Literal::Int8(a) => a.len(),
-    }
 }
 
 impl External<'_> {

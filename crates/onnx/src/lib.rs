@@ -12,6 +12,7 @@
 //! **Where to start.** `op.rs` for the operators, `encode.rs` for the encoder.
 
 mod encode;
+mod encoded;
 mod external;
 mod infer;
 mod literal;
@@ -20,7 +21,8 @@ mod op;
 #[allow(clippy::all, missing_docs)]
 pub mod proto;
 
-pub use encode::{EncodeError, EncodeOptions, encode};
+pub use encode::{EncodeError, EncodeOptions, encode, encode_parts};
+pub use encoded::Encoded;
 pub use external::{
     ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants,
 };

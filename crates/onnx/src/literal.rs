@@ -30,6 +30,28 @@ impl Literal {
         Type { elem, shape: shape.iter().map(|&n| Dim::Fixed(n)).collect() }
     }
 
+    /// The size of its numbers in bytes.
+    pub fn byte_count(&self) -> usize {
+        match self {
+            Literal::Real(a) => 4 * a.len(),
+            Literal::Int(a) => 8 * a.len(),
+            Literal::Bool(a) => a.len(),
+            Literal::F16(a) | Literal::Bf16(a) => 2 * a.len(),
+            Literal::Int8(a) => a.len(),
+        }
+    }
+
+    /// Its numbers as little-endian bytes, in row-major order.
+    pub(crate) fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
+        match self {
+            Literal::Real(a) => Box::new(a.iter().flat_map(|x| x.to_le_bytes())),
+            Literal::Int(a) => Box::new(a.iter().flat_map(|x| x.to_le_bytes())),
+            Literal::Bool(a) => Box::new(a.iter().map(|&b| u8::from(b))),
+            Literal::F16(a) | Literal::Bf16(a) => Box::new(a.iter().flat_map(|x| x.to_le_bytes())),
+            Literal::Int8(a) => Box::new(a.iter().map(|&x| x as u8)),
+        }
+    }
+
     /// Numbers rounded to f16.
     pub fn f16(values: &ArrayD<f32>) -> Literal {
         Literal::F16(values.mapv(crate::narrow::f16_bits))

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{Array, BuildError, Role, Site};
+use pixelrnn_graph::{Array, BuildError, Graph, Operation, Role, Site};
+use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
 use pixelrnn_ops::{Constant, PixelGraph};
 
 use crate::rewrite::Rewrite;
@@ -57,10 +58,34 @@ pub fn check_shapes<'a>(
 ///
 /// # Errors
 /// As [`check_shapes`].
-pub fn check(graph: &PixelGraph, weights: &Weights) -> Result<(), BindError> {
+pub fn check<O: Operation>(graph: &Graph<O>, weights: &Weights) -> Result<(), BindError> {
     let shape = |value| graph.ty(value).extents(1);
     let parameters = graph.parameters();
     check_shapes(parameters.map(|(input, _)| (input.name.as_str(), shape(input.value))), weights)
+}
+
+/// Replaces every parameter of an ONNX graph by its weight.
+///
+/// # Errors
+/// The weights do not fit; see [`check`].
+pub fn bind_onnx(graph: &OnnxGraph, weights: &Weights) -> Result<OnnxGraph, BindError> {
+    check(graph, weights)?;
+    let mut rewrite = Rewrite::new(graph);
+    for input in graph.inputs() {
+        match (input.role, weights.get(&input.name)) {
+            (Role::Parameter(_), Some(weight)) => {
+                let op = OnnxOp::constant(Literal::Real(weight.clone()));
+                let site = Site::of_weight(input.layer);
+                let value = rewrite.new.push(op, &[], &input.name, site)?[0];
+                rewrite.set(input.value, value);
+            }
+            _ => {
+                rewrite.input(input);
+            }
+        }
+    }
+    rewrite.nodes()?;
+    Ok(rewrite.finish()?)
 }
 
 /// Replaces every parameter by its weight.

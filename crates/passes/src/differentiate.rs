@@ -23,57 +23,93 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        match &node.op {
-            Op::Scan(scan) => {
-                // More results than before: the old ones keep their places.
-                let inputs = rewrite.inputs_of(id)?;
-                let op = scan.saving()?.into();
-                let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
-                for (&old, new) in node.outputs.iter().zip(results) {
-                    rewrite.set(old, new);
-                }
-            }
-            _ => {
-                rewrite.node(id)?;
-            }
+        // More results than before: the old ones keep their places.
+        let inputs = rewrite.inputs_of(id)?;
+        let op = saving(&node.op)?;
+        let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
+        for (&old, new) in node.outputs.iter().zip(results) {
+            rewrite.set(old, new);
         }
     }
-    let mut nll = graph.outputs().iter().filter(|o| o.role == OutputRole::Likelihood);
-    let nll = match (nll.next(), nll.next()) {
-        (Some(only), None) => rewrite.value(only.value)?,
-        _ => return Err(BuildError::internal(&graph.name, "it has not one likelihood").into()),
-    };
+    let nll = rewrite.value(likelihood(graph)?)?;
     let mut new = rewrite.new;
+    let Loss { loss, one, .. } = mean(&mut new, nll)?;
+    let mut wanted = wanted_parameters(&new);
+    wanted_from(&new, &mut wanted);
+    let nodes: Vec<NodeId> = new.nodes().map(|(id, _)| id).collect();
+    let cotangents = pull_back(&mut new, &nodes, &wanted, &[(loss, one)])?;
+    outputs(&mut new, loss, |value| cotangents.get(&value).copied())?;
+    Ok(new)
+}
+
+/// The operator, with the results that its gradient reads behind its own.
+pub(crate) fn saving(op: &Op) -> Result<Op, BuildError> {
+    Ok(match op {
+        Op::Scan(scan) => scan.saving()?.into(),
+        other => other.clone(),
+    })
+}
+
+/// The only output of likelihoods.
+pub(crate) fn likelihood(graph: &PixelGraph) -> Result<Value, BuildError> {
+    let mut nll = graph.outputs().iter().filter(|o| o.role == OutputRole::Likelihood);
+    match (nll.next(), nll.next()) {
+        (Some(only), None) => Ok(only.value),
+        _ => Err(BuildError::internal(&graph.name, "it has not one likelihood")),
+    }
+}
+
+/// For each value of a graph, whether it is a parameter.
+pub(crate) fn wanted_parameters(graph: &PixelGraph) -> Vec<bool> {
+    let mut wanted = vec![false; graph.value_count()];
+    for input in graph.inputs() {
+        wanted[input.value.index()] = matches!(input.role, Role::Parameter(_));
+    }
+    wanted
+}
+
+/// The mean over a batch, and what is needed to differentiate it.
+pub(crate) struct Loss {
+    /// The likelihoods over the number of images.
+    pub(crate) share: Value,
+    pub(crate) loss: Value,
+    /// The loss's own cotangent.
+    pub(crate) one: Value,
+}
+
+/// Adds the mean of likelihoods to a graph.
+pub(crate) fn mean(graph: &mut PixelGraph, nll: Value) -> Result<Loss, BuildError> {
     let mut push = |op: Op, inputs: &[Value], name: &str| -> Result<Value, BuildError> {
-        Ok(new.push(op, inputs, name, Site::NONE)?[0])
+        Ok(graph.push(op, inputs, name, Site::NONE)?[0])
     };
     let share = push(DivideByBatch.into(), &[nll], "loss/share")?;
     let loss = push(Sum { axes: vec![0] }.into(), &[share], "loss/mean")?;
     let one = pixelrnn_graph::Array::ones(vec![1]);
     let one = push(Constant { value: one }.into(), &[], "loss/one")?;
+    Ok(Loss { share, loss, one })
+}
 
-    let mut wanted = vec![false; new.value_count()];
-    for input in new.inputs() {
-        wanted[input.value.index()] = matches!(input.role, Role::Parameter(_));
-    }
-    wanted_from(&new, &mut wanted);
-    let nodes: Vec<NodeId> = new.nodes().map(|(id, _)| id).collect();
-    let cotangents = pull_back(&mut new, &nodes, &wanted, &[(loss, one)])?;
-    new.output_as("loss", loss, OutputRole::Loss);
+/// Adds the outputs: the loss, and for each parameter its gradient, or zeros where there is none.
+pub(crate) fn outputs(
+    graph: &mut PixelGraph,
+    loss: Value,
+    gradient: impl Fn(Value) -> Option<Value>,
+) -> Result<(), BuildError> {
+    graph.output_as("loss", loss, OutputRole::Loss);
     let parameters: Vec<(String, Value)> =
-        new.parameters().map(|(input, _)| (input.name.clone(), input.value)).collect();
+        graph.parameters().map(|(input, _)| (input.name.clone(), input.value)).collect();
     for (name, value) in parameters {
-        let gradient = match cotangents.get(&value) {
-            Some(&gradient) => gradient,
+        let gradient = match gradient(value) {
+            Some(gradient) => gradient,
             None => {
                 // Nothing that the loss reads: zero.
-                let ty = new.ty(value).clone();
+                let ty = graph.ty(value).clone();
                 let zero = pixelrnn_graph::Array::zeros(vec![1; ty.rank()]);
-                let zero = new.push(Constant { value: zero }.into(), &[], "zero", Site::NONE)?[0];
-                new.push(Broadcast { to: ty.shape }.into(), &[zero], "zeros", Site::NONE)?[0]
+                let zero = graph.push(Constant { value: zero }.into(), &[], "zero", Site::NONE)?[0];
+                graph.push(Broadcast { to: ty.shape }.into(), &[zero], "zeros", Site::NONE)?[0]
             }
         };
-        new.output_as(gradient_name(&name), gradient, OutputRole::Gradient);
+        graph.output_as(gradient_name(&name), gradient, OutputRole::Gradient);
     }
-    Ok(new)
+    Ok(())
 }

@@ -1,8 +1,11 @@
 //! `fold`: computes what is made of constants alone. A folded weight keeps its parameter's name
 //! where that is still unambiguous, so that it is found in the model under its dotted path.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use ndarray::{ArrayD, Axis, IxDyn};
-use pixelrnn_graph::{Array, BuildError, Dim, NodeId, Origin, Value};
+use pixelrnn_graph::{Array, BuildError, Dim, NodeId};
 use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
 
 use crate::rewrite::Rewrite;
@@ -12,106 +15,143 @@ const GROWTH: usize = 4;
 /// Constants up to this many elements are always folded.
 const SMALL: usize = 4096;
 
-/// Folds constants, top level only: bodies get theirs as invariants.
+/// Folds constants, top level only: bodies get theirs as invariants. The graph is used up, so that of a
+/// weight and what is folded from it only one is in memory.
 ///
 /// # Errors
-/// None in practice; the builder's.
-pub fn fold(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
-    let mut rewrite = Rewrite::new(graph);
+/// The builder's.
+pub fn fold(mut graph: OnnxGraph) -> Result<OnnxGraph, BuildError> {
+    let weights = Weights::of(&graph);
+    let (literals, is_folded) = evaluate_all(&mut graph);
+    let mut rewrite = Rewrite::new(&graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        let inputs = rewrite.inputs_of(id)?;
-        let literals: Option<Vec<&Literal>> = inputs
-            .iter()
-            .map(|&v| match rewrite.new.maker(v).map(|n| &n.op) {
-                Some(OnnxOp::Constant(l)) => Some(&**l),
-                _ => None,
-            })
-            .collect();
-        let literals = literals.filter(|l| !l.is_empty());
-        if let (OnnxOp::Split { axis, sizes }, Some([Literal::Real(a)])) =
-            (&node.op, literals.as_deref())
-        {
-            let parts = split(a, *axis, sizes);
-            for (port, (part, &old)) in parts.into_iter().zip(&node.outputs).enumerate() {
-                let name = format!("{}.{port}", node.name);
-                let op = OnnxOp::constant(Literal::Real(part));
-                let value = rewrite.new.push(op, &[], &name, graph.site(id))?[0];
-                rewrite.set(old, value);
-            }
+        if !is_folded[id.index()] {
+            rewrite.node(id)?;
             continue;
         }
-        let folded = literals.and_then(|l| evaluate(&node.op, &l));
-        match folded {
-            Some(literal) => {
-                let op = OnnxOp::constant(literal);
-                let value = rewrite.new.push(op, &[], &node.name, graph.site(id))?[0];
-                rewrite.set(node.outputs[0], value);
+        for (port, &old) in node.outputs.iter().enumerate() {
+            // Others were folded further.
+            let Some(literal) = &literals[old.index()] else { continue };
+            let name = match node.outputs.len() {
+                1 => node.name.clone(),
+                _ => format!("{}.{port}", node.name),
+            };
+            let op = OnnxOp::Constant(Arc::clone(literal));
+            let value = rewrite.new.push(op, &[], &name, graph.site(id))?[0];
+            rewrite.set(old, value);
+        }
+    }
+    let folded = rewrite.finish()?;
+    drop(literals);
+    Ok(weights.restore_names(crate::cse_dce::cse_dce(&folded)?))
+}
+
+/// The values of constants that something else than a folded node reads, and for each node whether it is
+/// a constant now. Takes the constants out of the graph.
+fn evaluate_all(graph: &mut OnnxGraph) -> (Vec<Option<Arc<Literal>>>, Vec<bool>) {
+    let mut uses = graph.use_counts();
+    let mut literals: Vec<Option<Arc<Literal>>> = vec![None; graph.value_count()];
+    let mut is_folded = vec![false; graph.nodes().len()];
+    let ids: Vec<NodeId> = graph.nodes().map(|(id, _)| id).collect();
+    for id in ids {
+        let node = graph.node(id);
+        if matches!(node.op, OnnxOp::Constant(_)) {
+            let out = node.outputs[0];
+            if let OnnxOp::Constant(literal) = graph.take_op(id, OnnxOp::Identity) {
+                literals[out.index()] = (uses[out.index()] > 0).then_some(literal);
             }
-            None => {
-                rewrite.node(id)?;
+            is_folded[id.index()] = true;
+            continue;
+        }
+        let inputs: Option<Vec<&Literal>> =
+            node.inputs.iter().map(|v| literals[v.index()].as_deref()).collect();
+        let results = inputs.filter(|l| !l.is_empty()).and_then(|l| evaluate(&node.op, &l));
+        let Some(results) = results else { continue };
+        is_folded[id.index()] = true;
+        for (out, result) in node.outputs.iter().zip(results) {
+            literals[out.index()] = (uses[out.index()] > 0).then(|| Arc::new(result));
+        }
+        for v in &node.inputs {
+            uses[v.index()] -= 1;
+            if uses[v.index()] == 0 {
+                literals[v.index()] = None;
             }
         }
     }
-    let folded = crate::cse_dce::cse_dce(&rewrite.finish()?)?;
-    Ok(restore_names(folded, graph))
+    (literals, is_folded)
 }
 
-/// Gives a folded constant the name of the parameter it was made of, if it is the only one left.
-fn restore_names(mut folded: OnnxGraph, before: &OnnxGraph) -> OnnxGraph {
-    let parameters: Vec<(&str, Vec<NodeId>)> = before
-        .nodes()
-        .filter(|(id, n)| matches!(n.op, OnnxOp::Constant(_)) && before.site(*id).weight)
-        .map(|(_, n)| (n.name.as_str(), made_of(&folded, before, &n.name)))
-        .collect();
-    let renames: Vec<(NodeId, String)> = parameters
-        .into_iter()
-        .filter_map(|(name, nodes)| match nodes[..] {
-            [one] => Some((one, name.to_string())),
-            _ => None,
-        })
-        .collect();
-    for (id, name) in renames {
-        folded.rename(id, &name);
-    }
-    folded
+/// Which nodes are made of one weight, so that what is left of them gets its name.
+struct Weights {
+    /// The names of weights, in order.
+    names: Vec<String>,
+    /// For the name of each node that is made of one weight and of literals, the weight.
+    stems: BTreeMap<String, usize>,
 }
 
-/// The constants of the folded graph that stem from one parameter alone.
-fn made_of(folded: &OnnxGraph, before: &OnnxGraph, parameter: &str) -> Vec<NodeId> {
-    // Names of all nodes of the old graph that are computed from this parameter and literals.
-    let mut stems = vec![false; before.value_count()];
-    let mut names = Vec::new();
-    for (_, node) in before.nodes() {
-        let own = node.name == parameter;
-        let parameters = node.inputs.iter().filter(|v| !is_literal(before, **v));
-        let mut count = 0;
-        let from = parameters.inspect(|_| count += 1).filter(|v| stems[v.index()]).count();
-        if own || (count > 0 && from == count) {
-            node.outputs.iter().for_each(|v| stems[v.index()] = true);
-            names.push(node.name.as_str());
+/// What a value is made of.
+#[derive(Clone, Copy, PartialEq)]
+enum Stem {
+    /// Constants that are no weights.
+    Literal,
+    /// One weight, and literals.
+    Weight(usize),
+    Other,
+}
+
+impl Weights {
+    fn of(graph: &OnnxGraph) -> Weights {
+        let mut of = vec![Stem::Other; graph.value_count()];
+        let (mut names, mut stems) = (Vec::new(), BTreeMap::new());
+        for (id, node) in graph.nodes() {
+            let stem = match (&node.op, graph.site(id).weight) {
+                (OnnxOp::Constant(_), true) => {
+                    names.push(node.name.clone());
+                    Stem::Weight(names.len() - 1)
+                }
+                (OnnxOp::Constant(_), false) => Stem::Literal,
+                _ => {
+                    let mut read =
+                        node.inputs.iter().map(|v| of[v.index()]).filter(|s| *s != Stem::Literal);
+                    match read.next() {
+                        Some(first) if read.all(|other| other == first) => first,
+                        _ => Stem::Other,
+                    }
+                }
+            };
+            if let Stem::Weight(weight) = stem {
+                stems.insert(node.name.clone(), weight);
+            }
+            node.outputs.iter().for_each(|v| of[v.index()] = stem);
         }
+        Weights { names, stems }
     }
-    folded
-        .nodes()
-        .filter(|(_, n)| matches!(n.op, OnnxOp::Constant(_)) && names.contains(&n.name.as_str()))
-        .map(|(id, _)| id)
-        .collect()
-}
 
-/// Whether a value is a constant that is not a weight.
-fn is_literal(graph: &OnnxGraph, v: Value) -> bool {
-    match graph.origin(v) {
-        Origin::Input(_) => false,
-        Origin::Node(id, _) => {
-            matches!(graph.node(id).op, OnnxOp::Constant(_)) && !graph.site(id).weight
+    /// Gives a constant the name of the weight that it is made of, if it is the only one left.
+    fn restore_names(self, mut folded: OnnxGraph) -> OnnxGraph {
+        let mut left: Vec<Vec<NodeId>> = vec![Vec::new(); self.names.len()];
+        for (id, node) in folded.nodes() {
+            if let (OnnxOp::Constant(_), Some(&weight)) = (&node.op, self.stems.get(&node.name)) {
+                left[weight].push(id);
+            }
         }
+        for (name, nodes) in self.names.iter().zip(left) {
+            if let [one] = nodes[..] {
+                folded.rename(one, name);
+            }
+        }
+        folded
     }
 }
 
-fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Literal> {
+/// The results of an operator on constants, unless they would be much larger.
+fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Vec<Literal>> {
     let size = |l: &Literal| l.ty().size();
     let result = match (op, inputs) {
+        (OnnxOp::Split { axis, sizes }, [Literal::Real(a)]) => {
+            return Some(split(a, *axis, sizes).into_iter().map(Literal::Real).collect());
+        }
         (OnnxOp::Add, [Literal::Real(a), Literal::Real(b)]) => zip(a, b, |x, y| x + y)?,
         (OnnxOp::Sub, [Literal::Real(a), Literal::Real(b)]) => zip(a, b, |x, y| x - y)?,
         (OnnxOp::Mul, [Literal::Real(a), Literal::Real(b)]) => zip(a, b, |x, y| x * y)?,
@@ -134,7 +174,7 @@ fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Literal> {
         (OnnxOp::Slice { axis, start, end }, [Literal::Real(a)]) => {
             a.slice_axis(Axis(*axis), ndarray::Slice::from(*start..*end)).to_owned()
         }
-        (OnnxOp::Concat { axis }, parts) => return concat(*axis, parts),
+        (OnnxOp::Concat { axis }, parts) => return concat(*axis, parts).map(|all| vec![all]),
         (OnnxOp::Expand { to }, [Literal::Real(a), Literal::Int(_)]) => {
             let to: Vec<usize> = to.iter().map(|d: &Dim| d.fixed()).collect::<Option<_>>()?;
             a.broadcast(to)?.to_owned()
@@ -143,7 +183,7 @@ fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Literal> {
     };
     let before: usize = inputs.iter().map(|l| size(l)).sum();
     let result = Literal::Real(result);
-    (size(&result) <= SMALL.max(GROWTH * before)).then_some(result)
+    (size(&result) <= SMALL.max(GROWTH * before)).then(|| vec![result])
 }
 
 fn split(a: &Array, axis: usize, sizes: &[usize]) -> Vec<ArrayD<f32>> {

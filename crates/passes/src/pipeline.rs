@@ -41,6 +41,8 @@ pub struct Job<'a> {
     pub sample: SampleOptions,
     /// How parameters are updated, for the kinds that do.
     pub optimizer: Optimizer,
+    /// Whether gradients recompute activations instead of storing them, for the kinds that have any.
+    pub remat: bool,
     /// The number of images in a batch.
     pub batch: Batch,
     /// How recurrences are written.
@@ -68,6 +70,7 @@ impl<'a> Job<'a> {
             kind,
             sample: SampleOptions::default(),
             optimizer: Optimizer::RMSPROP,
+            remat: false,
             batch: Batch::Symbolic,
             control_flow: ControlFlow::Scan,
             weights: None,
@@ -97,6 +100,8 @@ pub enum Step {
     Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
     /// The same, with what the job says.
     OnnxJob(fn(&OnnxGraph, &Job) -> Result<OnnxGraph, BuildError>),
+    /// To an ONNX graph that is used up, so that large constants are not kept.
+    OnnxOwned(fn(OnnxGraph, &Job) -> Result<OnnxGraph, PassError>),
 }
 
 /// One line of the pipeline.
@@ -149,10 +154,10 @@ pub(crate) fn stream_pass(
     graph.map_err(PassError::Sample)
 }
 
-pub(crate) fn bind_pass(graph: &PixelGraph, job: &Job) -> Result<PixelGraph, PassError> {
+pub(crate) fn bind_pass(graph: OnnxGraph, job: &Job) -> Result<OnnxGraph, PassError> {
     match job.weights {
-        Some(weights) => Ok(bind::bind(graph, weights)?),
-        None => Ok(graph.clone()),
+        Some(weights) => Ok(bind::bind_onnx(&graph, weights)?),
+        None => Ok(graph),
     }
 }
 
@@ -165,8 +170,8 @@ pub enum PassError {
     Broken { pass: &'static str, fault: Fault },
     #[error(transparent)]
     Bind(#[from] BindError),
-    #[error("pass differentiate: {0}")]
-    Differentiate(AdjointError),
+    #[error("pass {pass}: {error}")]
+    Differentiate { pass: &'static str, error: AdjointError },
     #[error("pass lower: {0}")]
     Lower(LowerError),
     #[error(transparent)]
@@ -202,7 +207,7 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
             Step::Merge => Some(merge_scales(&scales).map_err(build(name))?),
             Step::Pixel(run) => Some(merged().and_then(run).map_err(build(name))?),
             Step::Make(run) => Some(run(merged().map_err(build(name))?, job)?),
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
                 return Err(build(name)(BuildError::internal(name, "it does not make a graph")));
             }
         };
@@ -230,12 +235,16 @@ pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<Onn
             Step::Lower => onnx = lower_graph(&pixel, job.batch).map_err(PassError::Lower)?,
             Step::Onnx(run) => onnx = run(&onnx).map_err(build(name))?,
             Step::OnnxJob(run) => onnx = run(&onnx, job).map_err(build(name))?,
+            Step::OnnxOwned(run) => {
+                let empty = OnnxGraph::new(graph.name.clone());
+                onnx = run(std::mem::replace(&mut onnx, empty), job)?;
+            }
             Step::Scale(_) | Step::Merge => {
                 return Err(build(name)(BuildError::internal(name, "it does not lower a graph")));
             }
         }
         match pass.step {
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
                 verify(&onnx).map_err(broken)?;
                 observe(name, &onnx);
             }

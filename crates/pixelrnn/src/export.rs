@@ -1,5 +1,7 @@
 //! Export of declarations to ONNX.
 
+use std::borrow::Cow;
+
 use pixelrnn_graph::{Origin, OutputRole};
 use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
 use pixelrnn_ops::{Batch, PixelGraph};
@@ -32,6 +34,9 @@ pub struct ExportOptions<'a> {
     pub sample: SampleOptions,
     /// The optimizer of [`GraphKind::Train`] and [`GraphKind::Update`].
     pub optimizer: Optimizer,
+    /// Whether gradients recompute activations block by block instead of storing them, for
+    /// [`GraphKind::Grad`] and [`GraphKind::Train`]: the same bits, less memory, more time.
+    pub remat: bool,
     /// The element type, for graphs that do not train.
     pub dtype: Dtype,
     /// The format of input and output images.
@@ -50,6 +55,7 @@ impl Default for ExportOptions<'_> {
             native: false,
             sample: SampleOptions::default(),
             optimizer: Optimizer::RMSPROP,
+            remat: false,
             dtype: Dtype::F32,
             images: ImageFormat::default(),
         }
@@ -136,6 +142,7 @@ impl Declaration {
             proof,
             sample: options.sample,
             optimizer: options.optimizer,
+            remat: options.remat,
             batch: options.batch,
             control_flow: options.control_flow,
             simplify: options.simplify,
@@ -200,15 +207,23 @@ impl Declaration {
         let job = self.job(kind, options, proof.as_ref());
         let pixel = self.make(&job, observe)?;
         let weights = options.weights.map(|weights| self.part(&pixel, weights)).transpose()?;
-        let onnx = lower(&pixel, &Job { weights: weights.as_ref(), ..job }, observe)?;
+        let onnx = lower(&pixel, &Job { weights: weights.as_deref(), ..job }, observe)?;
         Ok((pixel, onnx))
     }
 
     /// The weights that are parameters of a graph: a sampler may read only some of them.
-    pub(crate) fn part(&self, graph: &PixelGraph, weights: &Weights) -> Result<Weights, Error> {
+    pub(crate) fn part<'w>(
+        &self,
+        graph: &PixelGraph,
+        weights: &'w Weights,
+    ) -> Result<Cow<'w, Weights>, Error> {
         self.check_weights(weights)?;
+        if graph.parameters().count() == weights.len() {
+            return Ok(Cow::Borrowed(weights));
+        }
         let names = graph.parameters().map(|(input, _)| &input.name);
-        Ok(names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect())
+        let part = names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone())));
+        Ok(Cow::Owned(part.collect()))
     }
 
     /// The forward graph of one scale, compiled with weights; smaller scales are inputs.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use pixelrnn_onnx::{
-    ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external, has_large_constants,
+    ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external, encode_parts,
+    has_large_constants,
 };
 use pixelrnn_train::files::write_pair;
 
@@ -54,10 +55,11 @@ impl Declaration {
             ExternalData::Always => 0,
         };
         if constant_bytes(graph) <= limit || !has_large_constants(graph) {
-            let bytes = self.encode(kind, options, graph)?;
-            if bytes.len() <= limit || !has_large_constants(graph) {
-                files::write(path, &bytes)?;
-                return Ok(Written { bytes: bytes.len(), external: None });
+            let encoded = encode_parts(graph, &self.encode_options(kind, options))?;
+            let bytes = encoded.byte_count();
+            if bytes <= limit || !has_large_constants(graph) {
+                files::write_with(path, |sink| encoded.write(sink))?;
+                return Ok(Written { bytes, external: None });
             }
         }
         self.write_external(kind, options, graph, path)

@@ -12,6 +12,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_train::files::write(path, bytes).map_err(failed(path))
 }
 
+/// As [`write`], with bytes that `fill` makes while the file is written.
+pub(crate) fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    pixelrnn_train::files::write_with(path, fill).map_err(failed(path))
+}
+
 /// Whether [`write`] can begin, found out before work is done whose result would be lost.
 ///
 /// # Errors

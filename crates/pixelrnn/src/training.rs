@@ -175,12 +175,14 @@ impl Compiled {
         model: &Declaration,
         kind: GraphKind,
         optimizer: &Optimizer,
+        remat: bool,
         engine: &dyn Engine,
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
             portable: engine.portable_only(),
             native: engine.native(),
             optimizer: *optimizer,
+            remat,
             ..ExportOptions::default()
         };
         let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
@@ -211,7 +213,22 @@ impl CompiledStep {
         shards: usize,
         engine: &dyn Engine,
     ) -> Result<CompiledStep, Error> {
-        let compile = |kind| Compiled::new(model, kind, optimizer, engine);
+        CompiledStep::with_remat(model, optimizer, shards, false, engine)
+    }
+
+    /// Like [`CompiledStep::new`]. With `remat`, activations are recomputed instead of stored: the same
+    /// results, with less memory and more time.
+    ///
+    /// # Errors
+    /// As [`CompiledStep::new`].
+    pub fn with_remat(
+        model: &Declaration,
+        optimizer: &Optimizer,
+        shards: usize,
+        remat: bool,
+        engine: &dyn Engine,
+    ) -> Result<CompiledStep, Error> {
+        let compile = |kind| Compiled::new(model, kind, optimizer, remat, engine);
         let programs = match shards {
             0 | 1 => (compile(GraphKind::Train)?, None),
             _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),
@@ -245,8 +262,9 @@ pub fn train(
 ) -> Result<Outcome, Error> {
     let &Training { model, data, recipe, engine, .. } = training;
     can_train(model, data)?;
-    let step = CompiledStep::new(model, &recipe.optimizer, recipe.shards, engine)?;
-    let nll = Compiled::new(model, GraphKind::Nll, &recipe.optimizer, engine)?;
+    let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
+    let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
+    let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, engine)?;
     let weights = match training.weights {
         Some(weights) => {
             model.check_weights(weights)?;

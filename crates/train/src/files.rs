@@ -12,14 +12,25 @@ const UNFINISHED: &str = ".unfinished-";
 /// # Errors
 /// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |sink| sink.write_all(bytes))
+}
+
+/// As [`write`], with bytes that `fill` makes while the file is written.
+///
+/// # Errors
+/// As [`write`], and what `fill` fails with.
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     // What a link names is replaced, not the link; a device or a pipe is written to, not replaced.
     let target = std::fs::canonicalize(path);
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        return fill(&mut std::fs::OpenOptions::new().write(true).open(path)?);
     }
     let mut file = begin(path)?;
-    file.as_file_mut().write_all(bytes)?;
+    fill(file.as_file_mut())?;
     place(file, path)?;
     sync_folder(path)
 }

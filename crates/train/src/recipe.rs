@@ -18,6 +18,9 @@ pub struct Recipe {
     pub batch: usize,
     /// Data-parallel shards per step. The number changes rounding.
     pub shards: usize,
+    /// Whether the backward pass recomputes activations instead of storing them. This changes memory and
+    /// time, but not the result.
+    pub remat: bool,
     /// Random seed for initialization, shuffling and sampling.
     pub seed: u64,
     /// When the run ends.
@@ -147,6 +150,7 @@ impl Recipe {
             schedule: Schedule::CONSTANT,
             batch: 16,
             shards: 1,
+            remat: false,
             seed: 0,
             budget,
             validate_every: None,
@@ -195,6 +199,7 @@ impl Recipe {
             "warmup": self.schedule.warm_up,
             "batch": self.batch,
             "shards": self.shards,
+            "remat": self.remat,
             "seed": self.seed,
             "budget": budget,
             "validate_every": self.validate_every,
@@ -237,6 +242,7 @@ impl Recipe {
             schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
             batch,
             shards,
+            remat: value["remat"].as_bool().unwrap_or(false),
             seed: whole(value, "seed")?,
             budget,
             validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,

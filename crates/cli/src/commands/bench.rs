@@ -55,6 +55,9 @@ pub struct Bench {
     /// [default: one per thread, of at least 4 images]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
+    /// Recompute activations in the backward pass instead of storing them, in the graphs `grad` and `train`
+    #[arg(long)]
+    remat: bool,
     #[command(flatten)]
     weights: WeightArguments,
     /// Random seed for the images
@@ -78,6 +81,11 @@ impl Bench {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));
+        if self.remat && !self.graph.iter().any(|kind| kind.differentiates()) {
+            return usage(
+                "`--remat` applies to `--graph grad` and `train`: name one, or leave it out",
+            );
+        }
         let engines = engines::choose(self.engine.as_deref(), &["tract", "ort"], &options, out)?;
         if engines.is_empty() {
             return usage("no engine is available: see `pixelrnn runtime list`");
@@ -143,6 +151,7 @@ impl Bench {
             "parameters": model.parameters(),
             "weights": origin,
             "batch": self.batch.text(),
+            "remat": self.remat,
             "runs": self.runs,
             "pixelrnn": env!("CARGO_PKG_VERSION"),
             "cores": cores,
@@ -176,7 +185,10 @@ impl Bench {
         let batch = if shards > 1 { Batch::Symbolic } else { self.batch.batch };
         let options = match kind.samples() {
             true => sampling::options(engine, weights, batch, SampleOptions::default()),
-            false => ExportOptions { batch, native: engine.native(), ..ExportOptions::default() },
+            false => {
+                let (native, remat) = (engine.native(), self.remat);
+                ExportOptions { batch, native, remat, ..ExportOptions::default() }
+            }
         };
         let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
@@ -213,7 +225,8 @@ impl Bench {
         let rate = Array::from_elem(vec![1], 1e-3);
         let shards = self.shards(engine);
         let state = fresh_state(weights, &Optimizer::RMSPROP);
-        let compiled = CompiledStep::new(model, &Optimizer::RMSPROP, shards, engine)?;
+        let optimizer = &Optimizer::RMSPROP;
+        let compiled = CompiledStep::with_remat(model, optimizer, shards, self.remat, engine)?;
         let start = Instant::now();
         let mut stepper = compiled.step().start(engine, &state)?;
         let load = start.elapsed().as_secs_f64();

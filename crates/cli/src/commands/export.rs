@@ -53,6 +53,10 @@ pub struct Export {
     /// Update rule, for `train` and `update`
     #[arg(long, value_name = "RULE", default_value = "rmsprop", value_parser = parse::optimizer())]
     optimizer: Optimizer,
+    /// Recompute activations in the backward pass instead of storing them, for `grad` and `train`: the
+    /// same result with less memory, in about 1.3 times the time
+    #[arg(long)]
+    remat: bool,
     /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
@@ -112,6 +116,7 @@ impl Export {
             native: false,
             sample: SampleOptions { temperature: self.temperature, complete: self.complete },
             optimizer: self.optimizer,
+            remat: self.remat,
             dtype: self.deploy.dtype(),
             images: self.deploy.images(),
         };
@@ -234,6 +239,12 @@ impl Export {
             let graph = self.graph.name();
             return usage(format!(
                 "`--complete` and `--temperature` apply to `--graph sample` and `step`, not to `{graph}`"
+            ));
+        }
+        if self.remat && (!self.graph.differentiates() || triton.is_some()) {
+            let graph = self.graph.name();
+            return usage(format!(
+                "`--remat` applies to `--graph grad` and `train`, not to `{graph}`: leave it out"
             ));
         }
         if self.write_weights.is_some() && self.write_weights == self.output {

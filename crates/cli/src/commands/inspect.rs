@@ -11,6 +11,7 @@ use super::export::Control;
 use crate::arguments::Global;
 use crate::cost::{Cost, cost};
 use crate::exit::{ExitCode, Failure, usage};
+use crate::memory::{Memory, step_memory};
 use crate::model::{ModelArguments, image_json, image_text, settings_json};
 use crate::out::Out;
 use crate::parse;
@@ -42,6 +43,13 @@ pub struct Inspect {
     /// Keep the weights as inputs
     #[arg(long)]
     weights_as_inputs: bool,
+    /// Recompute activations in the backward pass instead of storing them, for `grad` and `train`
+    #[arg(long)]
+    remat: bool,
+    /// Also predict the memory of a training step on ONNX Runtime with this number of images, in one
+    /// shard; for `--graph train`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Option<u16>,
     /// Skip the simplification passes
     #[arg(long)]
     no_simplify: bool,
@@ -60,6 +68,13 @@ enum Stage {
 impl Inspect {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        if self.batch.is_some() && self.graph != GraphKind::Train {
+            return usage(format!(
+                "`--batch` predicts the memory of a training step, and applies to `--graph train`, not to \
+                 `{}`",
+                self.graph
+            ));
+        }
         // Before loading the model: a wrong name prints the list of passes.
         if let Some(pass) = &self.dump_after {
             self.known(pass)?;
@@ -76,9 +91,13 @@ impl Inspect {
         // Sizes do not depend on the values of the weights.
         let graph = model.compile(self.graph, &self.options(None), &mut |_, _| {})?;
         let cost = cost(&graph);
+        let step = self.batch.map(|n| (n, step_memory(&graph, usize::from(n))));
         let layers = layers(&model, &cost);
         let text = match (&self.dump_after, self.stage) {
-            (None, None) => format!("{ir}\n{}", sizes(&model, &cost, &layers)),
+            (None, None) => {
+                let step = step.map(|(n, memory)| step_text(n, memory)).unwrap_or_default();
+                format!("{ir}\n{}{step}", sizes(&model, &cost, &layers))
+            }
             _ => ir.clone(),
         };
         let rows: Vec<_> = layers
@@ -99,6 +118,10 @@ impl Inspect {
             "weight_bytes": 4 * model.parameters(),
             "multiply_adds": cost.multiply_adds,
             "peak_bytes": cost.peak_bytes,
+            "step_memory": step.map(|(batch, memory)| json!({
+                "batch": batch, "bytes": memory.total(), "values": memory.values,
+                "state": memory.state, "base": memory.base,
+            })),
             "nodes": graph.total_nodes(),
             "layers": rows,
             "stage": title,
@@ -111,6 +134,7 @@ impl Inspect {
     fn options<'a>(&self, weights: Option<&'a Weights>) -> ExportOptions<'a> {
         ExportOptions {
             control_flow: self.control_flow.into(),
+            remat: self.remat,
             simplify: !self.no_simplify,
             weights,
             ..ExportOptions::default()
@@ -136,6 +160,7 @@ impl Inspect {
         let fresh = Weights::new();
         let mut job = Job::new(&[], self.graph);
         job.control_flow = self.control_flow.into();
+        job.remat = self.remat;
         job.simplify = !self.no_simplify;
         job.weights = (!self.weights_as_inputs).then_some(&fresh);
         let mut found = passes().filter(|p| p.name == name).peekable();
@@ -205,6 +230,18 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
         multiply_adds,
     }));
     layers
+}
+
+fn step_text(batch: u16, memory: Memory) -> String {
+    let text = |n: u64| bytes(usize::try_from(n).unwrap_or(usize::MAX));
+    format!(
+        "{} memory of a training step with {batch} images on ONNX Runtime: {} values, {} parameters and \
+         states with their copies, {} program and engine\n",
+        text(memory.total()),
+        text(memory.values),
+        text(memory.state),
+        text(memory.base),
+    )
 }
 
 fn shape(ty: &Type) -> String {

@@ -76,6 +76,10 @@ pub struct Train {
     /// Data-parallel shards per step (changes rounding) [default: one per core, of at least 4 images]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
+    /// Recompute activations in the backward pass instead of storing them: the same result with less
+    /// memory, in about 1.3 times the time
+    #[arg(long)]
+    remat: bool,
     /// Update rule [default: rmsprop]
     #[arg(long, value_name = "RULE", value_parser = parse::optimizer())]
     optimizer: Option<Optimizer>,
@@ -349,6 +353,7 @@ impl Train {
 
     /// Applies the settings that may change when resuming.
     fn change(&self, recipe: &mut Recipe) {
+        recipe.remat |= self.remat;
         recipe.learning_rate = self.lr.unwrap_or(recipe.learning_rate);
         let warm_up = self.warmup.unwrap_or(recipe.schedule.warm_up);
         recipe.schedule = Schedule { warm_up, ..self.schedule.unwrap_or(recipe.schedule) };

@@ -180,6 +180,7 @@ operators! {
     state_conv_weight_gradient::StateConvWeightGradient,
     conv_input_gradient::ConvInputGradient,
     conv_weight_gradient::ConvWeightGradient,
+    barrier::Barrier,
 }
 
 impl Op {

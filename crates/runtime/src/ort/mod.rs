@@ -131,7 +131,9 @@ impl OrtEngine {
 
     fn builder(&self, threads: Option<usize>) -> Result<SessionBuilder, ort::Error> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
-            .with_optimization_level(self.options.optimization.into())?;
+            .with_optimization_level(self.options.optimization.into())?
+            // Else a second run would reserve all it needs once more, beside the memory of the first.
+            .with_memory_pattern(false)?;
         if let Some(threads) = threads.or(self.options.intra_threads) {
             builder = builder.with_intra_threads(threads)?;
         }

@@ -1,0 +1,317 @@
+//! How much memory a call of a graph takes: a simulation of ONNX Runtime's memory planner on the emitted graph.
+//!
+//! The order of nodes, and which buffers are used again, are ONNX Runtime's: nodes run depth first from
+//! the last result; a value may take over the buffer of one that is read for the last time; a buffer is
+//! used again only for a value of the same shape, and freed after the last of these. What kernels allocate
+//! inside of a node is not counted.
+
+use std::collections::BTreeMap;
+
+use pixelrnn::internal::graph::{Dim, Origin, Role, Type, Value};
+use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
+
+/// What a process holds without a model: the program, ONNX Runtime, and the memory that both reserve.
+const BASE: u64 = 48 << 20;
+/// What ONNX Runtime keeps of a node.
+const NODE: u64 = 8 << 10;
+
+/// The memory of a process that runs a graph, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Values between nodes, at the most.
+    pub values: u64,
+    /// Weights; for a training step, all states that stay with the engine, and their copies.
+    pub state: u64,
+    /// The program and the engine.
+    pub base: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(self) -> u64 {
+        self.values.saturating_add(self.state).saturating_add(self.base)
+    }
+}
+
+/// Predicts the memory of a process that runs a training step on ONNX Runtime with a batch of this size.
+pub fn step_memory(graph: &OnnxGraph, batch: usize) -> Memory {
+    let sum = |roles: fn(Role) -> bool| -> u64 {
+        let these = graph.inputs().iter().filter(|i| roles(i.role));
+        these.map(|i| bytes(graph.ty(i.value), batch)).sum()
+    };
+    let parameters = sum(|role| matches!(role, Role::Parameter(_)));
+    let states = sum(|role| matches!(role, Role::Parameter(_) | Role::State));
+    // The caller's weights and first states, and the two sets of buffers that steps use in turn: results
+    // are written to them.
+    let state = parameters + 3 * states;
+    let base = BASE + NODE * graph.total_nodes() as u64;
+    Memory { values: peak(graph, batch, true), state, base }
+}
+
+fn bytes(ty: &Type, batch: usize) -> u64 {
+    let elements = ty.shape.iter().fold(1u64, |n, d| n.saturating_mul(d.with_batch(batch) as u64));
+    elements.saturating_mul(ty.elem.bytes() as u64)
+}
+
+/// The order in which ONNX Runtime runs nodes, as their indices: depth first from the nodes that no other
+/// node reads, the last first; among the inputs of a node, the last made is computed first.
+fn order(graph: &OnnxGraph) -> Vec<usize> {
+    let nodes: Vec<_> = graph.nodes().map(|(_, node)| node).collect();
+    let makers = |node: usize| -> Vec<usize> {
+        let makers = nodes[node].inputs.iter().filter_map(|&v| match graph.origin(v) {
+            Origin::Node(id, _) => Some(id.index()),
+            Origin::Input(_) => None,
+        });
+        let mut makers: Vec<usize> = makers.collect();
+        makers.sort_unstable();
+        makers
+    };
+    let mut read = vec![false; nodes.len()];
+    for node in 0..nodes.len() {
+        makers(node).into_iter().for_each(|maker| read[maker] = true);
+    }
+    let mut stack: Vec<(usize, bool)> =
+        (0..nodes.len()).filter(|&node| !read[node]).map(|node| (node, false)).collect();
+    let mut visited = vec![false; nodes.len()];
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some((node, leave)) = stack.pop() {
+        if leave {
+            order.push(node);
+            continue;
+        }
+        if std::mem::replace(&mut visited[node], true) {
+            continue;
+        }
+        stack.push((node, true));
+        stack.extend(makers(node).into_iter().filter(|&m| !visited[m]).map(|m| (m, false)));
+    }
+    order
+}
+
+/// Whether a result may be written over the first input, if nobody else reads it.
+fn in_place(op: &OnnxOp) -> bool {
+    matches!(
+        op,
+        OnnxOp::Add
+            | OnnxOp::Sub
+            | OnnxOp::Mul
+            | OnnxOp::Div
+            | OnnxOp::Relu
+            | OnnxOp::Sigmoid
+            | OnnxOp::Tanh
+            | OnnxOp::Exp
+            | OnnxOp::Log
+            | OnnxOp::Sqrt
+            | OnnxOp::Neg
+            | OnnxOp::Abs
+            | OnnxOp::Identity
+            | OnnxOp::Cast { .. }
+            | OnnxOp::Reshape { .. }
+            | OnnxOp::Unsqueeze { .. }
+    )
+}
+
+/// Whether a result is the first input in another shape.
+fn is_view(op: &OnnxOp) -> bool {
+    matches!(op, OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } | OnnxOp::Identity)
+}
+
+/// A buffer of the plan.
+struct Buffer {
+    /// The type of the value that it was made for.
+    ty: Type,
+    bytes: u64,
+    first: usize,
+    last: usize,
+}
+
+/// The plan while it is made.
+struct Plan<'a> {
+    graph: &'a OnnxGraph,
+    batch: usize,
+    buffers: Vec<Buffer>,
+    /// The buffer of each value; none for inputs, constants, and what the caller has buffers for.
+    of: Vec<Option<usize>>,
+    /// How many values that are yet to be read lie in each buffer, by readers.
+    readers: Vec<usize>,
+    free: BTreeMap<(Vec<Dim>, usize), Vec<usize>>,
+}
+
+impl Plan<'_> {
+    fn assign(&mut self, value: Value, step: usize) -> usize {
+        let ty = self.graph.ty(value);
+        let key = (ty.shape.clone(), ty.elem.bytes());
+        let found = self.free.get_mut(&key).and_then(Vec::pop);
+        let buffer = found.unwrap_or_else(|| {
+            let bytes = bytes(ty, self.batch);
+            self.buffers.push(Buffer { ty: ty.clone(), bytes, first: step, last: step });
+            self.readers.push(0);
+            self.buffers.len() - 1
+        });
+        self.of[value.index()] = Some(buffer);
+        buffer
+    }
+
+    /// The buffer of the first input, if this node alone has yet to read it.
+    fn taken_over(&self, op: &OnnxOp, input: Value, output: Value) -> Option<usize> {
+        let (from, to) = (self.graph.ty(input), self.graph.ty(output));
+        let fits = is_view(op) || (from.shape == to.shape && from.elem.bytes() == to.elem.bytes());
+        let buffer = self.of[input.index()].filter(|_| fits)?;
+        (self.readers[buffer] == 1).then_some(buffer)
+    }
+}
+
+/// The bytes of all buffers that are there at once, at the most. With `bound`, outputs of the graph have
+/// buffers of the caller.
+fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
+    let uses = graph.use_counts();
+    let mut is_output = vec![false; graph.value_count()];
+    graph.outputs().iter().for_each(|out| is_output[out.value.index()] = true);
+    let nodes: Vec<_> = graph.nodes().map(|(_, node)| node).collect();
+    let of = vec![None; graph.value_count()];
+    let mut plan =
+        Plan { graph, batch, buffers: Vec::new(), of, readers: Vec::new(), free: BTreeMap::new() };
+    let order = order(graph);
+    let mut inside = vec![0; order.len()];
+    for (step, &node) in order.iter().enumerate() {
+        let node = nodes[node];
+        if matches!(node.op, OnnxOp::Constant(_)) {
+            continue;
+        }
+        if let OnnxOp::Scan(scan) = &node.op {
+            inside[step] = peak(&scan.body, batch, false);
+        }
+        for (port, &out) in node.outputs.iter().enumerate() {
+            if is_output[out.index()] && bound {
+                continue;
+            }
+            // Of commutative operators either input.
+            let either = matches!(node.op, OnnxOp::Add | OnnxOp::Mul);
+            let candidates = node.inputs.iter().take(if either { 2 } else { 1 });
+            let over = match in_place(&node.op) && port == 0 && !is_output[out.index()] {
+                true => candidates.filter_map(|&v| plan.taken_over(&node.op, v, out)).next(),
+                false => None,
+            };
+            let buffer = match over {
+                Some(buffer) => {
+                    plan.of[out.index()] = Some(buffer);
+                    buffer
+                }
+                None => plan.assign(out, step),
+            };
+            // An output of the graph is never free.
+            plan.readers[buffer] += uses[out.index()].max(1);
+            plan.buffers[buffer].last = match is_output[out.index()] {
+                true => order.len(),
+                false => plan.buffers[buffer].last.max(step),
+            };
+        }
+        let unread = node.outputs.iter().filter(|v| uses[v.index()] == 0);
+        for &v in node.inputs.iter().chain(unread) {
+            let Some(buffer) = plan.of[v.index()] else { continue };
+            plan.readers[buffer] -= 1;
+            plan.buffers[buffer].last = plan.buffers[buffer].last.max(step);
+            if plan.readers[buffer] == 0 {
+                let ty = &plan.buffers[buffer].ty;
+                let key = (ty.shape.clone(), ty.elem.bytes());
+                plan.free.entry(key).or_default().push(buffer);
+            }
+        }
+    }
+    most(&plan.buffers, &inside)
+}
+
+/// The largest sum over the steps of the buffers alive, and of what loops have inside.
+fn most(buffers: &[Buffer], inside: &[u64]) -> u64 {
+    let mut change = vec![(0u64, 0u64); inside.len() + 2];
+    for buffer in buffers {
+        change[buffer.first].0 += buffer.bytes;
+        change[buffer.last + 1].1 += buffer.bytes;
+    }
+    let (mut alive, mut most) = (0u64, 0);
+    for (step, &(more, less)) in change.iter().enumerate() {
+        alive = (alive + more).saturating_sub(less);
+        most = most.max(alive + inside.get(step).copied().unwrap_or(0));
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pixelrnn::internal::graph::{OutputRole, Site};
+    use pixelrnn::{ExportOptions, GraphKind, zoo};
+
+    fn push(graph: &mut OnnxGraph, op: OnnxOp, inputs: &[Value]) -> Value {
+        graph.push(op, inputs, "node", Site::NONE).expect("fits")[0]
+    }
+
+    /// A graph with an input of 10 numbers for each image.
+    fn start() -> (OnnxGraph, Value) {
+        let mut graph = OnnxGraph::new("graph");
+        let x = graph.input("x", Type::real([Dim::N, Dim::Fixed(10)]), Role::Local);
+        (graph, x)
+    }
+
+    #[test]
+    fn buffers_are_taken_over_and_used_again() {
+        let one = 40 * 3;
+        let turn = OnnxOp::Transpose { perm: vec![0, 1] };
+        let (mut graph, x) = start();
+        let a = push(&mut graph, turn.clone(), &[x]);
+        let b = push(&mut graph, OnnxOp::Relu, &[a]);
+        graph.output_as("b", b, OutputRole::Local);
+        // An output has a buffer of its own.
+        assert_eq!(peak(&graph, 3, false), 2 * one);
+        assert_eq!(peak(&graph, 3, true), one);
+
+        let (mut graph, x) = start();
+        let mut y = x;
+        for _ in 0..5 {
+            y = push(&mut graph, turn.clone(), &[y]);
+            y = push(&mut graph, OnnxOp::Relu, &[y]);
+        }
+        graph.output_as("y", y, OutputRole::Local);
+        // The function runs in place; two transposes never share a buffer, but every other does.
+        assert_eq!(peak(&graph, 3, true), 2 * one);
+    }
+
+    #[test]
+    fn a_value_with_two_readers_stays() {
+        let one = 40 * 3;
+        let (mut graph, x) = start();
+        let a = push(&mut graph, OnnxOp::Relu, &[x]);
+        let b = push(&mut graph, OnnxOp::Tanh, &[a]);
+        let c = push(&mut graph, OnnxOp::Mul, &[a, b]);
+        graph.output_as("c", c, OutputRole::Local);
+        assert_eq!(peak(&graph, 3, true), 2 * one);
+    }
+
+    #[test]
+    fn nodes_run_depth_first_from_the_last_result() {
+        let (mut graph, x) = start();
+        let a = push(&mut graph, OnnxOp::Relu, &[x]);
+        let b = push(&mut graph, OnnxOp::Tanh, &[x]);
+        let c = push(&mut graph, OnnxOp::Exp, &[a]);
+        let d = push(&mut graph, OnnxOp::Neg, &[b]);
+        graph.output_as("c", c, OutputRole::Local);
+        graph.output_as("d", d, OutputRole::Local);
+        assert_eq!(order(&graph), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn recomputing_activations_takes_less_memory() {
+        let set = [("h", 16), ("layers", 8)].map(|(name, n)| (name.to_string(), n));
+        let model = zoo::find("cifar-diagonal").unwrap().declare(&set).unwrap();
+        let [stored, again] = [false, true].map(|remat| {
+            let options = ExportOptions { remat, ..ExportOptions::default() };
+            let graph = model.compile(GraphKind::Train, &options, &mut |_, _| {}).unwrap();
+            step_memory(&graph, 8).values
+        });
+        assert!(3 * again < stored, "{again} of {stored} bytes");
+        let once = ExportOptions::default();
+        let graph = model.compile(GraphKind::Train, &once, &mut |_, _| {}).unwrap();
+        let (small, large) = (step_memory(&graph, 4).values, step_memory(&graph, 8).values);
+        assert!(2 * small >= large && large > small, "{small}, {large}");
+    }
+}

@@ -1,0 +1,107 @@
+//! `barrier(x, token...)`: `x`, but not before the tokens are computed.
+//!
+//! Recomputing a value only saves memory if the second computation is kept apart from the first and runs late.
+//! An engine may merge equal nodes, and it may run a node as soon as its inputs are there. A barrier stops
+//! both: it makes `x` depend on the tokens, in a way that no engine can simplify.
+
+use crate::rules::prelude::*;
+
+/// The first input, computed after all others (an optimization barrier).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Barrier;
+
+impl Rules for Barrier {
+    const MNEMONIC: &'static str = "barrier";
+
+    fn attributes(&self) -> Attributes {
+        Attributes::none()
+    }
+
+    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
+        Ok(Barrier)
+    }
+
+    fn bodies(&self) -> Vec<&PixelGraph> {
+        Vec::new()
+    }
+
+    fn infer(&self, inputs: &[&Type]) -> Result<Vec<Type>, TypeError> {
+        match inputs {
+            [x, _, ..] => Ok(vec![(*x).clone()]),
+            _ => Err(TypeError::Arity { expected: 2, found: inputs.len() }),
+        }
+    }
+
+    fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
+        let reads = |cell: Cell, visit: &mut Visit| visit(0, cell);
+        Footprint::new(reading.grids[0].clone(), reads)
+    }
+
+    fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
+        let mut cotangents = vec![None; cx.inputs.len()];
+        cotangents[0] = cx.cotangents[0];
+        Ok(cotangents)
+    }
+
+    /// One element of each token decides from which place `x` is gathered: whether its magnitude is below
+    /// zero. It never is (NaN neither), so the place is 0, but only a run can tell. Gathering copies bits.
+    fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
+        let mut elements = Vec::new();
+        for &token in &inputs[1..] {
+            elements.push(element(cx, token)?);
+        }
+        let tokens = match elements[..] {
+            [one] => one,
+            _ => cx.push(OnnxOp::Concat { axis: 0 }, &elements, "tokens")?,
+        };
+        let magnitude = cx.push(OnnxOp::Abs, &[tokens], "magnitude")?;
+        let zero = cx.constant(Literal::scalar(0.0), "zero")?;
+        let below = cx.push(OnnxOp::Greater, &[zero, magnitude], "below")?;
+        let below = cx.push(OnnxOp::Cast { to: pixelrnn_graph::Elem::Real }, &[below], "flags")?;
+        let count = cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[below], "count")?;
+        let place = cx.push(OnnxOp::Cast { to: pixelrnn_graph::Elem::Int }, &[count], "place")?;
+        let list = cx.push(OnnxOp::Unsqueeze { axes: vec![0] }, &[inputs[0]], "list")?;
+        cx.push_many(OnnxOp::Gather { axis: 0 }, &[list, place], "")
+    }
+
+    fn eval<R: Real>(&self, _: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn stream(&self) -> Stream {
+        Stream::Expanded
+    }
+
+    fn pixel_major(&self) -> Option<(usize, Op)> {
+        Some((1, Barrier.into()))
+    }
+
+    fn composite(&self) -> Option<&dyn Composite> {
+        None
+    }
+
+    fn samples() -> Vec<Sample> {
+        let map = Type::real([Dim::N, Dim::Fixed(3), Dim::Fixed(2), Dim::Fixed(2)]);
+        let vector = Type::real([2usize]);
+        vec![
+            Sample::new(Barrier, [map.clone(), vector.clone()]),
+            Sample::new(Barrier, [vector, map, Type::real([1usize, 1])]),
+        ]
+    }
+}
+
+/// One number of a tensor, `[1]`. Over the batch it is a sum, since its extent may not be known.
+fn element(cx: &mut Lower, token: Value) -> Result<Value, LowerError> {
+    let shape = cx.ty(token).shape.clone();
+    let mut part = token;
+    for (axis, dim) in shape.iter().enumerate() {
+        if dim.fixed().is_some_and(|n| n > 1) {
+            part = cx.push(OnnxOp::Slice { axis, start: 0, end: 1 }, &[part], "element")?;
+        }
+    }
+    let batch: Vec<usize> = (0..shape.len()).filter(|&i| shape[i].fixed().is_none()).collect();
+    if !batch.is_empty() {
+        part = cx.push(OnnxOp::ReduceSum { axes: batch }, &[part], "element")?;
+    }
+    cx.reshape(part, vec![Dim::Fixed(1)], "token")
+}
