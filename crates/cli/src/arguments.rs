@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::out::Out;
@@ -15,7 +15,8 @@ Example:
 
 /// Compiles declarations of autoregressive image models to plain ONNX.
 #[derive(Debug, Parser)]
-#[command(name = "pixelrnn", version, after_help = AFTER, max_term_width = 100)]
+#[command(name = "pixelrnn", version, after_help = AFTER, max_term_width = 100,
+          disable_help_flag = true, disable_version_flag = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -23,23 +24,58 @@ pub struct Arguments {
     pub global: Global,
 }
 
+/// The heading of the options that many commands share, in the help.
+pub const COMMON: &str = "Common options";
+/// The heading of the options that choose a model and its weights.
+pub const MODEL: &str = "Model and weights";
+
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = COMMON)]
 pub struct Global {
+    /// Path of the ONNX Runtime library, or of its folder
+    #[arg(long, global = true, value_name = "PATH", display_order = 1000)]
+    pub ort_lib: Option<PathBuf>,
     /// Print the result as one JSON object
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1001)]
     pub json: bool,
     /// Print only the result and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
-    /// Path of the ONNX Runtime library, or of its folder
-    #[arg(long, global = true, value_name = "PATH")]
-    pub ort_lib: Option<PathBuf>,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help, display_order = 1003)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, display_order = 1004)]
+    version: Option<bool>,
 }
 
 impl Arguments {
+    /// The command line, as the program reads it and as its documentation is made from.
+    pub fn command_line() -> clap::Command {
+        with_numbers(Arguments::command())
+    }
+
+    /// Reads the arguments of this process.
+    ///
+    /// # Errors
+    /// Wrong arguments, or a request for help or the version.
+    pub fn read() -> Result<Arguments, clap::Error> {
+        let matches = Arguments::command_line().try_get_matches()?;
+        Arguments::from_arg_matches(&matches)
+    }
+
     /// The output settings: quiet, text or JSON.
     pub fn out(&self) -> Out {
         Out { quiet: self.global.quiet, json: self.global.json }
     }
+}
+
+/// Lets every option take a negative number, so that its own error says what is expected.
+fn with_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let takes = !argument.is_positional() && argument.get_action().takes_values();
+        if takes { argument.allow_negative_numbers(true) } else { argument }
+    });
+    command.mut_subcommands(with_numbers)
 }

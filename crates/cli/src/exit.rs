@@ -55,6 +55,14 @@ pub enum Failure {
         /// The cause.
         error: png::EncodingError,
     },
+    /// A plot cannot be drawn.
+    #[error("cannot draw {}: {reason}", path.display())]
+    Plot {
+        /// The file.
+        path: PathBuf,
+        /// What the drawing library reports.
+        reason: String,
+    },
     /// The result cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

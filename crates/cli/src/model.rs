@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::arguments::MODEL;
 use crate::exit::{Failure, usage};
 use crate::parse;
 
@@ -18,8 +19,8 @@ use crate::parse;
 pub struct ModelArguments {
     /// Name of a model in the zoo (see `pixelrnn zoo`), model file, or run folder
     pub model: String,
-    /// Override a hyper-parameter, or height, width, colors or levels of the image
-    #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
+    /// Override a hyper-parameter, or the height, width, colors or levels
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, help_heading = MODEL)]
     pub set: Vec<(String, usize)>,
 }
 
@@ -72,11 +73,11 @@ pub fn is_onnx(name: &str) -> bool {
 /// The arguments that choose weights.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WeightArguments {
-    /// Weights to use [default: those of the run, if MODEL is a run folder]
-    #[arg(long, value_name = "F.safetensors", conflicts_with = "init_seed")]
+    /// Weights to use, as safetensors [default: those of the run folder]
+    #[arg(long, value_name = "F", conflicts_with = "init_seed", help_heading = MODEL)]
     pub weights: Option<PathBuf>,
     /// Initialize fresh weights with this seed [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::seed, help_heading = MODEL)]
     pub init_seed: Option<u64>,
 }
 

@@ -1,6 +1,8 @@
 //! Parsers of structured arguments.
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use std::ops::RangeInclusive;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
 use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
 
@@ -99,18 +101,27 @@ pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = 
 
 /// The name of an update rule; the optimizer with its defaults.
 pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
-    let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
-    PossibleValuesParser::new(names).try_map(|name| {
+    PossibleValuesParser::new(RULES.iter().map(|rule| rule.name)).try_map(|name| {
         let rule = UpdateRule::named(&name).map(Optimizer::new);
         rule.ok_or_else(|| format!("unknown optimizer `{name}`"))
     })
 }
 
-/// The help text of the learning rate, with the default of each rule.
+/// The help text of the update rule, with the names.
+pub fn rules() -> String {
+    rules_for("")
+}
+
+/// The help text of the update rule, for some graph kinds.
+pub fn rules_for(kinds: &str) -> String {
+    let names: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
+    format!("Update rule{kinds}: {} [default: {}]", names.join(", "), Optimizer::RMSPROP.rule.name)
+}
+
+/// The default learning rate of each rule, for help texts.
 pub fn learning_rates() -> String {
-    let rates: Vec<_> =
-        RULES.iter().map(|r| format!("{:e} for {}", r.usual_rate, r.name)).collect();
-    format!("Learning rate [default: {}]", rates.join(", "))
+    let rates = RULES.iter().map(|r| format!("{:e} ({})", r.usual_rate, r.name));
+    format!("Default learning rates: {}.", rates.collect::<Vec<_>>().join(", "))
 }
 
 /// A data set.
@@ -124,6 +135,34 @@ pub fn split() -> impl TypedValueParser<Value = Split> {
         let split = Split::ALL.into_iter().find(|s| s.name() == name);
         split.ok_or_else(|| format!("unknown split `{name}`"))
     })
+}
+
+/// A whole number within a range.
+pub fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.trim().parse().ok().filter(|n| range.contains(n));
+        number.and_then(|n| T::try_from(n).ok()).ok_or_else(|| match *range.end() {
+            u64::MAX => format!("expected a whole number, at least {}", range.start()),
+            end => format!("expected a whole number from {} to {end}", range.start()),
+        })
+    }
+}
+
+/// A whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<u64, String> {
+    whole(1..=u64::MAX)(text)
+}
+
+/// The number of images, shards or the like: 1 to 65535.
+pub fn some(text: &str) -> Result<u16, String> {
+    whole(1..=u64::from(u16::MAX))(text)
+}
+
+/// A random seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    whole(0..=u64::MAX)(text)
 }
 
 /// A positive real number.
@@ -160,6 +199,20 @@ mod tests {
         for wrong in ["", "0", "-1", "dynamic:", "dynamic:0", "many", "99999999999999999999"] {
             assert!(images(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_name_their_range() {
+        assert_eq!(some("16"), Ok(16));
+        assert_eq!(seed("0"), Ok(0));
+        for wrong in ["0", "-1", "1.5", "65536", "x", ""] {
+            assert_eq!(some(wrong), Err("expected a whole number from 1 to 65535".to_string()));
+        }
+        assert_eq!(at_least_one("-1"), Err("expected a whole number, at least 1".to_string()));
+        assert_eq!(
+            whole::<u32>(17..=22)("23"),
+            Err("expected a whole number from 17 to 22".into())
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod error;
 mod export;
 mod external;
 pub mod files;
+pub mod lr_finder;
 mod render;
 pub mod sampling;
 pub mod training;

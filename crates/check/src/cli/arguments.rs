@@ -20,7 +20,7 @@ pub struct FileArguments {
     /// Layout of the input after the batch axis: `chw` or `hwc`
     #[arg(long, value_name = "LAYOUT")]
     pub input_layout: Option<Layout>,
-    /// Layout of the output: `chw`, `lhw`, `(cl)hw`, `hwcl`, with l for the levels
+    /// Layout of the output: `chw`, `lhw`, `(cl)hw`, `hwcl` (l: the levels)
     #[arg(long, value_name = "LAYOUT")]
     pub output_layout: Option<Layout>,
     /// Number of logits per value, if the layout is ambiguous
@@ -29,7 +29,7 @@ pub struct FileArguments {
     /// Smallest and largest value of the image [default: -1:255]
     #[arg(long, value_name = "LO:HI", value_parser = range, allow_hyphen_values = true)]
     pub range: Option<(f64, f64)>,
-    /// Order of the colors of a pixel: rgb, bgr, or pixel for whole pixels [default: rgb]
+    /// Order of colors: `rgb`, `bgr` or `pixel` (whole pixels) [default: rgb]
     #[arg(long, value_name = "ORDER")]
     pub order: Option<Order>,
     /// Accept conditions that could not be proved

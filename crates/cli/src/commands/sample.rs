@@ -1,6 +1,6 @@
 //! `pixelrnn sample`: draws images from a model, or completes given images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
@@ -9,66 +9,73 @@ use pixelrnn::training::{suits, suits_images};
 use pixelrnn::{Array, files};
 use serde_json::json;
 
-use crate::arguments::Global;
-use crate::canvas::{Canvas, Colour};
+use crate::arguments::{COMMON, Global};
 use crate::datasets::announce;
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
+use crate::grid::Grid;
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
 use crate::table::plural;
 
+/// The heading of the options of --complete.
+const COMPLETION: &str = "Completion";
+
 /// Draw images from a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A .png file is a grid of images; a .npy file is a uint8 array [N, H, W, C] of levels. With
 --complete, each row of the grid shows the original, the part that is kept, and the completions.
-The same seed gives the same images.
+The same seed gives the same images. `--method cached` costs about one forward pass per image.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]
 pub struct Sample {
     #[command(flatten)]
     model: ModelArguments,
-    /// Number of images; with --complete, number of images to complete
+    /// Number of images to draw or to complete
     #[arg(short, value_name = "N", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = parse::some)]
     n: u16,
     /// File to write, `.png` or `.npy`
     #[arg(short, long, value_name = "F")]
     output: PathBuf,
-    #[command(flatten)]
-    weights: WeightArguments,
-    /// Divide the logits by T: below 1 for likelier, less varied images
+    /// Divide the logits by T: below 1, images are likelier and vary less
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = parse::positive)]
     temperature: f64,
-    /// Complete images from this data set (a SPEC, see `train --help`)
-    #[arg(long, value_name = "IMAGES", value_parser = parse::spec, requires = "keep_rows")]
+    /// Complete images of this data set (a SPEC, see `data --help`)
+    #[arg(long, value_name = "SPEC", help_heading = COMPLETION, value_parser = parse::spec, requires = "keep_rows")]
     complete: Option<Spec>,
-    /// Split of the images to complete [default: test, or the only split]
-    #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split())]
+    /// Split of these images: `train`, `valid`, `test` [default: test, or the only one]
+    #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split(),
+          hide_possible_values = true,
+          help_heading = COMPLETION)]
     split: Option<Split>,
     /// Rows to keep, from the top
-    #[arg(long, value_name = "K", requires = "complete")]
+    #[arg(long, value_name = "K", requires = "complete", help_heading = COMPLETION,
+          value_parser = parse::whole::<usize>(0..=u64::from(u32::MAX)))]
     keep_rows: Option<usize>,
     /// Completions per image
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
-          value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "complete", help_heading = COMPLETION,
+          value_parser = parse::some)]
     completions: u16,
     /// Class to draw, or `all` for one row per class
     #[arg(long, value_name = "K|all", value_parser = label)]
     label: Option<Label>,
-    /// `cached`: cost of about one forward pass per image; `naive`: one forward pass per value
-    #[arg(long, value_name = "HOW", default_value = "cached")]
+    /// `cached`, or `naive`: one forward pass per value
+    #[arg(long, value_name = "HOW", default_value = "cached", hide_possible_values = true)]
     method: MethodName,
-    /// Engine [default: ort, or tract if ONNX Runtime is not available]
-    #[arg(long, value_name = "NAME", value_parser = parse::engine())]
-    engine: Option<String>,
     /// Random seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
     seed: u64,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
+    #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
+          help_heading = COMMON)]
+    engine: Option<String>,
 }
 
 /// The names of the methods.
@@ -296,74 +303,4 @@ fn npy(images: &Array) -> Vec<u8> {
     bytes.extend(header.bytes());
     bytes.extend(images.iter().map(|&level| level as u8));
     bytes
-}
-
-/// Images in rows and columns.
-pub struct Grid<'a> {
-    /// For each place an image of a batch and how many of its rows are shown.
-    cells: Vec<(&'a Array, usize, usize)>,
-    columns: usize,
-    levels: usize,
-}
-
-const GAP: usize = 2;
-const PAPER: Colour = [0x60, 0x66, 0x70];
-const HIDDEN: Colour = [0x3b, 0x52, 0x70];
-
-impl<'a> Grid<'a> {
-    /// About as many rows as columns.
-    pub fn square(images: &'a Array, levels: usize) -> Grid<'a> {
-        let count = images.shape()[0];
-        let columns = (1..).find(|c| c * c >= count).unwrap_or(1);
-        let height = images.shape()[1];
-        Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
-    }
-
-    /// A grid with `columns` images in each row.
-    pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
-        Grid { columns: columns.max(1), ..Grid::square(images, levels) }
-    }
-
-    /// A row for each image: the original, what is kept, the completions.
-    fn completed(
-        images: &'a Array,
-        given: &'a Array,
-        copies: usize,
-        rows: usize,
-        levels: usize,
-    ) -> Grid<'a> {
-        let height = images.shape()[1];
-        let mut cells = Vec::new();
-        for first in (0..images.shape()[0]).step_by(copies) {
-            cells.extend([(given, first, height), (given, first, rows)]);
-            cells.extend((first..first + copies).map(|i| (images, i, height)));
-        }
-        Grid { cells, columns: copies + 2, levels }
-    }
-
-    /// The file's bytes; small images are enlarged.
-    pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let shape = self.cells.first().map_or(vec![0, 1, 1, 1], |c| c.0.shape().to_vec());
-        let (height, width, colours) = (shape[1], shape[2], shape[3]);
-        let scale = (64 / height.max(width).max(1)).clamp(1, 8);
-        let rows = self.cells.len().div_ceil(self.columns);
-        let [tall, wide] = [height, width].map(|n| n * scale + GAP);
-        let mut canvas = Canvas::new(self.columns * wide + GAP, rows * tall + GAP, PAPER);
-        for (at, &(images, image, shown)) in self.cells.iter().enumerate() {
-            let left = at % self.columns * wide + GAP;
-            let top = at / self.columns * tall + GAP;
-            for y in 0..height {
-                for x in 0..width {
-                    let value = |c: usize| {
-                        let c = c.min(colours - 1);
-                        let level = images[[image, y, x, c].as_slice()];
-                        (level * 255.0 / (self.levels - 1) as f32).round() as u8
-                    };
-                    let colour = if y < shown { [value(0), value(1), value(2)] } else { HIDDEN };
-                    canvas.fill([left + x * scale, top + y * scale], [scale, scale], colour);
-                }
-            }
-        }
-        canvas.png(path)
-    }
 }

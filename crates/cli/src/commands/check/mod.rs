@@ -37,7 +37,7 @@ pub struct Check {
     /// Name of a model in the zoo, model file, run folder, or ONNX file
     #[arg(value_name = "MODEL|RUN|FILE.onnx")]
     target: String,
-    /// Override a hyper-parameter, or height, width, colors or levels of the image
+    /// Override a hyper-parameter, or the height, width, colors or levels
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
     set: Vec<(String, usize)>,
     /// Write a picture of the context of some outputs
