@@ -37,7 +37,7 @@ pub enum Failure {
     #[error(transparent)]
     Pixelrnn(#[from] pixelrnn::Error),
     /// An ONNX file cannot be analyzed.
-    #[error("{}: {error}", pixelrnn_check::shown(&path.display().to_string()))]
+    #[error("{}", pixelrnn_check::cli::failure(&path.display().to_string(), error))]
     Foreign {
         /// The file.
         path: PathBuf,

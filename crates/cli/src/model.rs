@@ -30,6 +30,14 @@ impl ModelArguments {
         load(&self.model, &self.set)
     }
 
+    /// The names of the classes in the data that a run was trained on; empty without names.
+    pub fn class_names(&self) -> Result<Vec<String>, Failure> {
+        let Some(run) = self.run() else { return Ok(Vec::new()) };
+        let settings = run.settings()?;
+        let names = settings["class_names"].as_array().into_iter().flatten();
+        Ok(names.filter_map(|name| name.as_str().map(str::to_string)).collect())
+    }
+
     /// The run, if MODEL is a run folder.
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
@@ -63,6 +71,33 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
         return Ok(Declaration::from_file(path, set)?);
     }
     Err(unknown.into())
+}
+
+/// How a model differs from that of a run, in words; `None` if name and settings are the same.
+pub fn differences(of_run: &Declaration, other: &Declaration) -> Option<String> {
+    if of_run.name() != other.name() {
+        return Some(format!("the run has {}, not {}", of_run.name(), other.name()));
+    }
+    let value = |m: &Declaration, name: &str| {
+        m.settings().iter().find(|s| s.0 == name).map_or("missing".to_string(), |s| s.1.to_string())
+    };
+    let american =
+        |name: &str| if name == "colours" { "colors".to_string() } else { name.to_string() };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in of_run.settings().iter().chain(other.settings()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let texts: Vec<String> = names
+        .into_iter()
+        .filter(|name| value(of_run, name) != value(other, name))
+        .map(|name| {
+            let (was, here) = (value(of_run, name), value(other, name));
+            format!("{} is {was} in the run, and {here} here", american(name))
+        })
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 /// Whether a model is an ONNX file rather than a declaration.

@@ -65,24 +65,6 @@ pub fn setting(text: &str) -> Result<(String, usize), String> {
     Ok((name.to_string(), number))
 }
 
-/// An output of a model: row, column, and optionally color.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At {
-    pub y: usize,
-    pub x: usize,
-    pub colour: Option<usize>,
-}
-
-/// `Y,X` or `Y,X,COLOR`.
-pub fn at(text: &str) -> Result<At, String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[y, x]) => Ok(At { y, x, colour: None }),
-        Some(&[y, x, colour]) => Ok(At { y, x, colour: Some(colour) }),
-        _ => Err("expected ROW,COLUMN or ROW,COLUMN,COLOR, counted from 0".to_string()),
-    }
-}
-
 /// The name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)
@@ -97,6 +79,22 @@ pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = 
             .find(|k| k.name() == name)
             .ok_or_else(|| format!("unknown graph kind `{name}`"))
     })
+}
+
+/// The name of a graph kind whose results several engines can be compared by.
+pub fn comparable(text: &str) -> Result<GraphKind, String> {
+    let kind = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
+    let suits = GraphKind::ALL.into_iter().filter(|kind| kind.reads_images());
+    let names = suits.map(|kind| format!("`{}`", kind.name())).collect::<Vec<_>>().join(", ");
+    match kind {
+        Some(kind) if kind.reads_images() => Ok(kind),
+        Some(kind) if kind.draws() => Err(format!(
+            "it draws images, where rounding can change a pixel and with it all later ones: compare \
+             `forward`, which has the same logits. Expected {names}"
+        )),
+        Some(_) => Err(format!("it reads no images. Expected {names}")),
+        None => Err(format!("expected {names}")),
+    }
 }
 
 /// The name of an update rule; the optimizer with its defaults.
@@ -216,14 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_places() {
+    fn settings() {
         assert_eq!(setting("h = 3"), Ok(("h".to_string(), 3)));
-        assert_eq!(at("1,2,0"), Ok(At { y: 1, x: 2, colour: Some(0) }));
         for wrong in ["h", "=3", "h=", "h=-1", "h=1.5"] {
             assert!(setting(wrong).is_err(), "{wrong}");
-        }
-        for wrong in ["", "1", "1,", "a,b", "1,2,3,4", "-1,0"] {
-            assert!(at(wrong).is_err(), "{wrong}");
         }
     }
 }

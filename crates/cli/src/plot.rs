@@ -263,12 +263,11 @@ impl Axis {
         match self.log {
             true => {
                 let value = 10f64.powf(place);
-                if (1e-3..1e5).contains(&value) {
-                    // The shortest text: ticks are round.
-                    format!("{}", format!("{value:.3e}").parse::<f64>().unwrap_or(value))
-                } else {
-                    format!("{value:.0e}")
+                if low < 1e-3 || high >= 1e5 {
+                    return format!("{value:.0e}");
                 }
+                // The shortest text: ticks are round.
+                format!("{value:.3e}").parse::<f64>().unwrap_or(value).to_string()
             }
             false => {
                 let step = round_step(low, high);

@@ -12,6 +12,8 @@ mod deploy;
 mod export;
 #[path = "all/program.rs"]
 mod program;
+#[path = "all/records.rs"]
+mod records;
 #[path = "all/run.rs"]
 mod run;
 #[path = "all/show.rs"]

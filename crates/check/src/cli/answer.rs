@@ -143,7 +143,7 @@ impl Answer {
             },
         );
         for part in &r.parts {
-            line("asked", asked(part));
+            line("part", one_part(part));
         }
         for condition in r.conditions.iter().filter(|_| r.verdict != Verdict::Causal) {
             line("if", condition.clone());
@@ -171,7 +171,10 @@ impl Answer {
         }
         line(
             "blind spot",
-            format!("{:.2} % of earlier values are never read", 100.0 * r.blind_share),
+            format!(
+                "{:.2} % of earlier values are outside of the receptive field",
+                100.0 * r.blind_share
+            ),
         );
         for &output in outputs {
             line("", self.unseen(output));
@@ -290,7 +293,7 @@ fn part(part: &Part) -> Value {
 }
 
 /// The result of one of several checks.
-fn asked(part: &Part) -> String {
+fn one_part(part: &Part) -> String {
     let [height, width] = part.size;
     let found = match (part.verdict, part.leaking_outputs) {
         (Verdict::Causal, _) => "causal".to_string(),
@@ -298,8 +301,9 @@ fn asked(part: &Part) -> String {
         (Verdict::Uncertain, n) => format!("cannot tell, {n} of {} outputs", part.outputs),
         (Verdict::Leaks, n) => format!("leaks, {n} of {} outputs", part.outputs),
     };
-    let (output, input) = (shown(&part.output), shown(&part.input));
-    format!("{output} of {input}, {height} x {width}: {found}")
+    // The name of the layer, without what the compiler appended.
+    let layer = part.output.split('/').next().unwrap_or(&part.output);
+    format!("{} for {height} x {width} pixels: {found}", shown(layer))
 }
 
 /// A number with commas.

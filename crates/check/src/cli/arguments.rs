@@ -133,6 +133,25 @@ pub struct At {
     pub colour: Option<usize>,
 }
 
+impl At {
+    /// The error for a position outside of an image of this height, width and number of colors; `None`
+    /// for a position inside of it.
+    pub fn outside(&self, [height, width, colours]: [usize; 3]) -> Option<String> {
+        let &At { row, column, colour } = self;
+        if row < height && column < width && colour.is_none_or(|c| c < colours) {
+            return None;
+        }
+        let given = colour.map_or(String::new(), |c| format!(",{c}"));
+        let range = |n: usize| if n == 1 { "0".to_string() } else { format!("0 to {}", n - 1) };
+        Some(format!(
+            "invalid --at {row},{column}{given}: expected row {}, column {}, color {}",
+            range(height),
+            range(width),
+            range(colours)
+        ))
+    }
+}
+
 /// `ROW,COLUMN` or `ROW,COLUMN,COLOR`.
 pub fn at(text: &str) -> Result<At, String> {
     let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();

@@ -29,7 +29,7 @@ pub struct Compare {
     model: ModelArguments,
     /// Graph to compare: `forward`, `nll`, `grad` or `train`
     #[arg(long, value_name = "KIND", default_value = "forward", hide_possible_values = true,
-          value_parser = parse::kind_that(GraphKind::reads_images))]
+          value_parser = parse::comparable)]
     graph: GraphKind,
     /// Batch size: `N`, fixed in the file, or `dynamic[:N]`
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "dynamic:2",

@@ -257,6 +257,14 @@ impl Export {
                 "`--complete` and `--temperature` apply to `--graph sample` and `step`, not to `{graph}`"
             ));
         }
+        let updates = matches!(self.graph, GraphKind::Train | GraphKind::Update);
+        if let (Some(optimizer), false) = (&self.optimizer, updates && triton.is_none()) {
+            return usage(format!(
+                "`--optimizer {}` has no effect on `--graph {}`: it applies to `train` and `update`",
+                optimizer.rule.name,
+                self.graph.name()
+            ));
+        }
         if self.write_weights.is_some() && self.write_weights == self.output {
             return usage("the model and its weights cannot go to the same file");
         }

@@ -83,6 +83,9 @@ impl LrFind {
         let LoadedWeights { weights, .. } = self.weights.load(&self.model, &model)?;
         let data = self.data.load(self.seed).map_err(Failure::data)?.hold_out();
         announce(&data, out);
+        if let Some(warning) = training::unused_classes(&model, &data) {
+            out.warn(&warning);
+        }
         let engine = engines::best(self.engine.as_deref(), global, out)?;
         let batch = usize::from(self.batch);
         let optimizer = Optimizer { clip: self.clip, ..self.rule() };

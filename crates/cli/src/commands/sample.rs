@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use pixelrnn::internal::syntax::closest;
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{suits, suits_images};
@@ -61,9 +62,9 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 4, requires = "complete", help_heading = COMPLETION,
           value_parser = parse::some)]
     completions: u16,
-    /// Class to draw, or `all` for one row per class
-    #[arg(long, value_name = "K|all", value_parser = label)]
-    label: Option<Label>,
+    /// Class to draw, a number or the name in the run's data, or `all`: a row per class
+    #[arg(long, value_name = "K|NAME|all")]
+    label: Option<String>,
     /// `cached`, or `naive`: one forward pass per value
     #[arg(long, value_name = "HOW", default_value = "cached", hide_possible_values = true)]
     method: MethodName,
@@ -94,6 +95,9 @@ impl From<MethodName> for SampleMethod {
     }
 }
 
+/// The most class names in an error.
+const NAMED: usize = 20;
+
 /// Which class is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
@@ -101,12 +105,29 @@ enum Label {
     All,
 }
 
-fn label(text: &str) -> Result<Label, String> {
-    match (text, text.parse()) {
-        ("all", _) => Ok(Label::All),
-        (_, Ok(label)) => Ok(Label::One(label)),
-        _ => Err("expected a class number (0 or more) or `all`".to_string()),
+/// The class of this number, or of this name in the data of the run.
+fn label(text: &str, names: &[String]) -> Result<Label, Failure> {
+    if text == "all" {
+        return Ok(Label::All);
     }
+    if let Ok(label) = text.parse() {
+        return Ok(Label::One(label));
+    }
+    if let Some(label) = names.iter().position(|name| name == text) {
+        return Ok(Label::One(u32::try_from(label).unwrap_or(u32::MAX)));
+    }
+    let expected = match names {
+        [] => "expected the number of a class, from 0, or `all`: the classes have no names"
+            .to_string(),
+        _ => {
+            let near = closest(text, names.iter().map(String::as_str));
+            let hint = near.map_or(".".to_string(), |near| format!("; did you mean `{near}`?"));
+            let listed: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
+            let more = if names.len() > NAMED { ", ..." } else { "" };
+            format!("unknown class{hint} The classes are {}{more}", listed.join(", "))
+        }
+    };
+    usage(format!("invalid --label {text}: {expected}"))
 }
 
 /// The format of the output file.
@@ -140,9 +161,10 @@ impl Sample {
         files::writable(&self.output)?;
         let mut count = usize::from(self.n);
         let copies = usize::from(self.completions);
-        let classes = self.classes(&model)?;
+        let label = self.label(&model)?;
+        let classes = model.label().map(|(_, classes)| classes);
         // One row per class.
-        let columns = match (classes, self.label) {
+        let columns = match (classes, label) {
             (Some(classes), Some(Label::All)) => {
                 let columns = count.div_ceil(classes).max(1);
                 count = columns * classes;
@@ -163,7 +185,7 @@ impl Sample {
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
                 // A class that is named needs no labels.
-                match self.label {
+                match label {
                     Some(_) => suits_images(&model, &data)?,
                     None => suits(&model, &data)?,
                 }
@@ -186,12 +208,18 @@ impl Sample {
             None => sampling::uniform(&model, count, self.seed),
         };
         let drawn = uniform.last().map_or(0, |all| all.shape()[0]);
-        let labels: Option<Vec<u32>> = match (classes, self.label, columns) {
+        let labels: Option<Vec<u32>> = match (classes, label, columns) {
             (None, ..) => None,
             (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
             (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
             // Completions have the labels of what they complete.
-            _ => own_labels,
+            _ => {
+                out.note(
+                    "each image is completed as its own class, from the labels of the data: `--label` \
+                     chooses another one",
+                );
+                own_labels
+            }
         };
         let engine = engines::best(self.engine.as_deref(), global, out)?;
         let start = Instant::now();
@@ -249,10 +277,12 @@ impl Sample {
 }
 
 impl Sample {
-    /// The number of classes of the model, if any; checks `--label` against it.
-    fn classes(&self, model: &pixelrnn::Declaration) -> Result<Option<usize>, Failure> {
+    /// The class to draw, if one is given; checks it against the classes of the model.
+    fn label(&self, model: &pixelrnn::Declaration) -> Result<Option<Label>, Failure> {
         let name = model.name();
-        match (model.label().map(|(_, classes)| classes), self.label) {
+        let names = self.model.class_names()?;
+        let given = self.label.as_deref().map(|text| label(text, &names)).transpose()?;
+        match (model.label().map(|(_, classes)| classes), given) {
             (None, Some(_)) => {
                 usage(format!("{name} is not class-conditional: leave out `--label`"))
             }
@@ -267,7 +297,7 @@ impl Sample {
             (_, Some(Label::All)) if self.complete.is_some() => {
                 usage("`--label all` cannot be combined with `--complete`: give one class")
             }
-            (classes, _) => Ok(classes),
+            (_, given) => Ok(given),
         }
     }
 }

@@ -143,6 +143,9 @@ impl Train {
         let (data, same) = self.load(&run, begun, &spec, recipe.seed)?;
         announce(&data, out);
         training::can_train(&model, &data)?;
+        if let Some(warning) = training::unused_classes(&model, &data) {
+            out.warn(&warning);
+        }
         let engine = engines::one(&self.engine, global)?;
         if begun {
             self.same_data(&run, &data, same)?;
@@ -296,9 +299,15 @@ impl Train {
         };
         if let Some(name) = &self.model {
             let asked = model::load(name, &self.set)?;
-            let text = |m: &Declaration| format!("{} {:?}", m.name(), m.settings());
-            fixed("the model", text(&model), Some(text(&asked)))?;
-            if asked.text() != model.text() {
+            if let Some(differences) = model::differences(&model, &asked) {
+                return usage(format!(
+                    "cannot change the model when resuming: {differences}. Leave the model out, or start a \
+                     new run in another folder"
+                ));
+            }
+            // Older versions wrote `colours`.
+            let text = |m: &Declaration| m.text().replace("colours", "colors");
+            if text(&asked) != text(&model) {
                 return usage(format!(
                     "{name} differs from the model of the run ({}): restore it, or start a new run in \
                      another folder",
