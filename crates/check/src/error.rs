@@ -152,7 +152,7 @@ impl std::fmt::Display for Resource {
 }
 
 /// A number of bytes in the largest unit that has a whole number of it, or at least that rounds well.
-fn size(bytes: usize, exact: bool) -> String {
+pub(crate) fn size(bytes: usize, exact: bool) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let suits = |shift: u32| match exact {
         true => bytes > 0 && bytes.is_multiple_of(1 << shift),

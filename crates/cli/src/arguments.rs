@@ -1,5 +1,6 @@
 //! The command line: global options and the list of commands.
 
+use std::any::TypeId;
 use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
@@ -74,8 +75,14 @@ impl Arguments {
 /// Lets every option take a negative number, so that its own error says what is expected.
 fn with_numbers(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| {
-        let takes = !argument.is_positional() && argument.get_action().takes_values();
-        if takes { argument.allow_negative_numbers(true) } else { argument }
+        if argument.is_positional() || !argument.get_action().takes_values() {
+            return argument;
+        }
+        // What looks like a number to clap has no exponent with a sign.
+        match argument.get_value_parser().type_id() == TypeId::of::<f64>() {
+            true => argument.allow_hyphen_values(true),
+            false => argument.allow_negative_numbers(true),
+        }
     });
     command.mut_subcommands(with_numbers)
 }

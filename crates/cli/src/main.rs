@@ -33,6 +33,7 @@ mod progress;
 mod records;
 mod table;
 mod tensorboard;
+mod trained;
 mod watch;
 
 use arguments::Arguments;

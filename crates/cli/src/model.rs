@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::arguments::MODEL;
 use crate::exit::{Failure, usage};
 use crate::parse;
+use crate::trained::{self, Trained};
 
 /// The arguments that choose a model.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,18 +23,37 @@ pub struct ModelArguments {
     /// Override a hyper-parameter, or the height, width, colors or levels
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting, help_heading = MODEL)]
     pub set: Vec<(String, usize)>,
+    /// Use the weights that come with the program, see `pixelrnn zoo --trained`
+    #[arg(long, help_heading = MODEL)]
+    pub trained: bool,
 }
 
 impl ModelArguments {
     /// The model.
     pub fn load(&self) -> Result<Declaration, Failure> {
-        load(&self.model, &self.set)
+        match self.embedded()? {
+            Some(trained) => trained.declare(&self.set),
+            None => load(&self.model, &self.set),
+        }
+    }
+
+    /// The trained model that is part of the program, with --trained.
+    pub fn embedded(&self) -> Result<Option<&'static Trained>, Failure> {
+        self.trained.then(|| Trained::of(&self.model)).transpose()
+    }
+
+    /// The settings of the run, or of the run that made an embedded model.
+    fn settings(&self) -> Result<Option<Value>, Failure> {
+        match (self.embedded()?, self.run()) {
+            (Some(trained), _) => trained.settings().map(Some),
+            (None, Some(run)) => Ok(Some(run.settings()?)),
+            (None, None) => Ok(None),
+        }
     }
 
     /// The names of the classes in the data that a run was trained on; empty without names.
     pub fn class_names(&self) -> Result<Vec<String>, Failure> {
-        let Some(run) = self.run() else { return Ok(Vec::new()) };
-        let settings = run.settings()?;
+        let Some(settings) = self.settings()? else { return Ok(Vec::new()) };
         let names = settings["class_names"].as_array().into_iter().flatten();
         Ok(names.filter_map(|name| name.as_str().map(str::to_string)).collect())
     }
@@ -41,7 +61,7 @@ impl ModelArguments {
     /// The run, if MODEL is a run folder.
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
-        (zoo::find(&self.model).is_err() && run.exists()).then_some(run)
+        (!self.trained && zoo::find(&self.model).is_err() && run.exists()).then_some(run)
     }
 }
 
@@ -134,6 +154,9 @@ impl LoadedWeights {
         let name = &named.model;
         let other = match Path::new(name).join("run.json").is_file() {
             true => format!("the trained run in the folder of that name is `./{name}`"),
+            false if trained::find(name).is_some() && named.set.is_empty() => {
+                "`--trained` uses the weights that come with the program".to_string()
+            }
             false => "name a run folder, or give `--weights F.safetensors`".to_string(),
         };
         Some(format!("{name} is untrained (fresh weights, seed 0): {other}"))
@@ -151,6 +174,13 @@ impl WeightArguments {
             let json = json!({ "file": path.display().to_string() });
             Ok(LoadedWeights { weights, json, by_default: false })
         };
+        if let Some(trained) = named.embedded()? {
+            if self.weights.is_some() || self.init_seed.is_some() {
+                return usage("`--trained` cannot be combined with `--weights` or `--init-seed`");
+            }
+            let json = json!({ "trained": trained.name });
+            return Ok(LoadedWeights { weights: trained.weights()?, json, by_default: false });
+        }
         if let Some(path) = &self.weights {
             return file(training::any_weights(path, model)?, path);
         }

@@ -24,7 +24,7 @@ pub const PROGRESS: &str = "Validation, checkpoints and records";
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = PROGRESS)]
 pub struct Records {
-    /// Print events as JSON, one object per line; the last is the result
+    /// Print events as JSON lines; the last line is the result
     #[arg(long)]
     pub events: bool,
     /// Also write the log as RUN/log.csv

@@ -10,6 +10,8 @@ mod data;
 mod deploy;
 #[path = "all/export.rs"]
 mod export;
+#[path = "all/messages.rs"]
+mod messages;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/records.rs"]

@@ -15,16 +15,13 @@ use crate::error::Error;
 /// With more errors than this, a text that declares no image is said to be no model at all.
 const FEW: usize = 3;
 
-/// Whether a text contains the word `image` and a number after it, as every model does.
+/// Whether a text contains the word `image` and behind it a number, as every model does.
 fn declares_image(text: &str) -> bool {
-    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
-    while let Some(word) = words.next() {
-        if word == "image" && words.clone().find(|w| !w.is_empty()).is_some_and(is_number) {
-            return true;
-        }
-    }
-    false
+    text.match_indices("image").any(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let number = rest.trim_start();
+        number.len() < rest.len() && number.starts_with(|c: char| c.is_ascii_digit())
+    })
 }
 
 fn not_a_model() -> Diagnostic {

@@ -17,6 +17,8 @@ const SMOOTHING: f64 = 0.9;
 const DIVERGED: f64 = 3.0;
 /// Steps at the beginning that are not judged: the smoothed loss still settles.
 const SETTLING: usize = 5;
+/// The smoothed loss must fall by this share: batches differ by less.
+const FALL: f64 = 0.01;
 /// The suggestion is this share of the learning rate with the lowest smoothed loss, or the rate where it
 /// falls fastest if that is lower.
 const SHARE: f64 = 0.1;
@@ -121,7 +123,7 @@ fn suggestion(steps: &[SweepStep]) -> Option<f64> {
     let judged = steps.get(SETTLING..)?;
     let (at, lowest) =
         judged.iter().enumerate().min_by(|a, b| a.1.smoothed.total_cmp(&b.1.smoothed))?;
-    if at == 0 || lowest.smoothed >= judged[0].smoothed {
+    if at == 0 || lowest.smoothed > (1.0 - FALL) * judged[0].smoothed {
         return None;
     }
     // The loss by the logarithm of the rate: rates grow by the same factor from step to step.
@@ -143,12 +145,14 @@ mod tests {
     #[test]
     fn the_suggestion_is_below_the_lowest_loss() {
         // Falls to 1e-2, then rises.
-        let valley = steps(|rate| (rate.log10() + 2.0).powi(2));
+        let valley = steps(|rate| 10.0 + (rate.log10() + 2.0).powi(2));
         let found = suggestion(&valley).expect("a rate");
         assert!(found <= 1.01e-3 && found > 1e-7, "{found}");
         // Nothing falls.
         assert_eq!(suggestion(&steps(|rate| rate)), None);
         assert_eq!(suggestion(&steps(|_| 1.0)), None);
+        // Batches differ by this much.
+        assert_eq!(suggestion(&steps(|rate| 100.0 + (rate * 1e7).sin() / 4.0)), None);
         assert_eq!(suggestion(&[]), None);
     }
 }

@@ -3,19 +3,20 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use pixelrnn_graph::{Diagnostic, Severity, Source, Span};
 
-/// The most diagnostics that are rendered; the others are counted.
-const SHOWN: usize = 5;
+/// The most diagnostics that are all rendered. Of more, only the first few are, and the others counted.
+const ALL: usize = 8;
+const FIRST: usize = 4;
 
 /// Renders diagnostics with excerpts of the source, optionally in color. Of many, the first few and the
 /// number of the others.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let shown = diagnostics.iter().take(SHOWN);
-    let mut all: Vec<String> = shown.map(|d| one(&renderer, source, d)).collect();
-    match diagnostics.len().saturating_sub(SHOWN) {
-        0 => {}
-        1 => all.push("and 1 more error".to_string()),
-        n => all.push(format!("and {n} more errors")),
+    let count = diagnostics.len();
+    let shown = if count > ALL { FIRST } else { count };
+    let mut all: Vec<String> =
+        diagnostics.iter().take(shown).map(|d| one(&renderer, source, d)).collect();
+    if shown < count {
+        all.push(format!("and {} more errors in {}", count - shown, source.name));
     }
     all.join("\n\n")
 }

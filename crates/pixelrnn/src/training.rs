@@ -368,19 +368,26 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
 /// # Errors
 /// The model cannot be read, or a setting is unknown.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
-    let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
-    let settings = settings["model"]["settings"]
-        .as_object()
-        .ok_or_else(|| fail("`model.settings` is missing or has the wrong type".to_string()))?;
-    let mut set: Vec<(String, usize)> = Vec::new();
-    for (name, value) in settings {
-        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
-        let wrong = || fail(format!("`model.settings.{name}` is {value}, not a whole number"));
-        set.push((name.clone(), number.ok_or_else(wrong)?));
-    }
+    let mut set = model_settings(&run.settings()?).map_err(fail)?;
     set.extend_from_slice(overrides);
     Declaration::from_file(&run.model_path(), &set)
+}
+
+/// The settings of the model in the settings of a run, for [`Declaration::from_source`].
+///
+/// # Errors
+/// They are missing or damaged; the message names the field.
+pub fn model_settings(settings: &Value) -> Result<Vec<(String, usize)>, String> {
+    let settings = settings["model"]["settings"]
+        .as_object()
+        .ok_or("`model.settings` is missing or has the wrong type")?;
+    let number = |(name, value): (&String, &Value)| {
+        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        let wrong = || format!("`model.settings.{name}` is {value}, not a whole number");
+        Ok((name.clone(), number.ok_or_else(wrong)?))
+    };
+    settings.iter().map(number).collect()
 }
 
 /// The weights of a run, and their file: those of the best validation, otherwise the last ones; the EMA

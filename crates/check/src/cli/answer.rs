@@ -12,6 +12,8 @@ use crate::{
 
 /// Number of hops of a path to print.
 const HOPS: usize = 16;
+/// What the names of smaller scales begin with, in files of this project.
+const SMALLER: &str = "scales/every_";
 /// Number of pixels listed by position; the others are counted.
 const NAMED: usize = 4;
 
@@ -112,7 +114,11 @@ impl Answer {
         );
         line("input", format!("{}, values {} to {}", shown(&r.input), r.range.0, r.range.1));
         for input in r.inputs.iter().filter(|i| i.role == Role::Condition).take(8) {
-            line("", format!("input {} is treated as a condition", shown(&input.name)));
+            let what = match input.name.strip_prefix(SMALLER) {
+                Some(n) if r.holds.is_some() => format!("the image reduced {n} times"),
+                _ => format!("input {}", shown(&input.name)),
+            };
+            line("", format!("{what} is treated as a condition"));
         }
         if r.inputs.iter().any(|i| i.role == Role::Weights) {
             line(
@@ -121,7 +127,8 @@ impl Answer {
                     .into(),
             );
         }
-        line("output", format!("{}, laid out {}", shown(&r.output), r.output_layout));
+        let output = if r.holds.is_some() { layer(&r.output) } else { &r.output };
+        line("output", format!("{}, laid out {}", shown(output), r.output_layout));
         line("nodes", grouped(r.nodes));
         line("parameters", grouped(r.parameters));
         let what = if r.whole_pixels { "pixel" } else { "output" };
@@ -301,9 +308,12 @@ fn one_part(part: &Part) -> String {
         (Verdict::Uncertain, n) => format!("cannot tell, {n} of {} outputs", part.outputs),
         (Verdict::Leaks, n) => format!("leaks, {n} of {} outputs", part.outputs),
     };
-    // The name of the layer, without what the compiler appended.
-    let layer = part.output.split('/').next().unwrap_or(&part.output);
-    format!("{} for {height} x {width} pixels: {found}", shown(layer))
+    format!("{} for {height} x {width} pixels: {found}", shown(layer(&part.output)))
+}
+
+/// The layer that a value of a file of this project belongs to, without what the compiler appended.
+fn layer(value: &str) -> &str {
+    value.split('/').next().unwrap_or(value)
 }
 
 /// A number with commas.

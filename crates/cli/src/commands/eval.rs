@@ -13,6 +13,7 @@ use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
 use crate::table::grouped;
+use crate::trained::Trained;
 
 /// Measure how well a model predicts images
 #[derive(Debug, clap::Args)]
@@ -51,11 +52,22 @@ impl Eval {
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
         let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let embedded = self.model.embedded()?;
         let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
-            (None, None) => return usage("missing data: name the images with `--data SPEC`"),
+            (None, None) => match embedded {
+                Some(Trained { data: Some(data), .. }) => {
+                    parse::spec(data).map_err(Failure::Usage)?
+                }
+                Some(Trained { data_hint, about_data, .. }) => {
+                    return usage(format!(
+                        "missing data: name the images ({about_data}) with `--data`, as in `--data {data_hint}`"
+                    ));
+                }
+                None => return usage("missing data: name the images with `--data SPEC`"),
+            },
         };
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
         let data = match self.model.run().filter(|_| self.data.is_none()) {
