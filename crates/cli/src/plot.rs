@@ -167,10 +167,8 @@ impl Plot {
         }
         let mut legend = false;
         for line in &self.lines {
-            let points: Vec<(f64, f64)> = line
-                .points
-                .iter()
-                .filter(|p| p.0.is_finite() && p.1.is_finite())
+            let points: Vec<(f64, f64)> = entering(&line.points, self.y.range[1])
+                .into_iter()
                 .map(|p| (self.x.place(p.0), self.y.place(p.1)))
                 .collect();
             let style = line.style.shape();
@@ -280,6 +278,21 @@ impl Axis {
     }
 }
 
+/// The finite points of a line, which starts where it first comes down to `top`. What rises above it
+/// later stays.
+fn entering(points: &[(f64, f64)], top: f64) -> Vec<(f64, f64)> {
+    let finite = points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
+    let finite: Vec<(f64, f64)> = finite.collect();
+    match finite.iter().position(|p| p.1 <= top) {
+        Some(first) if first > 0 => {
+            let [(x0, y0), (x1, y1)] = [finite[first - 1], finite[first]];
+            let crossing = (x0 + (x1 - x0) * (y0 - top) / (y0 - y1), top);
+            std::iter::once(crossing).chain(finite[first..].iter().copied()).collect()
+        }
+        _ => finite,
+    }
+}
+
 /// The wanted number of intervals between ticks.
 const INTERVALS: f64 = 7.0;
 
@@ -330,6 +343,14 @@ mod tests {
         assert_eq!(axis([0.0, 1200.0], false).name(400.0), "400");
         assert_eq!(axis([1e-5, 1.0], true).name(-5.0), "1e-5");
         assert_eq!(axis([1.0, 100.0], true).name(2f64.log10()), "2");
+    }
+
+    #[test]
+    fn a_line_enters_at_the_top() {
+        let line = [(0.0, 30.0), (1.0, 20.0), (2.0, 10.0), (3.0, 40.0), (4.0, f64::NAN)];
+        assert_eq!(entering(&line, 15.0), [(1.5, 15.0), (2.0, 10.0), (3.0, 40.0)]);
+        assert_eq!(entering(&line, 50.0).len(), 4);
+        assert_eq!(entering(&[], 1.0), []);
     }
 
     #[test]

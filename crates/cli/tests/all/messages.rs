@@ -105,14 +105,15 @@ fn negative_numbers_are_refused_with_the_range() {
 fn limits_and_files_are_named_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let export = [&tiny("export", "digits-pixelcnn")[..], &["-o", "m.onnx", "-q"]].concat();
+    // A file of 104 KiB.
+    let export = ["export", "digits-diagonal", "-o", "m.onnx", "-q"];
     assert_eq!(run_in(path, &export).code, 0);
     let ran = run_in(path, &["check", "m.onnx", "--memory", "1"]);
     assert!(ran.code == 2 && ran.err.contains("more than the 1 byte allowed"), "{}", ran.err);
     assert!(!ran.err.contains(" 0 "), "{}", ran.err);
     // Enough for the file, not for the analysis.
-    let ran = run_in(path, &["check", "m.onnx", "--memory", "200KiB"]);
-    assert!(ran.code == 2 && ran.err.contains("of 200 KiB allowed"), "{}", ran.err);
+    let ran = run_in(path, &["check", "m.onnx", "--memory", "112KiB"]);
+    assert!(ran.code == 2 && ran.err.contains("of 112 KiB allowed"), "{}", ran.err);
     assert_eq!(bad(&["check", "nothere.onnx"]).matches("nothere.onnx").count(), 1);
     let ran = run_in(path, &["check", "m.onnx", "--at", "1,1,3"]);
     let expected = "invalid --at 1,1,3: expected row 0 to 7, column 0 to 7, color 0";
