@@ -133,14 +133,14 @@ pub enum Resource {
 
 impl std::fmt::Display for Resource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mib = |n: &usize| n.div_ceil(1 << 20);
         match self {
             Resource::Elements(shape) => write!(f, "a tensor of shape {shape:?} is too large"),
             Resource::Memory { needed, limit } => write!(
                 f,
-                "needs more than {} MiB, of {} MiB allowed; raise the limit with `--memory`",
-                mib(needed),
-                mib(limit)
+                "needs more than {}, of {} allowed; raise the limit with `--memory`",
+                // What was needed so far, so rounded down.
+                size(*needed, false),
+                size(*limit, true)
             ),
             Resource::Time { limit } => write!(
                 f,
@@ -148,6 +148,20 @@ impl std::fmt::Display for Resource {
                 limit.as_secs_f64()
             ),
         }
+    }
+}
+
+/// A number of bytes in the largest unit that has a whole number of it, or at least that rounds well.
+pub(crate) fn size(bytes: usize, exact: bool) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let suits = |shift: u32| match exact {
+        true => bytes > 0 && bytes.is_multiple_of(1 << shift),
+        false => bytes >> shift >= 10,
+    };
+    match units.into_iter().find(|&(_, shift)| suits(shift)) {
+        Some((unit, shift)) => format!("{} {unit}", bytes >> shift),
+        None if bytes == 1 => "1 byte".to_string(),
+        None => format!("{bytes} bytes"),
     }
 }
 

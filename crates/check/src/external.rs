@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use pixelrnn_onnx::proto::TensorProto;
 
-use crate::error::CheckError;
+use crate::error::{CheckError, size};
 
 /// Reads a whole file, at most `limit` bytes.
 ///
@@ -24,9 +24,9 @@ pub(crate) fn model(path: &Path, limit: usize) -> Result<Vec<u8>, CheckError> {
     }
     if meta.len() > limit as u64 {
         return Err(fail(format!(
-            "{} MiB, more than the {} MiB allowed; raise the limit with `--memory`",
-            meta.len() >> 20,
-            limit >> 20
+            "it has {}, more than the {} allowed; raise the limit with `--memory`",
+            size(usize::try_from(meta.len()).unwrap_or(usize::MAX), false),
+            size(limit, true)
         )));
     }
     let mut bytes = Vec::new();

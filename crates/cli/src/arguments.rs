@@ -1,8 +1,9 @@
 //! The command line: global options and the list of commands.
 
+use std::any::TypeId;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::out::Out;
@@ -15,7 +16,8 @@ Example:
 
 /// Compiles declarations of autoregressive image models to plain ONNX.
 #[derive(Debug, Parser)]
-#[command(name = "pixelrnn", version, after_help = AFTER, max_term_width = 100)]
+#[command(name = "pixelrnn", version, after_help = AFTER, max_term_width = 100,
+          disable_help_flag = true, disable_version_flag = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -23,26 +25,67 @@ pub struct Arguments {
     pub global: Global,
 }
 
+/// The heading of the options that many commands share, in the help.
+pub const COMMON: &str = "Common options";
+/// The heading of the options that choose a model and its weights.
+pub const MODEL: &str = "Model and weights";
+
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = COMMON)]
 pub struct Global {
+    /// Path of the ONNX Runtime library, or of its folder
+    #[arg(long, global = true, value_name = "PATH", display_order = 1000)]
+    pub ort_lib: Option<PathBuf>,
     /// Print the result as one JSON object
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1001)]
     pub json: bool,
     /// Print only the result and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
-    /// Path of the ONNX Runtime library, or of its folder
-    #[arg(long, global = true, value_name = "PATH")]
-    pub ort_lib: Option<PathBuf>,
-    /// Train and evaluate with plain ONNX operators only, as exported models do; slower on a CPU
-    #[arg(long, global = true)]
+    /// Run plain ONNX operators only, as exported models do; slower on a CPU
+    #[arg(long, global = true, display_order = 1000)]
     pub plain: bool,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help, display_order = 1003)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, display_order = 1004)]
+    version: Option<bool>,
 }
 
 impl Arguments {
+    /// The command line, as the program reads it and as its documentation is made from.
+    pub fn command_line() -> clap::Command {
+        with_numbers(Arguments::command())
+    }
+
+    /// Reads the arguments of this process.
+    ///
+    /// # Errors
+    /// Wrong arguments, or a request for help or the version.
+    pub fn read() -> Result<Arguments, clap::Error> {
+        let matches = Arguments::command_line().try_get_matches()?;
+        Arguments::from_arg_matches(&matches)
+    }
+
     /// The output settings: quiet, text or JSON.
     pub fn out(&self) -> Out {
         Out { quiet: self.global.quiet, json: self.global.json }
     }
+}
+
+/// Lets every option take a negative number, so that its own error says what is expected.
+fn with_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        if argument.is_positional() || !argument.get_action().takes_values() {
+            return argument;
+        }
+        // What looks like a number to clap has no exponent with a sign.
+        match argument.get_value_parser().type_id() == TypeId::of::<f64>() {
+            true => argument.allow_hyphen_values(true),
+            false => argument.allow_negative_numbers(true),
+        }
+    });
+    command.mut_subcommands(with_numbers)
 }

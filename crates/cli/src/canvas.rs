@@ -49,17 +49,30 @@ impl Canvas {
 
     /// The file's bytes.
     pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let fail = |error| Failure::Picture { path: path.to_path_buf(), error };
-        let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, side(self.width), side(self.height));
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header().map_err(fail)?;
-        writer.write_image_data(self.pixels.as_flattened()).map_err(fail)?;
-        writer.finish().map_err(fail)?;
-        Ok(bytes)
+        png_bytes(self.width, self.height, self.pixels.as_flattened(), path)
     }
+}
+
+/// Encodes RGB pixels, three bytes each and row by row, as PNG; `path` is for errors.
+///
+/// # Errors
+/// The picture is too large, or has no pixels.
+pub fn png_bytes(
+    width: usize,
+    height: usize,
+    pixels: &[u8],
+    path: &Path,
+) -> Result<Vec<u8>, Failure> {
+    let fail = |error| Failure::Picture { path: path.to_path_buf(), error };
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(width), side(height));
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(fail)?;
+    writer.write_image_data(pixels).map_err(fail)?;
+    writer.finish().map_err(fail)?;
+    Ok(bytes)
 }
 
 /// How wide a word is.

@@ -1,160 +1,289 @@
-//! The loss curve of a run, from its log: training in gray, each column the mean of its steps, and
-//! validation in blue.
+//! Learning curves from the logs of runs: plots of training and validation losses, and CSV.
 
 use std::path::Path;
 
 use pixelrnn::files;
+use pixelrnn::training::Run;
 use serde_json::Value;
 
-use crate::canvas::{Canvas, Colour, word_width};
-use crate::exit::Failure;
+use crate::exit::{Failure, usage};
+use crate::plot::{Axis, Format, Line, Plot, Style};
 
-const PAPER: Colour = [0xff, 0xff, 0xff];
-const INK: Colour = [0x1b, 0x1f, 0x24];
-const GRID: Colour = [0xe4, 0xe7, 0xeb];
-const TRAINING: Colour = [0x9a, 0xa1, 0xab];
-const VALIDATION: Colour = [0x2f, 0x6d, 0xb5];
-
-const SIZE: [usize; 2] = [720, 360];
-const LEFT: usize = 70;
-const TOP: usize = 40;
-const BELOW: usize = 40;
-/// The first steps are far above all others: the scale starts where this share of the values does.
+/// The columns of a CSV file, named as in the log. `event` is `step` for the mean training loss since
+/// the row before, and `validation`.
+pub const COLUMNS: [&str; 9] = [
+    "event",
+    "step",
+    "epoch",
+    "nats",
+    "bits_per_dim",
+    "lr",
+    "images_per_second",
+    "seconds",
+    "best",
+];
+/// The training losses of a curve are averaged to at most this number of points.
+const POINTS: usize = 400;
+/// The first steps are far above all others: the scale ends where this share of the losses does.
 const CUT: f64 = 0.98;
 
-/// Losses by step, in nats per image.
-#[derive(Default)]
-struct Losses {
-    training: Vec<(f64, f64)>,
-    validation: Vec<(f64, f64)>,
+/// What the x axis counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Progress {
+    /// Training steps
+    Step,
+    /// Passes over the training images
+    Epoch,
+    /// Seconds of training
+    Seconds,
 }
 
-impl Losses {
-    fn read(log: &str) -> Losses {
-        let mut losses = Losses::default();
-        for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            let Some(point) = line["step"].as_f64().zip(line["nats"].as_f64()) else { continue };
-            match line["event"].as_str() {
-                Some("step") => losses.training.push(point),
-                Some("validation") => losses.validation.push(point),
-                _ => {}
-            }
+/// The unit of losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Unit {
+    /// Nats per image
+    Nats,
+    /// Bits per dimension
+    Bits,
+}
+
+/// How curves are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub x: Progress,
+    pub unit: Unit,
+    /// A logarithmic scale of the loss.
+    pub log: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { x: Progress::Step, unit: Unit::Nats, log: false }
+    }
+}
+
+/// The steps and validations of a run's log.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    lines: Vec<Value>,
+}
+
+impl Log {
+    /// Reads the log of a run.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn read(run: &Run) -> Result<Log, Failure> {
+        let path = run.log_path();
+        let text = files::read_text(&path);
+        let text = text.map_err(|error| pixelrnn::Error::Io { path, doing: "read", error })?;
+        Ok(Log::parse(&text))
+    }
+
+    /// Lines that are cut off are left out.
+    fn parse(text: &str) -> Log {
+        let values = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let counts = |v: &Value| matches!(v["event"].as_str(), Some("step" | "validation"));
+        Log { lines: values.filter(|v| counts(v) && v["step"].is_u64()).collect() }
+    }
+
+    /// The points of the lines of an event.
+    fn points(&self, event: &str, options: Options) -> Vec<(f64, f64)> {
+        let x = match options.x {
+            Progress::Step => "step",
+            Progress::Epoch => "epoch",
+            Progress::Seconds => "seconds",
+        };
+        let y = match options.unit {
+            Unit::Nats => "nats",
+            Unit::Bits => "bits_per_dim",
+        };
+        let of = self.lines.iter().filter(|line| line["event"] == event);
+        let point = |line: &Value| line[x].as_f64().zip(line[y].as_f64());
+        of.filter_map(point).filter(|p| p.1.is_finite()).collect()
+    }
+
+    /// The best validation: step, nats per image and bits per dimension.
+    pub fn best(&self) -> Option<(u64, f64, Option<f64>)> {
+        let validations = self.lines.iter().filter(|line| line["event"] == "validation");
+        let best = validations.filter_map(|line| {
+            Some((line["step"].as_u64()?, line["nats"].as_f64()?, line["bits_per_dim"].as_f64()))
+        });
+        best.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// The last step.
+    pub fn last_step(&self) -> u64 {
+        self.lines.iter().filter_map(|line| line["step"].as_u64()).max().unwrap_or(0)
+    }
+
+    /// The log as CSV, with [`COLUMNS`]; the field `run` comes first if there is a name.
+    fn csv(&self, run: Option<&str>, text: &mut String) {
+        let cell = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => quoted(text),
+            other => other.to_string(),
+        };
+        for line in &self.lines {
+            let cells = COLUMNS.iter().map(|column| cell(&line[*column]));
+            let row: Vec<String> = run.map(quoted).into_iter().chain(cells).collect();
+            text.push_str(&row.join(","));
+            text.push('\n');
         }
-        losses
-    }
-
-    /// The lowest and the highest value that is shown.
-    fn range(&self) -> Option<[f64; 2]> {
-        let mut all: Vec<f64> = self
-            .training
-            .iter()
-            .chain(&self.validation)
-            .map(|p| p.1)
-            .filter(|y| y.is_finite())
-            .collect();
-        all.sort_by(f64::total_cmp);
-        let low = *all.first()?;
-        let high = all[((all.len() - 1) as f64 * CUT) as usize];
-        Some([low, if high > low { high } else { low + 1.0 }])
     }
 }
 
-/// Draws the curve of a log into a file; a log without losses draws nothing.
-pub fn write(log: &Path, path: &Path) -> Result<(), Failure> {
-    let text = pixelrnn::files::read_text(log).map_err(|error| pixelrnn::Error::Io {
-        path: log.into(),
-        doing: "read",
-        error,
-    })?;
-    match draw(&Losses::read(&text)) {
-        Some(canvas) => Ok(files::write_own(path, &canvas.png(path)?)?),
+/// A field of a CSV file, in quotes if it needs them (RFC 4180).
+fn quoted(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_string(),
+    }
+}
+
+/// The logs of runs as one CSV file; with several runs, or a name, the first column is `run`.
+pub fn csv(logs: &[(String, Log)], named: bool) -> String {
+    let head: Vec<&str> = named.then_some("run").into_iter().chain(COLUMNS).collect();
+    let mut text = format!("{}\n", head.join(","));
+    for (name, log) in logs {
+        log.csv(named.then_some(name), &mut text);
+    }
+    text
+}
+
+/// The plot of runs; `None` if there are no losses yet. One run has its training losses in gray;
+/// several have a color each.
+pub fn plot(logs: &[(String, Log)], options: Options) -> Option<Plot> {
+    let mut lines = Vec::new();
+    let mut losses = Vec::new();
+    for (i, (name, log)) in logs.iter().enumerate() {
+        let (training, validation) =
+            (log.points("step", options), log.points("validation", options));
+        losses.extend(training.iter().chain(&validation).copied());
+        let alone = logs.len() == 1;
+        // The training loss stands for a run without validations.
+        let (style, label) = match (alone, validation.is_empty()) {
+            (true, _) => (Style::Background, "training".to_string()),
+            (false, true) => (Style::Solid(i), name.clone()),
+            (false, false) => (Style::Pale(i), String::new()),
+        };
+        if !training.is_empty() {
+            lines.push(Line { label, style, points: thinned(&training) });
+        }
+        if !validation.is_empty() {
+            let label = if alone { "validation".to_string() } else { name.clone() };
+            lines.push(Line { label, style: Style::Dotted(i), points: validation });
+        }
+    }
+    // Faint lines first, so that the others stand in front of them.
+    lines.sort_by_key(|line| matches!(line.style, Style::Dotted(_) | Style::Solid(_)));
+    let last = losses.iter().map(|p| p.0).fold(0.0, f64::max);
+    let x = match options.x {
+        Progress::Step => "steps",
+        Progress::Epoch => "epochs",
+        Progress::Seconds => "seconds of training",
+    };
+    let y = match options.unit {
+        Unit::Nats => "nats per image",
+        Unit::Bits => "bits per dimension",
+    };
+    let title = match logs {
+        [(name, _)] => name.clone(),
+        _ => "validation loss (pale: training loss)".to_string(),
+    };
+    Some(Plot {
+        title,
+        x: Axis { label: x.to_string(), range: [0.0, last.max(1e-9)], log: false },
+        y: Axis { label: y.to_string(), range: range(&losses, options.log)?, log: options.log },
+        lines,
+        mark: None,
+    })
+}
+
+/// The lowest and the highest loss that is shown, with some room.
+fn range(losses: &[(f64, f64)], log: bool) -> Option<[f64; 2]> {
+    let mut all: Vec<f64> = losses.iter().map(|p| p.1).filter(|y| !log || *y > 0.0).collect();
+    all.sort_by(f64::total_cmp);
+    let low = *all.first()?;
+    let high = all[((all.len() - 1) as f64 * CUT) as usize];
+    let room = if high > low { (high - low) * 0.04 } else { low.abs().max(1.0) * 0.05 };
+    Some([if log { low * 0.99 } else { low - room }, high + room])
+}
+
+/// Means of neighboring points, at most [`POINTS`] of them.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mean = |part: &[(f64, f64)]| {
+        let n = part.len() as f64;
+        (part.iter().map(|p| p.0).sum::<f64>() / n, part.iter().map(|p| p.1).sum::<f64>() / n)
+    };
+    points.chunks(points.len().div_ceil(POINTS).max(1)).map(mean).collect()
+}
+
+/// Draws the curve of a run into a file of its folder; a log without losses draws nothing.
+pub fn write(run: &Run, path: &Path) -> Result<(), Failure> {
+    let folder = run.folder().display().to_string();
+    match plot(&[(folder, Log::read(run)?)], Options::default()) {
+        Some(plot) => Ok(files::write_own(path, &plot.render(Format::Png, path)?)?),
         None => Ok(()),
     }
 }
 
-fn draw(losses: &Losses) -> Option<Canvas> {
-    let [low, high] = losses.range()?;
-    let last = losses.training.iter().chain(&losses.validation).map(|p| p.0).fold(1.0, f64::max);
-    let [width, height] = SIZE;
-    let column = |step: f64| (step / last * (width - 1) as f64) as usize;
-    let row = |y: f64| {
-        let share = ((high - y) / (high - low)).clamp(0.0, 1.0);
-        (share * (height - 1) as f64) as usize
-    };
-
-    let mut canvas = Canvas::new(LEFT + width + 20, TOP + height + BELOW, PAPER);
-    canvas.word([LEFT, 14], 1, INK, "nats per image");
-    for (x, colour, word) in [(140, TRAINING, "training"), (230, VALIDATION, "validation")] {
-        canvas.fill([LEFT + x, 13], [11, 11], colour);
-        canvas.word([LEFT + x + 17, 14], 1, INK, word);
-    }
-    for part in 0..=4 {
-        let y = low + (high - low) * f64::from(part) / 4.0;
-        let text = format!("{y:.2}");
-        canvas.fill([LEFT, TOP + row(y)], [width, 1], GRID);
-        let left = LEFT.saturating_sub(word_width(&text, 1) + 8);
-        canvas.word([left, TOP + row(y).saturating_sub(4)], 1, INK, &text);
-        let step = last * f64::from(part) / 4.0;
-        let text = format!("{step:.0}");
-        let left = (LEFT + column(step)).saturating_sub(word_width(&text, 1) / 2);
-        canvas.word([left, TOP + height + 12], 1, INK, &text);
-    }
-
-    let mut sums = vec![(0.0, 0u32); width];
-    for &(step, y) in losses.training.iter().filter(|p| p.1.is_finite()) {
-        sums[column(step)].0 += y;
-        sums[column(step)].1 += 1;
-    }
-    let means = sums.iter().enumerate().filter(|(_, s)| s.1 > 0);
-    let training = means.map(|(x, &(sum, n))| [x, row(sum / f64::from(n))]);
-    line(&mut canvas, training, TRAINING);
-    let validation: Vec<[usize; 2]> =
-        losses.validation.iter().map(|&(step, y)| [column(step), row(y)]).collect();
-    line(&mut canvas, validation.iter().copied(), VALIDATION);
-    for [x, y] in validation {
-        canvas.fill(
-            [(LEFT + x).saturating_sub(2), (TOP + y).saturating_sub(2)],
-            [5, 5],
-            VALIDATION,
-        );
-    }
-    Some(canvas)
+/// Writes the log of a run as CSV into a file of its folder.
+pub fn write_csv(run: &Run, path: &Path) -> Result<(), Failure> {
+    Ok(files::write_own(path, csv(&[(String::new(), Log::read(run)?)], false).as_bytes())?)
 }
 
-/// Joins points from left to right, column by column.
-fn line(canvas: &mut Canvas, points: impl Iterator<Item = [usize; 2]>, colour: Colour) {
-    let mut before: Option<[usize; 2]> = None;
-    for [x, y] in points {
-        let [x0, y0] = before.unwrap_or([x, y]);
-        let mut at = y0;
-        for column in x0..=x {
-            let share = if x > x0 { (column - x0) as f64 / (x - x0) as f64 } else { 1.0 };
-            let next = (y0 as f64 + share * (y as f64 - y0 as f64)).round() as usize;
-            let (top, tall) = (at.min(next), at.abs_diff(next) + 2);
-            canvas.fill([LEFT + column, TOP + top], [1, tall], colour);
-            at = next;
+/// The runs with these folders.
+///
+/// # Errors
+/// A folder without a run, or a log that cannot be read.
+pub fn logs(folders: &[std::path::PathBuf]) -> Result<Vec<(String, Log)>, Failure> {
+    let one = |folder: &std::path::PathBuf| {
+        let run = Run::new(folder);
+        if !run.exists() {
+            return usage(format!(
+                "{} is not a run folder: expected one that `pixelrnn train` wrote",
+                folder.display()
+            ));
         }
-        before = Some([x, y]);
-    }
+        Ok((folder.display().to_string(), Log::read(&run)?))
+    };
+    folders.iter().map(one).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn reads_losses_and_leaves_the_first_peak_out() {
+    fn log() -> Log {
         let mut log = String::from("{\"event\":\"start\",\"step\":0}\n");
-        for step in 1..200 {
+        for step in 1..2000 {
             let nats = if step == 1 { 1e6 } else { 100.0 + 50.0 / f64::from(step) };
             log += &format!("{{\"event\":\"step\",\"step\":{step},\"nats\":{nats}}}\n");
         }
-        log += "{\"event\":\"validation\",\"step\":199,\"nats\":99.5}\nbroken";
-        let losses = Losses::read(&log);
-        assert_eq!((losses.training.len(), losses.validation.len()), (199, 1));
-        let [low, high] = losses.range().expect("values");
-        assert!(low == 99.5 && high < 130.0, "{low} {high}");
-        assert!(draw(&losses).is_some());
-        assert!(draw(&Losses::default()).is_none());
+        log += "{\"event\":\"validation\",\"step\":1999,\"nats\":99.5,\"best\":true}\nbroken";
+        Log::parse(&log)
+    }
+
+    #[test]
+    fn reads_losses_and_leaves_the_first_peak_out() {
+        let log = log();
+        assert_eq!((log.last_step(), log.best()), (1999, Some((1999, 99.5, None))));
+        let plot = plot(&[("run".to_string(), log)], Options::default()).expect("a plot");
+        let [low, high] = plot.y.range;
+        assert!(low < 99.5 && low > 90.0 && high < 130.0, "{low} {high}");
+        let lengths: Vec<usize> = plot.lines.iter().map(|line| line.points.len()).collect();
+        assert!(lengths[0] <= POINTS && lengths[0] > POINTS / 2 && lengths[1] == 1, "{lengths:?}");
+        assert!(super::plot(&[], Options::default()).is_none());
+        assert!(super::plot(&[("empty".into(), Log::default())], Options::default()).is_none());
+    }
+
+    #[test]
+    fn a_table_has_a_row_for_each_line() {
+        let text = csv(&[("a,b".to_string(), log())], true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2001);
+        assert_eq!(lines[0], format!("run,{}", COLUMNS.join(",")));
+        assert_eq!(lines[2000], "\"a,b\",validation,1999,,99.5,,,,,true");
     }
 }

@@ -13,24 +13,23 @@ use crate::table;
 
 /// Deployment options.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Deployment")]
 pub struct Deploy {
-    /// Element type, for `forward`, `nll`, `sample`, `step` and `row`: `f16` computes in f16, the loss in
-    /// f32; `bf16` and `int8` are storage types of weights, computed in f32
-    #[arg(long, value_name = "TYPE", default_value = "f32",
+    /// Element type: `f32`, `f16`, `bf16`, `int8`; not for graphs of training
+    #[arg(long, value_name = "TYPE", default_value = "f32", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(Dtype::ALL.map(Dtype::name))
               .try_map(|text| text.parse::<Dtype>()))]
     dtype: Dtype,
-    /// Layout of images [default: `nhwc` for `sample`, `nchw` for `forward` and `nll`]
-    #[arg(long, value_name = "LAYOUT",
+    /// Layout of images: `nhwc` or `nchw` [default: nhwc for `sample`, else nchw]
+    #[arg(long, value_name = "LAYOUT", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(["nhwc", "nchw"])
               .try_map(|text| text.parse::<ImageLayout>()))]
     layout: Option<ImageLayout>,
-    /// Element type of images, for `forward`, `nll` and `sample`
-    #[arg(long, value_name = "TYPE", default_value = "f32",
+    /// Images as `f32` or `uint8`, for `forward`, `nll` and `sample`
+    #[arg(long, value_name = "TYPE", default_value = "f32", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(["f32", "uint8"]))]
     image: String,
-    /// Write a model repository for NVIDIA Triton or KServe: `sampler` and `nll`, both `nchw` by
-    /// default. The folder must be new or empty
+    /// Write a model repository for NVIDIA Triton or KServe: a new folder
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "graph"])]
     pub triton: Option<PathBuf>,
 }

@@ -37,7 +37,7 @@ pub enum Failure {
     #[error(transparent)]
     Pixelrnn(#[from] pixelrnn::Error),
     /// An ONNX file cannot be analyzed.
-    #[error("{}: {error}", pixelrnn_check::shown(&path.display().to_string()))]
+    #[error("{}", pixelrnn_check::cli::failure(&path.display().to_string(), error))]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -54,6 +54,14 @@ pub enum Failure {
         path: PathBuf,
         /// The cause.
         error: png::EncodingError,
+    },
+    /// A plot cannot be drawn.
+    #[error("cannot draw {}: {reason}", path.display())]
+    Plot {
+        /// The file.
+        path: PathBuf,
+        /// What the drawing library reports.
+        reason: String,
     },
     /// The result cannot be written.
     #[error("cannot write to standard output: {0}")]

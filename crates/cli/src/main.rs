@@ -24,15 +24,19 @@ mod datasets;
 mod deploy;
 mod engines;
 mod exit;
+mod grid;
 mod interrupt;
 mod memory;
 mod model;
 mod out;
 mod parse;
+mod plot;
 mod progress;
+mod records;
 mod table;
-
-use clap::Parser;
+mod tensorboard;
+mod trained;
+mod watch;
 
 use arguments::Arguments;
 use exit::ExitCode;
@@ -44,7 +48,7 @@ fn main() -> std::process::ExitCode {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version count as success. A closed pipe is not an error.

@@ -11,29 +11,58 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::arguments::MODEL;
 use crate::exit::{Failure, usage};
 use crate::parse;
+use crate::trained::{self, Trained};
 
 /// The arguments that choose a model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelArguments {
     /// Name of a model in the zoo (see `pixelrnn zoo`), model file, or run folder
     pub model: String,
-    /// Override a hyper-parameter, or height, width, colors or levels of the image
-    #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
+    /// Override a hyper-parameter, or the height, width, colors or levels
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, help_heading = MODEL)]
     pub set: Vec<(String, usize)>,
+    /// Use the weights that come with the program, see `pixelrnn zoo --trained`
+    #[arg(long, help_heading = MODEL)]
+    pub trained: bool,
 }
 
 impl ModelArguments {
     /// The model.
     pub fn load(&self) -> Result<Declaration, Failure> {
-        load(&self.model, &self.set)
+        match self.embedded()? {
+            Some(trained) => trained.declare(&self.set),
+            None => load(&self.model, &self.set),
+        }
+    }
+
+    /// The trained model that is part of the program, with --trained.
+    pub fn embedded(&self) -> Result<Option<&'static Trained>, Failure> {
+        self.trained.then(|| Trained::of(&self.model)).transpose()
+    }
+
+    /// The settings of the run, or of the run that made an embedded model.
+    fn settings(&self) -> Result<Option<Value>, Failure> {
+        match (self.embedded()?, self.run()) {
+            (Some(trained), _) => trained.settings().map(Some),
+            (None, Some(run)) => Ok(Some(run.settings()?)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The names of the classes in the data that a run was trained on; empty without names.
+    pub fn class_names(&self) -> Result<Vec<String>, Failure> {
+        let Some(settings) = self.settings()? else { return Ok(Vec::new()) };
+        let names = settings["class_names"].as_array().into_iter().flatten();
+        Ok(names.filter_map(|name| name.as_str().map(str::to_string)).collect())
     }
 
     /// The run, if MODEL is a run folder.
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
-        (zoo::find(&self.model).is_err() && run.exists()).then_some(run)
+        (!self.trained && zoo::find(&self.model).is_err() && run.exists()).then_some(run)
     }
 }
 
@@ -65,6 +94,33 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
     Err(unknown.into())
 }
 
+/// How a model differs from that of a run, in words; `None` if name and settings are the same.
+pub fn differences(of_run: &Declaration, other: &Declaration) -> Option<String> {
+    if of_run.name() != other.name() {
+        return Some(format!("the run has {}, not {}", of_run.name(), other.name()));
+    }
+    let value = |m: &Declaration, name: &str| {
+        m.settings().iter().find(|s| s.0 == name).map_or("missing".to_string(), |s| s.1.to_string())
+    };
+    let american =
+        |name: &str| if name == "colours" { "colors".to_string() } else { name.to_string() };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in of_run.settings().iter().chain(other.settings()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let texts: Vec<String> = names
+        .into_iter()
+        .filter(|name| value(of_run, name) != value(other, name))
+        .map(|name| {
+            let (was, here) = (value(of_run, name), value(other, name));
+            format!("{} is {was} in the run, and {here} here", american(name))
+        })
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// Whether a model is an ONNX file rather than a declaration.
 pub fn is_onnx(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
@@ -73,11 +129,11 @@ pub fn is_onnx(name: &str) -> bool {
 /// The arguments that choose weights.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WeightArguments {
-    /// Weights to use [default: those of the run, if MODEL is a run folder]
-    #[arg(long, value_name = "F.safetensors", conflicts_with = "init_seed")]
+    /// Weights to use, as safetensors [default: those of the run folder]
+    #[arg(long, value_name = "F", conflicts_with = "init_seed", help_heading = MODEL)]
     pub weights: Option<PathBuf>,
     /// Initialize fresh weights with this seed [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::seed, help_heading = MODEL)]
     pub init_seed: Option<u64>,
 }
 
@@ -99,6 +155,9 @@ impl LoadedWeights {
         let name = &named.model;
         let other = match Path::new(name).join("run.json").is_file() {
             true => format!("the trained run in the folder of that name is `./{name}`"),
+            false if trained::find(name).is_some() && named.set.is_empty() => {
+                "`--trained` uses the weights that come with the program".to_string()
+            }
             false => "name a run folder, or give `--weights F.safetensors`".to_string(),
         };
         Some(format!("{name} is untrained (fresh weights, seed 0): {other}"))
@@ -116,6 +175,13 @@ impl WeightArguments {
             let json = json!({ "file": path.display().to_string() });
             Ok(LoadedWeights { weights, json, by_default: false })
         };
+        if let Some(trained) = named.embedded()? {
+            if self.weights.is_some() || self.init_seed.is_some() {
+                return usage("`--trained` cannot be combined with `--weights` or `--init-seed`");
+            }
+            let json = json!({ "trained": trained.name });
+            return Ok(LoadedWeights { weights: trained.weights()?, json, by_default: false });
+        }
         if let Some(path) = &self.weights {
             return file(training::any_weights(path, model)?, path);
         }

@@ -1,8 +1,9 @@
 //! Parsers of structured arguments.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pixelrnn::training::data::{Spec, SpecError, Split};
 use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
 
@@ -75,24 +76,6 @@ pub fn condition(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// An output of a model: row, column, and optionally color.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At {
-    pub y: usize,
-    pub x: usize,
-    pub colour: Option<usize>,
-}
-
-/// `Y,X` or `Y,X,COLOR`.
-pub fn at(text: &str) -> Result<At, String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[y, x]) => Ok(At { y, x, colour: None }),
-        Some(&[y, x, colour]) => Ok(At { y, x, colour: Some(colour) }),
-        _ => Err("expected ROW,COLUMN or ROW,COLUMN,COLOR, counted from 0".to_string()),
-    }
-}
-
 /// The name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)
@@ -109,20 +92,45 @@ pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = 
     })
 }
 
+/// The name of a graph kind whose results several engines can be compared by.
+pub fn comparable(text: &str) -> Result<GraphKind, String> {
+    let kind = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
+    let suits = GraphKind::ALL.into_iter().filter(|kind| kind.reads_images());
+    let names = suits.map(|kind| format!("`{}`", kind.name())).collect::<Vec<_>>().join(", ");
+    match kind {
+        Some(kind) if kind.reads_images() => Ok(kind),
+        Some(kind) if kind.draws() => Err(format!(
+            "it draws images, where rounding can change a pixel and with it all later ones: compare \
+             `forward`, which has the same logits. Expected {names}"
+        )),
+        Some(_) => Err(format!("it reads no images. Expected {names}")),
+        None => Err(format!("expected {names}")),
+    }
+}
+
 /// The name of an update rule; the optimizer with its defaults.
 pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
-    let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
-    PossibleValuesParser::new(names).try_map(|name| {
+    PossibleValuesParser::new(RULES.iter().map(|rule| rule.name)).try_map(|name| {
         let rule = UpdateRule::named(&name).map(Optimizer::new);
         rule.ok_or_else(|| format!("unknown optimizer `{name}`"))
     })
 }
 
-/// The help text of the learning rate, with the default of each rule.
+/// The help text of the update rule, with the names.
+pub fn rules() -> String {
+    rules_for("")
+}
+
+/// The help text of the update rule, for some graph kinds.
+pub fn rules_for(kinds: &str) -> String {
+    let names: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
+    format!("Update rule{kinds}: {} [default: {}]", names.join(", "), Optimizer::RMSPROP.rule.name)
+}
+
+/// The default learning rate of each rule, for help texts.
 pub fn learning_rates() -> String {
-    let rates: Vec<_> =
-        RULES.iter().map(|r| format!("{:e} for {}", r.usual_rate, r.name)).collect();
-    format!("Learning rate [default: {}]", rates.join(", "))
+    let rates = RULES.iter().map(|r| format!("{:e} ({})", r.usual_rate, r.name));
+    format!("Default learning rates: {}.", rates.collect::<Vec<_>>().join(", "))
 }
 
 /// A data set.
@@ -136,6 +144,34 @@ pub fn split() -> impl TypedValueParser<Value = Split> {
         let split = Split::ALL.into_iter().find(|s| s.name() == name);
         split.ok_or_else(|| format!("unknown split `{name}`"))
     })
+}
+
+/// A whole number within a range.
+pub fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.trim().parse().ok().filter(|n| range.contains(n));
+        number.and_then(|n| T::try_from(n).ok()).ok_or_else(|| match *range.end() {
+            u64::MAX => format!("expected a whole number, at least {}", range.start()),
+            end => format!("expected a whole number from {} to {end}", range.start()),
+        })
+    }
+}
+
+/// A whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<u64, String> {
+    whole(1..=u64::MAX)(text)
+}
+
+/// The number of images, shards or the like: 1 to 65535.
+pub fn some(text: &str) -> Result<u16, String> {
+    whole(1..=u64::from(u16::MAX))(text)
+}
+
+/// A random seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    whole(0..=u64::MAX)(text)
 }
 
 /// A positive real number.
@@ -175,14 +211,24 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_places() {
+    fn whole_numbers_name_their_range() {
+        assert_eq!(some("16"), Ok(16));
+        assert_eq!(seed("0"), Ok(0));
+        for wrong in ["0", "-1", "1.5", "65536", "x", ""] {
+            assert_eq!(some(wrong), Err("expected a whole number from 1 to 65535".to_string()));
+        }
+        assert_eq!(at_least_one("-1"), Err("expected a whole number, at least 1".to_string()));
+        assert_eq!(
+            whole::<u32>(17..=22)("23"),
+            Err("expected a whole number from 17 to 22".into())
+        );
+    }
+
+    #[test]
+    fn settings() {
         assert_eq!(setting("h = 3"), Ok(("h".to_string(), 3)));
-        assert_eq!(at("1,2,0"), Ok(At { y: 1, x: 2, colour: Some(0) }));
         for wrong in ["h", "=3", "h=", "h=-1", "h=1.5"] {
             assert!(setting(wrong).is_err(), "{wrong}");
-        }
-        for wrong in ["", "1", "1,", "a,b", "1,2,3,4", "-1,0"] {
-            assert!(at(wrong).is_err(), "{wrong}");
         }
     }
 }

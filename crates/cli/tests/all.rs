@@ -12,10 +12,14 @@ mod data;
 mod deploy;
 #[path = "all/export.rs"]
 mod export;
+#[path = "all/messages.rs"]
+mod messages;
 #[path = "all/npz.rs"]
 mod npz;
 #[path = "all/program.rs"]
 mod program;
+#[path = "all/records.rs"]
+mod records;
 #[path = "all/run.rs"]
 mod run;
 #[path = "all/show.rs"]

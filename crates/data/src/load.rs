@@ -70,6 +70,7 @@ impl Spec {
         let mut warnings = raw.warnings.clone();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(loader.warnings);
+        warnings.extend(self.range.zip(loader.mapped).and_then(unused_range));
         let mut highest = self.peek(&raw)?;
         for (store, name) in stores.iter().zip(["training", "validation", "test"]) {
             let Some((_, seen)) = store else { continue };
@@ -150,6 +151,24 @@ fn unused_levels(highest: usize, from: usize, to: usize) -> Option<String> {
             highest + 1
         )
     })
+}
+
+/// A share of the range that no value lies in, at one of its ends, of which this much is suspicious.
+const UNUSED: f64 = 0.25;
+
+/// What to say of `range=` where all values lie in a part of it.
+fn unused_range(((low, high), (least, most)): ((f64, f64), (u8, u8))) -> Option<String> {
+    let share = |level: u8| f64::from(level) / 255.0;
+    if share(least) < UNUSED && share(most) > 1.0 - UNUSED {
+        return None;
+    }
+    let value = |level: u8| low + (high - low) * share(level);
+    Some(format!(
+        "the values go from about {:.3} to {:.3} only, although `range={low}:{high}`: they become the \
+         levels {least} to {most} of 0 to 255. Give the range that the values have",
+        value(least),
+        value(most)
+    ))
 }
 
 /// How many classes there are: as many as the source has names for, and at least one more than the

@@ -24,6 +24,8 @@ pub struct Loader<'a> {
     room: u64,
     /// The first image, whose size the others must have.
     pub first: Option<(Place, Shape)>,
+    /// The lowest and the highest value before other options apply, if `range` maps values.
+    pub mapped: Option<(u8, u8)>,
     pub warnings: Vec<String>,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Loader<'a> {
             memory,
             room: memory,
             first: None,
+            mapped: None,
             warnings: Vec::new(),
         }
     }
@@ -127,6 +130,12 @@ impl<'a> Loader<'a> {
         let (mut indices, mut values) = (wanted.iter(), 1);
         let whole = part.pixels.visit(wanted, &mut |picture| {
             self.check(&picture, indices.next().copied().unwrap_or(0))?;
+            if self.spec.range.is_some() {
+                for &value in &picture.pixels {
+                    let (low, high) = self.mapped.unwrap_or((value, value));
+                    self.mapped = Some((low.min(value), high.max(value)));
+                }
+            }
             let picture = self.geometry.apply(picture, &mut self.warnings)?;
             if !self.agrees(&picture, part.pixels.mixes_colours())? {
                 return Ok(false);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pixelrnn_graph::{Diagnostic, Source};
+use pixelrnn_graph::{Diagnostic, Source, Span};
 use pixelrnn_ops::condition::Source as ValueSource;
 use pixelrnn_ops::{ConditionKind, PixelGraph, StreamError};
 use pixelrnn_passes::{
@@ -12,6 +12,26 @@ use pixelrnn_passes::{
 use pixelrnn_syntax::{Declared, ElaborateError, Image, ast, elaborate, leak, parse};
 
 use crate::error::Error;
+
+/// With more errors than this, a text that declares no image is said to be no model at all.
+const FEW: usize = 3;
+
+/// Whether a text contains the word `image` and behind it a number, as every model does.
+fn declares_image(text: &str) -> bool {
+    text.match_indices("image").any(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let number = rest.trim_start();
+        number.len() < rest.len() && number.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+fn not_a_model() -> Diagnostic {
+    Diagnostic::error(Span::new(0, 0), "this does not look like a model file: it declares no image")
+        .help(
+            "a model file has a name, an image and layers: `Name { h: usize = 16 }`, then `image 28 x 28, \
+             colors 1, levels 2;`, then layers. `pixelrnn zoo mnist-diagonal` prints one",
+        )
+}
 
 /// A model declared with [`model!`](crate::model), which implements this trait.
 pub trait Model {
@@ -61,7 +81,13 @@ impl Declaration {
         let (model, diagnostics) = parse(&source.text);
         let model = match model {
             Some(model) if diagnostics.is_empty() => model,
-            _ => return Err(Error::Model { text: source, diagnostics }),
+            _ => {
+                let diagnostics = match declares_image(&source.text) {
+                    false if diagnostics.len() > FEW => vec![not_a_model()],
+                    _ => diagnostics,
+                };
+                return Err(Error::Model { text: source, diagnostics });
+            }
         };
         match elaborate(&model, overrides) {
             Ok(declared) => Ok(Declaration { source, model, declared }),

@@ -10,7 +10,7 @@
 //!     /// A small Diagonal BiLSTM.
 //!     pub Small { h: usize = 4, layers: usize = 1 }
 //!
-//!     image 8 x 8, colours 1, levels 17;
+//!     image 8 x 8, colors 1, levels 17;
 //!
 //!     stem: masked_conv(7 x 7, A, 2 * h);
 //!     body: repeat layers {
@@ -49,6 +49,7 @@ mod error;
 mod export;
 mod external;
 pub mod files;
+pub mod lr_finder;
 mod render;
 pub mod sampling;
 pub mod training;

@@ -3,10 +3,21 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use pixelrnn_graph::{Diagnostic, Severity, Source, Span};
 
-/// Renders diagnostics with excerpts of the source, optionally in color.
+/// The most diagnostics that are all rendered. Of more, only the first few are, and the others counted.
+const ALL: usize = 8;
+const FIRST: usize = 4;
+
+/// Renders diagnostics with excerpts of the source, optionally in color. Of many, the first few and the
+/// number of the others.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let all: Vec<String> = diagnostics.iter().map(|d| one(&renderer, source, d)).collect();
+    let count = diagnostics.len();
+    let shown = if count > ALL { FIRST } else { count };
+    let mut all: Vec<String> =
+        diagnostics.iter().take(shown).map(|d| one(&renderer, source, d)).collect();
+    if shown < count {
+        all.push(format!("and {} more errors in {}", count - shown, source.name));
+    }
     all.join("\n\n")
 }
 

@@ -12,7 +12,7 @@ use pixelrnn_train::{BatchInputs, ConditionFault, Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
 use crate::compare::prepare;
-use crate::{Declaration, Error, ExportOptions, GraphKind};
+use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
 
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
@@ -73,12 +73,12 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     };
     if (image.height, image.width, image.colours) != (shape.height, shape.width, shape.colours) {
         return Err(TrainError::Mismatch(format!(
-            "{} expects images of {}, but those of {} are {}: change the model with `--set height=H \
-             --set width=W --set colors=C`, or shrink the images with `,size=HxW`",
+            "{} expects images of {}, but those of {} are {}: {}",
             model.name(),
             size(image.height, image.width, image.colours),
             data.name(),
             size(shape.height, shape.width, shape.colours),
+            fit_sizes(&image, &shape),
         ))
         .into());
     }
@@ -97,6 +97,48 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         .into());
     }
     Ok(())
+}
+
+/// How to make a model and images of other sizes fit, with their numbers.
+fn fit_sizes(image: &Image, shape: &data::Shape) -> String {
+    let settings = [
+        ("height", image.height, shape.height),
+        ("width", image.width, shape.width),
+        ("colors", image.colours, shape.colours),
+    ];
+    let changed: Vec<String> = settings
+        .iter()
+        .filter(|(_, has, wants)| has != wants)
+        .map(|(name, _, wants)| format!("--set {name}={wants}"))
+        .collect();
+    let mut options = String::new();
+    // Images are never enlarged.
+    let smaller = image.height <= shape.height && image.width <= shape.width;
+    if (image.height, image.width) != (shape.height, shape.width) {
+        options = format!(",size={}x{}", image.height, image.width);
+    }
+    if image.colours != shape.colours {
+        options.push_str(&format!(",colors={}", image.colours));
+    }
+    let model = format!("change the model with `{}`", changed.join(" "));
+    match smaller {
+        true => format!("{model}, or the images with `{options}`"),
+        false => model,
+    }
+}
+
+/// A warning if a class-conditional model has classes of which the data have no images.
+pub fn unused_classes(model: &Declaration, data: &Dataset) -> Option<String> {
+    let ((name, classes), found) = model.label().zip(data.classes())?;
+    (found < classes).then(|| {
+        format!(
+            "{} is conditioned on `{name}` with {classes} classes, but {} has {found}: the classes {found} \
+             to {} are never trained. A model with {found} classes would fit",
+            model.name(),
+            data.name(),
+            classes - 1,
+        )
+    })
 }
 
 fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
@@ -318,6 +360,7 @@ pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
         "data": data.name(),
         "data_sha256": data.fingerprint(),
         "data_selection": data.selection(),
+        "class_names": data.class_names(),
         "recipe": recipe.json(),
     })
 }
@@ -373,19 +416,26 @@ pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
 /// # Errors
 /// The model cannot be read, or a setting is unknown.
 pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
-    let settings = run.settings()?;
     let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
-    let settings = settings["model"]["settings"]
-        .as_object()
-        .ok_or_else(|| fail("`model.settings` is missing or has the wrong type".to_string()))?;
-    let mut set: Vec<(String, usize)> = Vec::new();
-    for (name, value) in settings {
-        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
-        let wrong = || fail(format!("`model.settings.{name}` is {value}, not a whole number"));
-        set.push((name.clone(), number.ok_or_else(wrong)?));
-    }
+    let mut set = model_settings(&run.settings()?).map_err(fail)?;
     set.extend_from_slice(overrides);
     Declaration::from_file(&run.model_path(), &set)
+}
+
+/// The settings of the model in the settings of a run, for [`Declaration::from_source`].
+///
+/// # Errors
+/// They are missing or damaged; the message names the field.
+pub fn model_settings(settings: &Value) -> Result<Vec<(String, usize)>, String> {
+    let settings = settings["model"]["settings"]
+        .as_object()
+        .ok_or("`model.settings` is missing or has the wrong type")?;
+    let number = |(name, value): (&String, &Value)| {
+        let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        let wrong = || format!("`model.settings.{name}` is {value}, not a whole number");
+        Ok((name.clone(), number.ok_or_else(wrong)?))
+    };
+    settings.iter().map(number).collect()
 }
 
 /// The weights of a run, and their file: those of the best validation, otherwise the last ones; the EMA

@@ -1,5 +1,8 @@
 //! What a run tells whoever watches it.
 
+use pixelrnn_passes::Weights;
+use serde_json::Value;
+
 use crate::checkpoint::Score;
 
 /// Why a run ended.
@@ -76,6 +79,17 @@ pub enum Event {
 pub trait Observer {
     /// Something happened.
     fn event(&mut self, event: &Event);
+
+    /// A line was added to the log: an object whose `event` is `start`, `step`, `validation` or `stop`.
+    fn logged(&mut self, _line: &Value) {}
+
+    /// Whether [`Observer::weights`] should be called after this step.
+    fn wants_weights(&self, _step: u64) -> bool {
+        false
+    }
+
+    /// The weights after a step: the EMA if there is one.
+    fn weights(&mut self, _step: u64, _weights: &Weights) {}
 }
 
 /// Nobody watches.

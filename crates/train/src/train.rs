@@ -142,6 +142,7 @@ pub fn train(
     about["event"] = json!("start");
     about["step"] = json!(progress.step);
     log.line(&about)?;
+    observer.logged(&about);
     let fresh = !run.last_path().exists();
     let mut session = Training {
         task,
@@ -243,7 +244,7 @@ impl Training<'_, '_> {
         self.save()?;
         self.log_window()?;
         let seconds = self.progress.seconds;
-        self.log.line(&json!({
+        self.record(&json!({
             "event": "stop", "reason": reason.name(), "step": self.progress.step,
             "seconds": round(seconds),
         }))?;
@@ -345,6 +346,12 @@ impl Training<'_, '_> {
         if step.is_multiple_of(recipe.log_every) {
             self.log_window()?;
         }
+        if self.observer.wants_weights(step) {
+            // What the observer does is not counted in the speed of training.
+            self.log_window()?;
+            let weights = self.weights()?;
+            self.observer.weights(step, &weights);
+        }
         Ok(())
     }
 
@@ -355,6 +362,13 @@ impl Training<'_, '_> {
         }
     }
 
+    /// Adds a line to the log, and shows it to the observer.
+    fn record(&mut self, line: &Value) -> Result<(), TrainError> {
+        self.log.line(line)?;
+        self.observer.logged(line);
+        Ok(())
+    }
+
     fn log_window(&mut self) -> Result<(), TrainError> {
         let window = std::mem::take(&mut self.window);
         if window.images == 0 {
@@ -362,7 +376,7 @@ impl Training<'_, '_> {
         }
         let nats = window.nats / window.images as f64;
         let (step, seconds) = (self.progress.step, self.progress.seconds);
-        self.log.line(&json!({
+        self.record(&json!({
             "event": "step",
             "step": step,
             "epoch": step as f64 / self.steps_per_epoch as f64,
@@ -410,7 +424,8 @@ impl Training<'_, '_> {
             checkpoint::save(&self.run.best_path(), &weights, progress)?;
         }
         progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
-        self.log.line(&json!({
+        let seconds = progress.seconds;
+        self.record(&json!({
             "event": "validation",
             "step": score.step,
             "epoch": score.step as f64 / self.steps_per_epoch as f64,
@@ -418,7 +433,7 @@ impl Training<'_, '_> {
             "bits_per_dim": figures.bits_per_dim,
             "images": figures.images,
             "best": best,
-            "seconds": round(progress.seconds),
+            "seconds": round(seconds),
         }))?;
         self.validation = Some(score);
         self.observer.event(&Event::Validation { score, best });

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pixelrnn_check::Position;
-use pixelrnn_check::cli::{At, FileArguments, answer, at};
+use pixelrnn_check::cli::{At, FileArguments, answer, at, failure};
 
 /// Prove that no output of an ONNX image model depends on its own pixel or a later one, or show the leak
 #[derive(Debug, Parser)]
@@ -38,21 +38,19 @@ fn main() -> ExitCode {
     let mut answer = match answer(&arguments.file, &arguments.about) {
         Ok(answer) => answer,
         Err(error) => {
-            eprintln!("error: {}: {error}", pixelrnn_check::shown(&arguments.file));
+            eprintln!("error: {}", failure(&arguments.file, &error));
             return ExitCode::from(2);
         }
     };
     let r = &answer.report;
     let mut outputs = Vec::new();
-    for &At { row, column, colour } in &arguments.at {
-        let colour = colour.unwrap_or(r.colours - 1);
-        if row >= r.height || column >= r.width || colour >= r.colours {
-            eprintln!(
-                "error: `--at {row},{column}` is outside of the image: {} x {}",
-                r.height, r.width
-            );
+    for at in &arguments.at {
+        if let Some(message) = at.outside([r.height, r.width, r.colours]) {
+            eprintln!("error: {message}");
             return ExitCode::from(2);
         }
+        let &At { row, column, colour } = at;
+        let colour = colour.unwrap_or(r.colours - 1);
         outputs.push(r.output_at(Position { colour, row, column }));
     }
     answer.explain(&outputs);

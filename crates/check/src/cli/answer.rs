@@ -12,6 +12,8 @@ use crate::{
 
 /// Number of hops of a path to print.
 const HOPS: usize = 16;
+/// What the names of smaller scales begin with, in files of this project.
+const SMALLER: &str = "scales/every_";
 /// Number of pixels listed by position; the others are counted.
 const NAMED: usize = 4;
 
@@ -112,7 +114,11 @@ impl Answer {
         );
         line("input", format!("{}, values {} to {}", shown(&r.input), r.range.0, r.range.1));
         for input in r.inputs.iter().filter(|i| i.role == Role::Condition).take(8) {
-            line("", format!("input {} is treated as a condition", shown(&input.name)));
+            let what = match input.name.strip_prefix(SMALLER) {
+                Some(n) if r.holds.is_some() => format!("the image reduced {n} times"),
+                _ => format!("input {}", shown(&input.name)),
+            };
+            line("", format!("{what} is treated as a condition"));
         }
         if r.inputs.iter().any(|i| i.role == Role::Weights) {
             line(
@@ -121,7 +127,8 @@ impl Answer {
                     .into(),
             );
         }
-        line("output", format!("{}, laid out {}", shown(&r.output), r.output_layout));
+        let output = if r.holds.is_some() { layer(&r.output) } else { &r.output };
+        line("output", format!("{}, laid out {}", shown(output), r.output_layout));
         line("nodes", grouped(r.nodes));
         line("parameters", grouped(r.parameters));
         let what = if r.whole_pixels { "pixel" } else { "output" };
@@ -143,7 +150,7 @@ impl Answer {
             },
         );
         for part in &r.parts {
-            line("asked", asked(part));
+            line("part", one_part(part));
         }
         for condition in r.conditions.iter().filter(|_| r.verdict != Verdict::Causal) {
             line("if", condition.clone());
@@ -171,7 +178,10 @@ impl Answer {
         }
         line(
             "blind spot",
-            format!("{:.2} % of earlier values are never read", 100.0 * r.blind_share),
+            format!(
+                "{:.2} % of earlier values are outside of the receptive field",
+                100.0 * r.blind_share
+            ),
         );
         for &output in outputs {
             line("", self.unseen(output));
@@ -290,7 +300,7 @@ fn part(part: &Part) -> Value {
 }
 
 /// The result of one of several checks.
-fn asked(part: &Part) -> String {
+fn one_part(part: &Part) -> String {
     let [height, width] = part.size;
     let found = match (part.verdict, part.leaking_outputs) {
         (Verdict::Causal, _) => "causal".to_string(),
@@ -298,8 +308,12 @@ fn asked(part: &Part) -> String {
         (Verdict::Uncertain, n) => format!("cannot tell, {n} of {} outputs", part.outputs),
         (Verdict::Leaks, n) => format!("leaks, {n} of {} outputs", part.outputs),
     };
-    let (output, input) = (shown(&part.output), shown(&part.input));
-    format!("{output} of {input}, {height} x {width}: {found}")
+    format!("{} for {height} x {width} pixels: {found}", shown(layer(&part.output)))
+}
+
+/// The layer that a value of a file of this project belongs to, without what the compiler appended.
+fn layer(value: &str) -> &str {
+    value.split('/').next().unwrap_or(value)
 }
 
 /// A number with commas.

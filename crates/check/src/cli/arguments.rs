@@ -20,7 +20,7 @@ pub struct FileArguments {
     /// Layout of the input after the batch axis: `chw` or `hwc`
     #[arg(long, value_name = "LAYOUT")]
     pub input_layout: Option<Layout>,
-    /// Layout of the output: `chw`, `lhw`, `(cl)hw`, `hwcl`, with l for the levels
+    /// Layout of the output: `chw`, `lhw`, `(cl)hw`, `hwcl` (l: the levels)
     #[arg(long, value_name = "LAYOUT")]
     pub output_layout: Option<Layout>,
     /// Number of logits per value, if the layout is ambiguous
@@ -29,7 +29,7 @@ pub struct FileArguments {
     /// Smallest and largest value of the image [default: -1:255]
     #[arg(long, value_name = "LO:HI", value_parser = range, allow_hyphen_values = true)]
     pub range: Option<(f64, f64)>,
-    /// Order of the colors of a pixel: rgb, bgr, or pixel for whole pixels [default: rgb]
+    /// Order of colors: `rgb`, `bgr` or `pixel` (whole pixels) [default: rgb]
     #[arg(long, value_name = "ORDER")]
     pub order: Option<Order>,
     /// Accept conditions that could not be proved
@@ -131,6 +131,25 @@ pub struct At {
     pub row: usize,
     pub column: usize,
     pub colour: Option<usize>,
+}
+
+impl At {
+    /// The error for a position outside of an image of this height, width and number of colors; `None`
+    /// for a position inside of it.
+    pub fn outside(&self, [height, width, colours]: [usize; 3]) -> Option<String> {
+        let &At { row, column, colour } = self;
+        if row < height && column < width && colour.is_none_or(|c| c < colours) {
+            return None;
+        }
+        let given = colour.map_or(String::new(), |c| format!(",{c}"));
+        let range = |n: usize| if n == 1 { "0".to_string() } else { format!("0 to {}", n - 1) };
+        Some(format!(
+            "invalid --at {row},{column}{given}: expected row {}, column {}, color {}",
+            range(height),
+            range(width),
+            range(colours)
+        ))
+    }
 }
 
 /// `ROW,COLUMN` or `ROW,COLUMN,COLOR`.

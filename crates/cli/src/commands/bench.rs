@@ -11,7 +11,7 @@ use pixelrnn::{
 };
 use serde_json::{Value, json};
 
-use crate::arguments::Global;
+use crate::arguments::{COMMON, Global};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{
@@ -27,42 +27,46 @@ use crate::table::{Align, Table, grouped};
 The time of a call is the median of the timed runs, after one warm-up run. A call of `train` is one
 training step with RMSProp. `step` is the work for one pixel, `row` the work between two rows, both
 for sampling loops outside of the graph. Load time is everything before the first call; with a
-dynamic batch, tract does most of its work in the first call.
+dynamic batch, tract does most of its work in the first call. A batch is split into data-parallel
+shards, which share the threads: by default one per thread, of at least 4 images.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
 pub struct Bench {
     #[command(flatten)]
     model: ModelArguments,
-    /// Engines, comma-separated [default: those of tract and ort that work here]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
-    engine: Option<Vec<String>>,
-    /// Graph kinds, comma-separated
+    /// Graph kinds, comma-separated: `forward`, `nll`, `grad`, `train`, `sample`, `step`, `row`
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
+          hide_possible_values = true,
           value_parser = parse::kind_that(|k| k.reads_images() || k.samples()))]
     graph: Vec<GraphKind>,
-    /// Batch size: `N` (fixed in the file), `dynamic`, or `dynamic:N`
+    /// Batch size: `N`, fixed in the file, or `dynamic[:N]`
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "16", value_parser = parse::images)]
     batch: Images,
     /// Number of timed runs
     #[arg(long, value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = parse::whole::<u32>(1..=1_000_000))]
     runs: u32,
-    /// ONNX Runtime's intra-operator threads [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Data-parallel shards of each batch, which share the threads; not for `grad`, `step` and `row`
-    /// [default: one per thread, of at least 4 images]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Shards of a batch, not for `grad`, `step`, `row` [default: automatic]
+    #[arg(long, value_name = "N", value_parser = parse::some)]
     shards: Option<u16>,
-    /// Recompute activations in the backward pass instead of storing them, in the graphs `grad` and `train`
+    /// Recompute activations in the backward pass, in `grad` and `train`
     #[arg(long)]
     remat: bool,
+    /// Random seed for the images
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
+    seed: u64,
     #[command(flatten)]
     weights: WeightArguments,
-    /// Random seed for the images
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Engines, comma-separated: `reference`, `tract`, `ort`, `ort-cuda`
+    /// [default: tract and ort, as far as they work here]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine(),
+          hide_possible_values = true, help_heading = COMMON)]
+    engine: Option<Vec<String>>,
+    /// Threads of ONNX Runtime within an operator [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = parse::whole::<u16>(1..=1024),
+          help_heading = COMMON)]
+    threads: Option<u16>,
 }
 
 /// Seconds.

@@ -4,7 +4,7 @@ use pixelrnn::GraphKind;
 use pixelrnn::compare::{Difference, TOLERANCE, compare};
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{COMMON, Global};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{ModelArguments, WeightArguments, random_batch};
@@ -27,21 +27,24 @@ Example:
 pub struct Compare {
     #[command(flatten)]
     model: ModelArguments,
-    /// Engines, comma-separated [default: those of reference, tract and ort that work here]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
-    engine: Option<Vec<String>>,
-    /// Graph to compare
-    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind_that(GraphKind::reads_images))]
+    /// Graph to compare: `forward`, `nll`, `grad` or `train`
+    #[arg(long, value_name = "KIND", default_value = "forward", hide_possible_values = true,
+          value_parser = parse::comparable)]
     graph: GraphKind,
-    /// Batch size: `N` (fixed in the file), `dynamic`, or `dynamic:N`
+    /// Batch size: `N`, fixed in the file, or `dynamic[:N]`
     #[arg(long, value_name = "N|dynamic[:N]", default_value = "dynamic:2",
           value_parser = parse::images)]
     batch: Images,
+    /// Random seed for the images
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
+    seed: u64,
     #[command(flatten)]
     weights: WeightArguments,
-    /// Random seed for the images
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Engines, comma-separated: `reference`, `tract`, `ort`, `ort-cuda`
+    /// [default: the first three, as far as they work here]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine(),
+          hide_possible_values = true, help_heading = COMMON)]
+    engine: Option<Vec<String>>,
 }
 
 impl Compare {

@@ -1,6 +1,5 @@
 //! `pixelrnn completions`: completion scripts for shells.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -22,7 +21,12 @@ impl Completions {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "pixelrnn", &mut script);
+        clap_complete::generate(
+            self.shell,
+            &mut Arguments::command_line(),
+            "pixelrnn",
+            &mut script,
+        );
         let script = String::from_utf8_lossy(&script);
         let object = json!({ "shell": self.shell.to_string(), "script": script });
         out.answer(script.trim_end(), &object)?;

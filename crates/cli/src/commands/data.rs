@@ -7,9 +7,9 @@ use pixelrnn::training::data::{self, Dataset, Images, Spec, Split};
 use pixelrnn::{Array, files};
 use serde_json::{Map, Value, json};
 
-use super::sample::Grid;
 use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
+use crate::grid::Grid;
 use crate::out::Out;
 use crate::parse;
 use crate::table::{Align, Table, grouped};
@@ -37,11 +37,12 @@ pub struct Data {
     /// Write a grid of images as PNG
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
-    /// Split of the picture [default: the first one]
-    #[arg(long, value_name = "SPLIT", requires = "picture", value_parser = parse::split())]
+    /// Split of the picture: `train`, `valid` or `test` [default: the first one]
+    #[arg(long, value_name = "SPLIT", requires = "picture", value_parser = parse::split(),
+          hide_possible_values = true)]
     split: Option<Split>,
     /// Random seed for `binarize=sample`
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
     seed: u64,
 }
 

@@ -4,7 +4,7 @@ use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{self, evaluate};
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{COMMON, Global};
 use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
@@ -13,6 +13,7 @@ use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
 use crate::table::grouped;
+use crate::trained::Trained;
 
 /// Measure how well a model predicts images
 #[derive(Debug, clap::Args)]
@@ -27,21 +28,23 @@ pub struct Eval {
     /// Images to evaluate on [default: those of the run, if MODEL is a run folder]
     #[arg(long, value_name = "SPEC", value_parser = parse::spec)]
     data: Option<Spec>,
-    /// Split to evaluate on
-    #[arg(long, value_name = "SPLIT", default_value = "test", value_parser = parse::split())]
+    /// Split to evaluate on: `train`, `valid` or `test`
+    #[arg(long, value_name = "SPLIT", default_value = "test", value_parser = parse::split(),
+          hide_possible_values = true)]
     split: Split,
     /// Images per call
     #[arg(long, value_name = "N", default_value_t = 64,
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = parse::some)]
     batch: u16,
-    /// Engine [default: ort, or tract if ONNX Runtime is not available]
-    #[arg(long, value_name = "NAME", value_parser = parse::engine())]
-    engine: Option<String>,
     /// Random seed for `binarize=sample` [default: that of the run, or 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::seed)]
     seed: Option<u64>,
     #[command(flatten)]
     weights: WeightArguments,
+    /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
+    #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
+          help_heading = COMMON)]
+    engine: Option<String>,
 }
 
 impl Eval {
@@ -49,11 +52,22 @@ impl Eval {
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         let model = self.model.load()?;
         let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
+        let embedded = self.model.embedded()?;
         let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
-            (None, None) => return usage("missing data: name the images with `--data SPEC`"),
+            (None, None) => match embedded {
+                Some(Trained { data: Some(data), .. }) => {
+                    parse::spec(data).map_err(Failure::Usage)?
+                }
+                Some(Trained { data_hint, about_data, .. }) => {
+                    return usage(format!(
+                        "missing data: name the images ({about_data}) with `--data`, as in `--data {data_hint}`"
+                    ));
+                }
+                None => return usage("missing data: name the images with `--data SPEC`"),
+            },
         };
         let spec = for_model(&spec, &model);
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);

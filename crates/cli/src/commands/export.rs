@@ -11,7 +11,7 @@ use pixelrnn::{
 };
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, MODEL};
 use crate::deploy::{Deploy, check_folder, write_repository};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
@@ -19,9 +19,26 @@ use crate::out::Out;
 use crate::parse;
 use crate::table;
 
+/// The heading of the options on the form of the file.
+const ONNX: &str = "Form of the file";
+
 /// Export a model as ONNX, with standard operators only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Graphs:
+  forward  images to logits
+  nll      images to nats per image
+  grad     a batch and weights to the loss and gradients
+  train    one training step: a batch, weights and optimizer state to new ones
+  update   the optimizer's part of a training step, from given gradients
+  sample   random numbers to images
+  step     the sampling loop in two parts: the work for one pixel,
+  row      and the work between two rows
+
+`--dtype f16` computes in f16, the loss in f32; bf16 and int8 are storage types of the weights, and
+computation stays in f32. `--control-flow unroll` is for tools without loops. The repository of
+`--triton` has the models `sampler` and `nll`, with images as `nchw` by default.
+
 Example:
   pixelrnn export mnist-diagonal --graph nll --batch 16 -o nll.onnx")]
 pub struct Export {
@@ -30,50 +47,49 @@ pub struct Export {
     /// File to write; `-` for standard output
     #[arg(short, long, value_name = "F.onnx", required_unless_present = "triton")]
     output: Option<PathBuf>,
-    /// Graph to export: `forward` (logits), `nll` (nats per image), `grad` (loss and gradients), `train`
-    /// (one training step), `update` (optimizer update), `sample` (images from random numbers), `step`
-    /// and `row` (the sampling loop in two parts)
-    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
+    /// Graph to export, see below
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind(),
+          hide_possible_values = true)]
     graph: GraphKind,
     /// Batch size: a number, or `dynamic`
     #[arg(long, value_name = "N|dynamic", default_value = "dynamic", value_parser = parse::batch)]
     batch: Batch,
-    /// ONNX opset version, 17 to 22
-    #[arg(long, value_name = "N", default_value_t = 18,
-          value_parser = clap::value_parser!(u32).range(17..=22))]
-    opset: u32,
-    /// How to write recurrences: `scan` (a loop) or `unroll` (for toolchains without loops)
-    #[arg(long, value_name = "HOW", default_value = "scan")]
-    control_flow: Control,
-    #[command(flatten)]
-    weights: WeightArguments,
-    /// Make the weights inputs of the graph
-    #[arg(long)]
-    weights_as_inputs: bool,
-    /// Update rule, for `train` and `update`
-    #[arg(long, value_name = "RULE", default_value = "rmsprop", value_parser = parse::optimizer())]
-    optimizer: Optimizer,
-    /// Recompute activations in the backward pass instead of storing them, for `grad` and `train`: the
-    /// same result with less memory, in about 1.3 times the time
+    /// Recompute activations in the backward pass, for `grad` and `train`: less memory, more time
     #[arg(long)]
     remat: bool,
-    /// Skip the simplification passes
-    #[arg(long)]
-    no_simplify: bool,
-    /// Temperature, for `sample` and `step`
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
-    temperature: f64,
+    /// Temperature, for `sample` and `step` [default: 1]
+    #[arg(long, value_name = "T", value_parser = parse::positive)]
+    temperature: Option<f64>,
     /// Add the inputs `given` and `mask` for completion, for `sample` and `step`
     #[arg(long)]
     complete: bool,
+    #[arg(long, value_name = "RULE", value_parser = parse::optimizer(), hide_possible_values = true,
+          help = parse::rules_for(" of `train` and `update`"))]
+    optimizer: Option<Optimizer>,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// Make the weights inputs of the graph
+    #[arg(long, help_heading = MODEL)]
+    weights_as_inputs: bool,
+    /// Also save the weights to a file
+    #[arg(long, value_name = "F", help_heading = MODEL)]
+    write_weights: Option<PathBuf>,
+    /// ONNX opset version, 17 to 22
+    #[arg(long, value_name = "N", default_value_t = 18,
+          value_parser = parse::whole::<u32>(17..=22), help_heading = ONNX)]
+    opset: u32,
+    /// How to write recurrences: `scan` (a loop) or `unroll`
+    #[arg(long, value_name = "HOW", default_value = "scan", hide_possible_values = true,
+          help_heading = ONNX)]
+    control_flow: Control,
+    /// Skip the simplification passes
+    #[arg(long, help_heading = ONNX)]
+    no_simplify: bool,
+    /// Write the weights to a second file, F.onnx.data; always done over 2 GiB
+    #[arg(long, help_heading = ONNX)]
+    external_data: bool,
     #[command(flatten)]
     deploy: Deploy,
-    /// Write the weights to a second file, F.onnx.data; always done for models over 2 GiB
-    #[arg(long)]
-    external_data: bool,
-    /// Also save the weights to a file
-    #[arg(long, value_name = "F.safetensors")]
-    write_weights: Option<PathBuf>,
 }
 
 /// [`ControlFlow`] on the command line.
@@ -114,8 +130,8 @@ impl Export {
             simplify: !self.no_simplify,
             portable: true,
             native: false,
-            sample: SampleOptions { temperature: self.temperature, complete: self.complete },
-            optimizer: self.optimizer,
+            sample: SampleOptions { temperature: self.temperature(), complete: self.complete },
+            optimizer: self.optimizer.unwrap_or(Optimizer::RMSPROP),
             remat: self.remat,
             dtype: self.deploy.dtype(),
             images: self.deploy.images(),
@@ -209,6 +225,11 @@ impl Export {
         Ok(model.write(self.graph, options, graph, target, external)?)
     }
 
+    fn temperature(&self) -> f64 {
+        self.temperature.unwrap_or(1.0)
+    }
+
+    /// Checks that the options go together.
     fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
         if piped && out.json {
             return usage("`--json` cannot be combined with `-o -`: both write to standard output");
@@ -235,7 +256,7 @@ impl Export {
             );
         }
         let draws = self.graph.draws() || triton.is_some();
-        if (self.complete || self.temperature != 1.0) && !draws {
+        if (self.complete || self.temperature() != 1.0) && !draws {
             let graph = self.graph.name();
             return usage(format!(
                 "`--complete` and `--temperature` apply to `--graph sample` and `step`, not to `{graph}`"
@@ -245,6 +266,14 @@ impl Export {
             let graph = self.graph.name();
             return usage(format!(
                 "`--remat` applies to `--graph grad` and `train`, not to `{graph}`: leave it out"
+            ));
+        }
+        let updates = matches!(self.graph, GraphKind::Train | GraphKind::Update);
+        if let (Some(optimizer), false) = (&self.optimizer, updates && triton.is_none()) {
+            return usage(format!(
+                "`--optimizer {}` has no effect on `--graph {}`: it applies to `train` and `update`",
+                optimizer.rule.name,
+                self.graph.name()
             ));
         }
         if self.write_weights.is_some() && self.write_weights == self.output {

@@ -21,24 +21,26 @@ use crate::table::{Align, Table, bytes, grouped};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without --stage and --dump-after: prints the declared graph, then the layers with their costs per
-image. Multiply-adds are those of matrix products and convolutions in the exported graph.
+image. Multiply-adds are those of matrix products and convolutions in the exported graph. --stage
+expanded has recurrences as loops, lowered is the ONNX graph.
 
 Example:
   pixelrnn inspect digits-row-lstm --dump-after expand")]
 pub struct Inspect {
     #[command(flatten)]
     model: ModelArguments,
-    /// Print only the graph at this stage
-    #[arg(long, value_name = "STAGE", conflicts_with = "dump_after")]
+    /// Print only the graph as `declared`, `expanded` or `lowered`
+    #[arg(long, value_name = "STAGE", conflicts_with = "dump_after", hide_possible_values = true)]
     stage: Option<Stage>,
     /// Print only the graph after this pass (`list` prints all names)
     #[arg(long, value_name = "PASS")]
     dump_after: Option<String>,
-    /// Graph to print
-    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind())]
+    /// Graph to print: a kind of `pixelrnn export --help`
+    #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind(),
+          hide_possible_values = true)]
     graph: GraphKind,
     /// How to write recurrences: `scan` (a loop) or `unroll`
-    #[arg(long, value_name = "HOW", default_value = "scan")]
+    #[arg(long, value_name = "HOW", default_value = "scan", hide_possible_values = true)]
     control_flow: Control,
     /// Keep the weights as inputs
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Global};
@@ -24,7 +24,7 @@ pub struct Man {
 impl Man {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
-        let mut program = Arguments::command();
+        let mut program = Arguments::command_line();
         program.build();
         let mut pages = Vec::new();
         collect(&program, "pixelrnn", &mut pages)?;

@@ -33,6 +33,8 @@ commands! {
     compare::Compare,
     data::Data,
     train::Train,
+    curve::Curve,
+    lr_find::LrFind,
     eval::Eval,
     sample::Sample,
     bench::Bench,

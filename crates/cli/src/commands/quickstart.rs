@@ -12,16 +12,17 @@ use serde_json::json;
 
 use super::check;
 use super::compare::ENGINES;
-use super::sample::Grid;
-use super::train::Watch;
 use crate::arguments::Global;
 use crate::engines;
 use crate::exit::{ExitCode, Failure};
+use crate::grid::Grid;
 use crate::interrupt;
 use crate::model::{image_text, load, random_batch};
 use crate::out::Out;
 use crate::parse;
+use crate::records::Records;
 use crate::table;
+use crate::watch::Watch;
 
 /// Declare, check, train, evaluate, sample and export a small model, in about a minute
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ Example:
   pixelrnn quickstart")]
 pub struct Quickstart {
     /// Number of passes over the training images
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse::at_least_one)]
     epochs: u64,
 }
 
@@ -81,7 +82,7 @@ impl Quickstart {
         let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
         let settings = training::settings(&model, &data, &recipe);
         run.create(&model.text(), &settings)?;
-        let mut watch = Watch::new(out, data.shape(), &run);
+        let mut watch = Watch::new(out, data.shape(), &run, &Records::default());
         let task = Training {
             model: &model,
             data: &data,

@@ -1,77 +1,85 @@
 //! `pixelrnn sample`: draws images from a model, or completes given images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
+use pixelrnn::internal::syntax::closest;
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{suits, suits_images};
 use pixelrnn::{Array, files};
 use serde_json::json;
 
-use crate::arguments::Global;
-use crate::canvas::{Canvas, Colour};
+use crate::arguments::{COMMON, Global};
 use crate::conditions;
 use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
+use crate::grid::Grid;
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
 use crate::table::plural;
 
+/// The heading of the options of --complete.
+const COMPLETION: &str = "Completion";
+
 /// Draw images from a model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A .png file is a grid of images; a .npy file is a uint8 array [N, H, W, C] of levels. With
 --complete, each row of the grid shows the original, the part that is kept, and the completions.
-The same seed gives the same images.
+The same seed gives the same images. `--method cached` costs about one forward pass per image.
 
 Example:
   pixelrnn sample my-run -n 64 -o samples.png --seed 1")]
 pub struct Sample {
     #[command(flatten)]
     model: ModelArguments,
-    /// Number of images, or of images to complete [default: 64, or as many as --condition has]
-    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Number of images to draw or to complete [default: 64, or as many as --condition has]
+    #[arg(short, value_name = "N", value_parser = parse::some)]
     n: Option<u16>,
     /// File to write, `.png` or `.npy`
     #[arg(short, long, value_name = "F")]
     output: PathBuf,
-    #[command(flatten)]
-    weights: WeightArguments,
-    /// Divide the logits by T: below 1 for likelier, less varied images
+    /// Divide the logits by T: below 1, images are likelier and vary less
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = parse::positive)]
     temperature: f64,
-    /// Complete images from this data set (a SPEC, see `train --help`)
-    #[arg(long, value_name = "IMAGES", value_parser = parse::spec, requires = "keep_rows")]
+    /// Complete images of this data set (a SPEC, see `data --help`)
+    #[arg(long, value_name = "SPEC", help_heading = COMPLETION, value_parser = parse::spec, requires = "keep_rows")]
     complete: Option<Spec>,
-    /// Split of the images to complete [default: test, or the only split]
-    #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split())]
+    /// Split of these images: `train`, `valid`, `test` [default: test, or the only one]
+    #[arg(long, value_name = "SPLIT", requires = "complete", value_parser = parse::split(),
+          hide_possible_values = true,
+          help_heading = COMPLETION)]
     split: Option<Split>,
     /// Rows to keep, from the top
-    #[arg(long, value_name = "K", requires = "complete")]
+    #[arg(long, value_name = "K", requires = "complete", help_heading = COMPLETION,
+          value_parser = parse::whole::<usize>(0..=u64::from(u32::MAX)))]
     keep_rows: Option<usize>,
     /// Completions per image
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "complete",
-          value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "complete", help_heading = COMPLETION,
+          value_parser = parse::some)]
     completions: u16,
-    /// Class to draw, or `all` for one row per class
-    #[arg(long, value_name = "K|all", value_parser = label)]
-    label: Option<Label>,
-    /// Values of a condition, such as a map: an .npy file with a row for each image
+    /// Class to draw, a number or the name in the run's data, or `all`: a row per class
+    #[arg(long, value_name = "K|NAME|all")]
+    label: Option<String>,
+    /// Values of a condition, such as a map: an .npy file with a row per image
     #[arg(long, value_name = "NAME=FILE", value_parser = parse::condition)]
     condition: Vec<(String, PathBuf)>,
-    /// `cached`: cost of about one forward pass per image; `naive`: one forward pass per value
-    #[arg(long, value_name = "HOW", default_value = "cached")]
+    /// `cached`, or `naive`: one forward pass per value
+    #[arg(long, value_name = "HOW", default_value = "cached", hide_possible_values = true)]
     method: MethodName,
-    /// Engine [default: ort, or tract if ONNX Runtime is not available]
-    #[arg(long, value_name = "NAME", value_parser = parse::engine())]
-    engine: Option<String>,
     /// Random seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
     seed: u64,
+    #[command(flatten)]
+    weights: WeightArguments,
+    /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
+    #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
+          help_heading = COMMON)]
+    engine: Option<String>,
 }
 
 /// The names of the methods.
@@ -90,6 +98,9 @@ impl From<MethodName> for SampleMethod {
     }
 }
 
+/// The most class names in an error.
+const NAMED: usize = 20;
+
 /// Which class is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
@@ -97,12 +108,29 @@ enum Label {
     All,
 }
 
-fn label(text: &str) -> Result<Label, String> {
-    match (text, text.parse()) {
-        ("all", _) => Ok(Label::All),
-        (_, Ok(label)) => Ok(Label::One(label)),
-        _ => Err("expected a class number (0 or more) or `all`".to_string()),
+/// The class of this number, or of this name in the data of the run.
+fn label(text: &str, names: &[String]) -> Result<Label, Failure> {
+    if text == "all" {
+        return Ok(Label::All);
     }
+    if let Ok(label) = text.parse() {
+        return Ok(Label::One(label));
+    }
+    if let Some(label) = names.iter().position(|name| name == text) {
+        return Ok(Label::One(u32::try_from(label).unwrap_or(u32::MAX)));
+    }
+    let expected = match names {
+        [] => "expected the number of a class, from 0, or `all`: the classes have no names"
+            .to_string(),
+        _ => {
+            let near = closest(text, names.iter().map(String::as_str));
+            let hint = near.map_or(".".to_string(), |near| format!("; did you mean `{near}`?"));
+            let listed: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
+            let more = if names.len() > NAMED { ", ..." } else { "" };
+            format!("unknown class{hint} The classes are {}{more}", listed.join(", "))
+        }
+    };
+    usage(format!("invalid --label {text}: {expected}"))
 }
 
 /// The format of the output file.
@@ -135,7 +163,8 @@ impl Sample {
         }
         files::writable(&self.output)?;
         let copies = usize::from(self.completions);
-        let classes = self.classes(&model)?;
+        let label = self.label(&model)?;
+        let classes = model.label().map(|(_, classes)| classes);
         let asked = self.n.map(usize::from);
         let mut arrays = conditions::given(&model, &self.condition, asked)?;
         if self.complete.is_none() {
@@ -144,7 +173,7 @@ impl Sample {
         let maps = arrays.first().map(|(_, array)| array.shape()[0]);
         let mut count = maps.or(asked).unwrap_or(64);
         // One row per class.
-        let columns = match (classes, self.label) {
+        let columns = match (classes, label) {
             (Some(classes), Some(Label::All)) => {
                 let columns = count.div_ceil(classes).max(1);
                 count = columns * classes;
@@ -169,7 +198,7 @@ impl Sample {
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
                 // A class that is named needs no labels.
-                match self.label.is_some() || !self.condition.is_empty() {
+                match label.is_some() || !self.condition.is_empty() {
                     true => suits_images(&model, &data)?,
                     false => suits(&model, &data)?,
                 }
@@ -199,12 +228,18 @@ impl Sample {
             None => sampling::uniform(&model, count, self.seed),
         };
         let drawn = uniform.last().map_or(0, |all| all.shape()[0]);
-        let labels: Option<Vec<u32>> = match (classes, self.label, columns) {
+        let labels: Option<Vec<u32>> = match (classes, label, columns) {
             (None, ..) => None,
             (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
             (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
             // Completions have the labels of what they complete.
-            _ => own_labels,
+            _ => {
+                out.note(
+                    "each image is completed as its own class, from the labels of the data: `--label` \
+                     chooses another one",
+                );
+                own_labels
+            }
         };
         let engine = engines::best(self.engine.as_deref(), global, out)?;
         let start = Instant::now();
@@ -264,10 +299,12 @@ impl Sample {
 }
 
 impl Sample {
-    /// The number of classes of the model, if any; checks `--label` against it.
-    fn classes(&self, model: &pixelrnn::Declaration) -> Result<Option<usize>, Failure> {
+    /// The class to draw, if one is given; checks it against the classes of the model.
+    fn label(&self, model: &pixelrnn::Declaration) -> Result<Option<Label>, Failure> {
         let name = model.name();
-        match (model.label().map(|(_, classes)| classes), self.label) {
+        let names = self.model.class_names()?;
+        let given = self.label.as_deref().map(|text| label(text, &names)).transpose()?;
+        match (model.label().map(|(_, classes)| classes), given) {
             (None, Some(_)) => {
                 usage(format!("{name} is not class-conditional: leave out `--label`"))
             }
@@ -285,7 +322,7 @@ impl Sample {
             (_, Some(Label::All)) if !self.condition.is_empty() => {
                 usage("`--label all` cannot be combined with `--condition`: give one class")
             }
-            (classes, _) => Ok(classes),
+            (_, given) => Ok(given),
         }
     }
 }
@@ -321,74 +358,4 @@ fn npy(images: &Array) -> Vec<u8> {
     bytes.extend(header.bytes());
     bytes.extend(images.iter().map(|&level| level as u8));
     bytes
-}
-
-/// Images in rows and columns.
-pub struct Grid<'a> {
-    /// For each place an image of a batch and how many of its rows are shown.
-    cells: Vec<(&'a Array, usize, usize)>,
-    columns: usize,
-    levels: usize,
-}
-
-const GAP: usize = 2;
-const PAPER: Colour = [0x60, 0x66, 0x70];
-const HIDDEN: Colour = [0x3b, 0x52, 0x70];
-
-impl<'a> Grid<'a> {
-    /// About as many rows as columns.
-    pub fn square(images: &'a Array, levels: usize) -> Grid<'a> {
-        let count = images.shape()[0];
-        let columns = (1..).find(|c| c * c >= count).unwrap_or(1);
-        let height = images.shape()[1];
-        Grid { cells: (0..count).map(|i| (images, i, height)).collect(), columns, levels }
-    }
-
-    /// A grid with `columns` images in each row.
-    pub fn rows(images: &'a Array, columns: usize, levels: usize) -> Grid<'a> {
-        Grid { columns: columns.max(1), ..Grid::square(images, levels) }
-    }
-
-    /// A row for each image: the original, what is kept, the completions.
-    fn completed(
-        images: &'a Array,
-        given: &'a Array,
-        copies: usize,
-        rows: usize,
-        levels: usize,
-    ) -> Grid<'a> {
-        let height = images.shape()[1];
-        let mut cells = Vec::new();
-        for first in (0..images.shape()[0]).step_by(copies) {
-            cells.extend([(given, first, height), (given, first, rows)]);
-            cells.extend((first..first + copies).map(|i| (images, i, height)));
-        }
-        Grid { cells, columns: copies + 2, levels }
-    }
-
-    /// The file's bytes; small images are enlarged.
-    pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let shape = self.cells.first().map_or(vec![0, 1, 1, 1], |c| c.0.shape().to_vec());
-        let (height, width, colours) = (shape[1], shape[2], shape[3]);
-        let scale = (64 / height.max(width).max(1)).clamp(1, 8);
-        let rows = self.cells.len().div_ceil(self.columns);
-        let [tall, wide] = [height, width].map(|n| n * scale + GAP);
-        let mut canvas = Canvas::new(self.columns * wide + GAP, rows * tall + GAP, PAPER);
-        for (at, &(images, image, shown)) in self.cells.iter().enumerate() {
-            let left = at % self.columns * wide + GAP;
-            let top = at / self.columns * tall + GAP;
-            for y in 0..height {
-                for x in 0..width {
-                    let value = |c: usize| {
-                        let c = c.min(colours - 1);
-                        let level = images[[image, y, x, c].as_slice()];
-                        (level * 255.0 / (self.levels - 1) as f32).round() as u8
-                    };
-                    let colour = if y < shown { [value(0), value(1), value(2)] } else { HIDDEN };
-                    canvas.fill([left + x * scale, top + y * scale], [scale, scale], colour);
-                }
-            }
-        }
-        canvas.png(path)
-    }
 }

@@ -1,17 +1,15 @@
 //! `pixelrnn train`: trains a model, or continues a run.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
-use pixelrnn::training::data::{self, Dataset, Shape, Spec, Split};
+use pixelrnn::training::data::{self, Dataset, Spec, Split};
 use pixelrnn::training::{
-    self, Budget, Event, Observer, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
+    self, Budget, Outcome, Reason, Recipe, Run, Schedule, Training, bits_per_dim,
 };
 use pixelrnn::{Declaration, Optimizer, Weights, zoo};
 use serde_json::{Value, json};
 
-use crate::arguments::Global;
-use crate::curve;
+use crate::arguments::{COMMON, Global, MODEL};
 use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
@@ -19,8 +17,13 @@ use crate::interrupt;
 use crate::model::{self, image_text};
 use crate::out::Out;
 use crate::parse;
-use crate::progress::Bar;
+use crate::records::{self, PROGRESS, Records};
 use crate::table::{grouped, plural};
+use crate::watch::{Watch, figure};
+
+/// The headings of groups of options.
+const BUDGET: &str = "Budget";
+const RECIPE: &str = "Recipe";
 
 /// Train a model
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,13 @@ use crate::table::{grouped, plural};
 RUN will contain the model, the settings, the last checkpoint, the best weights, the log and its
 curve. Every command accepts it as MODEL. Ctrl-C saves a checkpoint and stops; --resume continues,
 with the same result as an uninterrupted run (same machine, budget in steps or epochs).
+
+{}
+`pixelrnn lr-find` suggests one. --schedule is `constant`, `linear` or `cosine`; `cosine:0.1` ends
+at 10 % of --lr. Shards share a batch: by default one per core, of at least 4 images.
+
+--events, --csv, --tensorboard and --sample-every are not settings of the run: give them again with
+--resume.
 
 Fine-tuning: with a run folder as MODEL, or with --weights, a new run starts from trained weights.
 The optimizer state, the step count and the schedule start from zero. run.json records the origin
@@ -37,82 +47,85 @@ RUN/model.pixelrnn.
 {}
 Example:
   pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run
-  pixelrnn train my-run --data digits --epochs 2 --lr 1e-4 --out tuned", data::help()))]
+  pixelrnn train my-run --data digits --epochs 2 --lr 1e-4 --out tuned", parse::learning_rates(), data::help()))]
 pub struct Train {
-    /// Name of a model in the zoo, model file, or run folder to start from; not needed with --resume
+    /// Name in the zoo, model file, or run folder to start from; not with --resume
     #[arg(required_unless_present = "resume")]
     model: Option<String>,
-    /// Override a hyper-parameter, or height, width, colors or levels of the image
-    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, requires = "model")]
-    set: Vec<(String, usize)>,
-    /// Training data, e.g. `idx:mnist,binarize=threshold`. With --resume: the new location of the same
-    /// data
+    /// Training data. With --resume: the new location of the same data
     #[arg(long, value_name = "SPEC", value_parser = parse::spec,
           required_unless_present = "resume")]
     data: Option<Spec>,
     /// Run folder to write
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
-    /// Start from these weights: a safetensors file, or a run folder
-    #[arg(long, value_name = "F.safetensors|RUN", conflicts_with = "resume")]
-    weights: Option<PathBuf>,
-    /// Continue the run in this folder; settings not given here stay unchanged
+    /// Continue the run in this folder; other settings stay unchanged
     #[arg(long)]
     resume: bool,
+    /// Override a hyper-parameter, or the height, width, colors or levels
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, requires = "model",
+          help_heading = MODEL)]
+    set: Vec<(String, usize)>,
+    /// Start from these weights: a safetensors file, or a run folder
+    #[arg(long, value_name = "F|RUN", conflicts_with = "resume", help_heading = MODEL)]
+    weights: Option<PathBuf>,
+    /// Random seed for initialization, shuffling and sampling [default: 0]
+    #[arg(long, value_name = "N", value_parser = parse::seed, help_heading = MODEL)]
+    seed: Option<u64>,
     /// Stop after N steps
-    #[arg(long, value_name = "N", group = "budget",
-          value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", group = "budget", value_parser = parse::at_least_one,
+          help_heading = BUDGET)]
     steps: Option<u64>,
     /// Stop after N epochs
-    #[arg(long, value_name = "N", group = "budget",
-          value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", group = "budget", value_parser = parse::at_least_one,
+          help_heading = BUDGET)]
     epochs: Option<u64>,
     /// Stop after N minutes
-    #[arg(long, value_name = "N", group = "budget", value_parser = parse::positive)]
+    #[arg(long, value_name = "N", group = "budget", value_parser = parse::positive,
+          help_heading = BUDGET)]
     minutes: Option<f64>,
-    /// Images per step [default: 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    batch: Option<u16>,
-    /// Data-parallel shards per step (changes rounding) [default: one per core, of at least 4 images]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    shards: Option<u16>,
-    /// Recompute activations in the backward pass instead of storing them: the same result with less
-    /// memory, in about 1.3 times the time
-    #[arg(long)]
-    remat: bool,
-    /// Update rule [default: rmsprop]
-    #[arg(long, value_name = "RULE", value_parser = parse::optimizer())]
+    /// Stop after N validations without improvement
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = BUDGET)]
+    patience: Option<u64>,
+    #[arg(long, value_name = "RULE", value_parser = parse::optimizer(), help = parse::rules(),
+          hide_possible_values = true, help_heading = RECIPE)]
     optimizer: Option<Optimizer>,
-    #[arg(long, value_name = "X", value_parser = parse::positive, help = parse::learning_rates())]
+    /// Learning rate [default: that of the update rule, see below]
+    #[arg(long, value_name = "X", value_parser = parse::positive, help_heading = RECIPE)]
     lr: Option<f64>,
-    /// Learning rate schedule: `constant`, `linear` or `cosine`, e.g. `cosine:0.1` to end at 10 % of --lr
-    /// [default: constant]
-    #[arg(long, value_name = "HOW", value_parser = Schedule::parse)]
+    /// Learning rate schedule, see below [default: constant]
+    #[arg(long, value_name = "HOW", value_parser = Schedule::parse, help_heading = RECIPE)]
     schedule: Option<Schedule>,
-    /// Warm-up: steps in which the learning rate rises linearly from 0 [default: 0]
-    #[arg(long, value_name = "STEPS")]
+    /// Steps in which the learning rate rises from 0 [default: 0]
+    #[arg(long, value_name = "STEPS", value_parser = parse::seed, help_heading = RECIPE)]
     warmup: Option<u64>,
     /// Clip the gradient to this norm
-    #[arg(long, value_name = "NORM", value_parser = parse::positive)]
+    #[arg(long, value_name = "NORM", value_parser = parse::positive, help_heading = RECIPE)]
     clip: Option<f64>,
-    /// Validate and keep an exponential moving average of the weights with this decay, e.g. 0.999
-    #[arg(long, value_name = "DECAY", value_parser = parse::decay)]
+    /// Average the weights with this decay, e.g. 0.999, and validate the average
+    #[arg(long, value_name = "DECAY", value_parser = parse::decay, help_heading = RECIPE)]
     ema: Option<f64>,
-    /// Random seed for initialization, shuffling and sampling [default: 0]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Engine to train with
-    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine())]
-    engine: String,
+    /// Images per step [default: 16]
+    #[arg(long, value_name = "N", value_parser = parse::some, help_heading = RECIPE)]
+    batch: Option<u16>,
+    /// Data-parallel shards of a batch; changes rounding [default: automatic]
+    #[arg(long, value_name = "N", value_parser = parse::some, help_heading = RECIPE)]
+    shards: Option<u16>,
+    /// Recompute activations in the backward pass: less memory, about 1.3 times the time
+    #[arg(long, help_heading = RECIPE)]
+    remat: bool,
     /// Steps between validations [default: one epoch]
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "STEPS", value_parser = parse::at_least_one, help_heading = PROGRESS)]
     validate_every: Option<u64>,
-    /// Stop after N validations without improvement
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    patience: Option<u64>,
     /// Seconds between checkpoints [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = parse::positive)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse::positive, help_heading = PROGRESS)]
     checkpoint_every: Option<f64>,
+    #[command(flatten)]
+    records: Records,
+    /// Engine: `ort`, `ort-cuda`, `tract` or `reference`
+    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine(),
+          hide_possible_values = true, help_heading = COMMON)]
+    engine: String,
 }
 
 impl Train {
@@ -133,6 +146,9 @@ impl Train {
         let (data, same) = self.load(&run, begun, &spec, recipe.seed)?;
         announce(&data, out);
         training::can_train(&model, &data)?;
+        if let Some(warning) = training::unused_classes(&model, &data) {
+            out.warn(&warning);
+        }
         let engine = engines::one(&self.engine, global)?;
         if begun {
             self.same_data(&run, &data, same)?;
@@ -177,7 +193,7 @@ impl Train {
             run.create(&model.text(), &settings)?;
         }
         let stop = interrupt::flag(out);
-        let mut watch = Watch::new(out, data.shape(), &run);
+        let mut watch = Watch::new(out, data.shape(), &run, &self.records);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut about = settings.clone();
         about["engine"] = json!(engine.name());
@@ -287,9 +303,15 @@ impl Train {
         };
         if let Some(name) = &self.model {
             let asked = model::load(name, &self.set)?;
-            let text = |m: &Declaration| format!("{} {:?}", m.name(), m.settings());
-            fixed("the model", text(&model), Some(text(&asked)))?;
-            if asked.text() != model.text() {
+            if let Some(differences) = model::differences(&model, &asked) {
+                return usage(format!(
+                    "cannot change the model when resuming: {differences}. Leave the model out, or start a \
+                     new run in another folder"
+                ));
+            }
+            // Older versions wrote `colours`.
+            let text = |m: &Declaration| m.text().replace("colours", "colors");
+            if text(&asked) != text(&model) {
                 return usage(format!(
                     "{name} differs from the model of the run ({}): restore it, or start a new run in \
                      another folder",
@@ -426,88 +448,9 @@ impl Train {
             "validation": score(outcome.validation),
             "best": score(progress.best),
         });
-        out.report(&text, &object)
-    }
-}
-
-/// Positions of the bar.
-const BAR: u64 = 1000;
-
-/// Shows the progress of a run on a terminal, and draws its curve in the run folder.
-pub struct Watch {
-    out: Out,
-    bar: Bar,
-    shape: Shape,
-    speed: f64,
-    log: PathBuf,
-    curve: PathBuf,
-}
-
-impl Watch {
-    /// A watch without events.
-    pub fn new(out: &Out, shape: Shape, run: &Run) -> Watch {
-        let (log, curve) = (run.log_path(), run.folder().join("curve.png"));
-        Watch { out: *out, bar: Bar::new(out, BAR), shape, speed: 0.0, log, curve }
-    }
-
-    /// Trains until the run stops or fails, then draws the curve.
-    pub fn train(
-        &mut self,
-        task: &Training,
-        run: &Run,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, Failure> {
-        let outcome = training::train(task, run, self, stop);
-        self.bar.clear();
-        let drawn = curve::write(&self.log, &self.curve);
-        let outcome = outcome?;
-        drawn?;
-        Ok(outcome)
-    }
-}
-
-impl Observer for Watch {
-    fn event(&mut self, event: &Event) {
-        match event {
-            Event::Step { step, loss, images_per_second, spent, left, .. } => {
-                self.speed = *images_per_second;
-                self.bar.set((spent.min(1.0) * BAR as f64) as u64);
-                self.bar.say(format!(
-                    "step {}  {}  {:.0} images/s  {} left",
-                    grouped(usize::try_from(*step).unwrap_or(usize::MAX)),
-                    figure(*loss, self.shape),
-                    images_per_second,
-                    time(*left),
-                ));
-            }
-            // The progress bar prints only to terminals.
-            Event::LostBest => self.out.warn(
-                "best.safetensors is missing although the log has a best validation; the next \
-                 validation counts as the best",
-            ),
-            Event::Validating => self.bar.say("validating".to_string()),
-            Event::Validation { score, best } => {
-                let best = if *best { ", the best so far" } else { "" };
-                let nats = figure(score.nats, self.shape);
-                self.bar.line(&format!("step {}: validation {nats}{best}", score.step));
-                // The run goes on without it; at the end it is an error.
-                let _ = curve::write(&self.log, &self.curve);
-            }
-            Event::Start { .. } | Event::Checkpoint { .. } | Event::Stop(_) => {}
+        if self.records.events {
+            return out.bytes(format!("{}\n", records::event("end", &object)).as_bytes());
         }
-    }
-}
-
-/// In both units: papers use nats for two levels, bits per dimension for more.
-fn figure(nats: f64, shape: Shape) -> String {
-    format!("{nats:.2} nats ({:.4} bits/dim)", bits_per_dim(nats, shape))
-}
-
-fn time(seconds: f64) -> String {
-    let s = seconds as u64;
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{}:{:02} min", s / 60, s % 60),
-        _ => format!("{}:{:02} h", s / 3600, s % 3600 / 60),
+        out.report(&text, &object)
     }
 }

@@ -131,7 +131,12 @@ fn chosen_outputs() {
     assert!(text.contains("output (2, 3) never reads: "), "{text}");
     assert!(text.contains("output (0, 0) reads every earlier value"), "{text}");
     let text = bad(&["check", "digits-diagonal", "--at", "8,0"]);
-    assert!(text.contains("`--at 8,0` is outside of the image: 8 x 8, 1 color"), "{text}");
+    assert!(
+        text.contains("invalid --at 8,0: expected row 0 to 7, column 0 to 7, color 0"),
+        "{text}"
+    );
+    let text = bad(&["check", "digits-diagonal", "--at", "1,1,3"]);
+    assert!(text.contains("invalid --at 1,1,3: expected row 0 to 7"), "{text}");
     assert!(bad(&["check", "digits-diagonal", "--at", "8"]).contains("ROW,COLUMN"));
 }
 

@@ -7,9 +7,22 @@ use serde_json::json;
 
 use crate::run::{bad, command, good, json, names, run, run_in};
 
+/// The headings of options.
+const OPTIONS: [&str; 9] = [
+    "Options:",
+    "Model and weights:",
+    "Budget:",
+    "Recipe:",
+    "Completion:",
+    "Validation, checkpoints and records:",
+    "Form of the file:",
+    "For an ONNX file:",
+    "Common options:",
+];
+
 #[test]
 fn help_ends_with_an_example() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["quickstart"],
         &["zoo"],
@@ -20,6 +33,8 @@ fn help_ends_with_an_example() {
         &["compare"],
         &["data"],
         &["train"],
+        &["curve"],
+        &["lr-find"],
         &["eval"],
         &["sample"],
         &["bench"],
@@ -36,6 +51,9 @@ fn help_ends_with_an_example() {
         let start = format!("  pixelrnn {}", path.join(" "));
         assert!(text.contains("\nExample:\n") && last.starts_with(&start), "{path:?}: {text}");
         assert!(text.lines().all(|l| l.len() <= 100), "{path:?}: {text}");
+        // What all commands share comes last.
+        let headings: Vec<&str> = text.lines().filter(|l| OPTIONS.contains(l)).collect();
+        assert_eq!(headings.last(), Some(&"Common options:"), "{path:?}: {text}");
         assert!(!text.contains('\u{1b}'), "{path:?}");
     }
     assert!(good(&["--version"]).starts_with("pixelrnn "));

@@ -11,7 +11,7 @@ crate::model! {
         layers: usize = 12,
     }
 
-    image 32 x 32, colours 3, levels 256;
+    image 32 x 32, colors 3, levels 256;
 
     stem: masked_conv(7 x 7, A, 2 * h);
     body: repeat layers {

@@ -18,7 +18,7 @@ crate::model! {
         layers: usize = 3,
     }
 
-    image 8 x 8, colours 1, levels 17;
+    image 8 x 8, colors 1, levels 17;
 
     stem: masked_conv(7 x 7, A, 2 * h);
     body: repeat layers {

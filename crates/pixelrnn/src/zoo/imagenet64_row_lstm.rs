@@ -12,7 +12,7 @@ crate::model! {
         layers: usize = 4,
     }
 
-    image 64 x 64, colours 3, levels 256;
+    image 64 x 64, colors 3, levels 256;
 
     stem: masked_conv(7 x 7, A, 2 * h);
     body: repeat layers {

@@ -11,7 +11,7 @@ crate::model! {
         layers: usize = 7,
     }
 
-    image 28 x 28, colours 1, levels 2;
+    image 28 x 28, colors 1, levels 2;
 
     stem: masked_conv(7 x 7, A, 2 * h);
     body: repeat layers {

@@ -210,6 +210,11 @@ fn american(name: &str) -> &str {
     if name == "colors" { "colours" } else { name }
 }
 
+/// The spelling of a setting in messages.
+fn shown(name: &str) -> &str {
+    if name == "colours" { "colors" } else { name }
+}
+
 /// Checks the names that stand beside the layers.
 fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     for field in &model.fields {
@@ -301,9 +306,9 @@ fn check_overrides(model: &Model, overrides: &BTreeMap<&str, usize>) -> Result<(
     for &name in overrides.keys() {
         if !fields.contains(&name) && !IMAGE_SETTINGS.contains(&name) {
             let all = fields.iter().copied().chain(IMAGE_SETTINGS);
-            let known: Vec<&str> = all.clone().collect();
+            let known: Vec<&str> = all.clone().map(shown).collect();
             let hint = match closest(name, all) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => format!("did you mean `{}`?", shown(near)),
                 None => format!("its hyper-parameters are: {}", known.join(", ")),
             };
             let message = format!("{} has no hyper-parameter `{name}`; {hint}", model.name.text);
@@ -333,7 +338,7 @@ fn image(
         if (least..=most).contains(&value) {
             return Some(value);
         }
-        let wrong = Diagnostic::error(expr.span(), format!("`{name}` cannot be {value}"));
+        let wrong = Diagnostic::error(expr.span(), format!("`{}` cannot be {value}", shown(name)));
         let wrong = wrong.help(format!("expected {least} to {most}"));
         diagnostics.push(with_values(wrong, expr, scope));
         None

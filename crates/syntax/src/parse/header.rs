@@ -317,7 +317,7 @@ impl Parser<'_> {
             Some(width) => image.width = width?,
             None => return Err(self.expected_help("`x`", Some(IMAGE))),
         }
-        self.image_word("colours")?;
+        self.image_word("colors")?;
         image.colours = self.expr()?;
         self.image_word("levels")?;
         image.levels = self.expr()?;
@@ -335,10 +335,10 @@ impl Parser<'_> {
         if !self.eat(',') {
             return Err(self.expected_help(&format!("`, {word}`"), Some(IMAGE)));
         }
-        if self.eat_word(word) || (word == "colours" && self.eat_word("colors")) {
+        if self.eat_word(word) || (word == "colors" && self.eat_word("colours")) {
             return Ok(());
         }
-        let near = closest(self.word_at(0), ["colours", "levels"]) == Some(word);
+        let near = closest(self.word_at(0), ["colors", "levels"]) == Some(word);
         let help = if near { format!("write `{word}`") } else { IMAGE.to_string() };
         let reported = self.expected_help(&format!("`{word}`"), Some(&help));
         if near {

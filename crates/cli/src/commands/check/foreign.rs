@@ -4,13 +4,12 @@ use std::path::Path;
 
 use pixelrnn::Causality;
 use pixelrnn::internal::graph::BitRows;
-use pixelrnn_check::cli::{Answer, FileArguments, answer};
+use pixelrnn_check::cli::{Answer, At, FileArguments, answer};
 use pixelrnn_check::{Position, Report as FileReport};
 
 use super::{Report, picture};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::out::Out;
-use crate::parse::At;
 
 /// The most values an image may have to be drawn: the picture needs one bit per pair.
 const DRAWN: usize = 1 << 15;
@@ -65,16 +64,14 @@ fn outputs(report: &FileReport, at: &[At]) -> Result<Vec<usize>, Failure> {
     if at.len() > picture::MAX_PANELS {
         return usage(format!("`--at` may be given at most {} times", picture::MAX_PANELS));
     }
-    let one = |&At { y, x, colour }: &At| {
+    let one = |at: &At| {
+        if let Some(message) = at.outside([report.height, report.width, report.colours]) {
+            return usage(message);
+        }
+        let &At { row, column, colour } = at;
         // The last color of a pixel may read the most.
         let colour = colour.unwrap_or(report.colours - 1);
-        if y >= report.height || x >= report.width || colour >= report.colours {
-            return usage(format!(
-                "`--at {y},{x}` is outside of the image: {} x {}, colors {}",
-                report.height, report.width, report.colours
-            ));
-        }
-        Ok(report.output_at(Position { colour, row: y, column: x }))
+        Ok(report.output_at(Position { colour, row, column }))
     };
     at.iter().map(one).collect()
 }

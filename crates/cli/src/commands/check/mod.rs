@@ -10,22 +10,24 @@ pub use declared::report;
 
 use pixelrnn::Causality;
 use pixelrnn::internal::passes::Place;
-use pixelrnn_check::cli::FileArguments;
+use pixelrnn_check::cli::{At, FileArguments, at};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model;
 use crate::out::Out;
-use crate::parse::{self, At};
+use crate::parse;
 use crate::table::{grouped, plural};
 
 /// Prove that no output depends on its own pixel or a later one, or show the leak
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 An output may read earlier rows, pixels to the left in its row, and earlier colors of its own pixel.
-Exit code 0 if this is proved, 1 if an output reads more, 2 if the model cannot be analyzed. Earlier
-values that an output never reads are its blind spot, a property of the architecture.
+Exit code 0 if this is proved, 1 if an output reads more, 2 if the model cannot be analyzed.
+
+The earlier values that an output reads are its receptive field, the others its blind spot. A small
+receptive field grows with more layers; some architectures have a blind spot with any number.
 
 An ONNX file may come from any tool; external weights are read, too. The proof holds for all images
 in --range. If it needs conditions, the exit code is 1 unless --assume is given. Positions in JSON
@@ -37,14 +39,14 @@ pub struct Check {
     /// Name of a model in the zoo, model file, run folder, or ONNX file
     #[arg(value_name = "MODEL|RUN|FILE.onnx")]
     target: String,
-    /// Override a hyper-parameter, or height, width, colors or levels of the image
+    /// Override a hyper-parameter, or the height, width, colors or levels
     #[arg(long, value_name = "NAME=N", value_parser = parse::setting)]
     set: Vec<(String, usize)>,
     /// Write a picture of the context of some outputs
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
     /// Outputs to draw and explain [default: a few]
-    #[arg(long, value_name = "Y,X[,COLOR]", value_parser = parse::at)]
+    #[arg(long, value_name = "Y,X[,COLOR]", value_parser = at)]
     at: Vec<At>,
     #[command(flatten)]
     about: FileArguments,
@@ -99,15 +101,12 @@ impl Check {
             return usage(format!("`--at` may be given at most {} times", picture::MAX_PANELS));
         }
         let mut outputs = Vec::new();
-        for &At { y, x, colour } in &self.at {
-            let colour = colour.unwrap_or(last);
-            if y >= height || x >= width || colour >= colours {
-                return usage(format!(
-                    "`--at {y},{x}` is outside of the image: {height} x {width}, {}",
-                    plural(colours, "color")
-                ));
+        for at in &self.at {
+            if let Some(message) = at.outside([height, width, colours]) {
+                return usage(message);
             }
-            outputs.push(index(y, x, colour));
+            let &At { row, column, colour } = at;
+            outputs.push(index(row, column, colour.unwrap_or(last)));
         }
         if outputs.is_empty() {
             outputs = usual(causality);
@@ -161,7 +160,10 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
     }
     line(
         "blind spot",
-        format!("{:.2} % of earlier values are never read", 100.0 * causality.blind_share),
+        format!(
+            "{:.2} % of earlier values are outside of the receptive field",
+            100.0 * causality.blind_share
+        ),
     );
     if chosen {
         for &output in outputs {
