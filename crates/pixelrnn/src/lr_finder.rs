@@ -97,7 +97,7 @@ pub fn find(
         let Some(batch) = batches.next() else { break };
         let batch = batch.map_err(TrainError::from)?;
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = inputs.feeds(batch.images, batch.labels.as_deref())?;
+        let from_data = inputs.of_batch(&batch)?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
         let results = stepper.step(&feeds)?;
