@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::common::root;
 
 /// Each crate's floor.
-const FLOORS: [(&str, u32); 12] = [
+const FLOORS: [(&str, u32); 13] = [
+    ("pixelrnn-files", 0),
     ("pixelrnn-graph", 0),
     ("pixelrnn-onnx", 1),
     ("pixelrnn-check", 2),

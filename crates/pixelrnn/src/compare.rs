@@ -2,8 +2,7 @@
 
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
-use pixelrnn_runtime::{Engine, Program};
-use pixelrnn_train::BatchInputs;
+use pixelrnn_runtime::{BatchInputs, Engine, Program};
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 

@@ -48,7 +48,11 @@ pub enum Error {
     /// An engine is not available, or failed.
     #[error("{0}")]
     Engine(#[from] pixelrnn_runtime::EngineError),
+    /// The labels do not match the model.
+    #[error(transparent)]
+    Batch(#[from] pixelrnn_runtime::BatchError),
     /// Training or evaluation cannot start or continue.
+    #[cfg(feature = "train")]
     #[error(transparent)]
     Train(#[from] pixelrnn_train::TrainError),
     /// Weights cannot be read.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use pixelrnn_files::write_pair;
 use pixelrnn_onnx::{
     ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external, has_large_constants,
 };
-use pixelrnn_train::files::write_pair;
 
 use crate::{Declaration, Error, ExportOptions, GraphKind, files};
 

@@ -51,6 +51,7 @@ mod external;
 pub mod files;
 mod render;
 pub mod sampling;
+#[cfg(feature = "train")]
 pub mod training;
 pub mod triton;
 pub mod weights;

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
-use pixelrnn_runtime::{DataParallel, Engine, Program, load_parallel};
-use pixelrnn_train::{BatchInputs, Task, is_checkpoint, load};
+use pixelrnn_runtime::{BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel};
+use pixelrnn_train::{Task, is_checkpoint, load};
 use serde_json::{Map, Value, json};
 
 use crate::compare::prepare;
@@ -96,7 +96,7 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
 fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     if let Some((name, classes)) = model.label() {
         match data.classes() {
-            None => return Err(TrainError::NoLabels { classes }.into()),
+            None => return Err(TrainError::from(BatchError::NoLabels { classes }).into()),
             Some(found) if found > classes => {
                 return Err(TrainError::Mismatch(format!(
                     "{} is conditioned on `{name}` with {classes} classes, but {} has {found}: declare \

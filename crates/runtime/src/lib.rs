@@ -18,6 +18,7 @@
 //! `tract.rs` for the smallest complete engine, `ort/environment.rs` for ONNX Runtime's environment (one
 //! per process), `library/mod.rs` for finding the shared library.
 
+mod batch_inputs;
 pub mod choose;
 pub mod data_parallel;
 pub mod engine;
@@ -34,6 +35,7 @@ pub mod ort;
 #[cfg(feature = "tract")]
 pub mod tract;
 
+pub use batch_inputs::{BatchError, BatchInputs};
 pub use choose::{NAMES, Options, State, Status, open, survey};
 pub use data_parallel::DataParallel;
 pub use engine::{Engine, Program, Session};

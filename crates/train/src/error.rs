@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pixelrnn_data::DataError;
-use pixelrnn_runtime::EngineError;
+use pixelrnn_runtime::{BatchError, EngineError};
 
 /// Why a run could not start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -74,27 +74,9 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// A model with classes is trained or evaluated on data without labels.
-    #[error(
-        "the model is class-conditional ({classes} classes), but the data have no labels: use a source \
-         with labels (MNIST with its label files, CIFAR-10, one folder per class, an array `labels` \
-         in an .npz), or a model without a condition"
-    )]
-    NoLabels {
-        /// The classes of the model.
-        classes: usize,
-    },
-    /// A label is not a class of the model.
-    #[error(
-        "the data contain the label {label}, but the model has the classes 0 to {}: change the number of \
-         classes with `--set`, or use other data", classes - 1
-    )]
-    Label {
-        /// The label.
-        label: u32,
-        /// The classes of the model.
-        classes: usize,
-    },
+    /// The data have no labels, or a label is not a class of the model.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// The model and the data do not match.
     #[error("{0}")]
     Mismatch(String),

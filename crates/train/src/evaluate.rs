@@ -3,9 +3,9 @@
 use pixelrnn_data::{Dataset, Shape, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_passes::Weights;
-use pixelrnn_runtime::Session;
+use pixelrnn_runtime::{BatchInputs, Session};
 
-use crate::{BatchInputs, TrainError};
+use crate::TrainError;
 
 /// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -21,9 +21,7 @@ mod checkpoint;
 
 mod error;
 mod evaluate;
-pub mod files;
 mod fingerprint;
-mod inputs;
 mod locate_non_finite;
 mod log;
 mod observer;
@@ -35,7 +33,6 @@ pub use checkpoint::{Progress, Score, is_checkpoint, load, save, weights_fingerp
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::old_fingerprints;
-pub use inputs::BatchInputs;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, Shape};
 pub use run::Run;

@@ -6,23 +6,23 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use pixelrnn_data::{Batch, DataError, Dataset, Position, Split};
+use pixelrnn_files as files;
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
 use pixelrnn_runtime::{
-    Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
+    BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
 };
 use serde_json::{Value, json};
 
 use crate::checkpoint::{self, Progress, Score};
 use crate::evaluate::{bits_per_dim, evaluate_while};
-use crate::inputs::BatchInputs;
 use crate::locate_non_finite::locate_non_finite;
 use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
-use crate::{Recipe, Run, TrainError, files};
+use crate::{Recipe, Run, TrainError};
 
 /// The arguments of [`train`].
 pub struct Task<'a> {

@@ -3,7 +3,8 @@
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, RULES, Weights};
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
-use pixelrnn_train::{BatchInputs, Budget, Recipe, Schedule, evaluate, load, old_fingerprints};
+use pixelrnn_runtime::BatchInputs;
+use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, load, old_fingerprints};
 
 use super::common::{data, finish, model, recipe};
 
