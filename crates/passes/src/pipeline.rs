@@ -24,12 +24,28 @@ use crate::{
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ControlFlow {
     /// As `Scan`.
     Scan,
     /// Step by step, for toolchains without control flow.
     Unroll,
 }
+
+impl ControlFlow {
+    /// Every form.
+    pub const ALL: [ControlFlow; 2] = [ControlFlow::Scan, ControlFlow::Unroll];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            ControlFlow::Scan => "scan",
+            ControlFlow::Unroll => "unroll",
+        }
+    }
+}
+
+pixelrnn_graph::named!(ControlFlow, "control flow");
 
 /// What to compile, and to what.
 #[derive(Clone, Debug)]

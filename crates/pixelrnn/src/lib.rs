@@ -61,7 +61,7 @@ pub use declaration::{Declaration, Model};
 pub use error::Error;
 pub use export::ExportOptions;
 pub use external::{ExternalData, Written};
-pub use pixelrnn_graph::{Array, Source};
+pub use pixelrnn_graph::{Array, Source, UnknownName};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{

@@ -22,12 +22,28 @@ use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, S
 
 /// The sampling method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SampleMethod {
     /// Incremental sampling with the graph of [`GraphKind::Sample`].
     Cached,
     /// One forward pass per value: slow, for comparison.
     Naive,
 }
+
+impl SampleMethod {
+    /// Every method.
+    pub const ALL: [SampleMethod; 2] = [SampleMethod::Cached, SampleMethod::Naive];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            SampleMethod::Cached => "cached",
+            SampleMethod::Naive => "naive",
+        }
+    }
+}
+
+pixelrnn_graph::named!(SampleMethod, "sampling method");
 
 /// The given part of images to complete.
 #[derive(Clone, Copy, Debug)]

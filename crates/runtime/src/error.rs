@@ -7,14 +7,6 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// No engine has this name.
-    #[error("unknown engine `{name}`; available: {}", known.join(", "))]
-    UnknownEngine {
-        /// The name that was given.
-        name: String,
-        /// The known names.
-        known: Vec<String>,
-    },
     /// The engine is not compiled into this binary.
     #[error("engine `{engine}` was not compiled in: build with the feature `{feature}`")]
     NotCompiled {

@@ -36,7 +36,7 @@ pub mod ort;
 pub mod tract;
 
 pub use batch_inputs::{BatchError, BatchInputs};
-pub use choose::{NAMES, Options, State, Status, open, survey};
+pub use choose::{EngineKind, Options, State, Status, open, open_one, survey, version};
 pub use data_parallel::DataParallel;
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};

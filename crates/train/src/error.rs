@@ -24,6 +24,7 @@ pub enum TrainError {
         /// `read`, `write`, `create`.
         doing: &'static str,
         /// The error of the system.
+        #[source]
         error: io::Error,
     },
     /// A checkpoint is damaged, or not a checkpoint.
@@ -77,6 +78,33 @@ pub enum TrainError {
     /// The data have no labels, or a label is not a class of the model.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A setting is missing or out of its range.
+    #[error("{0}")]
+    Recipe(String),
+    /// The folder contains a run, and it was not said that it should go on.
+    #[error(
+        "{} already contains a run: continue it with `--resume`, or choose another folder", path.display()
+    )]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something that the state of a run depends on cannot change when it goes on.
+    #[error(
+        "cannot change {what} from {was} to {asked} when resuming: leave the option out, or start a new \
+         run in another folder"
+    )]
+    Fixed {
+        /// What cannot change.
+        what: String,
+        /// What the run has.
+        was: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// A run cannot go on.
+    #[error("{0}")]
+    Resume(String),
     /// The model and the data do not match.
     #[error("{0}")]
     Mismatch(String),

@@ -13,7 +13,8 @@ use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
 use pixelrnn_runtime::{
-    BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
+    BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper,
+    load_parallel,
 };
 use serde_json::{Value, json};
 
@@ -464,7 +465,7 @@ impl Training<'_, '_> {
         let graph = self.task.nll_graph;
         let place = match self.inputs.feeds(batch.images.clone(), batch.labels.as_deref()) {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
-            Err(error) => return error,
+            Err(error) => return error.into(),
         };
         let what = format!("the loss is {loss} in step {}", self.progress.step + 1);
         TrainError::NotFinite { what, place, rate, saved: self.saved }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor, load_parallel};
+use pixelrnn::runtime::{Engine, EngineError, EngineKind, Extent, Program, Tensor, load_parallel};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
     Array, Batch, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions, Weights,
@@ -36,7 +36,7 @@ pub struct Bench {
     model: ModelArguments,
     /// Engines, comma-separated [default: those of tract and ort that work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
-    engine: Option<Vec<String>>,
+    engine: Option<Vec<EngineKind>>,
     /// Graph kinds, comma-separated
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "forward,nll",
           value_parser = parse::kind_that(|k| k.reads_images() || k.samples()))]
@@ -78,7 +78,8 @@ impl Bench {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
         let options = engines::options(global, Some(threads));
-        let engines = engines::choose(self.engine.as_deref(), &["tract", "ort"], &options, out)?;
+        let default = [EngineKind::Tract, EngineKind::Ort];
+        let engines = engines::choose(self.engine.as_deref(), &default, &options, out)?;
         if engines.is_empty() {
             return usage("no engine is available: see `pixelrnn runtime list`");
         }

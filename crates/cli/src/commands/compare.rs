@@ -2,6 +2,7 @@
 
 use pixelrnn::GraphKind;
 use pixelrnn::compare::{Difference, TOLERANCE, compare};
+use pixelrnn::runtime::EngineKind;
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -13,7 +14,7 @@ use crate::parse::{self, Images};
 use crate::table::{Align, Table};
 
 /// The engines to compare by default.
-pub const ENGINES: [&str; 3] = ["reference", "tract", "ort"];
+pub const ENGINES: [EngineKind; 3] = [EngineKind::Reference, EngineKind::Tract, EngineKind::Ort];
 
 /// Run a model on several engines and compare the numbers
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub struct Compare {
     model: ModelArguments,
     /// Engines, comma-separated [default: those of reference, tract and ort that work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine())]
-    engine: Option<Vec<String>>,
+    engine: Option<Vec<EngineKind>>,
     /// Graph to compare
     #[arg(long, value_name = "KIND", default_value = "forward", value_parser = parse::kind_that(GraphKind::reads_images))]
     graph: GraphKind,

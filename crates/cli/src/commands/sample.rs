@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{suits, suits_images};
@@ -65,7 +66,7 @@ pub struct Sample {
     method: MethodName,
     /// Engine [default: ort, or tract if ONNX Runtime is not available]
     #[arg(long, value_name = "NAME", value_parser = parse::engine())]
-    engine: Option<String>,
+    engine: Option<EngineKind>,
     /// Random seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -186,7 +187,7 @@ impl Sample {
             // Completions have the labels of what they complete.
             _ => own_labels,
         };
-        let engine = engines::best(self.engine.as_deref(), global, out)?;
+        let engine = engines::best(self.engine, global, out)?;
         let start = Instant::now();
         let bar = Bar::counting(out, drawn as u64, "images");
         let request = Sampling {
