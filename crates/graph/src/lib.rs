@@ -15,6 +15,8 @@
 //! **Where to start.** `graph.rs` for the data structure, `verify.rs` for its guarantees, `text/` for the
 //! text format of dumps and tests.
 
+#![deny(missing_docs)]
+
 pub mod bits;
 pub mod diagnostic;
 pub mod graph;

@@ -16,6 +16,8 @@
 //! **Where to start.** `pipeline.rs`, then `expand.rs` for the shortest pass and `causality/` for the
 //! proof.
 
+#![deny(missing_docs)]
+
 pub mod bind;
 pub mod causality;
 pub mod cse_dce;

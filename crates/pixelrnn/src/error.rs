@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// A model cannot be proved causal, for a reason without a position in its source.
     #[error("{0}")]
-    Causality(pixelrnn_passes::CausalityError),
+    Causality(#[source] pixelrnn_passes::CausalityError),
     /// Compilation failed: the weights do not fit, or there is a bug in the compiler.
     #[error("{0}")]
     Compile(#[from] pixelrnn_passes::PassError),
@@ -71,6 +71,7 @@ pub enum Error {
         /// `read`, `write`.
         doing: &'static str,
         /// The error of the system.
+        #[source]
         error: std::io::Error,
     },
 }

@@ -11,6 +11,7 @@ use crate::{Declaration, Error, ExportOptions, GraphKind, files};
 
 /// The location of the weights of a written model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExternalData {
     /// In the model file, unless it would be larger than this number of bytes.
     Above(usize),

@@ -39,6 +39,8 @@
 //!
 //! **Where to start.** `declaration.rs`, then `zoo/` for examples of models.
 
+#![deny(missing_docs)]
+
 // The macro names this crate from the outside; the zoo uses it on the inside.
 extern crate self as pixelrnn;
 

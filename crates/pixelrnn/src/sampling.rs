@@ -57,12 +57,14 @@ pub struct Given<'a> {
 /// The arguments of [`draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling<'a> {
+    /// How values are drawn.
     pub method: SampleMethod,
     /// The temperature: logits are divided by it.
     pub temperature: f64,
     /// Uniform random numbers in [0, 1), `[N, H, W, C]`: one array per scale, in the order of
     /// [`Declaration::scales`].
     pub uniform: &'a [Array],
+    /// The part of each image that is given, for completion.
     pub given: Option<Given<'a>>,
     /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,

@@ -83,6 +83,7 @@ impl EngineError {
 
 /// Why the inputs of a run do not match its program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InputError {
     /// An input was not given.
     #[error("input {input} is missing")]

@@ -18,6 +18,8 @@
 //! `tract.rs` for the smallest complete engine, `ort/environment.rs` for ONNX Runtime's environment (one
 //! per process), `library/mod.rs` for finding the shared library.
 
+#![deny(missing_docs)]
+
 mod batch_inputs;
 pub mod choose;
 pub mod data_parallel;

@@ -9,6 +9,7 @@ use crate::TrainError;
 
 /// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Figures {
     /// The mean negative log-likelihood of an image in nats.
     pub nats_per_image: f64,

@@ -19,6 +19,8 @@
 //!
 //! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for checkpoints.
 
+#![deny(missing_docs)]
+
 mod checkpoint;
 
 mod error;

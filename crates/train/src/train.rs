@@ -78,6 +78,7 @@ impl Step<'_> {
 
 /// The outcome of a training session.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
