@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
+use pixelrnn::Array;
 use pixelrnn::compare::{batch_inputs, compare};
 use pixelrnn::prelude::*;
-use pixelrnn::{Array, runtime};
+use pixelrnn::runtime::{self, EngineKind};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wide.pixelrnn");
@@ -22,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ((i[0] + 3 * i[2] + 5 * i[3]) % levels) as f32
     });
     let inputs = batch_inputs(&model, images, None)?;
-    let engines = runtime::open(&["reference", "tract"], &runtime::Options::default())?;
+    let engines =
+        runtime::open(&[EngineKind::Reference, EngineKind::Tract], &runtime::Options::default())?;
     for d in compare(&model, GraphKind::Nll, &weights, Batch::Symbolic, &inputs, &engines)? {
         println!(
             "{}: {} and {} differ by {:.1e}",

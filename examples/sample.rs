@@ -3,7 +3,7 @@
 //! `cargo run --release --example sample`
 
 use pixelrnn::prelude::*;
-use pixelrnn::runtime::{Options, Program, open};
+use pixelrnn::runtime::{EngineKind, Options, Program, open_one};
 use pixelrnn::zoo::DigitsDiagonal;
 use pixelrnn::{Array, Error};
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Error> {
     let options = ExportOptions { sample, ..ExportOptions::with_weights(&weights) };
     let onnx = model.export(GraphKind::Sample, &options)?;
 
-    let engine = &open(&["tract"], &Options::default())?[0];
+    let engine = open_one(EngineKind::Tract, &Options::default())?;
     let mut session = engine.load(&Program { name: model.name(), onnx: &onnx, graph: None })?;
 
     // Any numbers at least 0 and below 1; the same ones give the same image. Here a Weyl sequence.

@@ -60,5 +60,7 @@ mod tidy;
 mod tolerance;
 #[path = "all/tract_sampling.rs"]
 mod tract_sampling;
+#[path = "all/trainer.rs"]
+mod trainer;
 #[path = "all/training.rs"]
 mod training;

@@ -18,6 +18,8 @@
 //! the text and the map back to spans; `editor.rs`, `item.rs` and `report.rs` write the three parts of
 //! the output.
 
+#![deny(missing_docs)]
+
 mod attributes;
 mod editor;
 mod expand;

@@ -5,16 +5,76 @@ use std::process::Command;
 
 mod project;
 
-/// Whether a project is free of errors, and what cargo says to it.
-fn check(project: &Path) -> (bool, String) {
+/// Whether cargo succeeds in a project, what it prints, and what it complains about.
+fn cargo(project: &Path, arguments: &[&str]) -> (bool, String, String) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
-        .args(["check", "--offline", "--quiet"])
+        .args(arguments)
+        .args(["--offline", "--quiet"])
         .current_dir(project)
         .env("CARGO_TARGET_DIR", project::target())
         .output()
         .expect("cargo");
-    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Whether a project is free of errors, and what cargo says to it.
+fn check(project: &Path) -> (bool, String) {
+    let (good, _, complaint) = cargo(project, &["check"]);
+    (good, complaint)
+}
+
+/// Declaring, checking and exporting needs no images, no training and no engine.
+#[test]
+fn without_features_only_the_compiler_is_built() {
+    let main = r#"
+        use pixelrnn::prelude::*;
+
+        pixelrnn::model! {
+            /// A model.
+            pub Tiny { h: usize = 2 }
+            image 3 x 3, colors 1, levels 2;
+            stem: masked_conv(3 x 3, A, h); logits;
+        }
+
+        fn main() -> Result<(), pixelrnn::Error> {
+            let model = Tiny::default().declare()?;
+            model.prove()?;
+            let weights = model.initialize(0);
+            let onnx = model.export(GraphKind::Nll, &ExportOptions::with_weights(&weights))?;
+            pixelrnn::files::write(std::path::Path::new("tiny.onnx"), &onnx)
+        }
+    "#;
+    let project = project::write("light", &project::facade("pixelrnn"), "main.rs", main);
+    let (good, complaint) = check(&project);
+    assert!(good && complaint.is_empty(), "{complaint}");
+    let (good, tree, complaint) =
+        cargo(&project, &["tree", "--edges", "normal,build", "--prefix", "none"]);
+    assert!(good, "{complaint}");
+    let crates: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains(&"pixelrnn-passes"), "{crates:?}");
+    let heavy = |name: &&&str| {
+        let part = ["ort", "tract", "png", "zune", "image", "zip", "flate2", "sha2", "parquet"];
+        let own = ["pixelrnn-data", "pixelrnn-train", "pixelrnn-check"];
+        let begins = |start: &str| **name == start || name.starts_with(&format!("{start}-"));
+        part.into_iter().chain(own).any(begins)
+    };
+    assert_eq!(crates.iter().find(heavy), None, "{crates:?}");
+    // What a user compiles before the first model: keep an eye on it.
+    let mut names = crates.clone();
+    names.sort_unstable();
+    names.dedup();
+    assert!(names.len() < 65, "{} crates: {names:?}", names.len());
+}
+
+/// The example of a training run, as the only file of a user's crate.
+#[test]
+fn a_crate_that_trains() {
+    let main = include_str!("../../examples/train.rs");
+    let project = project::write("trains", &project::facade_that_trains(), "main.rs", main);
+    let (good, complaint) = check(&project);
+    assert!(good && complaint.is_empty(), "{complaint}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use pixelrnn::compare::{TOLERANCE, difference};
 use pixelrnn::internal::graph::{Condition, Role};
 use pixelrnn::internal::ops::{ConditionKind, Domain, PixelGraph};
-use pixelrnn::runtime::{Engine, Program, open};
+use pixelrnn::runtime::{Engine, EngineKind, Program, open};
 use pixelrnn::{Array, Declaration, Weights};
 
 /// A small generator of reproducible numbers.
@@ -99,7 +99,8 @@ pub fn weights(model: &Declaration, seed: u64) -> Weights {
 pub fn engines() -> &'static [Box<dyn Engine>] {
     static ENGINES: OnceLock<Vec<Box<dyn Engine>>> = OnceLock::new();
     ENGINES.get_or_init(|| {
-        open(&["reference", "tract", "ort"], &pixelrnn::runtime::Options::default())
+        let kinds = [EngineKind::Reference, EngineKind::Tract, EngineKind::Ort];
+        open(&kinds, &pixelrnn::runtime::Options::default())
             .unwrap_or_else(|e| panic!("these tests need ONNX Runtime: {e}"))
     })
 }

@@ -1,6 +1,6 @@
 //! The floors: a crate depends only on crates below it, and the macro on nothing heavy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::common::root;
 
 /// Each crate's floor.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
     ("pixelrnn-kernels", 0),
+    ("pixelrnn-files", 0),
     ("pixelrnn-graph", 0),
     ("pixelrnn-onnx", 1),
     ("pixelrnn-check", 2),
@@ -81,4 +82,61 @@ fn the_macro_stays_light() {
     assert_eq!(crates.iter().find(heavy), None);
     // What a user compiles before the first model: keep an eye on it.
     assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
+}
+
+/// A crate that the macro and the program share is compiled once: with the same features for both (see the
+/// workspace's Cargo.toml). Otherwise everything below the macro is compiled twice.
+#[test]
+fn the_macro_and_the_program_share_one_build() {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        "pixelrnn-cli",
+        "--duplicates",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--offline",
+    ]);
+    let macros = ["tree", "--package", "pixelrnn-macros", "--edges", "normal", "--prefix", "none"];
+    let below = cargo(&[&macros[..], &["--offline"]].concat());
+    let below: BTreeSet<&str> = below.lines().filter_map(|l| l.split(' ').next()).collect();
+    assert!(below.contains("ndarray") && below.contains("pixelrnn-ops"), "{below:?}");
+    // The same version twice: with other features. Two versions of a crate are no concern of this test.
+    let mut built = BTreeSet::new();
+    let mut twice = Vec::new();
+    for line in tree.split("\n\n").filter_map(|part| part.lines().next()) {
+        let name = line.split(' ').next().unwrap_or_default();
+        if !built.insert(line) && below.contains(name) {
+            twice.push(line);
+        }
+    }
+    assert!(twice.is_empty(), "built twice: {twice:#?}");
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("a file");
+    let level = |section: &str| {
+        let at = manifest.find(&format!("[{section}]")).expect(section);
+        let line = manifest[at..].lines().find(|line| line.starts_with("opt-level"));
+        line.expect("a level").to_string()
+    };
+    assert_eq!(level("profile.dev.build-override"), level("profile.dev"));
+    // The level of the release profile where nothing else is said.
+    assert_eq!(level("profile.release.build-override"), "opt-level = 3");
+}
+
+/// The Rust version that is promised is the one that is tested and documented.
+#[test]
+fn one_oldest_rust() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).expect("a file");
+    let manifest = read("Cargo.toml");
+    let line = manifest.lines().find(|line| line.starts_with("rust-version")).expect("a version");
+    let version = line.split('"').nth(1).expect("a version");
+    for (file, text) in [
+        (".github/workflows/ci.yml", format!("\"{version}\"")),
+        (".ci/run", format!("Rust {version} or newer")),
+        ("README.md", format!("Rust {version} or newer")),
+        ("CONTRIBUTING.md", format!("Rust {version} or newer")),
+    ] {
+        assert!(read(file).contains(&text), "{file} does not say {text}");
+    }
 }

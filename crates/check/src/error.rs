@@ -7,10 +7,16 @@ use crate::text::{listed, shown};
 
 /// Why a model could not be analyzed. Names from the file are escaped when this is printed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckError {
     /// The file cannot be read.
     #[error("cannot read {}: {reason}", shown(.path))]
-    File { path: String, reason: String },
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The bytes do not decode as an ONNX model.
     #[error("not an ONNX model: {0}")]
     Decode(String),
@@ -22,52 +28,126 @@ pub enum CheckError {
     Invalid(String),
     /// External weights that cannot be read.
     #[error("cannot read the weights of `{}`: external file `{}` {reason}", shown(.name), shown(.location))]
-    External { name: String, location: String, reason: String },
+    External {
+        /// The constant whose data are in another file.
+        name: String,
+        /// The other file, as the model names it.
+        location: String,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// No input looks like an image, or the named one does not exist.
     #[error("{}", no_input(.wanted, .inputs))]
-    NoInput { wanted: Option<String>, inputs: Vec<String> },
+    NoInput {
+        /// The input that was asked for.
+        wanted: Option<String>,
+        /// The inputs of the graph.
+        inputs: Vec<String>,
+    },
     /// The named output does not exist, or there is none.
     #[error("{}", no_output(.wanted, .outputs))]
-    NoOutput { wanted: Option<String>, outputs: Vec<String> },
+    NoOutput {
+        /// The output that was asked for.
+        wanted: Option<String>,
+        /// The outputs of the graph.
+        outputs: Vec<String>,
+    },
     /// A dimension of an input is dynamic.
     #[error("the size of axis {axis} of input `{}` is dynamic: give the image size, e.g. `--image 3x32x32`", shown(.input))]
-    OpenExtent { input: String, axis: usize },
+    OpenExtent {
+        /// The input.
+        input: String,
+        /// The axis without a fixed extent, from 0.
+        axis: usize,
+    },
     /// The shape of an input does not match the layout that was given.
     #[error("input `{}` has the shape {shape:?}, which is not an image laid out `{layout}`", shown(.input))]
-    InputShape { input: String, shape: Vec<usize>, layout: String },
+    InputShape {
+        /// The input.
+        input: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The layout that it does not have.
+        layout: String,
+    },
     /// The shape of the output does not match logits for each color of each pixel.
     #[error(
         "output `{}` has the shape {shape:?}, which does not match logits of {colours} colors of \
          {height} x {width} pixels: give its layout with `--output-layout`, e.g. `(cl)hw`, or `lhw` \
          for parameters of whole pixels", shown(.output)
     )]
-    OutputShape { output: String, shape: Vec<usize>, colours: usize, height: usize, width: usize },
+    OutputShape {
+        /// The output.
+        output: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The colors of the image.
+        colours: usize,
+        /// The height of the image.
+        height: usize,
+        /// The width of the image.
+        width: usize,
+    },
     /// The shape of the output fits several layouts.
     #[error("output `{}` has the shape {shape:?}, which fits several layouts: give `--output-layout` {}", shown(.output),
         .layouts.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(" or "))]
-    Ambiguous { output: String, shape: Vec<usize>, layouts: Vec<String> },
+    Ambiguous {
+        /// The output.
+        output: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The layouts that fit.
+        layouts: Vec<String>,
+    },
     /// A file exported by this project without an image and its logits.
     #[error("{}", holds(*.0))]
     Holds(Kind),
     /// Operators that the analysis does not support.
     #[error("unsupported operators: {}", .nodes.iter().map(Unsupported::to_string)
         .collect::<Vec<_>>().join("; "))]
-    Unsupported { nodes: Vec<Unsupported> },
+    Unsupported {
+        /// The operators that are not supported, each with its first node.
+        nodes: Vec<Unsupported>,
+    },
     /// A constant whose values cannot be read.
     #[error("constant `{}` {reason}", shown(.name))]
-    Constant { name: String, reason: &'static str },
+    Constant {
+        /// The constant.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A node reads a value that no earlier node computes.
     #[error("`{}` reads `{}`, which no earlier node computes", shown(.node), shown(.value))]
-    UnknownValue { node: String, value: String },
+    UnknownValue {
+        /// The node.
+        node: String,
+        /// The value that it reads.
+        value: String,
+    },
     /// A node violates the standard, or needs an input to be constant.
     #[error("`{}` ({}): {problem}", shown(.node), shown(.op_type))]
-    Node { node: String, op_type: String, problem: Problem },
+    Node {
+        /// The node.
+        node: String,
+        /// Its operator.
+        op_type: String,
+        /// What is wrong at it.
+        problem: Problem,
+    },
     /// The limits were exceeded before the first node or after the last.
     #[error("{0}")]
     TooLarge(Resource),
     /// A position outside the image.
     #[error("position outside of the image: {colours} colors, {height} x {width}")]
-    Position { colours: usize, height: usize, width: usize },
+    Position {
+        /// The colors of the image.
+        colours: usize,
+        /// The height of the image.
+        height: usize,
+        /// The width of the image.
+        width: usize,
+    },
     /// The path between an output and an input that it does not depend on.
     #[error("the output does not depend on that input")]
     Independent,
@@ -81,7 +161,9 @@ pub enum CheckError {
 pub struct Unsupported {
     /// The first node of this kind.
     pub node: String,
+    /// The operator.
     pub op_type: String,
+    /// The number of nodes with it.
     pub count: usize,
     /// What to do about it.
     pub advice: String,
@@ -99,36 +181,70 @@ impl std::fmt::Display for Unsupported {
 
 /// What is wrong at one node.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Problem {
+    /// The input at this position is missing.
     #[error("input {0} is missing")]
     Missing(usize),
+    /// The attribute of this name is missing or invalid.
     #[error("attribute `{0}` is missing, or not a value that the standard allows")]
     Attribute(&'static str),
+    /// The input at this position must be constant.
     #[error("input {0} must be constant")]
     NotConstant(usize),
+    /// Two shapes do not match.
     #[error("shapes {0:?} and {1:?} do not match")]
     Extents(Vec<usize>, Vec<usize>),
+    /// An axis does not exist.
     #[error("invalid axis {axis}: expected one of {rank} axes")]
-    Axis { axis: i64, rank: usize },
+    Axis {
+        /// The axis, counted from the end if negative.
+        axis: i64,
+        /// The number of axes.
+        rank: usize,
+    },
+    /// An input has an unsupported number of axes.
     #[error("input {input} has {found} axes")]
-    Rank { input: usize, found: usize },
+    Rank {
+        /// The position of the input.
+        input: usize,
+        /// Its number of axes.
+        found: usize,
+    },
+    /// An index is outside of its axis.
     #[error("invalid index {index} for an axis of size {extent}")]
-    Index { index: i64, extent: usize },
+    Index {
+        /// The index.
+        index: i64,
+        /// The extent of the axis.
+        extent: usize,
+    },
+    /// A limit of the analysis is exceeded.
     #[error("{0}")]
     TooLarge(Resource),
+    /// Anything else, in words.
     #[error("{0}")]
     Form(&'static str),
 }
 
 /// A limit of the analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Resource {
     /// Elements of one tensor.
     Elements(Vec<usize>),
     /// Bytes.
-    Memory { needed: usize, limit: usize },
+    Memory {
+        /// The bytes that are needed.
+        needed: usize,
+        /// The bytes that are allowed.
+        limit: usize,
+    },
     /// Seconds.
-    Time { limit: Duration },
+    Time {
+        /// The time that is allowed.
+        limit: Duration,
+    },
 }
 
 impl std::fmt::Display for Resource {

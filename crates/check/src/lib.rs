@@ -37,6 +37,8 @@
 //! `tensor.rs`, `machine.rs` for the interpreter, `ops/table.rs` for the operators, `model.rs` for
 //! reading files.
 
+#![deny(missing_docs)]
+
 mod binary;
 mod budget;
 mod call;

@@ -67,6 +67,7 @@ impl Options {
 
 /// The order of the colors of a pixel: which colors of its own pixel an output may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Order {
     /// Earlier colors.
     Rgb,

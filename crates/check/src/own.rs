@@ -26,19 +26,28 @@ use crate::store::{Assume, Store};
 /// What a file of this project holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Predicts the distribution of every value.
     Forward,
+    /// Computes the likelihood.
     Nll,
+    /// Computes the gradient.
     Grad,
+    /// Takes a training step.
     Train,
+    /// Applies the optimizer's update.
     Update,
+    /// Draws whole images.
     Sample,
+    /// Draws one pixel.
     Step,
+    /// Begins a row of pixels.
     Row,
 }
 
 /// What the metadata of a file of this project say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holds {
+    /// Which graph of the model it is.
     pub kind: Kind,
     /// The declaration's name.
     pub model: String,

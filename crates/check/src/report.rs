@@ -10,13 +10,17 @@ use crate::text::shown;
 /// A color of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
+    /// The color, from 0.
     pub colour: usize,
+    /// The row, from 0.
     pub row: usize,
+    /// The column, from 0.
     pub column: usize,
 }
 
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Causal, proved for all images in the range.
     Causal,
@@ -41,12 +45,15 @@ impl std::fmt::Display for Verdict {
 
 /// The role of an input of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
+    /// The image.
     Image,
     /// A condition, such as a label: independent of the image, and finite.
     Condition,
     /// A parameter. The verdict holds for all parameters that keep every value finite.
     Weights,
+    /// No output depends on it.
     Unused,
 }
 
@@ -64,46 +71,63 @@ impl std::fmt::Display for Role {
 /// An input of the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputRole {
+    /// The name of the input.
     pub name: String,
+    /// Its role.
     pub role: Role,
 }
 
 /// An operator that is not modeled exactly, with the first node that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncertain {
+    /// The operator.
     pub op_type: String,
+    /// The first node with it.
     pub node: String,
 }
 
 /// The first output that leaks, and the first value that it must not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leak {
+    /// The output.
     pub output: Position,
+    /// The value that it must not read.
     pub input: Position,
 }
 
 /// One of several checks of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
+    /// The input that was taken as the image.
     pub input: String,
+    /// The output that was checked.
     pub output: String,
     /// Height and width.
     pub size: [usize; 2],
+    /// The verdict of this check.
     pub verdict: Verdict,
+    /// The number of outputs that leak.
     pub leaking_outputs: usize,
+    /// The number of outputs.
     pub outputs: usize,
 }
 
 /// The dependencies of the outputs of a model, and the verdict.
+#[non_exhaustive]
 pub struct Report {
+    /// The verdict.
     pub verdict: Verdict,
+    /// The colors of the image.
     pub colours: usize,
+    /// The height of the image.
     pub height: usize,
+    /// The width of the image.
     pub width: usize,
     /// Logits (or parameters) for each output.
     pub levels: usize,
     /// Whether an output stands for a whole pixel, not for one color of it.
     pub whole_pixels: bool,
+    /// The order in which values are predicted.
     pub order: Order,
     /// The image's least and largest value.
     pub range: (f64, f64),
@@ -118,6 +142,7 @@ pub struct Report {
     pub input: String,
     /// The output that holds the logits, and how it is laid out.
     pub output: String,
+    /// The layout of the output.
     pub output_layout: Layout,
     /// All inputs.
     pub inputs: Vec<InputRole>,
@@ -128,9 +153,11 @@ pub struct Report {
     pub parameters: usize,
     /// The number of outputs that leak.
     pub leaking_outputs: usize,
+    /// The first leak, if there is one.
     pub leak: Option<Leak>,
     /// The share of earlier values that are never read.
     pub blind_share: f64,
+    /// The operators that are not modeled exactly.
     pub uncertain: Vec<Uncertain>,
     /// The conditions of the verdict.
     pub conditions: Vec<String>,

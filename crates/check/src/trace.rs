@@ -35,6 +35,7 @@ const MAX_HOPS: usize = 1 << 16;
 pub struct Hop {
     /// The node's name, or that of its result when it has none.
     pub node: String,
+    /// The operator of the node.
     pub op_type: String,
     /// The node's doc string: in files of this project, where in the user's text it comes from.
     pub doc: String,
@@ -45,6 +46,7 @@ pub struct Hop {
     pub source: String,
     /// The result of the node that is on the way, and which element of it.
     pub value: String,
+    /// The index of the element in the node's result.
     pub element: Vec<usize>,
     /// The result's shape.
     pub shape: Vec<usize>,

@@ -1,6 +1,8 @@
 //! Engines by name.
 
-use pixelrnn::runtime::{Engine, Options, OrtEngine, library, open};
+use pixelrnn::runtime::{Engine, EngineKind, Options, library, open, open_one};
+
+pub use pixelrnn::runtime::version;
 
 use crate::arguments::Global;
 use crate::exit::Failure;
@@ -21,61 +23,50 @@ pub fn options(global: &Global, threads: Option<usize>) -> Options {
 /// # Errors
 /// A named engine does not open, or a library was given explicitly and does not load.
 pub fn choose(
-    asked: Option<&[String]>,
-    default: &[&str],
+    asked: Option<&[EngineKind]>,
+    default: &[EngineKind],
     options: &Options,
     out: &Out,
 ) -> Result<Vec<Box<dyn Engine>>, Failure> {
     if let Some(asked) = asked {
-        let mut names: Vec<&str> = Vec::new();
-        for name in asked {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
+        let mut kinds: Vec<EngineKind> = Vec::new();
+        for &kind in asked {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
             }
         }
-        return Ok(open(&names, options)?);
+        return Ok(open(&kinds, options)?);
     }
     let mut engines = Vec::new();
-    for name in default {
-        match open(&[name], options) {
-            Ok(mut engine) => engines.append(&mut engine),
+    for &kind in default {
+        match open_one(kind, options) {
+            Ok(engine) => engines.push(engine),
             // A library that the user names must be used.
             Err(error) if options.ort.library.explicit.is_some() => return Err(error.into()),
             Err(error) => out
-                .warn(&format!("engine `{name}` is not available, continuing without it: {error}")),
+                .warn(&format!("engine `{kind}` is not available, continuing without it: {error}")),
         }
     }
     Ok(engines)
 }
 
-/// The engine of this name.
-pub fn one(name: &str, global: &Global) -> Result<Box<dyn Engine>, Failure> {
-    let mut engines = open(&[name], &options(global, None))?;
-    // One name opens one engine.
-    engines.pop().ok_or_else(|| Failure::Usage(format!("engine `{name}` cannot be opened")))
+/// This engine.
+fn one(kind: EngineKind, global: &Global) -> Result<Box<dyn Engine>, Failure> {
+    Ok(open_one(kind, &options(global, None))?)
 }
 
 /// The engine that the user named; without a name ONNX Runtime, or tract if it is not available.
-pub fn best(asked: Option<&str>, global: &Global, out: &Out) -> Result<Box<dyn Engine>, Failure> {
-    if let Some(name) = asked {
-        return one(name, global);
+pub fn best(
+    asked: Option<EngineKind>,
+    global: &Global,
+    out: &Out,
+) -> Result<Box<dyn Engine>, Failure> {
+    if let Some(kind) = asked {
+        return one(kind, global);
     }
     let options = options(global, None);
-    match choose(None, &["ort"], &options, out)?.pop() {
+    match choose(None, &[EngineKind::Ort], &options, out)?.pop() {
         Some(engine) => Ok(engine),
-        None => one("tract", global),
-    }
-}
-
-/// The version of an engine's library.
-pub fn version(name: &str, options: &Options) -> String {
-    match name {
-        "tract" => "0.23.9".to_string(),
-        // The library is already open: this only reads its version.
-        "ort" | "ort-cuda" => match OrtEngine::cpu(options.ort.clone()) {
-            Ok(engine) => engine.library().version.to_string(),
-            Err(_) => "unknown".to_string(),
-        },
-        _ => env!("CARGO_PKG_VERSION").to_string(),
+        None => one(EngineKind::Tract, global),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::training::data::{Spec, SpecError, Split};
-use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UpdateRule};
+use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UnknownName};
 
 /// The largest batch size; a larger one is most likely a typing error.
 const MAX_BATCH: usize = 1 << 16;
@@ -84,12 +86,7 @@ pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
 /// The name of a graph kind that `suits` accepts.
 pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = GraphKind> {
     let names = GraphKind::ALL.into_iter().filter(move |&k| suits(k)).map(GraphKind::name);
-    PossibleValuesParser::new(names).try_map(|name| {
-        GraphKind::ALL
-            .into_iter()
-            .find(|k| k.name() == name)
-            .ok_or_else(|| format!("unknown graph kind `{name}`"))
-    })
+    named(names)
 }
 
 /// The name of a graph kind whose results several engines can be compared by.
@@ -110,10 +107,8 @@ pub fn comparable(text: &str) -> Result<GraphKind, String> {
 
 /// The name of an update rule; the optimizer with its defaults.
 pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
-    PossibleValuesParser::new(RULES.iter().map(|rule| rule.name)).try_map(|name| {
-        let rule = UpdateRule::named(&name).map(Optimizer::new);
-        rule.ok_or_else(|| format!("unknown optimizer `{name}`"))
-    })
+    let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 /// The help text of the update rule, with the names.
@@ -140,10 +135,7 @@ pub fn spec(text: &str) -> Result<Spec, String> {
 
 /// A split.
 pub fn split() -> impl TypedValueParser<Value = Split> {
-    PossibleValuesParser::new(Split::ALL.map(Split::name)).try_map(|name| {
-        let split = Split::ALL.into_iter().find(|s| s.name() == name);
-        split.ok_or_else(|| format!("unknown split `{name}`"))
-    })
+    named(Split::ALL.map(Split::name))
 }
 
 /// A whole number within a range.
@@ -191,8 +183,16 @@ pub fn decay(text: &str) -> Result<f64, String> {
 }
 
 /// The name of an engine.
-pub fn engine() -> PossibleValuesParser {
-    PossibleValuesParser::new(pixelrnn::runtime::NAMES)
+pub fn engine() -> impl TypedValueParser<Value = EngineKind> {
+    named(EngineKind::ALL.map(EngineKind::name))
+}
+
+/// One of these names of a kind.
+pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 #[cfg(test)]

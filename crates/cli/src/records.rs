@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
-use pixelrnn::training::{Event, Run, Training};
-use pixelrnn::{Declaration, Weights, files};
+use pixelrnn::training::data::Split;
+use pixelrnn::training::{Event, Prepared, Run};
+use pixelrnn::{Array, Declaration, Weights, files};
 use serde_json::{Map, Value, json};
 
 use crate::curve;
@@ -101,8 +102,8 @@ impl Recorder {
     }
 
     /// Draws samples into a picture.
-    pub fn sample(&mut self, step: u64, task: &Training, weights: &Weights) {
-        self.attempt(|this| this.draw(step, task, weights));
+    pub fn sample(&mut self, step: u64, prepared: &Prepared, weights: &Weights) {
+        self.attempt(|this| this.draw(step, prepared, weights));
     }
 
     fn attempt(&mut self, work: impl FnOnce(&mut Recorder) -> Result<(), Failure>) {
@@ -149,19 +150,21 @@ impl Recorder {
         self.board(step)?.scalars(step, &values).map_err(unwritten(folder))
     }
 
-    fn draw(&mut self, step: u64, task: &Training, weights: &Weights) -> Result<(), Failure> {
-        let model = task.model;
+    fn draw(&mut self, step: u64, prepared: &Prepared, weights: &Weights) -> Result<(), Failure> {
+        let model = prepared.model();
         let layout = Layout::of(model);
         // The same random numbers each time: the pictures show what training changes.
-        let uniform = sampling::uniform(model, layout.count, task.recipe.seed);
+        let uniform = sampling::uniform(model, layout.count, prepared.recipe().seed);
+        let conditions = conditions(prepared, layout.count)?;
         let request = Sampling {
             method: SampleMethod::Cached,
             temperature: 1.0,
             uniform: &uniform,
             given: None,
             labels: layout.labels.as_deref(),
+            conditions: &conditions,
         };
-        let drawn = sampling::draw(model, weights, task.engine, &request, &mut |_| {})?;
+        let drawn = sampling::draw(model, weights, prepared.engine(), &request, &mut |_| {})?;
         let grid = Grid::rows(&drawn, layout.columns, model.image().levels);
         let folder = self.run.folder().join("samples");
         std::fs::create_dir_all(&folder).map_err(unwritten(folder.clone()))?;
@@ -179,6 +182,22 @@ impl Recorder {
         }
         Ok(())
     }
+}
+
+/// What a model that is conditioned on arrays is given for its samples: that of the first validation images,
+/// or of training images if there are none.
+fn conditions(prepared: &Prepared, count: usize) -> Result<Vec<(String, Array)>, Failure> {
+    let data = prepared.data();
+    let images = data.images(Split::Valid).or_else(|_| data.images(Split::Train));
+    let images = images.map_err(Failure::data)?;
+    let rows: Vec<usize> = (0..count).map(|i| i % images.count().max(1)).collect();
+    let mut arrays = Vec::new();
+    for (name, _) in prepared.model().conditions() {
+        if let Some(array) = images.condition(name, &rows).map_err(Failure::data)? {
+            arrays.push((name.clone(), array));
+        }
+    }
+    Ok(arrays)
 }
 
 /// How samples are arranged.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn::Weights;
 use pixelrnn::training::data::Shape;
-use pixelrnn::training::{self, Event, Observer, Outcome, Run, Training, bits_per_dim};
+use pixelrnn::training::{Event, Observer, Outcome, Prepared, Run, bits_per_dim};
 use serde_json::Value;
 
 use crate::curve;
@@ -48,14 +48,9 @@ impl Watch {
     ///
     /// # Errors
     /// The training fails, or a curve or a record could not be written.
-    pub fn train(
-        &mut self,
-        task: &Training,
-        run: &Run,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, Failure> {
-        let mut watching = Watching { watch: self, task };
-        let outcome = training::train(task, run, &mut watching, stop);
+    pub fn train(&mut self, prepared: &Prepared, stop: &AtomicBool) -> Result<Outcome, Failure> {
+        let mut watching = Watching { watch: self, prepared };
+        let outcome = prepared.train(&mut watching, stop);
         self.bar.clear();
         let drawn = curve::write(&self.run, &self.curve);
         let recorded = self.recorder.finish();
@@ -67,12 +62,12 @@ impl Watch {
 }
 
 /// A watch during one training session.
-struct Watching<'a, 'b> {
+struct Watching<'a> {
     watch: &'a mut Watch,
-    task: &'a Training<'b>,
+    prepared: &'a Prepared,
 }
 
-impl Observer for Watching<'_, '_> {
+impl Observer for Watching<'_> {
     fn event(&mut self, event: &Event) {
         let watch = &mut *self.watch;
         watch.recorder.happened(event);
@@ -101,7 +96,7 @@ impl Observer for Watching<'_, '_> {
                 // The run goes on without it; at the end it is an error.
                 let _ = curve::write(&watch.run, &watch.curve);
             }
-            Event::Start { .. } | Event::Checkpoint { .. } | Event::Stop(_) => {}
+            _ => {}
         }
     }
 
@@ -115,7 +110,7 @@ impl Observer for Watching<'_, '_> {
 
     fn weights(&mut self, step: u64, weights: &Weights) {
         self.watch.bar.say("sampling".to_string());
-        self.watch.recorder.sample(step, self.task, weights);
+        self.watch.recorder.sample(step, self.prepared, weights);
     }
 }
 

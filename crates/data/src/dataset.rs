@@ -41,6 +41,8 @@ impl Split {
     }
 }
 
+pixelrnn_graph::named!(Split, "split");
+
 /// A data set of images, loaded by [`Spec::load`](crate::Spec::load).
 #[derive(Clone, Debug)]
 pub struct Dataset {

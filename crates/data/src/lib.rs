@@ -32,6 +32,8 @@
 //! The embedded digits are *Optical Recognition of Handwritten Digits* by E. Alpaydin and
 //! C. Kaynak, licensed CC BY 4.0; see `src/digits.md`.
 
+#![deny(missing_docs)]
+
 mod batches;
 mod bytes;
 mod conditions;

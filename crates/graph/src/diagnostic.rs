@@ -6,7 +6,9 @@ use std::sync::Arc;
 /// A range of bytes in one [`Source`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
+    /// The first byte.
     pub start: u32,
+    /// The byte after the last.
     pub end: u32,
 }
 
@@ -28,6 +30,7 @@ impl Span {
 pub struct Source {
     /// The file, as the user named it.
     pub name: String,
+    /// The whole text.
     pub text: Arc<str>,
     /// The number of lines of `name` that stand before `text`: 0 for a model file.
     pub line_offset: usize,
@@ -74,20 +77,25 @@ impl Source {
 /// How grave a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Something that may be unintended.
     Warning,
+    /// Something that must be changed.
     Error,
 }
 
 /// A remark on a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
+    /// The place that is underlined.
     pub span: Span,
+    /// What is said of it.
     pub text: String,
 }
 
 /// One thing to tell the user: what is wrong, where, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// How serious it is.
     pub severity: Severity,
     /// One sentence, no full stop.
     pub message: String,

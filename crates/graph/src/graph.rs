@@ -76,8 +76,11 @@ pub enum Origin {
 /// An input of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
+    /// The name, unique among the inputs.
     pub name: String,
+    /// Its value in the graph.
     pub value: Value,
+    /// What it is.
     pub role: Role,
     /// The layer that a parameter belongs to.
     pub layer: Option<LayerId>,
@@ -86,24 +89,31 @@ pub struct Input {
 /// A named result of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output<D> {
+    /// The name, unique among the outputs.
     pub name: String,
+    /// The value that is returned.
     pub value: Value,
+    /// What it is.
     pub role: OutputRole<D>,
 }
 
 /// One application of an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<O> {
+    /// The operator.
     pub op: O,
     /// The name, unique in its graph.
     pub name: String,
+    /// What it reads.
     pub inputs: Vec<Value>,
+    /// What it computes.
     pub outputs: Vec<Value>,
 }
 
 /// A dataflow graph; see the crate documentation for its invariants.
 #[derive(Clone, PartialEq)]
 pub struct Graph<O: Operation> {
+    /// The name, for display.
     pub name: String,
     /// The doc comment of the declaration.
     pub doc: String,
@@ -123,9 +133,13 @@ pub struct Graph<O: Operation> {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`{node}` ({mnemonic}) {error}")]
 pub struct BuildError {
+    /// The name of the node.
     pub node: String,
+    /// The name of its operator.
     pub mnemonic: &'static str,
+    /// Its layer and its place in the declaration.
     pub site: Site,
+    /// Why the operator does not accept its inputs.
     pub error: TypeError,
 }
 

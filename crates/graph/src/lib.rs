@@ -15,9 +15,12 @@
 //! **Where to start.** `graph.rs` for the data structure, `verify.rs` for its guarantees, `text/` for the
 //! text format of dumps and tests.
 
+#![deny(missing_docs)]
+
 pub mod bits;
 pub mod diagnostic;
 pub mod graph;
+mod names;
 pub mod role;
 pub mod site;
 pub mod text;
@@ -28,6 +31,7 @@ pub mod verify;
 pub use bits::BitRows;
 pub use diagnostic::{Diagnostic, Label, Severity, Source, Span};
 pub use graph::{BuildError, Graph, Input, Node, NodeId, Operation, Origin, Output, Value};
+pub use names::UnknownName;
 pub use role::{Condition, Init, NoDistribution, OutputRole, Role};
 pub use site::{LayerId, Site};
 pub use text::{Attribute, Attributes, ReadOperation, TextError};

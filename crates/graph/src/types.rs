@@ -102,7 +102,9 @@ impl fmt::Display for Dim {
 /// Element kind and shape of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
+    /// The kind of the elements.
     pub elem: Elem,
+    /// The extent of each axis.
     pub shape: Vec<Dim>,
 }
 

@@ -17,21 +17,70 @@ use crate::types::Type;
 
 /// A violation of the rules for graphs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Fault {
+    /// A node reads a value that is computed later, or never.
     #[error("node `{node}` reads {value} before it is computed")]
-    Order { node: String, value: Value },
+    Order {
+        /// The node.
+        node: String,
+        /// The value.
+        value: Value,
+    },
+    /// An operator does not accept its inputs.
     #[error("node `{node}` ({mnemonic}) {error}")]
-    Operator { node: String, mnemonic: &'static str, error: TypeError },
+    Operator {
+        /// The node.
+        node: String,
+        /// The name of the operator.
+        mnemonic: &'static str,
+        /// Why it does not.
+        error: TypeError,
+    },
+    /// A value has another type than its operator infers.
     #[error("result {port} of node `{node}` has type {stored}, but its operator infers {inferred}")]
-    Type { node: String, port: usize, stored: Type, inferred: Type },
+    Type {
+        /// The node.
+        node: String,
+        /// The position among its results.
+        port: usize,
+        /// The type of the value.
+        stored: Type,
+        /// The type that the operator infers.
+        inferred: Type,
+    },
+    /// A node has more or fewer results than its operator.
     #[error("node `{node}` has {stored} results, but its operator infers {inferred}")]
-    Results { node: String, stored: usize, inferred: usize },
+    Results {
+        /// The node.
+        node: String,
+        /// The results of the node.
+        stored: usize,
+        /// The results that the operator infers.
+        inferred: usize,
+    },
+    /// Two things of a kind have one name.
     #[error("two {what} have the name `{name}`")]
-    Duplicate { what: &'static str, name: String },
+    Duplicate {
+        /// The kind, such as `node`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Something has no name.
     #[error("one of the {what} has no name")]
-    Nameless { what: &'static str },
+    Nameless {
+        /// The kind, such as `node`.
+        what: &'static str,
+    },
+    /// The body of a loop has a fault.
     #[error("in the body of `{node}`: {fault}")]
-    Body { node: String, fault: Box<Fault> },
+    Body {
+        /// The node of the loop.
+        node: String,
+        /// The fault.
+        fault: Box<Fault>,
+    },
 }
 
 /// Checks a graph; see this module's page for what that proves.

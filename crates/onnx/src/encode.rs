@@ -42,13 +42,25 @@ impl Default for EncodeOptions<'_> {
 
 /// Why a graph cannot be written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
+    /// The version of the operator set is out of range.
     #[error("operator set {0} is not supported; use 17 to 22")]
     Opset(u32),
+    /// A node reshapes to a shape with two unknown extents, which ONNX cannot express.
     #[error("node `{node}` would reshape to {found}, which has more than one unknown extent")]
-    Reshape { node: String, found: Type },
+    Reshape {
+        /// The node.
+        node: String,
+        /// The shape.
+        found: Type,
+    },
+    /// The model exceeds the limit of protobuf.
     #[error("{bytes} bytes of weights, more than the 2 GiB that one ONNX file can hold")]
-    TooLarge { bytes: usize },
+    TooLarge {
+        /// The bytes of all weights.
+        bytes: usize,
+    },
 }
 
 /// Writes a model.

@@ -19,6 +19,7 @@ const ALIGNMENT: u64 = 4096;
 /// Why a model with external data cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
+    /// The model cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The weights cannot be written.

@@ -11,6 +11,8 @@
 //!
 //! **Where to start.** `op.rs` for the operators, `encode.rs` for the encoder.
 
+#![deny(missing_docs)]
+
 mod encode;
 mod encoded;
 mod external;

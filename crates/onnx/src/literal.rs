@@ -6,13 +6,17 @@ use pixelrnn_graph::{Dim, Elem, Type};
 /// A constant tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
+    /// Real numbers.
     Real(ArrayD<f32>),
+    /// Whole numbers.
     Int(ArrayD<i64>),
+    /// Truth values.
     Bool(ArrayD<bool>),
     /// The bits of f16.
     F16(ArrayD<u16>),
     /// The bits of bf16.
     Bf16(ArrayD<u16>),
+    /// Small whole numbers, for quantized weights.
     Int8(ArrayD<i8>),
 }
 

@@ -18,98 +18,149 @@ pub enum OnnxOp {
     Constant(Arc<Literal>),
 
     // Element-wise, with broadcasting.
+    /// The sum.
     Add,
+    /// The difference.
     Sub,
+    /// The product.
     Mul,
+    /// The quotient.
     Div,
+    /// The larger of two values.
     Max,
+    /// The smaller of two values.
     Min,
+    /// Whether two values are equal.
     Equal,
+    /// Whether the first value is greater.
     Greater,
     /// `condition, if true, if false`.
     Where,
 
     // Element-wise, one input.
+    /// The larger of a value and zero.
     Relu,
+    /// The logistic function.
     Sigmoid,
+    /// The hyperbolic tangent.
     Tanh,
+    /// The exponential function.
     Exp,
+    /// The natural logarithm.
     Log,
+    /// The square root.
     Sqrt,
+    /// The negated value.
     Neg,
+    /// The absolute value.
     Abs,
+    /// The value itself.
     Identity,
+    /// Converts the kind of the elements.
     Cast {
+        /// The kind of the result.
         to: Elem,
     },
     /// `x, scale`: whole numbers times a scale for each slice along an axis.
     DequantizeLinear {
+        /// The axis that the scale belongs to.
         axis: usize,
     },
 
     // Products.
+    /// The product of matrices, over the last two axes.
     MatMul,
     /// `x [N, F, H, W]`, `w [G, F, kh, kw]`, and a bias `[G]` if given. `pads` is top, left,
     /// bottom, right.
     Conv {
+        /// Rows and columns of zeros around the map.
         pads: [usize; 4],
     },
 
     // Reductions; the reduced axes are dropped.
+    /// The sum over axes.
     ReduceSum {
+        /// The axes.
         axes: Vec<usize>,
     },
+    /// The largest value over axes.
     ReduceMax {
+        /// The axes.
         axes: Vec<usize>,
     },
+    /// The running sum along an axis.
     CumSum {
+        /// The axis.
         axis: usize,
     },
 
     // Rearrangements.
+    /// Reorders axes.
     Transpose {
+        /// For each axis of the result, the axis of the input.
         perm: Vec<usize>,
     },
     /// To a shape with at most one axis that holds the batch.
     Reshape {
+        /// The shape of the result.
         to: Vec<Dim>,
     },
+    /// Inserts axes of extent 1.
     Unsqueeze {
+        /// Their positions in the result.
         axes: Vec<usize>,
     },
+    /// Joins tensors along an axis.
     Concat {
+        /// The axis.
         axis: usize,
     },
+    /// A range of an axis.
     Slice {
+        /// The axis.
         axis: usize,
+        /// The first index.
         start: usize,
+        /// The index after the last.
         end: usize,
     },
+    /// Cuts a tensor along an axis.
     Split {
+        /// The axis.
         axis: usize,
+        /// The extent of each part.
         sizes: Vec<usize>,
     },
     /// `data, indices`.
     Gather {
+        /// The axis that the indices select from.
         axis: usize,
     },
     /// Zeros before and after one axis.
     Pad {
+        /// The axis.
         axis: usize,
+        /// The number of zeros before.
         before: usize,
+        /// The number of zeros after.
         after: usize,
     },
     /// `x, shape`; `to` is what `shape` will hold.
     Expand {
+        /// The shape of the result.
         to: Vec<Dim>,
     },
     /// The extents of axes `start..end`, as whole numbers.
     Shape {
+        /// The first axis.
         start: usize,
+        /// The axis after the last.
         end: usize,
     },
 
+    /// A loop with a body graph.
     Scan(Box<Scan>),
+    /// An operator of the engine of this process.
     Native(Box<Native>),
 }
 
@@ -145,8 +196,11 @@ impl Native {
 /// other as a state that never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
+    /// The body.
     pub body: OnnxGraph,
+    /// The number of states.
     pub states: usize,
+    /// The number of invariants.
     pub invariants: usize,
     /// Run from the last slice to the first (and stack results in that order, too, so that slice
     /// t of a result belongs to slice t of the inputs).

@@ -20,6 +20,8 @@
 //! **Where to start.** `rules/mod.rs` for the trait, `op/relu.rs` for the shortest operator,
 //! `op/masked_conv/` for the central one, `op/scan/` for loops.
 
+#![deny(missing_docs)]
+
 pub mod condition;
 pub mod dist;
 pub mod mask;

@@ -51,9 +51,13 @@ impl MaskKind {
 /// own: laid over the whole axis, a gate would see colors that its cell may not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask {
+    /// Which values a tap may read.
     pub kind: MaskKind,
+    /// Height and width.
     pub kernel: [usize; 2],
+    /// The colors of the image.
     pub colours: usize,
+    /// The number of equal parts of the output features.
     pub gates: usize,
 }
 

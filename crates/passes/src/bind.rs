@@ -13,15 +13,41 @@ pub type Weights = BTreeMap<String, Array>;
 
 /// Why weights do not fit a graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BindError {
+    /// A parameter has no weight.
     #[error("missing weight `{name}`, shape {shape:?}")]
-    Missing { name: String, shape: Vec<usize> },
+    Missing {
+        /// The parameter.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A weight has the wrong shape.
     #[error("weight `{name}` has shape {found:?}, expected {expected:?}")]
-    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    Shape {
+        /// The parameter.
+        name: String,
+        /// Its shape.
+        expected: Vec<usize>,
+        /// The shape of the weight.
+        found: Vec<usize>,
+    },
+    /// A weight belongs to no parameter.
     #[error("unknown weight `{name}`: the model has no such parameter")]
-    Unknown { name: String },
+    Unknown {
+        /// The name of the weight.
+        name: String,
+    },
+    /// A weight is infinite or NaN.
     #[error("weight `{name}` contains the non-finite value {value}")]
-    NotFinite { name: String, value: f32 },
+    NotFinite {
+        /// The parameter.
+        name: String,
+        /// The first such value.
+        value: f32,
+    },
+    /// The weights do not fit into the graph.
     #[error(transparent)]
     Build(#[from] BuildError),
 }

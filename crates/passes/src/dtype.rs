@@ -1,10 +1,8 @@
 //! In how many bits a model for inference computes and stores its weights.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// What the numbers of an exported model are. Inputs and outputs are f32 whichever it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dtype {
     /// f32 throughout.
     #[default]
@@ -33,20 +31,4 @@ impl Dtype {
     }
 }
 
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Dtype {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Dtype::ALL.into_iter().find(|dtype| dtype.name() == text);
-        known.ok_or_else(|| {
-            let names = Dtype::ALL.map(Dtype::name).join(", ");
-            format!("unknown element type `{text}`: expected one of {names}")
-        })
-    }
-}
+pixelrnn_graph::named!(Dtype, "element type");

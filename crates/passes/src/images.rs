@@ -1,8 +1,5 @@
 //! `image_format`: images in and out in another layout, or as bytes.
 
-use std::fmt;
-use std::str::FromStr;
-
 use pixelrnn_graph::{BuildError, Condition, Elem, Input, OutputRole, Role, Site, Type, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 
@@ -11,6 +8,7 @@ use crate::rewrite::Rewrite;
 
 /// The order of the axes of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ImageLayout {
     /// Batch, height, width, colors.
     Nhwc,
@@ -19,6 +17,9 @@ pub enum ImageLayout {
 }
 
 impl ImageLayout {
+    /// Every layout.
+    pub const ALL: [ImageLayout; 2] = [ImageLayout::Nhwc, ImageLayout::Nchw];
+
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,20 +45,7 @@ impl ImageLayout {
     }
 }
 
-impl fmt::Display for ImageLayout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ImageLayout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [ImageLayout::Nhwc, ImageLayout::Nchw].into_iter().find(|l| l.name() == text);
-        known.ok_or_else(|| format!("unknown layout `{text}`: expected nhwc or nchw"))
-    }
-}
+pixelrnn_graph::named!(ImageLayout, "layout");
 
 /// How a graph takes and gives images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,5 @@
 //! Which graph of a model is compiled.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// Which graph of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,20 +86,4 @@ impl GraphKind {
     }
 }
 
-impl fmt::Display for GraphKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for GraphKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
-        known.ok_or_else(|| {
-            let names = GraphKind::ALL.map(GraphKind::name).join(", ");
-            format!("unknown graph kind `{text}`: expected one of {names}")
-        })
-    }
-}
+pixelrnn_graph::named!(GraphKind, "graph kind");

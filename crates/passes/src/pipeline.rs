@@ -21,12 +21,28 @@ pub use crate::{LOWERING, MAKING};
 
 /// How a recurrence is written in the emitted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ControlFlow {
     /// As `Scan`.
     Scan,
     /// Step by step, for toolchains without control flow.
     Unroll,
 }
+
+impl ControlFlow {
+    /// Every form.
+    pub const ALL: [ControlFlow; 2] = [ControlFlow::Scan, ControlFlow::Unroll];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            ControlFlow::Scan => "scan",
+            ControlFlow::Unroll => "unroll",
+        }
+    }
+}
+
+pixelrnn_graph::named!(ControlFlow, "control flow");
 
 /// What to compile, and to what.
 #[derive(Clone, Debug)]
@@ -108,9 +124,11 @@ pub enum Step {
 pub struct Pass {
     /// The one name of the pass.
     pub name: &'static str,
+    /// What it does, in a few words.
     pub about: &'static str,
     /// Whether it runs for a job.
     pub when: fn(&Job) -> bool,
+    /// What it takes and returns.
     pub step: Step,
 }
 
@@ -163,19 +181,43 @@ pub(crate) fn bind_pass(graph: OnnxGraph, job: &Job) -> Result<OnnxGraph, PassEr
 
 /// Why compilation stopped.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PassError {
+    /// A pass could not build its graph.
     #[error("pass {pass}: {error}")]
-    Build { pass: &'static str, error: BuildError },
+    Build {
+        /// The name of the pass.
+        pass: &'static str,
+        /// The node that could not be added, and why.
+        error: BuildError,
+    },
+    /// The verifier rejects the graph that a pass made.
     #[error("pass {pass} produced an invalid graph: {fault}")]
-    Broken { pass: &'static str, fault: Fault },
+    Broken {
+        /// The name of the pass.
+        pass: &'static str,
+        /// What is wrong with the graph.
+        fault: Fault,
+    },
+    /// The weights do not fit.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A node has no gradient.
     #[error("pass {pass}: {error}")]
-    Differentiate { pass: &'static str, error: AdjointError },
+    Differentiate {
+        /// The name of the pass.
+        pass: &'static str,
+        /// The node, and why.
+        #[source]
+        error: AdjointError,
+    },
+    /// A node cannot be lowered to ONNX.
     #[error("pass lower: {0}")]
-    Lower(LowerError),
+    Lower(#[source] LowerError),
+    /// The model cannot be sampled.
     #[error(transparent)]
     Sample(SampleError),
+    /// Sampling was asked for without a proof of causality.
     #[error("pass stream: sampling requires a proof that the model is causal")]
     NoProof,
 }

@@ -4,7 +4,9 @@ use pixelrnn_graph::{BuildError, Graph, Input, Node, NodeId, Operation, Value};
 
 /// A graph that is being copied into another.
 pub struct Rewrite<'a, O: Operation> {
+    /// The graph that is read.
     pub old: &'a Graph<O>,
+    /// The graph that is written.
     pub new: Graph<O>,
     map: Vec<Option<Value>>,
 }

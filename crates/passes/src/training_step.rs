@@ -2,7 +2,7 @@
 //! state and learning rate; outputs: loss, new parameters and new state. The step is stateless, so any
 //! inference engine can train.
 
-use pixelrnn_graph::{Array, BuildError, OutputRole, Role, Site, Type, Value};
+use pixelrnn_graph::{Array, BuildError, OutputRole, Role, Site, Type, UnknownName, Value};
 use pixelrnn_ops::{
     Add, Constant, Div, MergeAxes, Mul, Op, PixelGraph, Relu, Scale, SplitAxis, Sqrt, Sub, Sum,
 };
@@ -31,12 +31,26 @@ impl Optimizer {
     pub const RMSPROP: Optimizer = Optimizer::new(&optimizers::RMSPROP);
     /// Adam with PyTorch's defaults.
     pub const ADAM: Optimizer = Optimizer::new(&optimizers::ADAM);
+    /// Adam with decoupled weight decay, with PyTorch's defaults.
+    pub const ADAMW: Optimizer = Optimizer::new(&optimizers::ADAMW);
     /// Stochastic gradient descent with momentum 0.9.
     pub const SGD: Optimizer = Optimizer::new(&optimizers::SGD);
 
     /// A rule with its defaults, without clipping and EMA.
     pub const fn new(rule: &'static UpdateRule) -> Optimizer {
         Optimizer { rule, settings: rule.defaults(), clip: None, ema: None }
+    }
+
+    /// This optimizer with another value for a setting of its rule, such as `beta1` of Adam.
+    ///
+    /// # Errors
+    /// The rule has no setting of this name.
+    pub fn with(mut self, setting: &str, value: f64) -> Result<Optimizer, UnknownName> {
+        let names = self.rule.settings;
+        let at: Vec<usize> = (0..names.len()).collect();
+        let index = UnknownName::find("setting of the optimizer", setting, &at, |i| names[i].0)?;
+        self.settings[index] = value;
+        Ok(self)
     }
 
     /// The settings of the rule.
@@ -56,6 +70,16 @@ impl Optimizer {
         let mut counters: Vec<_> = self.rule.counters.iter().map(|&(name, _)| name).collect();
         counters.extend(self.ema.map(|_| AVERAGED));
         counters
+    }
+}
+
+/// The optimizer of this name, with its defaults.
+impl std::str::FromStr for Optimizer {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Optimizer, UnknownName> {
+        let rule = UnknownName::find("optimizer", name, optimizers::RULES, |rule| rule.name)?;
+        Ok(Optimizer::new(rule))
     }
 }
 

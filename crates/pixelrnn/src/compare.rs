@@ -2,8 +2,7 @@
 
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
-use pixelrnn_runtime::{Engine, Program};
-use pixelrnn_train::{BatchInputs, ConditionValues};
+use pixelrnn_runtime::{BatchInputs, ConditionValues, Engine, Program};
 
 use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 
@@ -11,7 +10,9 @@ use crate::{Array, Declaration, Error, ExportOptions, GraphKind};
 /// magnitude in the output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
+    /// The absolute part.
     pub absolute: f64,
+    /// The part relative to the scale.
     pub relative: f64,
 }
 
@@ -20,13 +21,17 @@ pub const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-4 };
 
 /// The difference of one output between two engines.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Difference {
+    /// The name of the output.
     pub output: String,
+    /// The names of the two engines.
     pub engines: [String; 2],
     /// The largest absolute difference.
     pub absolute: f64,
     /// The largest absolute difference, divided by the largest magnitude in the output.
     pub relative: f64,
+    /// Whether the engines agree within [`TOLERANCE`].
     pub within: bool,
 }
 

@@ -103,7 +103,7 @@ impl Declaration {
     /// # Errors
     /// The file cannot be read, or as [`Declaration::from_source`].
     pub fn from_file(path: &Path, overrides: &[(String, usize)]) -> Result<Self, Error> {
-        let text = pixelrnn_train::files::read_text(path).map_err(|error| Error::Io {
+        let text = pixelrnn_files::read_text(path).map_err(|error| Error::Io {
             path: path.to_path_buf(),
             doing: "read",
             error,

@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// A model cannot be proved causal, for a reason without a position in its source.
     #[error("{0}")]
-    Causality(pixelrnn_passes::CausalityError),
+    Causality(#[source] pixelrnn_passes::CausalityError),
     /// Compilation failed: the weights do not fit, or there is a bug in the compiler.
     #[error("{0}")]
     Compile(#[from] pixelrnn_passes::PassError),
@@ -48,7 +48,11 @@ pub enum Error {
     /// An engine is not available, or failed.
     #[error("{0}")]
     Engine(#[from] pixelrnn_runtime::EngineError),
+    /// The labels do not match the model.
+    #[error(transparent)]
+    Batch(#[from] pixelrnn_runtime::BatchError),
     /// Training or evaluation cannot start or continue.
+    #[cfg(feature = "train")]
     #[error(transparent)]
     Train(#[from] pixelrnn_train::TrainError),
     /// Weights cannot be read.
@@ -67,6 +71,7 @@ pub enum Error {
         /// `read`, `write`.
         doing: &'static str,
         /// The error of the system.
+        #[source]
         error: std::io::Error,
     },
 }

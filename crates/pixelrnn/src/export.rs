@@ -17,9 +17,11 @@ use crate::{Declaration, Error};
 /// Options of an export.
 #[derive(Clone, Debug)]
 pub struct ExportOptions<'a> {
+    /// The batch size of the model.
     pub batch: Batch,
     /// The ONNX opset version, 17 to 22.
     pub opset: u32,
+    /// How recurrences are written.
     pub control_flow: ControlFlow,
     /// Weights to embed as constants; `None` makes them inputs.
     pub weights: Option<&'a Weights>,

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use pixelrnn_files::write_pair;
 use pixelrnn_onnx::{
     ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external, encode_parts,
     has_large_constants,
 };
-use pixelrnn_train::files::write_pair;
 
 use crate::{Declaration, Error, ExportOptions, GraphKind, files};
 
 /// The location of the weights of a written model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExternalData {
     /// In the model file, unless it would be larger than this number of bytes.
     Above(usize),

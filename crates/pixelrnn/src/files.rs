@@ -9,7 +9,7 @@ use crate::Error;
 /// # Errors
 /// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    pixelrnn_train::files::write(path, bytes).map_err(failed(path))
+    pixelrnn_files::write(path, bytes).map_err(failed(path))
 }
 
 /// As [`write`], with bytes that `fill` makes while the file is written.
@@ -17,7 +17,7 @@ pub(crate) fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    pixelrnn_train::files::write_with(path, fill).map_err(failed(path))
+    pixelrnn_files::write_with(path, fill).map_err(failed(path))
 }
 
 /// Whether [`write`] can begin, found out before work is done whose result would be lost.
@@ -25,7 +25,7 @@ pub(crate) fn write_with(
 /// # Errors
 /// As [`write`]; also for the name of a folder.
 pub fn writable(path: &Path) -> Result<(), Error> {
-    pixelrnn_train::files::writable(path).map_err(failed(path))
+    pixelrnn_files::writable(path).map_err(failed(path))
 }
 
 /// Writes a new folder of files, each at a path inside it, so that nobody ever sees half of it.
@@ -34,7 +34,7 @@ pub fn writable(path: &Path) -> Result<(), Error> {
 /// The folder exists and is not empty, its parent is missing or not writable, or the disk is full;
 /// then nothing is left.
 pub fn write_folder(path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Error> {
-    pixelrnn_train::files::write_folder(path, files).map_err(failed(path))
+    pixelrnn_files::write_folder(path, files).map_err(failed(path))
 }
 
 /// Whether [`write_folder`] can begin, found out before work is done whose result would be lost.
@@ -42,7 +42,7 @@ pub fn write_folder(path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Err
 /// # Errors
 /// As [`write_folder`].
 pub fn new_folder(path: &Path) -> Result<(), Error> {
-    pixelrnn_train::files::new_folder(path).map_err(failed(path))
+    pixelrnn_files::new_folder(path).map_err(failed(path))
 }
 
 /// As [`write`], for a file of a run's folder: a link or device in its place is not written to.
@@ -50,7 +50,7 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// Like [`write`], but also for a path that is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    pixelrnn_train::files::write_own(path, bytes).map_err(failed(path))
+    pixelrnn_files::write_own(path, bytes).map_err(failed(path))
 }
 
 /// Reads a regular file of UTF-8 text.
@@ -58,7 +58,7 @@ pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// The file cannot be read, is a pipe, a socket or a device, or is not UTF-8.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
-    pixelrnn_train::files::read_text(path)
+    pixelrnn_files::read_text(path)
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -39,6 +39,8 @@
 //!
 //! **Where to start.** `declaration.rs`, then `zoo/` for examples of models.
 
+#![deny(missing_docs)]
+
 // The macro names this crate from the outside; the zoo uses it on the inside.
 extern crate self as pixelrnn;
 
@@ -49,9 +51,11 @@ mod error;
 mod export;
 mod external;
 pub mod files;
+#[cfg(feature = "train")]
 pub mod lr_finder;
 mod render;
 pub mod sampling;
+#[cfg(feature = "train")]
 pub mod training;
 pub mod triton;
 pub mod weights;
@@ -61,7 +65,7 @@ pub use declaration::{Declaration, Model};
 pub use error::Error;
 pub use export::ExportOptions;
 pub use external::{ExternalData, Written};
-pub use pixelrnn_graph::{Array, Source};
+pub use pixelrnn_graph::{Array, Source, UnknownName};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;
 pub use pixelrnn_passes::{

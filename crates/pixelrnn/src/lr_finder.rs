@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pixelrnn_data::{Dataset, Position, Split};
 use pixelrnn_passes::{LEARNING_RATE, Optimizer, Weights, fresh_state};
-use pixelrnn_runtime::Engine;
-use pixelrnn_train::{BatchInputs, TrainError};
+use pixelrnn_runtime::{BatchInputs, Engine};
+use pixelrnn_train::{TrainError, feeds_of};
 
 use crate::training::{CompiledStep, can_train};
 use crate::{Array, Declaration, Error, GraphKind};
@@ -97,7 +97,7 @@ pub fn find(
         let Some(batch) = batches.next() else { break };
         let batch = batch.map_err(TrainError::from)?;
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = inputs.of_batch(&batch)?;
+        let from_data = feeds_of(&inputs, &batch).map_err(TrainError::from)?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
         let results = stepper.step(&feeds)?;

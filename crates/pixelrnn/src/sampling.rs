@@ -14,8 +14,8 @@ use pixelrnn_graph::{Condition, Dim, Role, Site, Type};
 use pixelrnn_ops::condition::Source;
 use pixelrnn_ops::{ClampUniform, Distribution, Draw, Env, PixelGraph, evaluate};
 use pixelrnn_passes::{CausalProof, GraphEndpoints, PassError, ProvedScale, Scale, Weights};
-use pixelrnn_runtime::{Engine, Program, Session};
-use pixelrnn_train::{ConditionFault, ConditionValues};
+use pixelrnn_runtime::{ConditionFault, ConditionValues, Engine, Program, Session};
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -24,12 +24,28 @@ use crate::{Array, Batch, Declaration, Error, ExportOptions, GraphKind, Image, S
 
 /// The sampling method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SampleMethod {
     /// Incremental sampling with the graph of [`GraphKind::Sample`].
     Cached,
     /// One forward pass per value: slow, for comparison.
     Naive,
 }
+
+impl SampleMethod {
+    /// Every method.
+    pub const ALL: [SampleMethod; 2] = [SampleMethod::Cached, SampleMethod::Naive];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            SampleMethod::Cached => "cached",
+            SampleMethod::Naive => "naive",
+        }
+    }
+}
+
+pixelrnn_graph::named!(SampleMethod, "sampling method");
 
 /// The given part of images to complete.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +59,14 @@ pub struct Given<'a> {
 /// The arguments of [`draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling<'a> {
+    /// How values are drawn.
     pub method: SampleMethod,
     /// The temperature: logits are divided by it.
     pub temperature: f64,
     /// Uniform random numbers in [0, 1), `[N, H, W, C]`: one array per scale, in the order of
     /// [`Declaration::scales`].
     pub uniform: &'a [Array],
+    /// The part of each image that is given, for completion.
     pub given: Option<Given<'a>>,
     /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,

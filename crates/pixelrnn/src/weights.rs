@@ -13,7 +13,7 @@ use crate::{Array, Error, files};
 /// # Errors
 /// The file cannot be read, is damaged, or contains another element type.
 pub fn load(path: &Path) -> Result<Weights, Error> {
-    let bytes = pixelrnn_train::files::read(path).map_err(|error| Error::Io {
+    let bytes = pixelrnn_files::read(path).map_err(|error| Error::Io {
         path: path.to_path_buf(),
         doing: "read",
         error,
@@ -32,6 +32,7 @@ pub fn save(weights: &Weights, path: &Path) -> Result<(), Error> {
 }
 
 /// The SHA-256 of names, shapes and values, in hexadecimal. It does not depend on the file format.
+#[cfg(feature = "train")]
 pub fn fingerprint(weights: &Weights) -> String {
     pixelrnn_train::weights_fingerprint(weights)
 }

@@ -2,8 +2,37 @@
 
 use crate::{Engine, EngineError};
 
-/// The names of the engines.
-pub const NAMES: [&str; 4] = ["reference", "tract", "ort", "ort-cuda"];
+/// The engines that there are, whether or not they are compiled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// The reference interpreter.
+    Reference,
+    /// tract, with the feature of this name.
+    Tract,
+    /// ONNX Runtime on the CPU, with the feature `ort`.
+    Ort,
+    /// ONNX Runtime on CUDA, with the feature `ort`.
+    OrtCuda,
+}
+
+impl EngineKind {
+    /// Every engine.
+    pub const ALL: [EngineKind; 4] =
+        [EngineKind::Reference, EngineKind::Tract, EngineKind::Ort, EngineKind::OrtCuda];
+
+    /// The name on the command line: `reference`, `tract`, `ort`, `ort-cuda`.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Reference => "reference",
+            EngineKind::Tract => "tract",
+            EngineKind::Ort => "ort",
+            EngineKind::OrtCuda => "ort-cuda",
+        }
+    }
+}
+
+pixelrnn_graph::named!(EngineKind, "engine");
 
 /// Options of the engines.
 #[derive(Clone, Debug, Default)]
@@ -16,35 +45,57 @@ pub struct Options {
     pub cuda: crate::CudaOptions,
 }
 
-/// Opens engines, in the order of their names.
+/// Opens engines, and returns them in the order given.
 ///
 /// `ort-cuda` is always opened before `ort`, since a process can load only one ONNX Runtime library, and
 /// a library with CUDA works for both.
 ///
 /// # Errors
-/// The first engine that is unknown, not compiled in, or does not work on this machine.
-pub fn open(names: &[&str], options: &Options) -> Result<Vec<Box<dyn Engine>>, EngineError> {
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by_key(|&at| names[at] != "ort-cuda");
-    let mut engines = Vec::with_capacity(names.len());
+/// The first engine that is not compiled in, or does not work on this machine.
+pub fn open(kinds: &[EngineKind], options: &Options) -> Result<Vec<Box<dyn Engine>>, EngineError> {
+    let mut order: Vec<usize> = (0..kinds.len()).collect();
+    order.sort_by_key(|&at| kinds[at] != EngineKind::OrtCuda);
+    let mut engines = Vec::with_capacity(kinds.len());
     for at in order {
-        engines.push((at, open_one(names[at], options)?));
+        engines.push((at, open_one(kinds[at], options)?));
     }
     engines.sort_by_key(|(at, _)| *at);
     Ok(engines.into_iter().map(|(_, engine)| engine).collect())
 }
 
-fn open_one(name: &str, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
-    match name {
-        "reference" => Ok(Box::new(crate::ReferenceEngine::default())),
-        "tract" => tract(),
-        "ort" => ort(options),
-        "ort-cuda" => cuda(options),
-        _ => Err(EngineError::UnknownEngine {
-            name: name.to_owned(),
-            known: NAMES.iter().map(|&n| n.to_owned()).collect(),
-        }),
+/// Opens one engine.
+///
+/// # Errors
+/// The engine is not compiled in, or does not work on this machine.
+pub fn open_one(kind: EngineKind, options: &Options) -> Result<Box<dyn Engine>, EngineError> {
+    match kind {
+        EngineKind::Reference => Ok(Box::new(crate::ReferenceEngine::default())),
+        EngineKind::Tract => tract(),
+        EngineKind::Ort => ort(options),
+        EngineKind::OrtCuda => cuda(options),
     }
+}
+
+/// The version of tract that is compiled in.
+#[cfg(feature = "tract")]
+const TRACT: &str = "0.23.9";
+
+/// The version of an engine's library: of ONNX Runtime, which is open if the engine is; otherwise of what
+/// is compiled in.
+pub fn version(engine: &str, options: &Options) -> String {
+    #[cfg(feature = "ort")]
+    if engine.starts_with("ort") {
+        return match crate::OrtEngine::cpu(options.ort.clone()) {
+            Ok(engine) => engine.library().version.to_string(),
+            Err(_) => "unknown".to_owned(),
+        };
+    }
+    #[cfg(feature = "tract")]
+    if engine == "tract" {
+        return TRACT.to_owned();
+    }
+    let _ = (engine, options);
+    env!("CARGO_PKG_VERSION").to_owned()
 }
 
 #[cfg(feature = "tract")]
@@ -79,9 +130,10 @@ fn cuda(_: &Options) -> Result<Box<dyn Engine>, EngineError> {
 
 /// Whether an engine works on this machine.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Status {
     /// The engine.
-    pub engine: &'static str,
+    pub engine: EngineKind,
     /// Its version and library, otherwise the reason why it does not work.
     pub state: Result<State, EngineError>,
 }
@@ -101,13 +153,17 @@ pub fn survey(options: &Options) -> Vec<Status> {
     // With CUDA first: see `open`.
     let cuda = survey_cuda(options);
     vec![
-        Status { engine: "reference", state: Ok(State::Works("compiled in, slow".to_owned())) },
         Status {
-            engine: "tract",
-            state: tract().map(|_| State::Works("tract 0.23.9, compiled in".to_owned())),
+            engine: EngineKind::Reference,
+            state: Ok(State::Works("compiled in, slow".to_owned())),
         },
-        Status { engine: "ort", state: survey_ort(options) },
-        Status { engine: "ort-cuda", state: cuda },
+        Status {
+            engine: EngineKind::Tract,
+            state: tract()
+                .map(|_| State::Works(format!("tract {}, compiled in", version("tract", options)))),
+        },
+        Status { engine: EngineKind::Ort, state: survey_ort(options) },
+        Status { engine: EngineKind::OrtCuda, state: cuda },
     ]
 }
 

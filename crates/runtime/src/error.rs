@@ -7,14 +7,6 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// No engine has this name.
-    #[error("unknown engine `{name}`; available: {}", known.join(", "))]
-    UnknownEngine {
-        /// The name that was given.
-        name: String,
-        /// The known names.
-        known: Vec<String>,
-    },
     /// The engine is not compiled into this binary.
     #[error("engine `{engine}` was not compiled in: build with the feature `{feature}`")]
     NotCompiled {
@@ -91,6 +83,7 @@ impl EngineError {
 
 /// Why the inputs of a run do not match its program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InputError {
     /// An input was not given.
     #[error("input {input} is missing")]

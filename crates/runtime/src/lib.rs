@@ -18,6 +18,9 @@
 //! `tract.rs` for the smallest complete engine, `ort/environment.rs` for ONNX Runtime's environment (one
 //! per process), `library/mod.rs` for finding the shared library.
 
+#![deny(missing_docs)]
+
+mod batch_inputs;
 pub mod choose;
 pub mod data_parallel;
 pub mod engine;
@@ -34,7 +37,8 @@ pub mod ort;
 #[cfg(feature = "tract")]
 pub mod tract;
 
-pub use choose::{NAMES, Options, State, Status, open, survey};
+pub use batch_inputs::{BatchError, BatchInputs, ConditionFault, ConditionValues};
+pub use choose::{EngineKind, Options, State, Status, open, open_one, survey, version};
 pub use data_parallel::DataParallel;
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};

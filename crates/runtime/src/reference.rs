@@ -11,6 +11,7 @@ use crate::{Array, Elements, Engine, EngineError, Extent, Program, Session, Tens
 
 /// What the interpreter computes in; inputs and outputs are f32 either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// As engines do.
     Single,
@@ -22,6 +23,7 @@ pub enum Precision {
 /// The reference interpreter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceEngine {
+    /// What is computed in.
     pub precision: Precision,
 }
 

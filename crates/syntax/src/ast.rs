@@ -11,7 +11,9 @@ use pixelrnn_ops::ConditionKind;
 /// A name and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ident {
+    /// The name.
     pub text: String,
+    /// Its place.
     pub span: Span,
 }
 
@@ -22,20 +24,24 @@ pub struct Model {
     pub docs: Vec<String>,
     /// The place of `pub`, or of the whole `pub(...)`.
     pub visibility: Option<Span>,
+    /// The name of the model.
     pub name: Ident,
     /// The hyper-parameters; no two have one name.
     pub fields: Vec<Field>,
+    /// The size of the image.
     pub image: Image,
     /// What the model reads and does not predict.
     pub conditions: Vec<Condition>,
     /// Blocks of the user's own.
     pub definitions: Vec<Definition>,
+    /// The statements of the model.
     pub body: Vec<Statement>,
 }
 
 /// `condition name: kind n;`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
+    /// The name of the condition.
     pub name: Ident,
     /// The kind; its number is not known yet.
     pub kind: ConditionKind,
@@ -48,9 +54,11 @@ pub struct Condition {
 /// `block name(parameters) { ... }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
+    /// The name of the block.
     pub name: Ident,
     /// No two have one name.
     pub parameters: Vec<Ident>,
+    /// The statements of the block.
     pub body: Vec<Statement>,
     /// From `block` to the closing brace.
     pub span: Span,
@@ -59,7 +67,9 @@ pub struct Definition {
 /// A hyper-parameter: `name: usize = default`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
+    /// The lines of the doc comments.
     pub docs: Vec<String>,
+    /// The name of the hyper-parameter.
     pub name: Ident,
     /// May name the fields before it; [`crate::defaults`] gives the numbers.
     pub default: Expr,
@@ -68,25 +78,39 @@ pub struct Field {
 /// `image height x width, colours c, levels l;`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
+    /// The place of the whole statement.
     pub span: Span,
+    /// Rows.
     pub height: Expr,
+    /// Columns.
     pub width: Expr,
+    /// Colors.
     pub colours: Expr,
+    /// Levels of each value.
     pub levels: Expr,
 }
 
 /// A number or a map. Its depth is bounded by the parser, so recursion over it is safe.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
+    /// A number.
     Int {
+        /// The number.
         value: usize,
+        /// Its place.
         span: Span,
     },
+    /// A hyper-parameter or a map.
     Name(Ident),
+    /// Arithmetic.
     Binary {
+        /// The operator.
         op: BinaryOp,
+        /// Its place.
         op_span: Span,
+        /// The left operand.
         left: Box<Expr>,
+        /// The right operand.
         right: Box<Expr>,
         /// From the first token to the last, parentheses of the operands included.
         span: Span,
@@ -95,7 +119,9 @@ pub enum Expr {
     Call(Call),
     /// `receiver.name(arguments)` or `receiver.name`.
     Method {
+        /// The value before the dot.
         receiver: Box<Expr>,
+        /// The layer or block, and its arguments.
         call: Call,
     },
 }
@@ -103,18 +129,24 @@ pub enum Expr {
 /// The four operators; `/` rounds towards zero, as in Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryOp {
+    /// `+`.
     Add,
+    /// `-`.
     Sub,
+    /// `*`.
     Mul,
+    /// `/`.
     Div,
 }
 
 /// One line of a body: an optional label, optional names for its values, and what it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
+    /// The label, which names the parameters.
     pub label: Option<Ident>,
     /// `name = ...` or `(name, name) = ...`.
     pub targets: Option<Targets>,
+    /// What it does.
     pub kind: Kind,
 }
 
@@ -136,13 +168,16 @@ pub enum Kind {
     Value(Expr),
     /// `(value, value)`: the values of the block that it ends.
     Values(Vec<Expr>, Span),
+    /// A block in braces.
     Block(Block),
 }
 
 /// `name` or `name(arguments)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
+    /// The name of the layer or block.
     pub name: Ident,
+    /// The arguments.
     pub args: Vec<Arg>,
     /// From the name to the closing parenthesis.
     pub span: Span,
@@ -151,7 +186,9 @@ pub struct Call {
 /// One argument; the named ones come last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arg {
+    /// The name, if it was given.
     pub name: Option<Ident>,
+    /// The value.
     pub value: ArgValue,
 }
 
@@ -161,18 +198,26 @@ pub enum ArgValue {
     /// A number, or a word of the layer's own such as `A`.
     Expr(Expr),
     /// `height x width`.
-    Kernel { height: Expr, width: Expr },
+    Kernel {
+        /// Rows.
+        height: Expr,
+        /// Columns.
+        width: Expr,
+    },
 }
 
 /// `keyword { ... }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
+    /// The keyword.
     pub keyword: Ident,
+    /// Which block the keyword opens.
     pub kind: BlockKind,
     /// The number of repeats, or of a scale the distance of its pixels.
     pub count: Option<Expr>,
     /// `repeat n with (name, name)`: the values that go from one repeat to the next.
     pub with: Vec<Ident>,
+    /// The statements in braces.
     pub body: Vec<Statement>,
     /// From the keyword to the closing brace.
     pub span: Span,
@@ -181,9 +226,13 @@ pub struct Block {
 /// The keywords that open a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
+    /// `repeat n { ... }`: the statements n times.
     Repeat,
+    /// `residual { ... }`: the input is added to the result.
     Residual,
+    /// `collect { ... }`: sums skip connections.
     Collect,
+    /// `block { ... }`: only groups statements.
     Plain,
     /// `scale name: every n { ... }`; the name is the statement's label.
     Scale,

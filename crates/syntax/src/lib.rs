@@ -10,6 +10,8 @@
 //! **Where to start.** `docs/src/language.md` for the grammar, `ast.rs` for the syntax tree, `layers/` for
 //! the layers, `elaborate/` for the translation into a graph.
 
+#![deny(missing_docs)]
+
 pub mod ast;
 pub mod elaborate;
 mod evaluate;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use pixelrnn_data::Position;
+use pixelrnn_files as files;
 use pixelrnn_graph::Array;
 use pixelrnn_passes::Weights;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
-use crate::files;
 
 const KEY: &str = "pixelrnn";
 

@@ -4,11 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pixelrnn_data::DataError;
-use pixelrnn_ops::ConditionKind;
-use pixelrnn_ops::condition::Source;
-use pixelrnn_runtime::EngineError;
-
-use crate::ConditionFault;
+use pixelrnn_runtime::{BatchError, EngineError};
 
 /// Why a run could not start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +24,7 @@ pub enum TrainError {
         /// `read`, `write`, `create`.
         doing: &'static str,
         /// The error of the system.
+        #[source]
         error: io::Error,
     },
     /// A checkpoint is damaged, or not a checkpoint.
@@ -78,61 +75,42 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// The data have no labels, which a condition of the model needs.
+    /// The data lack a condition of the model, or its values do not suit the model.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A setting is missing or out of its range.
+    #[error("{0}")]
+    Recipe(String),
+    /// The folder contains a run, and it was not said that it should go on.
     #[error(
-        "the model is class-conditional ({classes} classes), but the data have no labels: use a source \
-         with labels (MNIST with its label files, CIFAR-10, one folder per class, an array `labels` \
-         in an .npz), or a model without a condition"
+        "{} already contains a run: continue it with `--resume`, or choose another folder", path.display()
     )]
-    NoLabels {
-        /// The classes of the model.
-        classes: usize,
+    Exists {
+        /// The folder.
+        path: PathBuf,
     },
-    /// The data have no array for a condition of the model.
+    /// Something that the state of a run depends on cannot change when it goes on.
     #[error(
-        "the model is conditioned on `{name}` ({about}), but the data have no array of this name: use an \
-         .npz with arrays such as `train_{name}` and `test_{name}`, and `,conditions={name}`"
+        "cannot change {what} from {was} to {asked} when resuming: leave the option out, or start a new \
+         run in another folder"
     )]
-    NoCondition {
-        /// The condition.
-        name: String,
-        /// What it is.
-        about: String,
+    Fixed {
+        /// What cannot change.
+        what: String,
+        /// What the run has.
+        was: String,
+        /// What was asked for.
+        asked: String,
     },
-    /// Values of the data do not suit a condition of the model.
-    #[error("the data do not suit the condition `{name}` ({about}): {reason}")]
-    Condition {
-        /// The condition.
-        name: String,
-        /// What it is.
-        about: String,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A run cannot go on.
+    #[error("{0}")]
+    Resume(String),
     /// The model and the data do not match.
     #[error("{0}")]
     Mismatch(String),
 }
 
 impl TrainError {
-    /// What is wrong with the data of a condition.
-    pub fn condition(name: &str, kind: ConditionKind, fault: ConditionFault) -> TrainError {
-        let (name, about) = (name.to_string(), kind.about());
-        let reason = match fault {
-            ConditionFault::Missing => {
-                return match kind.source() {
-                    Source::Labels => TrainError::NoLabels { classes: kind.number() },
-                    Source::Array => TrainError::NoCondition { name, about },
-                };
-            }
-            ConditionFault::Count { found, images } => {
-                format!("expected one value per image ({images}), found {found}")
-            }
-            ConditionFault::Value(reason) => reason,
-        };
-        TrainError::Condition { name, about, reason }
-    }
-
     /// For `map_err` on errors of the file system.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_path_buf();

@@ -3,12 +3,13 @@
 use pixelrnn_data::{Dataset, Shape, Split};
 use pixelrnn_graph::Array;
 use pixelrnn_passes::Weights;
-use pixelrnn_runtime::Session;
+use pixelrnn_runtime::{BatchInputs, Session};
 
-use crate::{BatchInputs, TrainError};
+use crate::{TrainError, feeds_of};
 
 /// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Figures {
     /// The mean negative log-likelihood of an image in nats.
     pub nats_per_image: f64,
@@ -63,7 +64,7 @@ pub(crate) fn evaluate_while(
     let (mut sum, mut images) = (0.0f64, 0usize);
     for batch in data.sequential(split, batch)? {
         let batch = batch?;
-        let feeds = from_data.of_batch(&batch)?;
+        let feeds = feeds_of(from_data, &batch)?;
         let mut inputs: Vec<(&str, &Array)> = feeds.iter().map(|(name, a)| (*name, a)).collect();
         inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
         let results = session.run(&inputs)?;

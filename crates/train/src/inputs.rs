@@ -1,123 +1,16 @@
-//! What a model's graphs are given for a batch: images and the values of conditions.
+//! What a model's graphs are given for a batch of a data set.
 
-use ndarray::Axis;
 use pixelrnn_data::Batch;
-use pixelrnn_graph::{Array, Role};
-use pixelrnn_ops::condition::Source;
-use pixelrnn_ops::{ConditionKind, PixelGraph};
+use pixelrnn_runtime::{Array, BatchError, BatchInputs, ConditionValues};
 
-use crate::TrainError;
-
-/// Values of conditions for some images, as they come from a data set or a user.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ConditionValues<'a> {
-    /// The class of each image.
-    pub labels: Option<&'a [u32]>,
-    /// Arrays by the names of the conditions. The first axis counts the images.
-    pub arrays: &'a [(String, Array)],
-}
-
-/// What is wrong with the values of a condition.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ConditionFault {
-    /// There are none.
-    Missing,
-    /// Not one for each image.
-    Count {
-        /// How many there are.
-        found: usize,
-        /// The number of images.
-        images: usize,
-    },
-    /// A wrong shape, or a value that does not suit.
-    Value(String),
-}
-
-impl ConditionValues<'_> {
-    /// The values of one condition for `images` images of this height and width, as its input takes them.
-    ///
-    /// # Errors
-    /// There are none, not one for each image, or they do not suit the kind.
-    pub fn of(
-        &self,
-        name: &str,
-        kind: ConditionKind,
-        images: usize,
-        size: [usize; 2],
-    ) -> Result<Array, ConditionFault> {
-        let values = match kind.source() {
-            Source::Labels => self.labels.map(|labels| {
-                let labels = labels.iter().map(|&label| label as f32);
-                ndarray::Array1::from_iter(labels).into_dyn()
-            }),
-            Source::Array => {
-                self.arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
-            }
-        };
-        let values = values.ok_or(ConditionFault::Missing)?;
-        let found = if values.ndim() == 0 { 0 } else { values.len_of(Axis(0)) };
-        if found != images {
-            return Err(ConditionFault::Count { found, images });
-        }
-        kind.take(values, size).map_err(ConditionFault::Value)
-    }
-}
-
-/// The inputs that come from the data, by the names that a model's graphs have for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchInputs {
-    /// The images.
-    pub image: String,
-    /// The conditions.
-    pub conditions: Vec<(String, ConditionKind)>,
-    /// The height and width of the images.
-    size: [usize; 2],
-}
-
-impl BatchInputs {
-    /// Those of a graph, by the roles of its inputs.
-    ///
-    /// # Errors
-    /// The graph reads no image.
-    pub fn of(graph: &PixelGraph) -> Result<BatchInputs, TrainError> {
-        let image = graph.input_as(Role::Image);
-        let image = image.ok_or_else(|| {
-            TrainError::Mismatch(format!("`{}` is a graph without an image", graph.name))
-        })?;
-        let size = match graph.ty(image.value).extents(1)[..] {
-            [_, _, height, width] => [height, width],
-            _ => [1, 1],
-        };
-        let inputs = graph.inputs().iter();
-        let given = inputs.filter_map(|i| Some((i.name.clone(), ConditionKind::of(i.role)?)));
-        Ok(BatchInputs { image: image.name.clone(), conditions: given.collect(), size })
-    }
-
-    /// The inputs for a batch of a data set.
-    ///
-    /// # Errors
-    /// As [`Self::feeds`].
-    pub fn of_batch(&self, batch: &Batch) -> Result<Vec<(&str, Array)>, TrainError> {
-        let values = ConditionValues { labels: batch.labels.as_deref(), arrays: &batch.conditions };
-        self.feeds(batch.images.clone(), values)
-    }
-
-    /// The inputs for images and the values of their conditions.
-    ///
-    /// # Errors
-    /// The model reads a condition, and there are no values of it, or they do not suit it.
-    pub fn feeds(
-        &self,
-        images: Array,
-        values: ConditionValues,
-    ) -> Result<Vec<(&str, Array)>, TrainError> {
-        let count = images.shape().first().copied().unwrap_or(0);
-        let mut feeds = vec![(self.image.as_str(), images)];
-        for (name, kind) in &self.conditions {
-            let array = values.of(name, *kind, count, self.size);
-            let array = array.map_err(|fault| TrainError::condition(name, *kind, fault))?;
-            feeds.push((name, array));
-        }
-        Ok(feeds)
-    }
+/// The inputs for a batch: its images, and the values of conditions.
+///
+/// # Errors
+/// The model reads a condition, and the batch has no values of it, or they do not suit it.
+pub fn feeds_of<'a>(
+    inputs: &'a BatchInputs,
+    batch: &Batch,
+) -> Result<Vec<(&'a str, Array)>, BatchError> {
+    let values = ConditionValues { labels: batch.labels.as_deref(), arrays: &batch.conditions };
+    inputs.feeds(batch.images.clone(), values)
 }

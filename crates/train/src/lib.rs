@@ -13,21 +13,26 @@
 //! - A checkpoint has a checksum; a damaged checkpoint is an error that names the file.
 //! - Likelihoods are in nats per image over a whole split, every image with the same weight, summed in
 //!   f64. Bits per dimension are nats / (ln 2 * values per image).
+//! - What a run that goes on may change, and what it must keep, is decided here: [`Request`] for its
+//!   settings, [`Run::check_model`] and [`Run::check_images`] for the model and the images.
 //! - A non-finite loss ends the run with the step and the position; such a state is never saved.
 //!
 //! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for checkpoints.
+
+#![deny(missing_docs)]
 
 mod checkpoint;
 
 mod error;
 mod evaluate;
-pub mod files;
 mod fingerprint;
 mod inputs;
 mod locate_non_finite;
 mod log;
 mod observer;
 mod recipe;
+mod request;
+mod resume;
 mod run;
 mod train;
 
@@ -35,8 +40,10 @@ pub use checkpoint::{Progress, Score, is_checkpoint, load, save, weights_fingerp
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::old_fingerprints;
-pub use inputs::{BatchInputs, ConditionFault, ConditionValues};
+pub use inputs::feeds_of;
 pub use observer::{Event, Observer, Reason};
-pub use recipe::{Budget, Recipe, Schedule, Shape};
+pub use recipe::{Budget, Recipe, Schedule, ScheduleError, Shape};
+pub use request::Request;
+pub use resume::{ModelText, RunImages};
 pub use run::Run;
 pub use train::{Outcome, Step, Task, train};

@@ -4,9 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 
+use pixelrnn_files as files;
 use serde_json::Value;
 
-use crate::{Run, TrainError, files};
+use crate::{Run, TrainError};
 
 /// A log that is being written.
 pub(crate) struct Log {

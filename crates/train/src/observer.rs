@@ -7,6 +7,7 @@ use crate::checkpoint::Score;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// Its budget is spent.
     Budget,
@@ -19,6 +20,10 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 4] =
+        [Reason::Budget, Reason::Patience, Reason::Stopped, Reason::Diverged];
+
     /// One word.
     pub fn name(self) -> &'static str {
         match self {
@@ -30,8 +35,11 @@ impl Reason {
     }
 }
 
+pixelrnn_graph::named!(Reason, "reason");
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// The first step is about to be taken.
     Start {

@@ -1,6 +1,8 @@
 //! The training recipe: every setting of a run except the model and the data.
 
 use std::f64::consts::PI;
+use std::fmt;
+use std::str::FromStr;
 
 use pixelrnn_passes::{Optimizer, UpdateRule};
 use serde_json::{Map, Value, json};
@@ -37,6 +39,7 @@ pub struct Recipe {
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Budget {
     /// After a number of steps.
     Steps(u64),
@@ -48,6 +51,7 @@ pub enum Budget {
 
 /// The shape of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Shape {
     /// A constant learning rate.
     Constant,
@@ -71,7 +75,10 @@ impl Shape {
     }
 }
 
-/// How the learning rate changes during a run.
+pixelrnn_graph::named!(Shape, "shape of a schedule");
+
+/// How the learning rate changes during a run. Its text is `cosine`, or with a final share `cosine:0.1`;
+/// the warm-up is not part of it.
 ///
 /// It is a function of the share of the budget that is spent. With [`Budget::Minutes`] this share depends
 /// on the clock, so such a run is reproducible only with [`Shape::Constant`].
@@ -88,6 +95,16 @@ pub struct Schedule {
 impl Schedule {
     /// A constant learning rate without warm-up.
     pub const CONSTANT: Schedule = Schedule { shape: Shape::Constant, last: 0.0, warm_up: 0 };
+
+    /// Linear decay to this share of the learning rate, from 0 to 1, without warm-up.
+    pub const fn linear(last: f64) -> Schedule {
+        Schedule { shape: Shape::Linear, last, warm_up: 0 }
+    }
+
+    /// Cosine decay to this share of the learning rate, from 0 to 1, without warm-up.
+    pub const fn cosine(last: f64) -> Schedule {
+        Schedule { shape: Shape::Cosine, last, warm_up: 0 }
+    }
 
     /// The factor of the learning rate in a step, counted from 0, when the share `spent` of the budget is
     /// spent.
@@ -109,19 +126,7 @@ impl Schedule {
         shape * warm
     }
 
-    /// As text: `cosine`, or with a final share `cosine:0.1`.
-    pub fn text(&self) -> String {
-        match self.last {
-            0.0 => self.shape.name().to_string(),
-            last => format!("{}:{last}", self.shape.name()),
-        }
-    }
-
-    /// Parses the text of [`Schedule::text`]; the result has no warm-up.
-    ///
-    /// # Errors
-    /// A message with the expected form.
-    pub fn parse(text: &str) -> Result<Schedule, String> {
+    fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let (name, last) = match text.split_once(':') {
             Some((name, last)) => (name, Some(last)),
             None => (text, None),
@@ -133,12 +138,38 @@ impl Schedule {
             (Some(shape), Ok(last)) if shape != Shape::Constant && (0.0..=1.0).contains(&last) => {
                 Ok(Schedule { shape, last, warm_up: 0 })
             }
-            _ => Err(format!(
-                "unknown schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X is \
-                 the final share of the learning rate, e.g. `cosine:0.1`"
-            )),
+            _ => Err(ScheduleError { text: text.to_string() }),
         }
     }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.last {
+            0.0 => f.write_str(self.shape.name()),
+            last => write!(f, "{}:{last}", self.shape),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Schedule, ScheduleError> {
+        Schedule::parse(text)
+    }
+}
+
+/// A text that is not a [`Schedule`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X is the final \
+     share of the learning rate, e.g. `cosine:0.1`"
+)]
+#[non_exhaustive]
+pub struct ScheduleError {
+    /// The text.
+    pub text: String,
 }
 
 impl Recipe {
@@ -195,7 +226,7 @@ impl Recipe {
             "clip": self.optimizer.clip,
             "ema": self.optimizer.ema,
             "lr": self.learning_rate,
-            "schedule": self.schedule.text(),
+            "schedule": self.schedule.to_string(),
             "warmup": self.schedule.warm_up,
             "batch": self.batch,
             "shards": self.shards,
@@ -233,13 +264,14 @@ impl Recipe {
         };
         let count = |name: &str| usize::try_from(whole(value, name)?).map_err(|_| wrong(name));
         let schedule = value["schedule"].as_str().ok_or_else(|| wrong("schedule"))?;
+        let schedule: Schedule = schedule.parse().map_err(|e: ScheduleError| e.to_string())?;
         let batch = count("batch")?;
         // Absent in runs of older versions.
         let shards = maybe("shards").map(count).transpose()?.unwrap_or(1);
         let recipe = Recipe {
             optimizer,
             learning_rate: real(value, "lr")?,
-            schedule: Schedule { warm_up: whole(value, "warmup")?, ..Schedule::parse(schedule)? },
+            schedule: Schedule { warm_up: whole(value, "warmup")?, ..schedule },
             batch,
             shards,
             remat: value["remat"].as_bool().unwrap_or(false),

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use pixelrnn_files as files;
 use serde_json::Value;
 
-use crate::{TrainError, files};
+use crate::TrainError;
 
 /// The text of the model.
 pub(crate) const MODEL: &str = "model.pixelrnn";

@@ -6,23 +6,24 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use pixelrnn_data::{Batch, DataError, Dataset, Position, Split};
+use pixelrnn_files as files;
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{
     AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
 };
 use pixelrnn_runtime::{
-    Carried, DataParallel, Engine, EngineError, Program, Session, Stepper, load_parallel,
+    BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper,
+    load_parallel,
 };
 use serde_json::{Value, json};
 
 use crate::checkpoint::{self, Progress, Score};
 use crate::evaluate::{bits_per_dim, evaluate_while};
-use crate::inputs::BatchInputs;
 use crate::locate_non_finite::locate_non_finite;
 use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
-use crate::{Recipe, Run, TrainError, files};
+use crate::{Recipe, Run, TrainError, feeds_of};
 
 /// The arguments of [`train`].
 pub struct Task<'a> {
@@ -77,6 +78,7 @@ impl Step<'_> {
 
 /// The outcome of a training session.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
@@ -307,7 +309,7 @@ impl Training<'_, '_> {
         let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = self.inputs.of_batch(batch)?;
+        let from_data = feeds_of(&self.inputs, batch)?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
         let results = self.stepper.step(&feeds)?;
@@ -477,9 +479,9 @@ impl Training<'_, '_> {
             Err(error) => return error.into(),
         };
         let graph = self.task.nll_graph;
-        let place = match self.inputs.of_batch(batch) {
+        let place = match feeds_of(&self.inputs, batch) {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
-            Err(error) => return error,
+            Err(error) => return error.into(),
         };
         let what = format!("the loss is {loss} in step {}", self.progress.step + 1);
         TrainError::NotFinite { what, place, rate, saved: self.saved }

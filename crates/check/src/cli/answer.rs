@@ -19,6 +19,7 @@ const NAMED: usize = 4;
 
 /// The result of checking a file.
 pub struct Answer {
+    /// The dependencies and the verdict.
     pub report: Report,
     /// Whether the file counts as causal: proved, or proved under conditions that the user accepted.
     pub yes: bool,

@@ -128,8 +128,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// An output: row, column, and optionally color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
+    /// The row, from 0.
     pub row: usize,
+    /// The column, from 0.
     pub column: usize,
+    /// The color, from 0; `None` for all colors of the pixel.
     pub colour: Option<usize>,
 }
 

@@ -18,7 +18,9 @@ pub enum Exactness {
 /// One operator of the standard domain.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorRow {
+    /// The name of the operator in ONNX.
     pub name: &'static str,
+    /// How exactly it is modeled.
     pub exactness: Exactness,
     /// Attributes and inputs that change what is read, and what is refused.
     pub notes: &'static str,

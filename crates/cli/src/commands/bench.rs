@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, EngineError, Extent, Program, Tensor, load_parallel};
+use pixelrnn::runtime::{Engine, EngineError, EngineKind, Extent, Program, Tensor, load_parallel};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
     Array, Batch, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions, Weights,
@@ -62,7 +62,7 @@ pub struct Bench {
     /// [default: tract and ort, as far as they work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine(),
           hide_possible_values = true, help_heading = COMMON)]
-    engine: Option<Vec<String>>,
+    engine: Option<Vec<EngineKind>>,
     /// Threads of ONNX Runtime within an operator [default: number of cores]
     #[arg(long, value_name = "N", value_parser = parse::whole::<u16>(1..=1024),
           help_heading = COMMON)]
@@ -90,7 +90,8 @@ impl Bench {
                 "`--remat` applies to `--graph grad` and `train`: name one, or leave it out",
             );
         }
-        let engines = engines::choose(self.engine.as_deref(), &["tract", "ort"], &options, out)?;
+        let default = [EngineKind::Tract, EngineKind::Ort];
+        let engines = engines::choose(self.engine.as_deref(), &default, &options, out)?;
         if engines.is_empty() {
             return usage("no engine is available: see `pixelrnn runtime list`");
         }

@@ -2,6 +2,7 @@
 
 use pixelrnn::GraphKind;
 use pixelrnn::compare::{Difference, TOLERANCE, compare};
+use pixelrnn::runtime::EngineKind;
 use serde_json::json;
 
 use crate::arguments::{COMMON, Global};
@@ -13,7 +14,7 @@ use crate::parse::{self, Images};
 use crate::table::{Align, Table};
 
 /// The engines to compare by default.
-pub const ENGINES: [&str; 3] = ["reference", "tract", "ort"];
+pub const ENGINES: [EngineKind; 3] = [EngineKind::Reference, EngineKind::Tract, EngineKind::Ort];
 
 /// Run a model on several engines and compare the numbers
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ pub struct Compare {
     /// [default: the first three, as far as they work here]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse::engine(),
           hide_possible_values = true, help_heading = COMMON)]
-    engine: Option<Vec<String>>,
+    engine: Option<Vec<EngineKind>>,
 }
 
 impl Compare {

@@ -1,7 +1,8 @@
 //! `pixelrnn eval`: the likelihood of a data set under a model.
 
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::training::data::{Spec, Split};
-use pixelrnn::training::{self, evaluate};
+use pixelrnn::training::{RunImages, evaluate};
 use serde_json::json;
 
 use crate::arguments::{COMMON, Global};
@@ -44,7 +45,7 @@ pub struct Eval {
     /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
     #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
           help_heading = COMMON)]
-    engine: Option<String>,
+    engine: Option<EngineKind>,
 }
 
 impl Eval {
@@ -53,7 +54,7 @@ impl Eval {
         let model = self.model.load()?;
         let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let embedded = self.model.embedded()?;
-        let trained = self.model.run().map(|run| training::recipe_of(&run)).transpose()?;
+        let trained = self.model.run().map(|run| run.recipe()).transpose()?;
         let spec = match (&self.data, &trained) {
             (Some(spec), _) => spec.clone(),
             (None, Some((data, _))) => parse::spec(data).map_err(Failure::Usage)?,
@@ -74,7 +75,7 @@ impl Eval {
         let data = match self.model.run().filter(|_| self.data.is_none()) {
             // The images of the run, exactly as in training.
             Some(run) => {
-                let (data, same) = training::data_of(&run, &spec, seed)?;
+                let RunImages { data, same, .. } = run.images(&spec, seed)?;
                 let (name, path) = (data.name(), run.settings_path());
                 match same {
                     // Another seed samples other binary images.
@@ -97,7 +98,7 @@ impl Eval {
             None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
         announce(&data, out);
-        let engine = engines::best(self.engine.as_deref(), global, out)?;
+        let engine = engines::best(self.engine, global, out)?;
         let count = data.images(self.split).map_err(Failure::data)?.count();
         let bar = Bar::counting(out, count as u64, "images");
         let figures = evaluate(

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use pixelrnn::lr_finder::{self, Found, Sweep};
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::training::{self, data::Spec};
 use pixelrnn::{Optimizer, files};
 use serde_json::{Value, json};
 
 use crate::arguments::{COMMON, Global};
-use crate::datasets::announce;
+use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::interrupt;
@@ -64,7 +65,7 @@ pub struct LrFind {
     /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
     #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
           help_heading = COMMON)]
-    engine: Option<String>,
+    engine: Option<EngineKind>,
 }
 
 impl LrFind {
@@ -81,12 +82,12 @@ impl LrFind {
         let model = self.model.load()?;
         model.prove()?;
         let LoadedWeights { weights, .. } = self.weights.load(&self.model, &model)?;
-        let data = self.data.load(self.seed).map_err(Failure::data)?.hold_out();
+        let data = for_model(&self.data, &model).load(self.seed).map_err(Failure::data)?.hold_out();
         announce(&data, out);
         if let Some(warning) = training::unused_classes(&model, &data) {
             out.warn(&warning);
         }
-        let engine = engines::best(self.engine.as_deref(), global, out)?;
+        let engine = engines::best(self.engine, global, out)?;
         let batch = usize::from(self.batch);
         let optimizer = Optimizer { clip: self.clip, ..self.rule() };
         let sweep = Sweep {

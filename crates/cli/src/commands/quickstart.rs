@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use pixelrnn::compare::{Difference, compare};
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
-use pixelrnn::training::{self, Budget, Reason, Recipe, Run, Schedule, Training, evaluate};
-use pixelrnn::{Batch, ExportOptions, GraphKind, Optimizer, files};
+use pixelrnn::training::{self, Reason, Run, Schedule, Trainer, evaluate};
+use pixelrnn::{Batch, ExportOptions, GraphKind, Optimizer, UnknownName, files};
 use serde_json::json;
 
 use super::check;
@@ -73,27 +74,22 @@ impl Quickstart {
                 |error| pixelrnn::Error::Io { path: run.folder().into(), doing: "replace", error };
             std::fs::remove_dir_all(run.folder()).map_err(cannot)?;
         }
-        let spec = parse::spec("digits").map_err(Failure::Usage)?;
-        let mut recipe = Recipe::new(Optimizer::ADAM, Budget::Epochs(self.epochs));
-        recipe.learning_rate = 0.006;
-        recipe.schedule = Schedule::parse("cosine:0.02").map_err(Failure::Usage)?;
-        recipe.optimizer.ema = Some(0.99);
-        recipe.shards = training::shards(&**engine, recipe.batch);
-        let data = spec.load(recipe.seed).map_err(Failure::data)?.hold_out();
-        let settings = training::settings(&model, &data, &recipe);
-        run.create(&model.text(), &settings)?;
+        let kind: EngineKind =
+            engine.name().parse().map_err(|e: UnknownName| Failure::Usage(e.to_string()))?;
+        let prepared = Trainer::new(run.folder())
+            .model(&model)
+            .data("digits")
+            .optimizer(Optimizer::ADAM)
+            .learning_rate(0.006)
+            .schedule(Schedule::cosine(0.02))
+            .ema(0.99)
+            .epochs(self.epochs)
+            .engine_with(kind, engines::options(global, None))
+            .prepare()?;
+        let data = prepared.data();
         let mut watch = Watch::new(out, data.shape(), &run, &Records::default());
-        let task = Training {
-            model: &model,
-            data: &data,
-            recipe: &recipe,
-            engine: &**engine,
-            about: settings.clone(),
-            settings: &settings,
-            weights: None,
-        };
         let begun = Instant::now();
-        let outcome = watch.train(&task, &run, &interrupt::flag(out))?;
+        let outcome = watch.train(&prepared, &interrupt::flag(out))?;
         if outcome.reason == Reason::Stopped {
             return crate::exit::usage(format!(
                 "stopped; continue the training with `pixelrnn train --resume --out {}`",
@@ -104,7 +100,7 @@ impl Quickstart {
 
         out.progress("evaluating on the test images");
         let (weights, _) = training::weights_of(&run, &model)?;
-        let figures = evaluate(&model, &weights, &data, Split::Test, 64, &**engine, &mut |_| {})?;
+        let figures = evaluate(&model, &weights, data, Split::Test, 64, &**engine, &mut |_| {})?;
 
         out.progress("sampling");
         let uniform = sampling::uniform(&model, SAMPLES, 0);

@@ -57,7 +57,9 @@ impl Runtime {
                     // Indent the continuation lines.
                     let lines = what.replace('\n', &format!("\n{:18}", ""));
                     text.push_str(&format!("{:<10}  {word:<5} {lines}\n", status.engine));
-                    all.push(json!({ "engine": status.engine, "works": works, "detail": what }));
+                    all.push(
+                        json!({ "engine": status.engine.name(), "works": works, "detail": what }),
+                    );
                 }
                 out.answer(&text, &json!({ "engines": all }))?;
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use pixelrnn::internal::syntax::closest;
+use pixelrnn::runtime::EngineKind;
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{suits, suits_images};
@@ -79,7 +80,7 @@ pub struct Sample {
     /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
     #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
           help_heading = COMMON)]
-    engine: Option<String>,
+    engine: Option<EngineKind>,
 }
 
 /// The names of the methods.
@@ -241,7 +242,7 @@ impl Sample {
                 own_labels
             }
         };
-        let engine = engines::best(self.engine.as_deref(), global, out)?;
+        let engine = engines::best(self.engine, global, out)?;
         let start = Instant::now();
         let bar = Bar::counting(out, drawn as u64, "images");
         let request = Sampling {

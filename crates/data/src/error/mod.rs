@@ -22,6 +22,7 @@ pub enum DataError {
         /// Where.
         place: Place,
         /// The error of the system.
+        #[source]
         error: io::Error,
     },
     /// The file is of another kind.
@@ -58,6 +59,7 @@ pub enum DataError {
         /// Where.
         place: Place,
         /// The decompressor's words.
+        #[source]
         error: io::Error,
     },
     /// The file ends before what it declares.

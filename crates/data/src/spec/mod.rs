@@ -98,6 +98,7 @@ impl Source {
 
 /// The choice of validation images and of the images of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Shuffle {
     /// At random with this seed, evenly over the order of the data, stratified by class if there are labels.
     Seed(u64),
@@ -107,6 +108,7 @@ pub enum Shuffle {
 
 /// How an image whose proportions differ from `size` gets this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fit {
     /// Crop two opposite sides equally.
     Crop,
@@ -124,6 +126,7 @@ impl Fit {
 
 /// The reduction to two levels. Data with two levels do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Binarize {
     /// 1 if the intensity, level / (L - 1), is at least one half.
     Threshold,

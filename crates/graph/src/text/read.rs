@@ -18,7 +18,9 @@ const MAX_DEPTH: usize = 8;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct TextError {
+    /// The line, from 1.
     pub line: usize,
+    /// What is wrong in it.
     pub reason: String,
 }
 

@@ -6,6 +6,7 @@ use crate::rules::prelude::*;
 /// Repeats a tensor along its axes of extent one. The transpose of [`Sum`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broadcast {
+    /// The shape of the result.
     pub to: Vec<Dim>,
 }
 

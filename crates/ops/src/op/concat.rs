@@ -6,6 +6,7 @@ use crate::rules::prelude::*;
 /// Tensors one behind the other along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Concat {
+    /// The axis along which the inputs are joined.
     pub axis: usize,
 }
 

@@ -7,6 +7,7 @@ use crate::rules::prelude::*;
 /// A literal tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constant {
+    /// The value.
     pub value: Tensor,
 }
 

@@ -9,6 +9,7 @@ use crate::rules::prelude::*;
 /// `dy` like the result of [`MaskedConv`], `weight` as there; the result is like its input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvInputGradient {
+    /// The convolution whose gradient it is.
     pub conv: MaskedConv,
 }
 

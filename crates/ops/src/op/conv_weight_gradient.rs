@@ -7,6 +7,7 @@ use crate::rules::prelude::*;
 /// `x` and `dy` like the input and the result of [`MaskedConv`]; the result is like its weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvWeightGradient {
+    /// The convolution whose gradient it is.
     pub conv: MaskedConv,
 }
 

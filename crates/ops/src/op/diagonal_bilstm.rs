@@ -24,8 +24,11 @@ use crate::rules::stream::Sweep;
 /// mirrored back and moved down one row, so that it reads no pixel still to come; both are added.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiagonalBilstm {
+    /// The colors of the image.
     pub colours: usize,
+    /// Whether the initial states are inputs; without, they are zero.
     pub learned: bool,
+    /// Whether a map is added to the gates.
     pub biased: bool,
 }
 

@@ -14,6 +14,7 @@ use crate::rules::prelude::*;
 /// Draws a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
+    /// The distribution that is drawn from.
     pub distribution: Distribution,
     /// Logits are multiplied by it.
     pub factor: f64,

@@ -32,6 +32,7 @@ pub enum SweepForm {
 /// What [`LstmSweep`] and its gradient share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepShape {
+    /// Which cells make up a step.
     pub order: SweepOrder,
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
@@ -49,7 +50,9 @@ pub struct SweepShape {
 /// step, one outside of the step has zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweep {
+    /// The order of the cells, and where states come from.
     pub shape: SweepShape,
+    /// What becomes of the operator.
     pub form: SweepForm,
 }
 

@@ -9,6 +9,7 @@ use crate::rules::prelude::*;
 /// the first step, `[D, 1, 1, h]`. The results are the cotangents of what the sweep was given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweepGradient {
+    /// That of the sweep.
     pub shape: SweepShape,
 }
 

@@ -6,6 +6,7 @@ use crate::rules::prelude::*;
 /// Views an axis and the next as one. The transpose of [`SplitAxis`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MergeAxes {
+    /// The first of the two axes that become one.
     pub axis: usize,
 }
 

@@ -9,6 +9,7 @@ use crate::rules::prelude::*;
 /// where a value is not a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nll {
+    /// The distribution whose likelihood it is.
     pub distribution: Distribution,
 }
 

@@ -9,6 +9,7 @@ use crate::rules::prelude::*;
 /// shape of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NllSlope {
+    /// The distribution whose slope it is.
     pub distribution: Distribution,
 }
 

@@ -7,6 +7,7 @@ use pixelrnn_graph::Elem;
 /// of the image and zero elsewhere; zero everywhere for what is not a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OneHot {
+    /// The number of classes.
     pub classes: usize,
 }
 

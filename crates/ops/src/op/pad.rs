@@ -6,8 +6,11 @@ use crate::rules::prelude::*;
 /// Zeros before and after one axis. The transpose of [`Slice`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pad {
+    /// The axis.
     pub axis: usize,
+    /// The number of zeros before.
     pub before: usize,
+    /// The number of zeros after.
     pub after: usize,
 }
 

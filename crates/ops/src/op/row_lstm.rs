@@ -17,8 +17,11 @@ use crate::rules::prelude::*;
 /// (y-1, x-1 .. x+1); above the first row stands the initial state, beside the image zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowLstm {
+    /// The colors of the image.
     pub colours: usize,
+    /// Whether the initial states are inputs; without, they are zero.
     pub learned: bool,
+    /// Whether a map is added to the gates.
     pub biased: bool,
 }
 

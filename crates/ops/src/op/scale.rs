@@ -5,6 +5,7 @@ use crate::rules::prelude::*;
 /// Multiplies every element by a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
+    /// The factor.
     pub factor: f64,
 }
 

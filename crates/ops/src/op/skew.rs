@@ -25,6 +25,7 @@ pub enum Fill {
 pub struct Skew {
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
+    /// What fills the cells without a pixel.
     pub fill: Fill,
 }
 

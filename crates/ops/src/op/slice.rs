@@ -6,8 +6,11 @@ use crate::rules::prelude::*;
 /// A part of one axis. The transpose of [`Pad`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slice {
+    /// The axis.
     pub axis: usize,
+    /// The first index.
     pub start: usize,
+    /// The number of indices.
     pub length: usize,
 }
 

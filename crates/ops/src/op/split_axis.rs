@@ -6,7 +6,9 @@ use crate::rules::prelude::*;
 /// Views an axis of F as two: `parts` by F / `parts`. The transpose of [`MergeAxes`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SplitAxis {
+    /// The axis that is split in two.
     pub axis: usize,
+    /// The extent of the first of the two.
     pub parts: usize,
 }
 

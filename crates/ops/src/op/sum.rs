@@ -6,6 +6,7 @@ use crate::rules::prelude::*;
 /// The sum over some axes, which stay with extent one. The transpose of [`Broadcast`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sum {
+    /// The axes that are summed over and dropped.
     pub axes: Vec<usize>,
 }
 

@@ -5,6 +5,7 @@ use crate::rules::prelude::*;
 /// Reorders axes: axis i of the result is axis `perm[i]` of the input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transpose {
+    /// For each axis of the result, the axis of the input.
     pub perm: Vec<usize>,
 }
 

@@ -9,6 +9,7 @@ use crate::rules::prelude::*;
 pub struct Unskew {
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
+    /// The width of the map without its skew.
     pub width: usize,
 }
 

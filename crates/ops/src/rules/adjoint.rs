@@ -9,20 +9,32 @@ use crate::op::Op;
 
 /// Why a node has no gradient.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AdjointError {
+    /// A composite must be expanded before it is differentiated.
     #[error("`{mnemonic}` must be expanded before it is differentiated")]
-    Composite { mnemonic: &'static str },
+    Composite {
+        /// The name of the operator.
+        mnemonic: &'static str,
+    },
+    /// The operator has no gradient.
     #[error("`{mnemonic}` has no gradient rule")]
-    Missing { mnemonic: &'static str },
+    Missing {
+        /// The name of the operator.
+        mnemonic: &'static str,
+    },
+    /// A node of the gradient cannot be added.
     #[error(transparent)]
     Build(#[from] BuildError),
 }
 
 /// One node while it is differentiated.
 pub struct Adjoint<'a> {
+    /// The graph that the gradient is added to.
     pub graph: &'a mut Graph<Op>,
     /// The node's inputs and results, as values of `graph`.
     pub inputs: &'a [Value],
+    /// The node's results.
     pub outputs: &'a [Value],
     /// The cotangent of each result; `None` where nothing depends on it.
     pub cotangents: &'a [Option<Value>],
@@ -30,6 +42,7 @@ pub struct Adjoint<'a> {
     pub wanted: &'a [bool],
     /// The name that the gradient's nodes begin with, and the place they stem from.
     pub name: &'a str,
+    /// The layer and the place in the declaration.
     pub site: Site,
 }
 

@@ -72,13 +72,33 @@ pub struct Env {
 
 /// Why a graph could not be evaluated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvalError {
+    /// An input or parameter was not given.
     #[error("input `{name}` is missing")]
-    Missing { name: String },
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// An input has the wrong shape.
     #[error("input `{name}` has shape {found:?}, expected {expected:?}")]
-    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    Shape {
+        /// Its name.
+        name: String,
+        /// The shape that was expected.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// A node does not accept its inputs.
     #[error("node `{node}`: {error}")]
-    Node { node: String, error: TypeError },
+    Node {
+        /// The node.
+        node: String,
+        /// Why it does not.
+        error: TypeError,
+    },
+    /// An array cannot be rearranged; the message of the library.
     #[error("{0}")]
     Array(String),
 }

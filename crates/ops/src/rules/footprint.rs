@@ -11,6 +11,7 @@ use pixelrnn_graph::{Array, Type};
 /// How a tensor is cut: for each axis the bounds of its cells, from 0 to the extent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
+    /// For each axis, the bounds of its cells in rising order.
     pub axes: Vec<Vec<usize>>,
 }
 
@@ -64,9 +65,11 @@ pub fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
 
 /// What a footprint may ask about its operator's inputs.
 pub struct Reading<'a> {
+    /// The types of the inputs.
     pub types: &'a [&'a Type],
     /// The type of the result.
     pub result: &'a Type,
+    /// How each input is cut.
     pub grids: &'a [&'a Grid],
     /// Values of inputs that are constants.
     pub constants: &'a [Option<&'a Array>],
@@ -83,7 +86,9 @@ pub type Reads<'a> = Box<dyn Fn(Cell, &mut Visit) + 'a>;
 
 /// How one result is cut, and what each of its cells reads.
 pub struct Footprint<'a> {
+    /// How the result is cut.
     pub grid: Grid,
+    /// What each of its cells reads.
     pub reads: Reads<'a>,
     /// Whether every cell reads just the same place of every input (an analysis may then copy
     /// instead of asking).

@@ -7,11 +7,21 @@ use crate::op::Op;
 
 /// Why a graph cannot be lowered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LowerError {
+    /// A composite must be expanded before it is lowered.
     #[error("`{mnemonic}` must be expanded before it is lowered")]
-    Composite { mnemonic: &'static str },
+    Composite {
+        /// The name of the operator.
+        mnemonic: &'static str,
+    },
+    /// A node needs the batch size, and the graph has no input with it.
     #[error("`{node}` needs the batch size, but no input of the graph has it")]
-    NoBatch { node: String },
+    NoBatch {
+        /// The node.
+        node: String,
+    },
+    /// A node of the ONNX graph cannot be added.
     #[error(transparent)]
     Build(#[from] BuildError),
 }
@@ -42,7 +52,9 @@ impl Batch {
 
 /// An ONNX graph while it grows.
 pub struct Lower {
+    /// The graph so far.
     pub graph: OnnxGraph,
+    /// The batch size.
     pub batch: Batch,
     /// A graph input, and its axis that is the batch.
     batch_source: Option<(Value, usize)>,

@@ -34,7 +34,9 @@ pub enum Domain {
 /// One case for the generic tests: inputs are drawn at random.
 #[derive(Clone, Debug)]
 pub struct Sample {
+    /// The operator.
     pub op: Op,
+    /// The types of its inputs.
     pub inputs: Vec<Type>,
     /// What each input may hold.
     pub domains: Vec<Domain>,

@@ -22,8 +22,11 @@ use sets::Analysis;
 /// A value of an image: row, column, color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
+    /// The row, from 0.
     pub y: usize,
+    /// The column, from 0.
     pub x: usize,
+    /// The color, from 0.
     pub colour: usize,
 }
 
@@ -39,7 +42,9 @@ impl std::fmt::Display for Place {
 pub struct Hop {
     /// The dotted path of the declaration.
     pub layer: String,
+    /// The name of the operator.
     pub mnemonic: &'static str,
+    /// The place in the declaration.
     pub span: Option<Span>,
     /// The place in the layer's result, where that is a map.
     pub place: Option<(usize, usize)>,
@@ -50,6 +55,7 @@ pub struct Hop {
 /// An output that leaks, with the path to the input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Witness {
+    /// The output that leaks.
     pub output: Place,
     /// An input at the position of the output, or after it.
     pub input: Place,
@@ -78,8 +84,11 @@ impl Witness {
 /// The dependencies of every output, with leaks and blind spots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Causality {
+    /// The height of the image.
     pub height: usize,
+    /// The width of the image.
     pub width: usize,
+    /// The colors of the image.
     pub colours: usize,
     /// For each output, in raster order with colors inside pixels, the inputs it reads, in the
     /// same order.
@@ -185,22 +194,44 @@ impl CausalProof {
 
 /// Why the proof failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CausalityError {
+    /// Outputs read what they must not; all dependencies.
     #[error(
         "{} of {} outputs read their own value or a later one",
         .0.leaking_outputs, .0.outputs()
     )]
     Leak(Box<Causality>),
+    /// A node mixes images of a batch.
     #[error("node `{node}` mixes the images of a batch")]
-    MixesBatch { node: String, span: Option<Span> },
+    MixesBatch {
+        /// The node.
+        node: String,
+        /// Its place in the declaration.
+        span: Option<Span>,
+    },
+    /// A node has several results.
     #[error("node `{node}` has several results, which the causality analysis does not support")]
-    Results { node: String, span: Option<Span> },
+    Results {
+        /// The node.
+        node: String,
+        /// Its place in the declaration.
+        span: Option<Span>,
+    },
+    /// The graph is not that of a declaration; why not.
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
+    /// The image is too large for the analysis.
     #[error(
         "an image of {values} values is too large for the causality proof: expected at most {limit}"
     )]
-    TooLarge { values: usize, limit: usize },
+    TooLarge {
+        /// The number of values of the image.
+        values: usize,
+        /// The largest number that is analyzed.
+        limit: usize,
+    },
+    /// A node of the analyzed graph cannot be added.
     #[error(transparent)]
     Build(#[from] BuildError),
 }

@@ -58,9 +58,12 @@ pub(crate) const SCALES: StreamError = StreamError::Whole("a model of several sc
 
 /// Why there is no streamed graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SampleError {
+    /// The model cannot be run pixel by pixel.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// The temperature is not a positive number.
     #[error("invalid temperature {0}: expected a number from about 3e-39 to 7e44")]
     Temperature(f64),
 }

@@ -41,6 +41,7 @@ pub struct CudaOptions {
 
 /// How much ONNX Runtime rewrites a graph before it runs it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Optimization {
     /// Nothing: runs what the file says, for finding out who is at fault.
     None,

@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_runtime::{
-    Array, Engine, EngineError, Extent, InputError, LibraryError, Optimization, Options, OrtEngine,
-    OrtOptions, Program, Session, State, TractEngine, open, survey,
+    Array, Engine, EngineError, EngineKind, Extent, InputError, LibraryError, Optimization,
+    Options, OrtEngine, OrtOptions, Program, Session, State, TractEngine, open, survey,
 };
 
 use crate::models::{self, FLOAT, INT32, INT64};
@@ -222,12 +222,12 @@ fn telemetry_is_off() {
 #[test]
 fn engines_open_by_name_in_the_order_asked_for() {
     ort(OrtOptions::default());
-    let engines = open(&["ort", "tract"], &Options::default()).unwrap();
+    let engines = open(&[EngineKind::Ort, EngineKind::Tract], &Options::default()).unwrap();
     assert_eq!(engines.iter().map(|e| e.name()).collect::<Vec<_>>(), ["ort", "tract"]);
-    let error = open(&["tensorflow"], &Options::default()).err().unwrap();
+    let error = "tensorflow".parse::<EngineKind>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown engine `tensorflow`; available: reference, tract, ort, ort-cuda"
+        "unknown engine `tensorflow`: expected one of reference, tract, ort, ort-cuda"
     );
 }
 
@@ -236,7 +236,7 @@ fn a_survey_says_why_an_engine_does_not_work() {
     ort(OrtOptions::default());
     let statuses = survey(&Options::default());
     let names: Vec<_> = statuses.iter().map(|s| s.engine).collect();
-    assert_eq!(names, pixelrnn_runtime::NAMES);
+    assert_eq!(names, EngineKind::ALL);
     assert!(statuses[0].state.is_ok() && statuses[1].state.is_ok());
     let Ok(State::Works(ort) | State::Found(ort)) = &statuses[2].state else { panic!("no ort") };
     assert!(ort.starts_with("ONNX Runtime 1."), "{ort}");

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pixelrnn_runtime::LibraryError;
 use pixelrnn_runtime::library::{Place, RELEASE, Request, ensure, find, install, pin};
+use pixelrnn_runtime::{EngineKind, LibraryError};
 
 /// An empty folder of this test's own.
 fn folder(name: &str) -> PathBuf {
@@ -221,7 +221,7 @@ mod hostile {
     #[ignore = "a process of its own for the tests beside it"]
     fn ask() {
         let statuses = pixelrnn_runtime::survey(&pixelrnn_runtime::Options::default());
-        let ort = statuses.iter().find(|status| status.engine == "ort").unwrap();
+        let ort = statuses.iter().find(|status| status.engine == EngineKind::Ort).unwrap();
         println!("{:?}", ort.state.as_ref().map_err(ToString::to_string));
     }
 

@@ -25,7 +25,9 @@ pub use build::{Build, ErrorReported, Flow};
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
     /// 1 to 4.
     pub colours: usize,
@@ -43,11 +45,13 @@ impl Image {
 /// A declaration with all its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
+    /// The name of the model.
     pub name: String,
     /// The doc comment, line by line.
     pub doc: String,
     /// Hyper-parameters in the order of the declaration, then the image's, as they are used.
     pub settings: Vec<(String, usize)>,
+    /// The size of the image.
     pub image: Image,
     /// What the model reads and does not predict, by name, in the order of the declaration.
     pub conditions: Vec<(String, ConditionKind)>,
@@ -108,7 +112,12 @@ const MAX_STATEMENTS: usize = 100_000;
 #[derive(Clone, Debug, PartialEq)]
 pub enum ElaborateError {
     /// A setting that the model does not have, or an invalid value; it has no position in the source.
-    Setting { name: String, message: String },
+    Setting {
+        /// The setting.
+        name: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Something in the text.
     Text(Vec<Diagnostic>),
 }

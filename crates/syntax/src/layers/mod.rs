@@ -9,7 +9,10 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// `height x width`, both odd if that is said.
-    Kernel { odd: bool },
+    Kernel {
+        /// Whether both numbers must be odd.
+        odd: bool,
+    },
     /// A number, at least one.
     Number,
     /// An odd number.
@@ -36,7 +39,9 @@ pub enum Default {
 /// A parameter of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
+    /// The name in the language.
     pub name: &'static str,
+    /// What it may be.
     pub kind: Kind,
     /// What stands for it when it is left out.
     pub default: Default,
@@ -67,14 +72,17 @@ impl Parameter {
 
 /// Everything about one layer.
 pub struct Layer {
+    /// The name in the language.
     pub name: &'static str,
     /// How it is written, for messages.
     pub usage: &'static str,
+    /// What it takes, in order.
     pub parameters: &'static [Parameter],
     /// Whether it has weights, which take the label as their path.
     pub has_weights: bool,
     /// Whether it ends a model.
     pub terminal: bool,
+    /// Adds its nodes to the graph.
     pub build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, ErrorReported>,
 }
 

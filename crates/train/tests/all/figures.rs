@@ -2,8 +2,9 @@
 
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, RULES, Weights};
+use pixelrnn_runtime::BatchInputs;
 use pixelrnn_runtime::{Engine, Precision, Program, ReferenceEngine};
-use pixelrnn_train::{BatchInputs, Budget, Recipe, Schedule, evaluate, load, old_fingerprints};
+use pixelrnn_train::{Budget, Recipe, Schedule, evaluate, load, old_fingerprints};
 
 use super::common::{data, finish, model, recipe};
 
@@ -72,17 +73,17 @@ fn an_untrained_model_of_digits_knows_next_to_nothing() {
 
 #[test]
 fn schedules() {
-    let cosine = Schedule { warm_up: 4, ..Schedule::parse("cosine:0.2").unwrap() };
+    let cosine = Schedule { warm_up: 4, ..Schedule::cosine(0.2) };
     assert_eq!(cosine.factor(0, 0.0), 0.25);
     assert_eq!(cosine.factor(10, 1.0), 0.2);
     assert!((cosine.factor(10, 0.5) - 0.6).abs() < 1e-12);
-    assert_eq!(Schedule::parse("linear").unwrap().factor(0, 0.25), 0.75);
+    assert_eq!(Schedule::linear(0.0).factor(0, 0.25), 0.75);
     assert_eq!(Schedule::CONSTANT.factor(9, 0.9), 1.0);
     for text in ["constant", "linear", "cosine", "cosine:0.1"] {
-        assert_eq!(Schedule::parse(text).unwrap().text(), text);
+        assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
     }
     for wrong in ["", "cosin", "cosine:", "cosine:2", "cosine:NaN", "constant:0.1", "linear:-1"] {
-        assert!(Schedule::parse(wrong).is_err(), "{wrong}");
+        assert!(wrong.parse::<Schedule>().is_err(), "{wrong}");
     }
 }
 

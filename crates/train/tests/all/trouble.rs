@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use pixelrnn_train::{Event, Observer, Recipe, TrainError, files, load};
+use pixelrnn_train::{Event, Observer, Recipe, TrainError, load};
 
 use super::common::{finish, go, plain, recipe};
 
@@ -73,46 +73,10 @@ fn a_folder_is_trained_in_once_at_a_time() {
     go(folder.path(), &recipe(4), &mut (), &AtomicBool::new(false)).unwrap();
 }
 
-/// A link stays a link, and what it names is replaced.
-#[cfg(unix)]
-#[test]
-fn links_are_followed() {
-    let folder = tempfile::tempdir().unwrap();
-    let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
-    std::fs::write(&file, "old").unwrap();
-    std::os::unix::fs::symlink("file", &link).unwrap();
-    files::writable(&link).unwrap();
-    files::write(&link, b"new").unwrap();
-    assert!(link.symlink_metadata().unwrap().is_symlink());
-    assert_eq!(std::fs::read(&file).unwrap(), b"new");
-    assert!(files::writable(folder.path()).is_err());
-    assert!(files::writable(&folder.path().join("gone").join("x")).is_err());
-    // A device takes what it is given, and is there afterwards.
-    files::write(std::path::Path::new("/dev/null"), b"x").unwrap();
-    use std::os::unix::fs::FileTypeExt;
-    let device = std::fs::metadata("/dev/null").unwrap().file_type();
-    assert!(device.is_char_device());
-}
-
 #[test]
 fn a_missing_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone");
     let error = go(&gone, &plain(0.1), &mut (), &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(&error, TrainError::Io { path, .. } if path.starts_with(&gone)), "{error}");
-}
-
-#[test]
-fn a_file_that_cannot_be_made_is_an_error_without_a_name_drawn_by_chance() {
-    let folder = tempfile::tempdir().unwrap();
-    let error = files::write(&folder.path().join("gone").join("x"), b"x").unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-    let text = error.to_string();
-    assert!(!text.contains("unfinished") && !text.contains("gone"), "{text}");
-    // What a writer left that was killed goes; anything else stays.
-    std::fs::write(folder.path().join(".unfinished-x1"), "").unwrap();
-    std::fs::write(folder.path().join("kept"), "").unwrap();
-    files::sweep(folder.path()).unwrap();
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap()).collect();
-    assert_eq!(left.iter().map(|e| e.file_name()).collect::<Vec<_>>(), ["kept"]);
 }

@@ -31,7 +31,9 @@ pub enum Layout {
 /// `[D, H, W, N, G]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskedConv {
+    /// The mask of the kernel.
     pub mask: Mask,
+    /// The order of the axes.
     pub layout: Layout,
 }
 

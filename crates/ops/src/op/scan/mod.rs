@@ -17,9 +17,13 @@ use crate::rules::prelude::*;
 /// A loop with a body graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
+    /// The body: from states, invariants and slices to new states and stacked results.
     pub body: Box<PixelGraph>,
+    /// The number of states.
     pub states: usize,
+    /// The number of invariants.
     pub invariants: usize,
+    /// Whether it runs from the last slice to the first.
     pub reverse: bool,
 }
 

@@ -107,19 +107,43 @@ pub trait StreamRule {
 
 /// Why a graph cannot be streamed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StreamError {
+    /// The operator of a layer has no rule for single pixels.
     #[error("layer `{node}` cannot be sampled incrementally: `{mnemonic}` has no rule for that")]
-    NoRule { node: String, mnemonic: &'static str, span: Option<Span> },
+    NoRule {
+        /// The layer.
+        node: String,
+        /// The name of the operator.
+        mnemonic: &'static str,
+        /// The place of the layer in the declaration.
+        span: Option<Span>,
+    },
+    /// A layer reads what is not drawn yet.
     #[error(
         "layer `{node}` reads to the right of its pixel, below it, or colors still to be drawn"
     )]
-    Ahead { node: String, span: Option<Span> },
+    Ahead {
+        /// The layer.
+        node: String,
+        /// The place of the layer in the declaration.
+        span: Option<Span>,
+    },
+    /// The inputs of a layer have different shapes.
     #[error("layer `{node}` cannot be sampled incrementally: its inputs have different shapes")]
-    Shape { node: String, span: Option<Span> },
+    Shape {
+        /// The layer.
+        node: String,
+        /// The place of the layer in the declaration.
+        span: Option<Span>,
+    },
+    /// The graph is not that of a declaration; why not.
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
+    /// Something needs a whole row, which single steps do not have; what.
     #[error("{0} cannot be computed by a loop outside the graph; export `sample` instead")]
     Whole(&'static str),
+    /// A node of the loops cannot be added.
     #[error(transparent)]
     Build(#[from] BuildError),
 }

@@ -13,33 +13,48 @@ use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Op, Slice, SplitAxis, 
 /// What is carried from row to row.
 #[derive(Clone, Debug)]
 pub struct Cache {
+    /// The name of the loop's state.
     pub name: String,
+    /// Its value before the first row.
     pub initial: PreludeValue,
+    /// Its value in the body.
     pub value: RowValue,
+    /// Its value for the next row, once it is known.
     pub next: Option<RowValue>,
 }
 
 /// What is carried from pixel to pixel of a row; zero before the first.
 #[derive(Clone, Debug)]
 pub struct State {
+    /// Its value in the body.
     pub value: PixelValue,
     /// The difference to this is carried.
     origin: Option<PixelValue>,
+    /// Its value for the next pixel, once it is known.
     pub next: Option<PixelValue>,
 }
 
 /// The three graphs, the connections between them, and the node whose rule is asked.
 pub struct Streaming {
+    /// What is computed once.
     pub prelude: PixelGraph,
+    /// The body of the loop over rows.
     pub row: PixelGraph,
+    /// The body of the loop over pixels.
     pub pixel: PixelGraph,
+    /// The colors of the image.
     pub colours: usize,
+    /// The height of the image.
     pub height: usize,
+    /// The width of the image.
     pub width: usize,
+    /// What is carried from row to row.
     pub caches: Vec<Cache>,
+    /// What is carried from pixel to pixel.
     pub states: Vec<State>,
     /// Values before the loops that a body reads, and what they are called there.
     pub row_invariants: BTreeMap<PreludeValue, RowValue>,
+    /// Values before the loops that the body for a pixel reads, and their names there.
     pub pixel_invariants: BTreeMap<PreludeValue, PixelValue>,
     /// Values `[H, ..]` before the loops and what one row sees of them.
     pub row_scanned: Vec<(PreludeValue, RowValue)>,

@@ -13,6 +13,7 @@ use crate::op::{Concat, Expansion, Fill, MergeAxes, Pad, Recurrence, Skew, Slice
 pub struct Sweep {
     /// The layer.
     pub name: String,
+    /// The size of the hidden state h.
     pub features: usize,
     /// What the gates get from the input and from the row above, `[W, N, 4 h]`.
     pub gates: RowValue,

@@ -1,15 +1,45 @@
 //! Training and evaluation of declared models, and access to finished runs.
+//!
+//! [`Trainer`] trains a model in one call:
+//!
+//! ```no_run
+//! use pixelrnn::prelude::*;
+//! use pixelrnn::training::{Schedule, Trainer};
+//! use pixelrnn::Optimizer;
+//!
+//! # fn main() -> Result<(), pixelrnn::Error> {
+//! let model = pixelrnn::zoo::DigitsDiagonal::default().declare()?;
+//! let trained = Trainer::new("my-run")
+//!     .model(&model)
+//!     .data("digits")
+//!     .optimizer(Optimizer::ADAM)
+//!     .learning_rate(0.006)
+//!     .schedule(Schedule::cosine(0.02))
+//!     .epochs(20)
+//!     .train()?;
+//! let best = trained.outcome.progress.best.expect("digits have validation images");
+//! println!("{:.2} nats per image", best.nats);
+//!
+//! // Later, or after an interruption:
+//! Trainer::new("my-run").resume().epochs(40).train()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod trainer;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
-use pixelrnn_data::{Dataset, Shuffle, Spec, Split};
+use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
-use pixelrnn_runtime::{DataParallel, Engine, Program, load_parallel};
-use pixelrnn_train::{BatchInputs, ConditionFault, Task, is_checkpoint, load};
-use serde_json::{Map, Value, json};
+use pixelrnn_runtime::{
+    BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel,
+};
+use pixelrnn_train::{is_checkpoint, load};
+
+use serde_json::Value;
 
 use crate::compare::prepare;
 use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
@@ -17,9 +47,12 @@ use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_train::{
-    Budget, ConditionValues, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Run,
-    Schedule, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
+    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Request,
+    Run, RunImages, Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim,
+    old_fingerprints,
 };
+pub use pixelrnn_runtime::{ConditionFault, ConditionValues};
+pub use trainer::{Images, Prepared, Trained, Trainer};
 
 /// Checks that the images, the labels and the other conditions of a data set match a model.
 ///
@@ -144,7 +177,7 @@ pub fn unused_classes(model: &Declaration, data: &Dataset) -> Option<String> {
 fn suits_labels(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     if let Some((name, classes)) = model.label() {
         match data.classes() {
-            None => return Err(TrainError::NoLabels { classes }.into()),
+            None => return Err(TrainError::from(BatchError::NoLabels { classes }).into()),
             Some(found) if found > classes => {
                 return Err(TrainError::Mismatch(format!(
                     "{} is conditioned on `{name}` with {classes} classes, but {} has {found}: declare \
@@ -172,32 +205,27 @@ fn suits_arrays(model: &Declaration, data: &Dataset) -> Result<(), Error> {
             let rows = images.condition(name, &first).map_err(TrainError::from)?;
             let Some(rows) = rows else { continue };
             found = true;
-            let fault = |reason| TrainError::condition(name, *kind, ConditionFault::Value(reason));
-            kind.take(rows, size).map_err(fault)?;
+            let fault = |reason| BatchError::condition(name, *kind, ConditionFault::Value(reason));
+            kind.take(rows, size).map_err(fault).map_err(TrainError::from)?;
         }
         if !found {
-            return Err(TrainError::condition(name, *kind, ConditionFault::Missing).into());
+            let fault = BatchError::condition(name, *kind, ConditionFault::Missing);
+            return Err(TrainError::from(fault).into());
         }
     }
     Ok(())
 }
 
-/// The arguments of [`train`].
-pub struct Training<'a> {
-    /// The model.
-    pub model: &'a Declaration,
-    /// The images.
-    pub data: &'a Dataset,
-    /// The training recipe.
-    pub recipe: &'a Recipe,
-    /// The engine.
-    pub engine: &'a dyn Engine,
-    /// The first line of the log.
-    pub about: Value,
-    /// The contents of run.json; see [`settings`].
-    pub settings: &'a Value,
-    /// The initial weights; `None` for fresh weights from the seed of the recipe.
-    pub weights: Option<&'a Weights>,
+/// The specification with the arrays that the model is conditioned on, unless it names some or its format
+/// has none.
+pub fn for_model(spec: &Spec, model: &Declaration) -> Spec {
+    let mut spec = spec.clone();
+    if spec.conditions.is_none() && spec.source.format.takes.contains(&"conditions") {
+        let arrays = model.conditions().iter().filter(|(_, kind)| kind.source() == Source::Array);
+        let names: Vec<String> = arrays.map(|(name, _)| name.clone()).collect();
+        spec.conditions = Some(names).filter(|names| !names.is_empty());
+    }
+    spec
 }
 
 /// The default number of shards of a batch for an engine: one per thread, of at least 4 images.
@@ -292,41 +320,6 @@ impl CompiledStep {
     }
 }
 
-/// Trains a model, or continues a run; see [`pixelrnn_train::train`].
-///
-/// # Errors
-/// As [`pixelrnn_train::train`]; also if the model and the data do not match.
-pub fn train(
-    training: &Training,
-    run: &Run,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
-) -> Result<Outcome, Error> {
-    let &Training { model, data, recipe, engine, .. } = training;
-    can_train(model, data)?;
-    let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
-    let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
-    let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, engine)?;
-    let weights = match training.weights {
-        Some(weights) => {
-            model.check_weights(weights)?;
-            weights.clone()
-        }
-        None => model.initialize(recipe.seed),
-    };
-    let task = Task {
-        step: step.step(),
-        nll: nll.program(),
-        nll_graph: &nll.graph,
-        data,
-        recipe,
-        weights: &weights,
-        about: training.about.clone(),
-        settings: training.settings,
-    };
-    Ok(pixelrnn_train::train(&task, engine, run, observer, stop)?)
-}
-
 /// Evaluates a model on a split. Calls `observe` with the number of images done.
 ///
 /// # Errors
@@ -348,67 +341,6 @@ pub fn evaluate(
     let mut session = load_parallel(engine, &program, shards(engine, batch))?;
     let (inputs, none) = (BatchInputs::of(&prepared.graph)?, Weights::new());
     Ok(pixelrnn_train::evaluate(&mut *session, &inputs, &none, data, split, batch, observe)?)
-}
-
-/// The settings of a run, for run.json.
-pub fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
-    let set: Map<String, Value> =
-        model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
-    json!({
-        "pixelrnn": env!("CARGO_PKG_VERSION"),
-        "model": { "name": model.name(), "settings": set },
-        "data": data.name(),
-        "data_sha256": data.fingerprint(),
-        "data_selection": data.selection(),
-        "class_names": data.class_names(),
-        "recipe": recipe.json(),
-    })
-}
-
-/// Whether these are the images of a run; `None` if the run has no hash of its images.
-///
-/// # Errors
-/// The settings or the images cannot be read.
-pub fn is_data_of(run: &Run, data: &Dataset) -> Result<Option<bool>, Error> {
-    let settings = run.settings()?;
-    let Some(known) = settings["data_sha256"].as_str() else { return Ok(None) };
-    if known == data.fingerprint() {
-        return Ok(Some(true));
-    }
-    let old = old_fingerprints(data).map_err(TrainError::from)?;
-    Ok(Some(old.iter().any(|old| old == known)))
-}
-
-/// Reads the images of a run, with the validation images held out, and whether they are unchanged (see
-/// [`is_data_of`]). For runs of older versions, which did not shuffle before choosing validation images,
-/// the choice is the old one.
-///
-/// # Errors
-/// The settings or the images cannot be read.
-pub fn data_of(run: &Run, spec: &Spec, seed: u64) -> Result<(Dataset, Option<bool>), Error> {
-    let load = |spec: &Spec| -> Result<(Dataset, Option<bool>), Error> {
-        let data = spec.load(seed).map_err(TrainError::from)?.hold_out();
-        let same = is_data_of(run, &data)?;
-        Ok((data, same))
-    };
-    let loaded = load(spec)?;
-    if loaded.1 == Some(false) && spec.shuffle.is_none() {
-        let ordered = Spec { shuffle: Some(Shuffle::Off), ..spec.clone() };
-        return Ok(load(&ordered).ok().filter(|old| old.1 == Some(true)).unwrap_or(loaded));
-    }
-    Ok(loaded)
-}
-
-/// The data and the recipe of a run.
-///
-/// # Errors
-/// The settings cannot be read or are damaged.
-pub fn recipe_of(run: &Run) -> Result<(String, Recipe), Error> {
-    let settings = run.settings()?;
-    let fail = |reason| TrainError::Settings { path: run.settings_path(), reason };
-    let data = settings["data"].as_str().ok_or_else(|| fail("`data` is missing".into()))?;
-    let recipe = Recipe::from_json(&settings["recipe"]).map_err(fail)?;
-    Ok((data.to_string(), recipe))
 }
 
 /// The model of a run, with overrides of settings.

@@ -1,4 +1,13 @@
-//! Files that appear whole or not at all.
+//! Layer 0 of `pixelrnn`: files that appear whole or not at all.
+//!
+//! **Purpose.** A reader never sees half of a file, and a writer that fails leaves the old one as it was.
+//!
+//! **Invariants.** A file is written beside its place and renamed there. What a killed writer leaves has a
+//! name that begins with `.unfinished-`; [`sweep`] removes it.
+//!
+//! **Where to start.** [`write`], then `begin` and `place`, of which the other writers are made.
+
+#![deny(missing_docs)]
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,0 +1,568 @@
+//! Training in one call: what to train on what, and how.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use pixelrnn_data::{Dataset, Spec, Split};
+use pixelrnn_passes::{Optimizer, Weights};
+use pixelrnn_runtime::{Engine, EngineKind, Options, open_one, version};
+use pixelrnn_train::{
+    Budget, ModelText, Observer, Outcome, Recipe, Request, Run, Schedule, Task, TrainError,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Compiled, CompiledStep, any_weights, can_train, for_model, model_of, shards, weights_of,
+};
+use crate::{Declaration, Error, GraphKind};
+
+/// The images to train on: a specification, as text or parsed, or images that are loaded already.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Images {
+    /// The text of a specification, such as `digits` or `idx:mnist,binarize=threshold`.
+    Text(String),
+    /// A specification.
+    Spec(Spec),
+    /// Loaded images. Without a validation split, a tenth of the training images is held out.
+    Loaded(Dataset),
+}
+
+impl From<&str> for Images {
+    fn from(text: &str) -> Images {
+        Images::Text(text.to_string())
+    }
+}
+
+impl From<String> for Images {
+    fn from(text: String) -> Images {
+        Images::Text(text)
+    }
+}
+
+impl From<Spec> for Images {
+    fn from(spec: Spec) -> Images {
+        Images::Spec(spec)
+    }
+}
+
+impl From<Dataset> for Images {
+    fn from(data: Dataset) -> Images {
+        Images::Loaded(data)
+    }
+}
+
+/// The weights that a new run starts from.
+enum Initial {
+    Path(PathBuf),
+    Weights(Weights),
+}
+
+/// The engine to train with.
+enum Choice {
+    /// ONNX Runtime, or tract if it is not available.
+    Usual,
+    Kind(EngineKind, Options),
+    Opened(Box<dyn Engine>),
+}
+
+/// A training run: what to train, on what and how. Settings that are not given have their defaults, and
+/// those of a run that goes on stay as they are.
+///
+/// A new run needs [`model`](Trainer::model), [`data`](Trainer::data) and a budget
+/// ([`steps`](Trainer::steps), [`epochs`](Trainer::epochs) or [`minutes`](Trainer::minutes)). See the
+/// [module](super) for an example.
+#[must_use = "a trainer does nothing until `train` or `prepare` is called"]
+pub struct Trainer {
+    run: Run,
+    resume: bool,
+    model: Option<Declaration>,
+    images: Option<Images>,
+    request: Request,
+    initial: Option<Initial>,
+    engine: Choice,
+}
+
+impl Trainer {
+    /// A run in this folder, which is created if it does not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Trainer {
+        Trainer {
+            run: Run::new(folder),
+            resume: false,
+            model: None,
+            images: None,
+            request: Request::default(),
+            initial: None,
+            engine: Choice::Usual,
+        }
+    }
+
+    /// Continues the run in the folder, if there is one. The result is that of a run that was not
+    /// interrupted: bit for bit on the same machine, with a budget in steps or epochs. Model, images and
+    /// engine need not be given again. What the state depends on cannot change; see
+    /// [`Request::resumed_recipe`].
+    pub fn resume(mut self) -> Trainer {
+        self.resume = true;
+        self
+    }
+
+    /// The model to train.
+    pub fn model(mut self, model: &Declaration) -> Trainer {
+        self.model = Some(model.clone());
+        self
+    }
+
+    /// The images to train on: the text of a specification such as `digits`, a [`Spec`], or a [`Dataset`].
+    /// For a run that goes on: the new location of the same images.
+    pub fn data(mut self, images: impl Into<Images>) -> Trainer {
+        self.images = Some(images.into());
+        self
+    }
+
+    /// Starts from the weights in a safetensors file, or in a run folder.
+    pub fn initial_file(mut self, path: impl Into<PathBuf>) -> Trainer {
+        self.initial = Some(Initial::Path(path.into()));
+        self
+    }
+
+    /// Starts from these weights.
+    pub fn initial_weights(mut self, weights: Weights) -> Trainer {
+        self.initial = Some(Initial::Weights(weights));
+        self
+    }
+
+    /// Trains with this engine. The default is ONNX Runtime, or tract if it is not available.
+    pub fn engine(self, kind: EngineKind) -> Trainer {
+        self.engine_with(kind, Options::default())
+    }
+
+    /// Trains with this engine and these options of it.
+    pub fn engine_with(mut self, kind: EngineKind, options: Options) -> Trainer {
+        self.engine = Choice::Kind(kind, options);
+        self
+    }
+
+    /// Trains with an engine that is open already.
+    pub fn opened_engine(mut self, engine: Box<dyn Engine>) -> Trainer {
+        self.engine = Choice::Opened(engine);
+        self
+    }
+
+    /// All settings at once, in place of those that were given.
+    pub fn request(mut self, request: Request) -> Trainer {
+        self.request = request;
+        self
+    }
+
+    /// The optimizer: its update rule, clipping and EMA. The default is RMSProp.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Trainer {
+        self.request.optimizer = Some(optimizer);
+        self
+    }
+
+    /// The base learning rate. The default is that of the update rule.
+    pub fn learning_rate(mut self, rate: f64) -> Trainer {
+        self.request.learning_rate = Some(rate);
+        self
+    }
+
+    /// The learning rate schedule, with its warm-up. The default is a constant rate.
+    pub fn schedule(mut self, schedule: Schedule) -> Trainer {
+        self.request.schedule = Some(schedule);
+        self.request.warm_up = Some(schedule.warm_up);
+        self
+    }
+
+    /// Clips the gradient to this global norm.
+    pub fn clip(mut self, norm: f64) -> Trainer {
+        self.request.clip = Some(norm);
+        self
+    }
+
+    /// Validates and keeps an exponential moving average of the weights with this decay, below 1.
+    pub fn ema(mut self, decay: f64) -> Trainer {
+        self.request.ema = Some(decay);
+        self
+    }
+
+    /// Images per step. The default is 16.
+    pub fn batch(mut self, images: usize) -> Trainer {
+        self.request.batch = Some(images);
+        self
+    }
+
+    /// Data-parallel shards per step. The default is one per core, of at least 4 images. The number changes
+    /// rounding.
+    pub fn shards(mut self, shards: usize) -> Trainer {
+        self.request.shards = Some(shards);
+        self
+    }
+
+    /// Random seed for initialization, shuffling and sampling. The default is 0.
+    pub fn seed(mut self, seed: u64) -> Trainer {
+        self.request.seed = Some(seed);
+        self
+    }
+
+    /// Stops after this number of steps, including those before a resume.
+    pub fn steps(self, steps: u64) -> Trainer {
+        self.budget(Budget::Steps(steps))
+    }
+
+    /// Stops after this number of epochs, including those before a resume.
+    pub fn epochs(self, epochs: u64) -> Trainer {
+        self.budget(Budget::Epochs(epochs))
+    }
+
+    /// Stops after this number of minutes of training, including those before a resume.
+    pub fn minutes(self, minutes: f64) -> Trainer {
+        self.budget(Budget::Minutes(minutes))
+    }
+
+    /// When the run ends.
+    pub fn budget(mut self, budget: Budget) -> Trainer {
+        self.request.budget = Some(budget);
+        self
+    }
+
+    /// Steps between validations. The default is one epoch.
+    pub fn validate_every(mut self, steps: u64) -> Trainer {
+        self.request.validate_every = Some(steps);
+        self
+    }
+
+    /// Stops after this number of validations without improvement.
+    pub fn patience(mut self, validations: u64) -> Trainer {
+        self.request.patience = Some(validations);
+        self
+    }
+
+    /// Recomputes activations in the backward pass instead of storing them: the same result with less
+    /// memory, in about 1.3 times the time.
+    pub fn remat(mut self) -> Trainer {
+        self.request.remat = true;
+        self
+    }
+
+    /// Seconds between checkpoints. The default is 60. They do not change the result.
+    pub fn checkpoint_every(mut self, seconds: f64) -> Trainer {
+        self.request.checkpoint_every = Some(seconds);
+        self
+    }
+
+    /// Trains until the budget is spent, or until validation stops improving.
+    ///
+    /// # Errors
+    /// As [`Trainer::prepare`] and [`Prepared::train`].
+    pub fn train(self) -> Result<Trained, Error> {
+        let prepared = self.prepare()?;
+        let outcome = prepared.train(&mut (), &AtomicBool::new(false))?;
+        let (weights, _) = weights_of(&prepared.run, &prepared.model)?;
+        Ok(Trained { outcome, weights, run: prepared.run })
+    }
+
+    /// Checks all settings, reads the images and opens the engine. Writes nothing.
+    ///
+    /// # Errors
+    /// - [`TrainError::Exists`]: the folder contains a run, and [`Trainer::resume`] was not called.
+    /// - [`TrainError::Recipe`]: something that a new run needs is missing, or a setting is out of its range.
+    /// - [`TrainError::Fixed`], [`TrainError::Resume`]: what the state of a run depends on has changed.
+    /// - The model is not causal, the images cannot be read or do not match it, the initial weights do not
+    ///   fit, or the engine is not available.
+    pub fn prepare(self) -> Result<Prepared, Error> {
+        match (self.run.exists(), self.resume) {
+            (true, false) => {
+                Err(TrainError::Exists { path: self.run.folder().to_path_buf() }.into())
+            }
+            (true, true) => self.prepare_resumed(),
+            (false, _) => self.prepare_new(),
+        }
+    }
+
+    fn prepare_new(self) -> Result<Prepared, Error> {
+        let missing = |what: &str| {
+            let folder = self.run.folder().display();
+            TrainError::Recipe(match self.resume {
+                true => format!("cannot resume: {folder} contains no run"),
+                false => format!("missing {what}: a new run needs a model, images and a budget"),
+            })
+        };
+        let model = self.model.clone().ok_or_else(|| missing("model"))?;
+        let images = self.images.clone().ok_or_else(|| missing("images"))?;
+        let mut recipe = self.request.new_recipe()?;
+        // The weights of a leaking model are useless.
+        model.prove()?;
+        let data = load(&images, &model, recipe.seed)?;
+        can_train(&model, &data)?;
+        let initial = self.initial.as_ref().map(|i| i.load(&model)).transpose()?;
+        let (engine, version) = self.engine.open()?;
+        if self.request.shards.is_none() {
+            recipe.shards = shards(&*engine, recipe.batch);
+        }
+        can_be_patient(&recipe, &data)?;
+        let mut settings = settings(&model, &data, &recipe);
+        let (weights, origin) = initial.unzip();
+        settings["initial_weights"] = origin.unwrap_or(Value::Null);
+        Ok(Prepared {
+            run: self.run,
+            begun: false,
+            about: about(&settings, &*engine, &version),
+            model,
+            data,
+            recipe,
+            engine,
+            settings,
+            weights,
+            warning: None,
+        })
+    }
+
+    fn prepare_resumed(self) -> Result<Prepared, Error> {
+        if self.initial.is_some() {
+            let text = "cannot resume from other weights: a run goes on from its checkpoint";
+            return Err(TrainError::Resume(text.to_string()).into());
+        }
+        let (named, recipe) = self.run.recipe()?;
+        let model = model_of(&self.run, &[])?;
+        if let Some(asked) = &self.model {
+            let (own_text, asked_text) = (model.text(), asked.text());
+            let own = ModelText { name: model.name(), settings: model.settings(), text: &own_text };
+            let asked =
+                ModelText { name: asked.name(), settings: asked.settings(), text: &asked_text };
+            self.run.check_model(&own, &asked)?;
+        }
+        let recipe = self.request.resumed_recipe(recipe)?;
+        let images = self.images(named, &model, recipe.seed)?;
+        can_train(&model, &images.data)?;
+        let (engine, version) = self.engine.open()?;
+        let warning = self.run.check_images(&images)?;
+        let data = images.data;
+        can_be_patient(&recipe, &data)?;
+        let mut settings = settings(&model, &data, &recipe);
+        settings["initial_weights"] = self.run.check_start()?;
+        Ok(Prepared {
+            run: self.run,
+            begun: true,
+            about: about(&settings, &*engine, &version),
+            model,
+            data,
+            recipe,
+            engine,
+            settings,
+            weights: None,
+            warning,
+        })
+    }
+
+    /// The images of a run that goes on, which run.json names `named`.
+    fn images(
+        &self,
+        named: String,
+        model: &Declaration,
+        seed: u64,
+    ) -> Result<pixelrnn_train::RunImages, Error> {
+        let read = |spec: &Spec| self.run.images(&for_model(spec, model), seed);
+        Ok(match &self.images {
+            Some(Images::Spec(spec)) => read(spec)?,
+            Some(Images::Text(text)) => read(&parse(text)?)?,
+            Some(Images::Loaded(data)) => self.run.loaded_images(data.clone().hold_out())?,
+            None => read(&parse(&named)?).map_err(|error| {
+                TrainError::Resume(format!(
+                    "{error}\nThese images are named in {}: resume in the folder where the run was started, \
+                     or give their new location with `--data`",
+                    self.run.settings_path().display()
+                ))
+            })?,
+        })
+    }
+}
+
+impl Choice {
+    /// Opens the engine. Returns its version, too.
+    fn open(self) -> Result<(Box<dyn Engine>, String), Error> {
+        let (engine, options) = match self {
+            Choice::Opened(engine) => (engine, Options::default()),
+            Choice::Kind(kind, options) => (open_one(kind, &options)?, options),
+            Choice::Usual => {
+                let options = Options::default();
+                let engine = open_one(EngineKind::Ort, &options)
+                    .or_else(|error| open_one(EngineKind::Tract, &options).map_err(|_| error))?;
+                (engine, options)
+            }
+        };
+        let version = version(engine.name(), &options);
+        Ok((engine, version))
+    }
+}
+
+impl Initial {
+    /// The weights and their origin, for run.json.
+    fn load(&self, model: &Declaration) -> Result<(Weights, Value), Error> {
+        let (weights, file) = match self {
+            Initial::Weights(weights) => (weights.clone(), None),
+            Initial::Path(path) => {
+                let (weights, file) = initial_file(path, model)?;
+                (weights, Some(file.display().to_string()))
+            }
+        };
+        model.check_weights(&weights).map_err(|error| {
+            let file = file.as_deref().unwrap_or("the program");
+            let model = model.name();
+            TrainError::Mismatch(format!("the weights of {file} do not fit {model}: {error}"))
+        })?;
+        let origin = json!({ "file": file, "sha256": crate::weights::fingerprint(&weights) });
+        Ok((weights, origin))
+    }
+}
+
+/// The weights in a run folder or in a file, and the file.
+fn initial_file(path: &Path, model: &Declaration) -> Result<(Weights, PathBuf), Error> {
+    let run = Run::new(path);
+    match run.exists() {
+        true => weights_of(&run, model),
+        false => Ok((any_weights(path, model)?, path.to_path_buf())),
+    }
+}
+
+fn parse(text: &str) -> Result<Spec, TrainError> {
+    text.parse().map_err(|error: pixelrnn_data::SpecError| TrainError::Recipe(error.to_string()))
+}
+
+fn load(images: &Images, model: &Declaration, seed: u64) -> Result<Dataset, TrainError> {
+    Ok(match images {
+        Images::Loaded(data) => data.clone(),
+        Images::Spec(spec) => for_model(spec, model).load(seed)?,
+        Images::Text(text) => for_model(&parse(text)?, model).load(seed)?,
+    }
+    .hold_out())
+}
+
+/// Early stopping needs images to validate with.
+fn can_be_patient(recipe: &Recipe, data: &Dataset) -> Result<(), TrainError> {
+    match recipe.patience {
+        Some(_) if data.images(Split::Valid).is_err() => Err(TrainError::Recipe(format!(
+            "early stopping (`--patience`) needs validation images, and {} has none: use `,holdout=0.1`",
+            data.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The settings of a run, for run.json.
+fn settings(model: &Declaration, data: &Dataset, recipe: &Recipe) -> Value {
+    let set: Map<String, Value> =
+        model.settings().iter().map(|(name, n)| (name.clone(), json!(n))).collect();
+    json!({
+        "pixelrnn": env!("CARGO_PKG_VERSION"),
+        "model": { "name": model.name(), "settings": set },
+        "data": data.name(),
+        "data_sha256": data.fingerprint(),
+        "data_selection": data.selection(),
+        "class_names": data.class_names(),
+        "recipe": recipe.json(),
+    })
+}
+
+/// The first line of the log.
+fn about(settings: &Value, engine: &dyn Engine, version: &str) -> Value {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut about = settings.clone();
+    about["engine"] = json!(engine.name());
+    about["engine_version"] = json!(version);
+    about["hardware_threads"] = json!(threads);
+    about
+}
+
+/// A training run whose settings were checked; made by [`Trainer::prepare`].
+pub struct Prepared {
+    run: Run,
+    begun: bool,
+    model: Declaration,
+    data: Dataset,
+    recipe: Recipe,
+    engine: Box<dyn Engine>,
+    settings: Value,
+    about: Value,
+    weights: Option<Weights>,
+    warning: Option<String>,
+}
+
+impl Prepared {
+    /// The run folder.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Declaration {
+        &self.model
+    }
+
+    /// The images, with validation images held out.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// The settings of the run.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// Something about a run that goes on that is not certain.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Trains until the budget is spent, validation stops improving, or `stop` is set; then a checkpoint
+    /// is written, from which [`Trainer::resume`] continues. `observer` is told of every step; `()`
+    /// observes nothing.
+    ///
+    /// # Errors
+    /// The graphs cannot be compiled, an engine or a file fails, the last checkpoint is damaged, or the loss
+    /// is not finite. The last checkpoint is whole in any case.
+    pub fn train(&self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
+        let Prepared { model, recipe, engine, .. } = self;
+        if !self.begun {
+            self.run.create(&model.text(), &self.settings)?;
+        }
+        let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
+        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, &**engine)?;
+        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, &**engine)?;
+        let fresh;
+        let weights = match &self.weights {
+            Some(weights) => weights,
+            None => {
+                fresh = model.initialize(recipe.seed);
+                &fresh
+            }
+        };
+        let task = Task {
+            step: step.step(),
+            nll: nll.program(),
+            nll_graph: &nll.graph,
+            data: &self.data,
+            recipe,
+            weights,
+            about: self.about.clone(),
+            settings: &self.settings,
+        };
+        Ok(pixelrnn_train::train(&task, &**engine, &self.run, observer, stop)?)
+    }
+}
+
+/// The result of [`Trainer::train`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Trained {
+    /// How the run ended, and its figures.
+    pub outcome: Outcome,
+    /// The weights of the best validation, otherwise the last ones; the EMA if there is one.
+    pub weights: Weights,
+    /// The run folder.
+    pub run: Run,
+}
