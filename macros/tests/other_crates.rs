@@ -72,7 +72,8 @@ fn without_features_only_the_compiler_is_built() {
 #[test]
 fn a_crate_that_trains() {
     let main = include_str!("../../examples/train.rs");
-    let project = project::write("trains", &project::facade_that_trains(), "main.rs", main);
+    let dependency = project::facade("pixelrnn").replace(" }", ", features = [\"train\"] }");
+    let project = project::write("trains", &dependency, "main.rs", main);
     let (good, complaint) = check(&project);
     assert!(good && complaint.is_empty(), "{complaint}");
 }

@@ -5,7 +5,7 @@
 //! **Invariants.** A file is written beside its place and renamed there. What a killed writer leaves has a
 //! name that begins with `.unfinished-`; [`sweep`] removes it.
 //!
-//! **Where to start.** [`write`], then `begin` and `place`, of which the other writers are made.
+//! **Where to start.** [`write()`], then `begin` and `place`, of which the other writers are made.
 
 #![deny(missing_docs)]
 
@@ -44,11 +44,11 @@ pub fn write_with(
     sync_folder(path)
 }
 
-/// As [`write`], for a file that belongs to its folder: what stands there instead of an ordinary file, a
+/// As [`write()`], for a file that belongs to its folder: what stands there instead of an ordinary file, a
 /// link say, is neither followed nor replaced.
 ///
 /// # Errors
-/// Like [`write`], but also for a path that is not a regular file.
+/// Like [`write()`], but also for a path that is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     own(path)?;
     let mut file = begin(path)?;
@@ -78,7 +78,7 @@ pub fn own(path: &Path) -> io::Result<()> {
 /// file beside an old first one.
 ///
 /// # Errors
-/// As [`write`], and what `second` fails with. Paths that name no ordinary file are refused.
+/// As [`write()`], and what `second` fails with. Paths that name no ordinary file are refused.
 pub fn write_pair<E: From<io::Error>>(
     first: &Path,
     second: &Path,
@@ -209,10 +209,10 @@ pub fn new_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether [`write`] can begin, found out before work is done whose result would be lost.
+/// Whether [`write()`] can begin, found out before work is done whose result would be lost.
 ///
 /// # Errors
-/// As [`write`]; also for the name of a folder.
+/// As [`write()`]; also for the name of a folder.
 pub fn writable(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),

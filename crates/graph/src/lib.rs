@@ -6,7 +6,7 @@
 //! **Invariants.**
 //! - This crate contains no operators: their interface is the trait [`Operation`].
 //! - A node reads only values computed before it, so a graph is acyclic and in execution order.
-//! - The type of a value is the type that its operator inferred when the node was added, and [`verify`]
+//! - The type of a value is the type that its operator inferred when the node was added, and [`verify()`]
 //!   infers it again.
 //! - Node names are unique in their graph, and for display only. The layer and the source position of a
 //!   node are recorded in its [`Site`].

@@ -20,10 +20,10 @@ pub(crate) fn write_with(
     pixelrnn_files::write_with(path, fill).map_err(failed(path))
 }
 
-/// Whether [`write`] can begin, found out before work is done whose result would be lost.
+/// Whether [`write()`] can begin, found out before work is done whose result would be lost.
 ///
 /// # Errors
-/// As [`write`]; also for the name of a folder.
+/// As [`write()`]; also for the name of a folder.
 pub fn writable(path: &Path) -> Result<(), Error> {
     pixelrnn_files::writable(path).map_err(failed(path))
 }
@@ -45,10 +45,10 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
     pixelrnn_files::new_folder(path).map_err(failed(path))
 }
 
-/// As [`write`], for a file of a run's folder: a link or device in its place is not written to.
+/// As [`write()`], for a file of a run's folder: a link or device in its place is not written to.
 ///
 /// # Errors
-/// Like [`write`], but also for a path that is not a regular file.
+/// Like [`write()`], but also for a path that is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_files::write_own(path, bytes).map_err(failed(path))
 }

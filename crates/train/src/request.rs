@@ -47,8 +47,7 @@ impl Request {
     pub fn new_recipe(&self) -> Result<Recipe, TrainError> {
         let Some(budget) = self.budget else {
             return Err(TrainError::Recipe(
-                "missing training budget: give a number of steps, epochs or minutes (`--steps N`, \
-                 `--epochs N` or `--minutes N`)"
+                "missing training budget: give `--steps N`, `--epochs N` or `--minutes N`"
                     .to_string(),
             ));
         };

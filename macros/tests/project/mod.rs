@@ -12,11 +12,6 @@ pub fn facade(name: &str) -> String {
     format!("{name} = {{ package = \"pixelrnn\", path = {path:?}, default-features = false }}")
 }
 
-/// The same, with training.
-pub fn facade_that_trains() -> String {
-    facade("pixelrnn").replace(" }", ", features = [\"train\"] }")
-}
-
 /// Writes a project of one source file, and returns its folder. The versions of all crates are those
 /// of this workspace, so that nothing is downloaded; what it builds stays from one run of a test to
 /// the next.

@@ -34,9 +34,7 @@ use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
-use pixelrnn_runtime::{
-    BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel,
-};
+use pixelrnn_runtime::{BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel};
 use pixelrnn_train::{is_checkpoint, load};
 
 use serde_json::Value;
@@ -46,12 +44,11 @@ use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
 
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
-pub use pixelrnn_train::{
-    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Request,
-    Run, RunImages, Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim,
-    old_fingerprints,
-};
 pub use pixelrnn_runtime::{ConditionFault, ConditionValues};
+pub use pixelrnn_train::{
+    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Request, Run, RunImages,
+    Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
+};
 pub use trainer::{Images, Prepared, Trained, Trainer};
 
 /// Checks that the images, the labels and the other conditions of a data set match a model.
