@@ -256,7 +256,8 @@ fn a_stepper_gives_what_runs_give() {
         let (losses, state) = steps(&step, &**engine, &model, &optimizer);
         let options = ExportOptions {
             optimizer,
-            portable: engine.name() == "tract",
+            portable: engine.portable_only(),
+            native: engine.native(),
             ..ExportOptions::default()
         };
         let bytes = model.export(GraphKind::Train, &options).expect("exports");

@@ -69,7 +69,7 @@ enum Stage {
 
 impl Inspect {
     /// Runs the command.
-    pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
+    pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if self.batch.is_some() && self.graph != GraphKind::Train {
             return usage(format!(
                 "`--batch` predicts the memory of a training step, and applies to `--graph train`, not to \
@@ -93,7 +93,15 @@ impl Inspect {
         // Sizes do not depend on the values of the weights.
         let graph = model.compile(self.graph, &self.options(None), &mut |_, _| {})?;
         let cost = cost(&graph);
-        let step = self.batch.map(|n| (n, step_memory(&graph, usize::from(n))));
+        let step = match self.batch {
+            None => None,
+            Some(n) => {
+                // The graph that `train` runs, with operators of the engine.
+                let options = ExportOptions { native: !global.plain, ..self.options(None) };
+                let trained = model.compile(self.graph, &options, &mut |_, _| {})?;
+                Some((n, step_memory(&trained, usize::from(n))))
+            }
+        };
         let layers = layers(&model, &cost);
         let text = match (&self.dump_after, self.stage) {
             (None, None) => {
