@@ -23,9 +23,9 @@ pub enum Images {
     /// The text of a specification, such as `digits` or `idx:mnist,binarize=threshold`.
     Text(String),
     /// A specification.
-    Spec(Spec),
+    Spec(Box<Spec>),
     /// Loaded images. Without a validation split, a tenth of the training images is held out.
-    Loaded(Dataset),
+    Loaded(Box<Dataset>),
 }
 
 impl From<&str> for Images {
@@ -42,13 +42,13 @@ impl From<String> for Images {
 
 impl From<Spec> for Images {
     fn from(spec: Spec) -> Images {
-        Images::Spec(spec)
+        Images::Spec(Box::new(spec))
     }
 }
 
 impl From<Dataset> for Images {
     fn from(data: Dataset) -> Images {
-        Images::Loaded(data)
+        Images::Loaded(Box::new(data))
     }
 }
 
@@ -365,7 +365,7 @@ impl Trainer {
         Ok(match &self.images {
             Some(Images::Spec(spec)) => read(spec)?,
             Some(Images::Text(text)) => read(&parse(text)?)?,
-            Some(Images::Loaded(data)) => self.run.loaded_images(data.clone().hold_out())?,
+            Some(Images::Loaded(data)) => self.run.loaded_images(Dataset::clone(data).hold_out())?,
             None => read(&parse(&named)?).map_err(|error| {
                 TrainError::Resume(format!(
                     "{error}\nThese images are named in {}: resume in the folder where the run was started, \
@@ -430,7 +430,7 @@ fn parse(text: &str) -> Result<Spec, TrainError> {
 
 fn load(images: &Images, model: &Declaration, seed: u64) -> Result<Dataset, TrainError> {
     Ok(match images {
-        Images::Loaded(data) => data.clone(),
+        Images::Loaded(data) => Dataset::clone(data),
         Images::Spec(spec) => for_model(spec, model).load(seed)?,
         Images::Text(text) => for_model(&parse(text)?, model).load(seed)?,
     }
