@@ -301,14 +301,15 @@ mod tests {
 
     #[test]
     fn recomputing_activations_takes_less_memory() {
-        let set = [("h", 16), ("layers", 8)].map(|(name, n)| (name.to_string(), n));
+        let set = [("h", 32), ("layers", 12), ("levels", 16)];
+        let set = set.map(|(name, n)| (name.to_string(), n));
         let model = zoo::find("cifar-diagonal").unwrap().declare(&set).unwrap();
         let [stored, again] = [false, true].map(|remat| {
             let options = ExportOptions { remat, ..ExportOptions::default() };
             let graph = model.compile(GraphKind::Train, &options, &mut |_, _| {}).unwrap();
             step_memory(&graph, 8).values
         });
-        assert!(3 * again < stored, "{again} of {stored} bytes");
+        assert!(5 * again < 2 * stored, "{again} of {stored} bytes");
         let once = ExportOptions::default();
         let graph = model.compile(GraphKind::Train, &once, &mut |_, _| {}).unwrap();
         let (small, large) = (step_memory(&graph, 4).values, step_memory(&graph, 8).values);

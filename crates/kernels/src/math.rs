@@ -71,7 +71,7 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         6.372_619e-4,
         4.893_524_6e-3,
     ];
-    let below = [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525_2e-3];
+    let below = [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3];
     let above = simd.mul_f32s(x, polynomial(simd, square, above));
     simd.div_f32s(above, polynomial(simd, square, below))
 }

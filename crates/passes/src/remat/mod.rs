@@ -13,6 +13,7 @@
 
 mod blocks;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -134,13 +135,12 @@ impl Backward<'_> {
         for (id, node) in old.nodes().skip(block.start).take(block.len()) {
             let again = recomputed(old, node);
             for &v in &node.inputs {
-                if !map.contains_key(&v) {
+                if let Entry::Vacant(own) = map.entry(v) {
                     let first = self.first(id, v)?;
-                    let kept = match depends_on_batch(old.ty(v)) {
+                    own.insert(match depends_on_batch(old.ty(v)) {
                         true => self.barrier(v, first)?,
                         false => first,
-                    };
-                    map.insert(v, kept);
+                    });
                 }
             }
             if !again {
