@@ -33,10 +33,8 @@ impl Rules for LstmSweepGradient {
         let features = self.shape.check(0, 4, inputs)?;
         self.shape.check_initial(inputs, 5)?;
         let states = shape::with_axis(inputs[4], 4, features);
-        for i in 1..4 {
-            if *inputs[i] != states {
-                return Err(TypeError::Unequal { left: inputs[i].clone(), right: states });
-            }
+        if let Some(other) = inputs[1..4].iter().find(|ty| ***ty != states) {
+            return Err(TypeError::Unequal { left: (*other).clone(), right: states });
         }
         let given = [inputs[0], inputs[4]].into_iter().chain(inputs[5..].iter().copied());
         Ok(given.cloned().collect())
