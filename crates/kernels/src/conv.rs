@@ -54,6 +54,21 @@ fn inside(extent: usize, at: usize, center: usize) -> (Range<usize>, usize) {
     (first..last.max(first), (first + at).saturating_sub(center))
 }
 
+/// Visits a matrix of `rows x columns` in small blocks, so that it and its transpose stay in the cache.
+#[inline(always)]
+fn blocks(rows: usize, columns: usize, mut visit: impl FnMut(usize, usize)) {
+    const SIDE: usize = 16;
+    for top in (0..rows).step_by(SIDE) {
+        for left in (0..columns).step_by(SIDE) {
+            for i in top..rows.min(top + SIDE) {
+                for j in left..columns.min(left + SIDE) {
+                    visit(i, j);
+                }
+            }
+        }
+    }
+}
+
 impl Conv {
     fn pixels(&self) -> usize {
         self.height * self.width
@@ -65,7 +80,7 @@ impl Conv {
 
     /// The blocks of a tap: stretches of rows, or all rows at once. Either the results or what they read are
     /// among these rows.
-    fn blocks(&self, [r, c]: [usize; 2], rows: &Rows) -> Vec<Block> {
+    fn stretches(&self, [r, c]: [usize; 2], rows: &Rows) -> Vec<Block> {
         let (inside_rows, first) = inside(self.height, r, self.center[0]);
         let (columns, first_column) = inside(self.width, c, self.center[1]);
         // Rows of results, and how far below them the rows are that they read.
@@ -98,23 +113,17 @@ impl Conv {
         (0..count).map(|i| i * self.height / count..(i + 1) * self.height / count).collect()
     }
 
-    /// The weight `[G, F, kh, kw]` of a tap as a matrix `[F, G]`.
-    fn matrix(&self, weight: &[f32], [r, c]: [usize; 2], matrix: &mut [f32]) {
-        let (taps, at) = (self.kernel[0] * self.kernel[1], r * self.kernel[1] + c);
-        for g in 0..self.outputs {
-            for f in 0..self.inputs {
-                matrix[f * self.outputs + g] = weight[(g * self.inputs + f) * taps + at];
-            }
-        }
-    }
-
-    /// All of them, `[K F, G]`.
-    fn matrices(&self, weight: &[f32]) -> Vec<f32> {
-        let size = self.inputs * self.outputs;
-        assert_eq!(weight.len(), size * self.kernel[0] * self.kernel[1], "the weight");
-        let mut all = vec![0.0; self.taps.len() * size];
-        for (tap, matrix) in self.taps.iter().zip(all.chunks_exact_mut(size)) {
-            self.matrix(weight, *tap, matrix);
+    /// The weight `[G, F, kh, kw]` as a matrix `[F, G]` for each tap that is read, for [`Conv::forward`].
+    ///
+    /// # Panics
+    /// The slice has another length.
+    pub fn matrices(&self, weight: &[f32]) -> Vec<f32> {
+        let (f, g, taps) = (self.inputs, self.outputs, self.kernel[0] * self.kernel[1]);
+        assert_eq!(weight.len(), f * g * taps, "the weight");
+        let mut all = vec![0.0; self.taps.len() * f * g];
+        for (&[r, c], matrix) in self.taps.iter().zip(all.chunks_exact_mut((f * g).max(1))) {
+            let at = r * self.kernel[1] + c;
+            blocks(f, g, |i, j| matrix[i * g + j] = weight[(j * f + i) * taps + at]);
         }
         all
     }
@@ -141,15 +150,15 @@ impl Conv {
         }
     }
 
-    /// Makes some rows of the result, `out [.., W, N, G]`, from `x [H, W, N, F]`, `weight [G, F, kh, kw]` and
-    /// `bias [G]`.
+    /// Makes some rows of the result, `out [.., W, N, G]`, from `x [H, W, N, F]`, the matrices of the weight (see
+    /// [`Conv::matrices`]) and `bias [G]`.
     ///
     /// # Panics
     /// A slice has another length.
     pub fn forward(
         &self,
         x: &[f32],
-        [weight, bias]: [&[f32]; 2],
+        [matrices, bias]: [&[f32]; 2],
         rows: Range<usize>,
         out: &mut [f32],
     ) {
@@ -157,7 +166,7 @@ impl Conv {
         let row = self.width * n * g;
         assert_eq!(x.len(), self.pixels() * n * f, "the map");
         assert_eq!((bias.len(), out.len()), (g, rows.len() * row), "the bias and the result");
-        let matrices = self.matrices(weight);
+        assert_eq!(matrices.len(), self.taps.len() * f * g, "the matrices");
         out.chunks_exact_mut(g).for_each(|out| out.copy_from_slice(bias));
         if self.narrow() {
             let length = self.taps.len() * f;
@@ -165,14 +174,14 @@ impl Conv {
             for (y, out) in rows.zip(out.chunks_exact_mut(row.max(1))) {
                 self.side_by_side(x, y, &mut read);
                 let shape = [self.width * n, length, g];
-                product(out, g, shape, View::rows(&read, length), View::rows(&matrices, g), true);
+                product(out, g, shape, View::rows(&read, length), View::rows(matrices, g), true);
             }
             return;
         }
         let first = rows.start * self.width;
         let rows = Rows::Results(rows);
         for (tap, matrix) in self.taps.iter().zip(matrices.chunks_exact(f * g)) {
-            for Block { from, to, pixels } in self.blocks(*tap, &rows) {
+            for Block { from, to, pixels } in self.stretches(*tap, &rows) {
                 let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f);
                 let out = &mut out[(to - first) * n * g..(to - first + pixels) * n * g];
                 product(out, g, [pixels * n, f, g], x, View::rows(matrix, g), true);
@@ -198,7 +207,7 @@ impl Conv {
         for tap in &self.taps {
             let at = tap[0] * self.kernel[1] + tap[1];
             matrix.iter_mut().zip(weight[at..].iter().step_by(all)).for_each(|(to, &w)| *to = w);
-            for Block { from, to, pixels } in self.blocks(*tap, &rows) {
+            for Block { from, to, pixels } in self.stretches(*tap, &rows) {
                 let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
                 let dx = &mut dx[(from - first) * n * f..(from - first + pixels) * n * f];
                 product(dx, f, [pixels * n, g, f], dy, View::rows(&matrix, f), true);
@@ -229,7 +238,7 @@ impl Conv {
         }
         assert_eq!(sums.len(), f * g, "the weight of a tap");
         for Block { from, to, pixels } in
-            self.blocks(self.taps[part], &Rows::Results(0..self.height))
+            self.stretches(self.taps[part], &Rows::Results(0..self.height))
         {
             let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f).transposed();
             let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
@@ -252,9 +261,8 @@ impl Conv {
         assert_eq!((sums.len(), dw.len()), (self.taps.len() * f * g, f * g * taps), "the weight");
         dw.fill(0.0);
         for (&[r, c], sum) in self.taps.iter().zip(sums.chunks_exact((f * g).max(1))) {
-            for (i, &sum) in sum.iter().enumerate() {
-                dw[((i % g) * f + i / g) * taps + r * self.kernel[1] + c] = sum;
-            }
+            let at = r * self.kernel[1] + c;
+            blocks(f, g, |i, j| dw[(j * f + i) * taps + at] = sum[i * g + j]);
         }
     }
 }

@@ -81,11 +81,13 @@ impl Compute for MaskedConv {
         }
         let mut out = output(cx, 0, &shape)?;
         let out = parts_mut(out.try_extract_tensor_mut::<f32>()?.1, directions);
-        let given = parts(weight, directions).zip(parts(bias, directions)).zip(out);
+        let matrices: Vec<Vec<f32>> =
+            parts(weight, directions).map(|weight| conv.matrices(weight)).collect();
+        let given = matrices.iter().zip(parts(bias, directions)).zip(out);
         let work = given
             .flat_map(|(given, out)| rows(&conv, out).into_iter().map(move |part| (given, part)));
-        each(cx, work, |_, ((weight, bias), (rows, out))| {
-            conv.forward(x, [weight, bias], rows, out);
+        each(cx, work, |_, ((matrices, bias), (rows, out))| {
+            conv.forward(x, [matrices, bias], rows, out);
         })
     }
 }
