@@ -44,7 +44,7 @@ passes! {
         mod scales: pass("merge_scales", "merge the scales into one graph", ALWAYS, Step::Merge),
         mod cse_dce: pass("cse_dce", "eliminate common subexpressions and dead code", SAMPLING, Step::Pixel(cse_dce::cse_dce)),
         pass("unread_parameters", "remove unused parameters", SAMPLING, Step::Pixel(cse_dce::unread_parameters)),
-        mod native: pass("native", "use operators of the engine", |job| job.native && job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, true))),
+        mod native: pass("native", "use operators of the engine", |job| job.native && job.kind.differentiates(), Step::Make(|graph, job| native::native(graph, job.kind.differentiates()).map_err(build("native")))),
         mod expand: pass("expand", "expand composites into scans", DIFFERENTIATING, Step::Pixel(expand::expand)),
         mod layout: pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
         pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
@@ -56,7 +56,7 @@ passes! {
     }
     /// The passes that compile a graph of the pixel IR to ONNX, in order.
     LOWERING {
-        pass("native", "use operators of the engine", |job| job.native && !job.kind.differentiates(), Step::Pixel(|graph| native::native(graph, false))),
+        pass("native", "use operators of the engine", |job| job.native && !job.kind.differentiates(), Step::Make(|graph, job| native::native(graph, job.kind.differentiates()).map_err(build("native")))),
         pass("expand", "expand composites into scans", ALWAYS, Step::Pixel(expand::expand)),
         mod unroll: pass("unroll", "unroll scans into their steps", |job| job.control_flow == ControlFlow::Unroll, Step::Pixel(unroll::unroll)),
         mod pads_to_concat: pass("pads_to_concat", "replace sums of padded parts by concats", SIMPLIFYING, Step::Pixel(pads_to_concat::pads_to_concat)),
