@@ -24,10 +24,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |sink| sink.write_all(bytes))
 }
 
-/// As [`write`], with bytes that `fill` makes while the file is written.
+/// As [`write()`], with bytes that `fill` makes while the file is written.
 ///
 /// # Errors
-/// As [`write`], and what `fill` fails with.
+/// As [`write()`], and what `fill` fails with.
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

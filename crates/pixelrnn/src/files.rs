@@ -12,7 +12,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_files::write(path, bytes).map_err(failed(path))
 }
 
-/// As [`write`], with bytes that `fill` makes while the file is written.
+/// As [`write()`], with bytes that `fill` makes while the file is written.
 pub(crate) fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
