@@ -43,7 +43,7 @@ impl Request {
     /// The recipe of a new run, with one shard by default.
     ///
     /// # Errors
-    /// [`TrainError::Recipe`]: there is no budget, or a setting is out of its range.
+    /// [`TrainError::Recipe`] if no budget was given, or if a setting is out of range.
     pub fn new_recipe(&self) -> Result<Recipe, TrainError> {
         let Some(budget) = self.budget else {
             return Err(TrainError::Recipe(

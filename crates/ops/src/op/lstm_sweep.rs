@@ -45,9 +45,9 @@ pub struct SweepShape {
 /// `weight [D, 4 h, h, K]`, gates from the input `z [D, H, W, N, 4 h]`, and if `learned` the states before the
 /// first step `h0`, `c0 [D, 1, 1, h]`; the hidden states `[D, H, W, N, h]`.
 ///
-/// A cell reads the cell state of its position in the step before, and the hidden states of the K positions from
-/// `before` positions ahead of its own. A position that is no cell of the map has the states before the first
-/// step, one outside of the step has zero.
+/// In each step, a cell at position p reads the previous step: the cell state at p, and the hidden states at
+/// the K positions that start at p - `before`. Where the previous step has no pixel at a position, the initial
+/// states `h0` and `c0` are read. Positions outside the range of positions read zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweep {
     /// The order of the cells, and where states come from.

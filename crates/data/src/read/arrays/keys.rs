@@ -35,7 +35,7 @@ fn plain(key: &str) -> String {
 /// The split that the array `key` of the condition `name` belongs to: none if it is just called `name`.
 /// `None` if it is another array.
 pub fn split_of_condition(key: &str, name: &str) -> Option<Option<Split>> {
-    // What is read as images or labels is no condition.
+    // Arrays that are read as images or labels cannot also be conditions.
     if role(key).is_some() {
         return None;
     }
