@@ -24,6 +24,9 @@ pub struct Conv {
     pub center: [usize; 2],
     /// The taps that are read, as row and column of the kernel.
     pub taps: Vec<[usize; 2]>,
+    /// The parts of the center tap's weight that are not zero: a range of inputs, and the outputs that read it.
+    /// The mask leaves a third of the weight out where there are three colors.
+    pub center_blocks: Vec<[Range<usize>; 2]>,
 }
 
 /// Below this many features, what the taps read is put side by side first: products of a few columns are slow.
@@ -72,6 +75,14 @@ fn blocks(rows: usize, columns: usize, mut visit: impl FnMut(usize, usize)) {
 impl Conv {
     fn pixels(&self) -> usize {
         self.height * self.width
+    }
+
+    /// The parts of a tap's weight to multiply by: inputs, outputs.
+    fn weight_blocks(&self, tap: [usize; 2]) -> Vec<[Range<usize>; 2]> {
+        match tap == self.center {
+            true => self.center_blocks.clone(),
+            false => vec![[0..self.inputs, 0..self.outputs]],
+        }
     }
 
     fn narrow(&self) -> bool {
@@ -182,9 +193,14 @@ impl Conv {
         let rows = Rows::Results(rows);
         for (tap, matrix) in self.taps.iter().zip(matrices.chunks_exact(f * g)) {
             for Block { from, to, pixels } in self.stretches(*tap, &rows) {
-                let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f);
+                let x = &x[from * n * f..(from + pixels) * n * f];
                 let out = &mut out[(to - first) * n * g..(to - first + pixels) * n * g];
-                product(out, g, [pixels * n, f, g], x, View::rows(matrix, g), true);
+                for [i, o] in self.weight_blocks(*tap) {
+                    let x = View::rows(&x[i.start..], f);
+                    let matrix = View::rows(&matrix[i.start * g + o.start..], g);
+                    let shape = [pixels * n, i.len(), o.len()];
+                    product(&mut out[o.start..], g, shape, x, matrix, true);
+                }
             }
         }
     }
@@ -208,9 +224,14 @@ impl Conv {
             let at = tap[0] * self.kernel[1] + tap[1];
             matrix.iter_mut().zip(weight[at..].iter().step_by(all)).for_each(|(to, &w)| *to = w);
             for Block { from, to, pixels } in self.stretches(*tap, &rows) {
-                let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
+                let dy = &dy[to * n * g..(to + pixels) * n * g];
                 let dx = &mut dx[(from - first) * n * f..(from - first + pixels) * n * f];
-                product(dx, f, [pixels * n, g, f], dy, View::rows(&matrix, f), true);
+                for [i, o] in self.weight_blocks(*tap) {
+                    let dy = View::rows(&dy[o.start..], g);
+                    let matrix = View::rows(&matrix[o.start * f + i.start..], f);
+                    let shape = [pixels * n, o.len(), i.len()];
+                    product(&mut dx[i.start..], f, shape, dy, matrix, true);
+                }
             }
         }
     }
@@ -240,9 +261,14 @@ impl Conv {
         for Block { from, to, pixels } in
             self.stretches(self.taps[part], &Rows::Results(0..self.height))
         {
-            let x = View::rows(&x[from * n * f..(from + pixels) * n * f], f).transposed();
-            let dy = View::rows(&dy[to * n * g..(to + pixels) * n * g], g);
-            product(sums, g, [f, pixels * n, g], x, dy, true);
+            let x = &x[from * n * f..(from + pixels) * n * f];
+            let dy = &dy[to * n * g..(to + pixels) * n * g];
+            for [i, o] in self.weight_blocks(self.taps[part]) {
+                let x = View::rows(&x[i.start..], f).transposed();
+                let dy = View::rows(&dy[o.start..], g);
+                let sums = &mut sums[i.start * g + o.start..];
+                product(sums, g, [i.len(), pixels * n, o.len()], x, dy, true);
+            }
         }
     }
 

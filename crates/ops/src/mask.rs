@@ -1,5 +1,7 @@
 //! Masks of section 3.4: which taps of a kernel an output feature may read.
 
+use std::ops::Range;
+
 use pixelrnn_graph::TypeError;
 
 /// Which inputs the center tap may read. Feature k of F belongs to color group
@@ -149,6 +151,22 @@ impl Mask {
         (0..features).filter(cut).chain([features]).collect()
     }
 
+    /// The parts of the center tap's weight that the mask leaves: ranges of input features, each with a range of
+    /// the output features that read it. No two share an entry. With one color, or without a mask by color, it is
+    /// the whole weight.
+    pub fn center_blocks(&self, outputs: usize, inputs: usize) -> Vec<[Range<usize>; 2]> {
+        let [row, column] = self.centre();
+        if !self.grouped(row, column) {
+            return vec![[0..inputs, 0..outputs]];
+        }
+        let bounds = self.output_bounds(outputs);
+        let blocks = bounds.windows(2).map(|ends| {
+            let reads = |&i: &usize| self.allows(ends[0], outputs, i, inputs, [row, column]);
+            [0..(0..inputs).take_while(reads).count(), ends[0]..ends[1]]
+        });
+        blocks.filter(|[inputs, _]| !inputs.is_empty()).collect()
+    }
+
     /// The number of inputs that the luckiest output reads: its fan-in for initialization.
     pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
         let last = outputs.saturating_sub(1);
@@ -168,4 +186,36 @@ impl Mask {
 /// The color group of feature `k` of `features`.
 pub fn group(k: usize, features: usize, colours: usize) -> usize {
     k * colours / features.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The blocks of the center tap hold what the mask allows, once, and nothing else.
+    #[test]
+    fn blocks_are_the_mask() {
+        for kind in [MaskKind::A, MaskKind::B] {
+            for (colours, gates) in [(2, 1), (3, 1), (3, 4)] {
+                for (outputs, inputs) in [(1, 1), (4, 2), (8, 3), (12, 7), (24, 16), (28, 10)] {
+                    let mask = Mask { kind, kernel: [3, 3], colours, gates };
+                    let mut times = vec![0; outputs * inputs];
+                    for [i, o] in mask.center_blocks(outputs, inputs) {
+                        for (o, i) in o.flat_map(|o| i.clone().map(move |i| (o, i))) {
+                            times[o * inputs + i] += 1;
+                        }
+                    }
+                    for (at, times) in times.into_iter().enumerate() {
+                        let (o, i) = (at / inputs, at % inputs);
+                        let allowed = mask.allows(o, outputs, i, inputs, [1, 1]);
+                        assert_eq!(
+                            times,
+                            usize::from(allowed),
+                            "{mask:?}, {o} of {outputs} reads {i}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -276,6 +276,8 @@ impl Rules for MaskedConv {
         all.extend(case(MaskKind::A, [5, 11], 2, 1, 10, 4));
         all.extend(case(MaskKind::B, [1, 1], 3, 4, 5, 8));
         all.extend(case(MaskKind::B, [1, 3], 2, 4, 4, 8));
+        all.extend(case(MaskKind::B, [3, 3], 3, 1, 10, 13));
+        all.extend(case(MaskKind::A, [3, 3], 3, 4, 11, 24));
         all.extend(case(MaskKind::Open, [3, 3], 3, 1, 2, 3));
         all.extend(case(MaskKind::Above, [2, 3], 3, 1, 3, 4));
         all.extend(case(MaskKind::Above, [3, 3], 1, 1, 2, 3));

@@ -1,15 +1,18 @@
 //! The masked convolution and its two transposes, on pixel-major maps.
 
+use std::ops::Range;
+
 use ort::operator::{ComputeContext, KernelContext};
 use pixelrnn_kernels::Conv;
 
 use super::{Compute, Inputs, attribute, each, output, parts, parts_mut};
 
-/// The kernel, its center, and the taps that are read.
+/// The kernel, its center, the taps that are read, and what of the center tap is.
 struct Attributes {
     kernel: [usize; 2],
     center: [usize; 2],
     taps: Vec<[usize; 2]>,
+    center_blocks: Vec<[Range<usize>; 2]>,
 }
 
 impl Attributes {
@@ -22,7 +25,11 @@ impl Attributes {
         };
         let taps = attribute(cx, "taps")?;
         let taps = taps.chunks_exact(2).map(|tap| [tap[0] as usize, tap[1] as usize]).collect();
-        Ok(Attributes { kernel: pair("kernel")?, center: pair("center")?, taps })
+        let blocks = attribute(cx, "center_blocks")?;
+        let range = |from: i64, to: i64| from as usize..to as usize;
+        let center_blocks =
+            blocks.chunks_exact(4).map(|b| [range(b[0], b[1]), range(b[2], b[3])]).collect();
+        Ok(Attributes { kernel: pair("kernel")?, center: pair("center")?, taps, center_blocks })
     }
 
     /// The convolution of a map `[H, W, N, _]` with `[inputs, outputs]` features.
@@ -31,8 +38,14 @@ impl Attributes {
             return Err(ort::Error::new("a map of four axes is expected"));
         };
         let &Attributes { kernel, center, .. } = self;
-        let taps = self.taps.clone();
-        Ok(Conv { height, width, images, inputs, outputs, kernel, center, taps })
+        let (taps, center_blocks) = (self.taps.clone(), self.center_blocks.clone());
+        let fits = |[i, o]: &[Range<usize>; 2]| {
+            i.start <= i.end && i.end <= inputs && o.start <= o.end && o.end <= outputs
+        };
+        if !center_blocks.iter().all(fits) {
+            return Err(ort::Error::new("a block of the center tap reaches beyond the weight"));
+        }
+        Ok(Conv { height, width, images, inputs, outputs, kernel, center, taps, center_blocks })
     }
 }
 
@@ -46,7 +59,7 @@ fn weight_axes(weight: &[usize]) -> ort::Result<(usize, [usize; 2])> {
 }
 
 /// Rows of a map, as they are divided among threads.
-fn rows<'a>(conv: &Conv, map: &'a mut [f32]) -> Vec<(std::ops::Range<usize>, &'a mut [f32])> {
+fn rows<'a>(conv: &Conv, map: &'a mut [f32]) -> Vec<(Range<usize>, &'a mut [f32])> {
     let row = map.len() / conv.height;
     let mut rest = map;
     let mut all = Vec::new();
