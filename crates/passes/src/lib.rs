@@ -68,6 +68,7 @@ passes! {
         mod slices_to_split: pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
         mod fold: pass("fold", "fold constants", SIMPLIFYING, Step::OnnxOwned(|graph, _| fold::fold(graph).map_err(build("fold")))),
         mod fuse_reshapes: pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
+        mod full_rank: pass("full_rank", "give broadcast constants the rank of the result", SIMPLIFYING, Step::Onnx(full_rank::full_rank)),
         pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
         mod half: pass("half", "compute in f16", |job| job.dtype == Dtype::F16, Step::Onnx(half::half)),
         mod stored: pass("store_bf16", "store weights in bf16", |job| job.dtype == Dtype::Bf16, Step::Onnx(stored::store_bf16)),

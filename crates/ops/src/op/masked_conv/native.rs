@@ -7,10 +7,7 @@ use crate::rules::prelude::*;
 
 /// The kernel, its center, the taps that are read, and the blocks of the center tap that are, for a weight of
 /// `[G, F]` features.
-fn attributes(
-    op: &MaskedConv,
-    [outputs, features]: [usize; 2],
-) -> Vec<(&'static str, Vec<i64>)> {
+fn attributes(op: &MaskedConv, [outputs, features]: [usize; 2]) -> Vec<(&'static str, Vec<i64>)> {
     let whole = |list: &[usize]| list.iter().map(|&n| n as i64).collect::<Vec<_>>();
     let mut blocks = op.mask.center_blocks(outputs, features);
     if blocks.is_empty() {
