@@ -50,8 +50,8 @@ pub struct Dataset {
     pub(crate) seed: u64,
     pub(crate) shape: Shape,
     pub(crate) levels: usize,
-    /// The number of levels of the stored training images. If they are sampled again every epoch,
-    /// it is larger than `levels`.
+    /// The number of levels of the training images that [`Images::image`] returns. It is larger
+    /// than `levels` if they are sampled again every epoch.
     pub(crate) train_levels: usize,
     /// The level that each stored value becomes.
     pub(crate) table: [u8; 256],

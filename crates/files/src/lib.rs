@@ -78,8 +78,8 @@ pub fn own(path: &Path) -> io::Result<()> {
 
 /// Writes two files that are useful only together. `fill` writes the second file through a buffer,
 /// and returns the bytes of the first. Afterwards either both are written, or both are as before.
-/// Only if the process is killed or the power fails between the renames, the second file can be
-/// missing or new next to an old first file.
+/// The exception: if the process is killed or the power fails between the renames, the first file
+/// can be old while the second is missing or new.
 ///
 /// # Errors
 /// Those of [`write()`] and of `fill`, and if a path exists but is not a regular file.
