@@ -1,16 +1,16 @@
-"""Times pixelrnn beside PyTorch: the three MNIST models, training steps and samples, in one run.
+"""Compares the speed of pixelrnn and PyTorch on the three MNIST models: training steps and sampling.
 
-Both take turns, so that whatever else the machine does slows both. PyTorch runs eagerly what a careful
-user would write: masks on the weights, both diagonal directions in one batched recurrence. It samples
-as published code does, with one whole forward pass for each pixel.
+Both take turns, so that other load on the machine affects both. The PyTorch models are written as a careful
+user would write them, for eager mode: masks on the weights, both diagonal directions in one batched
+recurrence. They are sampled as in published code, with one full forward pass for each pixel.
 
     cargo build --release
     pip install torch
     python examples/bench_against_pytorch.py target/release/pixelrnn
     python examples/bench_against_pytorch.py target/release/pixelrnn --what sample --rounds 1
 
-Times are medians, in ms; memory is the peak of each process, in MiB, and for PyTorch in brackets what it
-held before it made a model.
+Times are medians in ms. Memory is the peak of each process in MiB; for PyTorch, the figure in parentheses is
+the memory before the model was created.
 """
 
 import argparse
@@ -27,7 +27,7 @@ BATCH, SIDE, FEATURES, LAYERS, HIDDEN = 16, 28, 16, 7, 32
 
 
 def models(torch):
-    """The model of a name."""
+    """Returns a function from the name of a model to the model."""
     nn, F = torch.nn, torch.nn.functional
 
     class MaskedConv(nn.Module):
@@ -45,7 +45,7 @@ def models(torch):
             return F.conv2d(x, conv.weight * self.mask, conv.bias, padding=conv.padding)
 
     def cell(gates, c):
-        """Gates o, f, i, g along the last axis."""
+        """An LSTM cell, with the gates o, f, i, g along the last axis. Returns the hidden state and the cell state."""
         sigmoids, g = gates.split([3 * FEATURES, FEATURES], -1)
         o, f, i = sigmoids.sigmoid().chunk(3, -1)
         c = f * c + i * g.tanh()
@@ -79,7 +79,7 @@ def models(torch):
             n, steps = len(x), 2 * SIDE - 1
             left, right = self.from_input(x).chunk(2, 1)
             both = torch.stack([left, right.flip(3)])
-            # Row y is moved y columns to the right: diagonals become columns.
+            # Skew: row y is moved y columns to the right, so that diagonals become columns.
             both = F.pad(both, (0, SIDE)).flatten(3)[..., :SIDE * steps]
             both = both.view(2, n, 4 * FEATURES, SIDE, steps).permute(4, 0, 1, 3, 2)
             h = x.new_zeros(2, n, SIDE, FEATURES)
@@ -92,7 +92,7 @@ def models(torch):
                 columns.append(h)
             maps = torch.stack(columns).permute(1, 2, 4, 3, 0).flatten(3)
             maps = F.pad(maps, (0, SIDE)).view(2, n, FEATURES, SIDE, 2 * SIDE)[..., :SIDE]
-            # The right direction is moved down one row.
+            # The map of the direction from the right is shifted down by one row.
             return maps[0] + F.pad(maps[1].flip(3), (0, 0, 1, 0))[:, :, :SIDE]
 
     class Block(nn.Module):
@@ -124,7 +124,7 @@ def peak():
 
 
 def work(name, threads):
-    """A process of its own: says how long what it is asked for took, and its memory."""
+    """The worker process: runs what each line of standard input asks for, and prints times and memory."""
     import torch
 
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-//! Declares a model, proves it causal, and writes a plain `.onnx` with its weights inside.
+//! Declares a model, proves it causal, and writes a plain `.onnx` file that contains its weights.
 //!
 //! `cargo run --example declare_and_export`
 
@@ -28,7 +28,7 @@ pixelrnn::model! {
 fn main() -> Result<(), pixelrnn::Error> {
     let model = Skipping::default().declare()?;
 
-    // No output reads a pixel at or after its own place: a proof, not a test.
+    // No output depends on a pixel at or after its own position. This is proved, not just tested.
     let proof = model.prove()?;
     let unseen = 100.0 * proof.causality().blind_share;
     println!(

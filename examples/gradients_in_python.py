@@ -1,6 +1,7 @@
-"""One training step in parts, in Python's onnxruntime: gradients of half a batch each, as two machines
-or two accumulated batches would give them, their mean, and the update; against `train`, which does all
-of it at once.
+"""Computes one training step in parts, with Python's onnxruntime, and compares it with the graph `train`.
+
+The parts are the gradients of two half batches (as with two machines, or with gradient accumulation), their
+mean, and the optimizer's update. The graph `train` does all of this at once.
 
     for graph in grad update train; do
       cargo run --release --bin pixelrnn -- export digits-diagonal --graph $graph --optimizer sgd -o $graph.onnx

@@ -1,5 +1,5 @@
-//! Reads a model file at run time and compares two engines on it: the same text as in the macro,
-//! the same checks, the same errors.
+//! Reads a model file at run time, and compares two engines on the model. The text, the checks and
+//! the errors are the same as in the macro.
 //!
 //! `cargo run --example model_file [FILE]`
 
@@ -13,7 +13,7 @@ use pixelrnn::runtime::{self, EngineKind};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wide.pixelrnn");
     let path = std::env::args().nth(1).map_or(bundled.into(), PathBuf::from);
-    // A mistake in the file is shown with an excerpt, the place underlined.
+    // An error shows an excerpt of the file, with the position underlined.
     let model = Declaration::from_file(&path, &[])?;
     println!("{}: {} parameters", model.name(), model.parameters());
 

@@ -1,4 +1,4 @@
-"""Runs an exported model in Python's onnxruntime: no pixelrnn needed.
+"""Runs an exported model with Python's onnxruntime, without pixelrnn.
 
     cargo run --release --bin pixelrnn -- export digits-diagonal --graph nll -o digits.onnx
     pip install onnxruntime numpy
@@ -17,7 +17,7 @@ _, colours, height, width = image.shape
 metadata = session.get_modelmeta().custom_metadata_map
 levels = int(metadata["pixelrnn.levels"])
 
-# Levels as floats, [N, C, H, W]; any number of images, since the batch is symbolic.
+# Levels as floats, [N, C, H, W]. The batch is dynamic, so there may be any number of images.
 images = np.random.default_rng(0).integers(0, levels, (4, colours, height, width))
 for output, value in zip(session.get_outputs(), session.run(None, {image.name: images.astype(np.float32)})):
     print(output.name, value.shape)

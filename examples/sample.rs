@@ -1,4 +1,5 @@
-//! Images from uniform numbers, with one model and one call: `GraphKind::Sample`.
+//! Samples images from uniform random numbers with one call of an exported model:
+//! `GraphKind::Sample`.
 //!
 //! `cargo run --release --example sample`
 
@@ -8,7 +9,7 @@ use pixelrnn::zoo::DigitsDiagonal;
 use pixelrnn::{Array, Error};
 
 fn main() -> Result<(), Error> {
-    // Fresh weights draw noise: load trained ones with `pixelrnn::weights::load`.
+    // Untrained weights give noise. To load trained ones, use `pixelrnn::weights::load`.
     let model = DigitsDiagonal::default().declare()?;
     let weights = model.initialize(0);
     let sample = SampleOptions { temperature: 0.9, complete: true };
@@ -18,7 +19,8 @@ fn main() -> Result<(), Error> {
     let engine = open_one(EngineKind::Tract, &Options::default())?;
     let mut session = engine.load(&Program { name: model.name(), onnx: &onnx, graph: None })?;
 
-    // Any numbers at least 0 and below 1; the same ones give the same image. Here a Weyl sequence.
+    // Any numbers of at least 0 and below 1; equal numbers give equal images. Here they are a Weyl
+    // sequence.
     let image = model.image();
     let shape = vec![2, image.height, image.width, image.colours];
     let mut u = 0.0;
@@ -26,7 +28,7 @@ fn main() -> Result<(), Error> {
         u = (u + 0.618_034_f32).fract();
         u
     });
-    // The upper half is given: a white field. Everything below is drawn.
+    // The upper half is given, all white. The rest is sampled.
     let given = uniform.mapv(|_| (image.levels - 1) as f32);
     let mut mask = Array::zeros(uniform.shape());
     mask.slice_axis_mut(ndarray::Axis(1), (..image.height / 2).into()).fill(1.0);

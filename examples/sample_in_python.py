@@ -1,4 +1,4 @@
-"""Draws images with an exported sampler in Python's onnxruntime: no pixelrnn needed.
+"""Samples images from an exported sampler with Python's onnxruntime, without pixelrnn.
 
     cargo run --release --bin pixelrnn -- export digits-diagonal --graph sample --complete -o sample.onnx
     pip install onnxruntime numpy

@@ -1,12 +1,12 @@
-"""Draws images with a loop of its own around `step` and `row`, which knows no model.
+"""Samples images with a loop in Python around the graphs `step` and `row`. The loop works for any model.
 
     pixelrnn export digits-diagonal --graph step -o step.onnx
     pixelrnn export digits-diagonal --graph row -o row.onnx
     pip install onnxruntime numpy
     python examples/step_in_python.py step.onnx row.onnx
 
-One `sample.onnx` does the same in one call, and faster. A loop outside can stop, show or change what
-is drawn after any pixel.
+The graph `sample` does the same in one call, and faster. A loop outside of the graph can stop after any
+pixel, show what is there, or change it.
 """
 
 import sys
@@ -21,7 +21,7 @@ random = numpy.random.default_rng(0)
 
 
 def inputs(session):
-    """Names and shapes; the only open extent is the number of images."""
+    """Names and shapes. The only dynamic extent is the number of images."""
     return {i.name: [n if isinstance(n, int) else COUNT for n in i.shape] for i in session.get_inputs()}
 
 
@@ -30,7 +30,7 @@ def call(session, given):
     return dict(zip(names, session.run(names, given)))
 
 
-# What stands for itself; everything else is handed from one call to the next.
+# All other inputs and outputs are passed from one call to the next.
 width = next(shape[0] for name, shape in inputs(row).items() if name.startswith("done."))
 height = width if len(sys.argv) < 4 else int(sys.argv[3])
 colours = inputs(step)["uniform"][1]

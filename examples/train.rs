@@ -22,7 +22,7 @@ fn main() -> Result<(), pixelrnn::Error> {
     let model = Small::default().declare()?;
     let folder = std::env::temp_dir().join(format!("pixelrnn-example-{}", std::process::id()));
 
-    // The run folder holds the model, the settings, checkpoints, the best weights and a log.
+    // The run folder contains the model, the settings, checkpoints, the best weights and a log.
     let trained = Trainer::new(&folder)
         .model(&model)
         .data("digits,limit=200")

@@ -1,6 +1,7 @@
-"""Trains an exported model in Python's onnxruntime: no pixelrnn and no framework needed.
+"""Trains an exported model with Python's onnxruntime, without pixelrnn or a training framework.
 
-One file holds forward, backward and optimizer; each step hands its outputs `x.next` to the next one.
+One file contains the forward pass, the backward pass and the optimizer. The outputs `x.next` of a step are the
+inputs `x` of the next one.
 
     cargo run --release --bin pixelrnn -- export digits-diagonal --graph train --optimizer adam -o train.onnx
     pip install onnxruntime numpy
@@ -17,7 +18,7 @@ random = np.random.default_rng(0)
 shapes = {i.name: i.shape for i in session.get_inputs()}
 carried = [o.name.removesuffix(".next") for o in session.get_outputs() if o.name.endswith(".next")]
 
-# Slots of the optimizer start at zero, its counters at one, weights small.
+# The optimizer's slots start at zero, its counters at one; the weights are small random numbers.
 state = {}
 for name in carried:
     if name.endswith(("_power", "_steps")):
@@ -27,7 +28,7 @@ for name in carried:
     else:
         state[name] = random.uniform(-0.1, 0.1, shapes[name]).astype(np.float32)
 
-# Stripes of 17 levels, each image shifted by chance: something that can be learnt.
+# Images that are easy to learn: stripes of 17 levels, each image shifted randomly.
 _, colours, height, width = shapes["image"]
 rate = np.array([3e-3], np.float32)
 losses = []

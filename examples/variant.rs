@@ -1,4 +1,4 @@
-//! Variants are values: other hyper-parameters, another image, the same declaration.
+//! Variants of a model: other hyper-parameters or another image size, with the same declaration.
 //!
 //! `cargo run --example variant`
 

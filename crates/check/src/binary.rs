@@ -1,4 +1,4 @@
-//! Functions of two numbers, on bounds.
+//! Functions of two numbers, evaluated on bounds ([`Value`]).
 
 use crate::elem::Elem;
 use crate::value::{Value, add, div, finish, i128_of, loose, modulo, mul, sub, whole};
@@ -9,15 +9,16 @@ pub(crate) enum Reads {
     Both,
     Left,
     Right,
-    /// Everything: the sign of a zero, which may come from what a zero has absorbed, decides.
+    /// The whole image. The result depends on the sign of a zero, and that zero may be `0 * x`,
+    /// whose sign is that of `x`, a value whose set was dropped.
     All,
 }
 
-/// A function of two numbers.
+/// A function of two numbers, and which of them its result depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct Binary {
     pub eval: fn(Elem, Value, Value) -> (Value, Reads),
-    /// Whether the result is a truth value.
+    /// Whether the result is a boolean.
     pub truth: bool,
 }
 
@@ -33,7 +34,8 @@ macro_rules! truth {
     };
 }
 
-/// A named function of two operands, or of any number of them, taken in pairs.
+/// The function of an element-wise operator with two operands. Variadic operators (`Sum`, `Max`,
+/// `Min`) apply it to their inputs from left to right.
 pub(crate) fn binary(op_type: &str) -> Option<Binary> {
     Some(match op_type {
         "Add" | "Sum" => plain!(add),
@@ -72,7 +74,7 @@ pub(crate) fn binary(op_type: &str) -> Option<Binary> {
     })
 }
 
-/// The remainder, in either form.
+/// The remainder: as C's `fmod`, or with the sign of the divisor.
 pub(crate) fn remainder(fmod: bool) -> Binary {
     if fmod {
         plain!(|e, a, b| modulo(e, a, b, true))
@@ -81,7 +83,7 @@ pub(crate) fn remainder(fmod: bool) -> Binary {
     }
 }
 
-/// A shift of bits.
+/// A bit shift, left or right.
 pub(crate) fn shift(left: bool) -> Binary {
     if left {
         plain!(|e: Elem, a: Value, b: Value| {

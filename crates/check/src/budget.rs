@@ -1,4 +1,4 @@
-//! One budget for memory and time, over sets, tensors, constants and loops.
+//! The memory and time limits of an analysis, shared by sets, tensors, constants and loops.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 use crate::error::{Problem, Resource};
 use crate::value::Value;
 
-/// How much an analysis may use, and has used.
+/// The limits of an analysis, and what it has used so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     memory: usize,
     time: Duration,
     begin: Instant,
-    /// Bytes in buffers that are alive.
+    /// Bytes in live [`Buffer`]s.
     used: Rc<Cell<usize>>,
     /// Steps since the clock was last read.
     since: Cell<u64>,
 }
 
-/// Steps between two looks at the clock.
+/// Steps between two readings of the clock.
 const LOOK: u64 = 1 << 16;
-/// Node runs in a second, at the very best: what more than this times the seconds is refused before
-/// it begins.
+/// An upper bound on how many nodes run per second. Work that could not finish in time even at this
+/// rate is refused before it starts.
 const NODES_PER_SECOND: f64 = 1.5e6;
 
 impl Budget {
@@ -36,7 +36,7 @@ impl Budget {
         }
     }
 
-    /// The same clock, with buffers of its own.
+    /// A budget with the same time limit and start, whose memory is counted separately.
     pub fn again(&self) -> Budget {
         Budget { used: Rc::new(Cell::new(0)), since: Cell::new(0), ..self.clone() }
     }
@@ -45,7 +45,11 @@ impl Budget {
         self.memory
     }
 
-    /// Counts steps, and checks that `more` bytes fit beside `others` in use.
+    /// Counts `steps` steps, and checks that `more` bytes fit in addition to buffers and `others`
+    /// bytes.
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`] if memory or time has run out.
     pub fn check(&self, steps: u64, more: usize, others: usize) -> Result<(), Problem> {
         let total = self.used.get().saturating_add(others).saturating_add(more);
         if total > self.memory {
@@ -62,7 +66,10 @@ impl Budget {
         Ok(())
     }
 
-    /// Checks that this number of node executions can end within the time limit.
+    /// Checks that `runs` node executions can finish within the time limit.
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`] if they cannot.
     pub fn check_runs(&self, runs: f64) -> Result<(), Problem> {
         if runs > self.time.as_secs_f64() * NODES_PER_SECOND { Err(self.late()) } else { Ok(()) }
     }
@@ -72,11 +79,11 @@ impl Budget {
     }
 }
 
-/// Numbers whose bytes are counted as long as they live.
+/// A list whose bytes count against the budget until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer<T> {
     pub list: Vec<T>,
-    /// Bounds of all, once they were asked for.
+    /// Bounds of all entries, computed at most once.
     pub hull: OnceCell<Value>,
     bytes: usize,
     used: Rc<Cell<usize>>,

@@ -1,4 +1,4 @@
-//! What an operator sees when it runs: its node, its inputs, the sets.
+//! [`Call`]: what an operator sees when it runs, its node, its inputs and the machine.
 
 use pixelrnn_onnx::proto::{AttributeProto, GraphProto, NodeProto};
 
@@ -15,7 +15,7 @@ pub(crate) struct Call<'c, 'm> {
     pub node: &'m NodeProto,
     pub inputs: Vec<Option<Item>>,
     pub machine: &'c mut Machine,
-    /// The values that a body may capture.
+    /// The scope of the node; bodies capture values from it.
     pub scope: &'c Scope<'m, 'c>,
 }
 
@@ -28,12 +28,12 @@ impl<'m> Call<'_, 'm> {
         self.machine.opset
     }
 
-    /// A required input, without thin axes.
+    /// The required input `i`, with thin axes expanded.
     pub fn input(&mut self, i: usize) -> Result<Tensor, Problem> {
         self.thin(i)?.dense(&mut self.machine.store)
     }
 
-    /// A required input as it is.
+    /// The required input `i`, possibly with thin axes.
     pub fn thin(&self, i: usize) -> Result<Tensor, Problem> {
         match self.inputs.get(i).and_then(Option::as_ref) {
             None => Err(Problem::Missing(i)),
@@ -41,7 +41,7 @@ impl<'m> Call<'_, 'm> {
         }
     }
 
-    /// An input that may be left out.
+    /// The input `i`, with thin axes expanded; `None` if it is omitted.
     pub fn optional(&mut self, i: usize) -> Result<Option<Tensor>, Problem> {
         if self.has(i) { self.input(i).map(Some) } else { Ok(None) }
     }
@@ -54,7 +54,7 @@ impl<'m> Call<'_, 'm> {
         self.inputs.get(i).and_then(Option::as_ref).ok_or(Problem::Missing(i))
     }
 
-    /// The numbers of a constant input.
+    /// The numbers of the input `i`, which must be constant; `None` if it is omitted.
     pub fn numbers(&mut self, i: usize) -> Result<Option<Vec<f64>>, Problem> {
         match self.optional(i)? {
             None => Ok(None),
@@ -62,7 +62,8 @@ impl<'m> Call<'_, 'm> {
         }
     }
 
-    /// The whole numbers of a constant input. Large ones, which stand for "all", may be inexact.
+    /// The integers of the input `i`, which must be constant; `None` if it is omitted. Very large
+    /// ones, which exporters write for "to the end", may be inexact.
     pub fn whole(&mut self, i: usize) -> Result<Option<Vec<i64>>, Problem> {
         let Some(t) = self.optional(i)? else { return Ok(None) };
         let store = &self.machine.store;
@@ -78,7 +79,7 @@ impl<'m> Call<'_, 'm> {
         (0..t.len()).map(one).collect::<Result<_, _>>().map(Some)
     }
 
-    /// The one number of a constant input.
+    /// The first number of the input `i`, which must be constant; `None` if it is omitted.
     pub fn number(&mut self, i: usize) -> Result<Option<f64>, Problem> {
         Ok(self.numbers(i)?.and_then(|v| v.first().copied()))
     }
@@ -99,7 +100,7 @@ impl<'m> Call<'_, 'm> {
         f64::from(self.attribute(name).and_then(|a| a.f).unwrap_or(default))
     }
 
-    /// A list of whole numbers; `None` when it is not given.
+    /// An attribute that is a list of integers; `None` if it is not set.
     pub fn ints(&self, name: &str) -> Option<&'m [i64]> {
         self.attribute(name).map(|a| a.ints.as_slice())
     }
@@ -113,7 +114,7 @@ impl<'m> Call<'_, 'm> {
         Some(list.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
     }
 
-    /// The element type that an attribute names.
+    /// The element type in an attribute; `None` if it is not set.
     pub fn elem(&self, name: &'static str) -> Result<Option<Elem>, Problem> {
         let Some(n) = self.attribute(name).and_then(|a| a.i).filter(|&n| n != 0) else {
             return Ok(None);
@@ -122,26 +123,27 @@ impl<'m> Call<'_, 'm> {
         found.map(Some).ok_or(Problem::Form("has an element type that is not modeled"))
     }
 
-    /// The tensor of an attribute.
+    /// The tensor in an attribute; `None` if it is not set.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Those of `literal::read`.
     pub fn tensor(&mut self, name: &str) -> Result<Option<Tensor>, CheckError> {
         let Some(proto) = self.attribute(name).and_then(|a| a.t.as_ref()) else { return Ok(None) };
         literal::read(&mut self.machine.store, proto, self.machine.folder.as_deref()).map(Some)
     }
 
-    /// A body.
+    /// The graph in an attribute, such as the body of a loop.
     pub fn graph(&self, name: &'static str) -> Result<&'m GraphProto, Problem> {
         self.attribute(name).and_then(|a| a.g.as_ref()).ok_or(Problem::Attribute(name))
     }
 
-    /// The attribute `axis` against a rank.
+    /// The attribute `axis`, as an index from 0 to `rank - 1`.
     pub fn axis(&self, default: i64, rank: usize) -> Result<usize, Problem> {
         axis(self.int("axis", default), rank)
     }
 
-    /// Axes that moved from an attribute to an input; `None` when given in neither place.
+    /// The axes of a reduction or squeeze, from the attribute `axes` or from an input (their place
+    /// depends on the opset); `None` if neither is given.
     pub fn axes(&mut self, input: usize, rank: usize) -> Result<Option<Vec<usize>>, Problem> {
         let list = match self.ints("axes") {
             Some(list) => Some(list.to_vec()),
@@ -151,10 +153,10 @@ impl<'m> Call<'_, 'm> {
     }
 }
 
-/// What an operator gives: an item for each result.
+/// The results of an operator, one item per output.
 pub(crate) type Results = Result<Vec<Item>, Fail>;
 
-/// One tensor as a result.
+/// The results of an operator with one output.
 pub(crate) fn one(t: Tensor) -> Results {
     Ok(vec![Item::Tensor(t)])
 }

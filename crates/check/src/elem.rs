@@ -1,19 +1,19 @@
-//! Element types: what each can hold, and how it rounds.
+//! Element types: their range, and how they round.
 
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
-/// An element type of ONNX that this analysis computes with.
+/// An ONNX element type that the analysis supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Elem {
     F64,
     F32,
     F16,
     Bf16,
-    /// One of the 8-bit floats: range, mantissa bits.
+    /// One of the 8-bit or 4-bit float formats.
     F8(Float8),
-    /// A signed integer of this many bits.
+    /// A signed integer with this many bits.
     Int(u8),
-    /// An unsigned integer of this many bits.
+    /// An unsigned integer with this many bits.
     Uint(u8),
     Bool,
 }
@@ -30,8 +30,8 @@ pub(crate) enum Float8 {
 }
 
 impl Elem {
-    /// The type with a number of the wire format; `None` for strings, complex numbers and unknown
-    /// numbers.
+    /// The type for ONNX's number of a data type; `None` for strings, complex numbers, 6-bit floats
+    /// and unknown numbers.
     pub fn from_proto(data_type: i32) -> Option<Elem> {
         Some(match DataType::try_from(data_type).ok()? {
             DataType::Double => Elem::F64,
@@ -95,7 +95,8 @@ impl Elem {
         }
     }
 
-    /// How far apart neighboring values are, relative to them; zero for integers.
+    /// A bound on the distance between neighboring values, relative to them (the machine epsilon).
+    /// Zero for integers.
     pub fn eps(self) -> f64 {
         match self {
             Elem::F64 => f64::EPSILON,
@@ -108,7 +109,8 @@ impl Elem {
         }
     }
 
-    /// The smallest positive value: what an absolute rounding error may be near zero.
+    /// A bound on the absolute rounding error near zero, where a runtime may flush subnormal
+    /// numbers.
     pub fn tiny(self) -> f64 {
         match self {
             Elem::F64 => f64::from_bits(1),
@@ -119,7 +121,7 @@ impl Elem {
         }
     }
 
-    /// Whether this type holds a number without rounding it.
+    /// Whether the type represents `x` exactly.
     pub fn holds(self, x: f64) -> bool {
         if x == 0.0 {
             return true;
@@ -139,7 +141,7 @@ impl Elem {
                 let y = x as f32;
                 f64::from(y) == x && y.to_bits() & 0xffff == 0
             }
-            // Small whole numbers are in all of these formats.
+            // The other 8-bit formats represent small integers exactly.
             Elem::F8(Float8::E8m0 | Float8::E2m1) => false,
             Elem::F8(_) => x.fract() == 0.0 && x.abs() <= 4.0,
             Elem::Int(_) | Elem::Uint(_) => {
@@ -149,7 +151,8 @@ impl Elem {
         }
     }
 
-    /// Below this argument `exp` is exactly zero. 16-bit types may be computed in 32 bits.
+    /// `exp(x)` is exactly zero for any `x` below this. A runtime may compute 16-bit types in 32
+    /// bits, so they have the bound of `f32`.
     pub fn exp_underflow(self) -> f64 {
         match self {
             Elem::F64 => -746.0,
@@ -158,20 +161,20 @@ impl Elem {
     }
 }
 
-/// Whole numbers up to this size are exact in an f64.
+/// Integers up to this absolute value are exact in an `f64`.
 pub(crate) const EXACT: f64 = 9007199254740992.0;
 
-/// A 16-bit float.
+/// Decodes an IEEE 16-bit float.
 pub(crate) fn half(bits: u16) -> f64 {
     minifloat(u32::from(bits), 5, 10, 15, Special::Ieee)
 }
 
-/// A brain float.
+/// Decodes a bfloat16.
 pub(crate) fn brain(bits: u16) -> f64 {
     f64::from(f32::from_bits(u32::from(bits) << 16))
 }
 
-/// An 8-bit float, or a 4-bit one in the low bits.
+/// Decodes an 8-bit float, or a 4-bit float in the low bits.
 pub(crate) fn float8(format: Float8, bits: u8) -> f64 {
     let bits = u32::from(bits);
     match format {

@@ -1,11 +1,11 @@
-//! Why a model could not be analyzed.
+//! Errors: why a model could not be analyzed.
 
 use std::time::Duration;
 
 use crate::own::Kind;
 use crate::text::{listed, shown};
 
-/// Why a model could not be analyzed. Names from the file are escaped when this is printed.
+/// Why a model could not be analyzed. Names from the file are escaped when the error is printed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
@@ -23,51 +23,51 @@ pub enum CheckError {
     /// The file contains no graph.
     #[error("the file contains no graph")]
     NoGraph,
-    /// The file is not a valid model, or its meaning is not certain.
+    /// The file is not a valid model, or its meaning is ambiguous.
     #[error("invalid model: {0}")]
     Invalid(String),
-    /// External weights that cannot be read.
+    /// External weights cannot be read.
     #[error("cannot read the weights of `{}`: external file `{}` {reason}", shown(.name), shown(.location))]
     External {
-        /// The constant whose data are in another file.
+        /// The initializer whose data are in another file.
         name: String,
-        /// The other file, as the model names it.
+        /// The path of the other file, as the model gives it.
         location: String,
         /// Why it cannot be used.
         reason: String,
     },
-    /// No input looks like an image, or the named one does not exist.
+    /// No input looks like an image, or the requested input does not exist.
     #[error("{}", no_input(.wanted, .inputs))]
     NoInput {
-        /// The input that was asked for.
+        /// The input that was requested.
         wanted: Option<String>,
         /// The inputs of the graph.
         inputs: Vec<String>,
     },
-    /// The named output does not exist, or there is none.
+    /// The requested output does not exist, or the graph has no outputs.
     #[error("{}", no_output(.wanted, .outputs))]
     NoOutput {
-        /// The output that was asked for.
+        /// The output that was requested.
         wanted: Option<String>,
         /// The outputs of the graph.
         outputs: Vec<String>,
     },
-    /// A dimension of an input is dynamic.
+    /// An axis of an input other than the batch has no fixed extent.
     #[error("the size of axis {axis} of input `{}` is dynamic: give the image size, e.g. `--image 3x32x32`", shown(.input))]
     OpenExtent {
-        /// The input.
+        /// The name of the input.
         input: String,
         /// The axis without a fixed extent, from 0.
         axis: usize,
     },
-    /// The shape of an input does not match the layout that was given.
+    /// The shape of an input does not match the requested layout.
     #[error("input `{}` has the shape {shape:?}, which is not an image laid out `{layout}`", shown(.input))]
     InputShape {
-        /// The input.
+        /// The name of the input.
         input: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// The layout that it does not have.
+        /// The layout that was requested.
         layout: String,
     },
     /// The shape of the output does not match logits for each color of each pixel.
@@ -77,11 +77,11 @@ pub enum CheckError {
          for parameters of whole pixels", shown(.output)
     )]
     OutputShape {
-        /// The output.
+        /// The name of the output.
         output: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// The colors of the image.
+        /// The number of colors of the image.
         colours: usize,
         /// The height of the image.
         height: usize,
@@ -92,14 +92,14 @@ pub enum CheckError {
     #[error("output `{}` has the shape {shape:?}, which fits several layouts: give `--output-layout` {}", shown(.output),
         .layouts.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(" or "))]
     Ambiguous {
-        /// The output.
+        /// The name of the output.
         output: String,
         /// Its shape.
         shape: Vec<usize>,
         /// The layouts that fit.
         layouts: Vec<String>,
     },
-    /// A file exported by this project without an image and its logits.
+    /// A file exported by this project that contains no image with logits.
     #[error("{}", holds(*.0))]
     Holds(Kind),
     /// Operators that the analysis does not support.
@@ -109,10 +109,10 @@ pub enum CheckError {
         /// The operators that are not supported, each with its first node.
         nodes: Vec<Unsupported>,
     },
-    /// A constant whose values cannot be read.
+    /// An initializer whose values cannot be read.
     #[error("constant `{}` {reason}", shown(.name))]
     Constant {
-        /// The constant.
+        /// The name of the initializer.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -120,38 +120,38 @@ pub enum CheckError {
     /// A node reads a value that no earlier node computes.
     #[error("`{}` reads `{}`, which no earlier node computes", shown(.node), shown(.value))]
     UnknownValue {
-        /// The node.
+        /// The name of the node.
         node: String,
         /// The value that it reads.
         value: String,
     },
-    /// A node violates the standard, or needs an input to be constant.
+    /// A node violates the ONNX standard, or an input of it must be constant and is not.
     #[error("`{}` ({}): {problem}", shown(.node), shown(.op_type))]
     Node {
-        /// The node.
+        /// The name of the node.
         node: String,
         /// Its operator.
         op_type: String,
         /// What is wrong at it.
         problem: Problem,
     },
-    /// The limits were exceeded before the first node or after the last.
+    /// A limit was exceeded outside of any node: before the first one or after the last one.
     #[error("{0}")]
     TooLarge(Resource),
-    /// A position outside the image.
+    /// A position is outside the image.
     #[error("position outside of the image: {colours} colors, {height} x {width}")]
     Position {
-        /// The colors of the image.
+        /// The number of colors of the image.
         colours: usize,
         /// The height of the image.
         height: usize,
         /// The width of the image.
         width: usize,
     },
-    /// The path between an output and an input that it does not depend on.
+    /// A path was requested from an output to an input that it does not depend on.
     #[error("the output does not depend on that input")]
     Independent,
-    /// Functions that are recursive, or too large when inlined.
+    /// Model-local functions that are recursive, or too large when inlined.
     #[error("function `{}` nests too deep", shown(.0))]
     Recursion(String),
 }
@@ -203,15 +203,15 @@ pub enum Problem {
         /// The number of axes.
         rank: usize,
     },
-    /// An input has an unsupported number of axes.
+    /// An input has an unsupported rank.
     #[error("input {input} has {found} axes")]
     Rank {
-        /// The position of the input.
+        /// The index of the input.
         input: usize,
-        /// Its number of axes.
+        /// The rank of the input.
         found: usize,
     },
-    /// An index is outside of its axis.
+    /// An index is out of bounds.
     #[error("invalid index {index} for an axis of size {extent}")]
     Index {
         /// The index.
@@ -219,10 +219,10 @@ pub enum Problem {
         /// The extent of the axis.
         extent: usize,
     },
-    /// A limit of the analysis is exceeded.
+    /// A limit of the analysis was exceeded.
     #[error("{0}")]
     TooLarge(Resource),
-    /// Anything else, in words.
+    /// Any other problem, in words that follow the node's name.
     #[error("{0}")]
     Form(&'static str),
 }
@@ -231,16 +231,16 @@ pub enum Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Elements of one tensor.
+    /// The number of elements of one tensor; its shape.
     Elements(Vec<usize>),
-    /// Bytes.
+    /// Memory, in bytes.
     Memory {
-        /// The bytes that are needed.
+        /// The bytes that were needed when the analysis stopped.
         needed: usize,
         /// The bytes that are allowed.
         limit: usize,
     },
-    /// Seconds.
+    /// Time.
     Time {
         /// The time that is allowed.
         limit: Duration,
@@ -254,7 +254,7 @@ impl std::fmt::Display for Resource {
             Resource::Memory { needed, limit } => write!(
                 f,
                 "needs more than {}, of {} allowed; raise the limit with `--memory`",
-                // What was needed so far, so rounded down.
+                // The analysis stopped here and would have needed more: round down.
                 size(*needed, false),
                 size(*limit, true)
             ),
@@ -267,7 +267,8 @@ impl std::fmt::Display for Resource {
     }
 }
 
-/// A number of bytes in the largest unit that has a whole number of it, or at least that rounds well.
+/// A number of bytes in the largest suitable unit. With `exact`, it is an integer of that unit;
+/// otherwise it is rounded.
 pub(crate) fn size(bytes: usize, exact: bool) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let suits = |shift: u32| match exact {
@@ -315,7 +316,7 @@ fn no_output(wanted: &Option<String>, outputs: &[String]) -> String {
     }
 }
 
-/// An operator's failure: its own, or one of a node in its body.
+/// The failure of an operator: its own, or that of a node inside its body.
 #[derive(Debug)]
 pub(crate) enum Fail {
     Here(Problem),

@@ -1,8 +1,7 @@
-//! Files: the model's own, and weights beside it.
+//! Reads files: the model itself, and external weights next to it.
 //!
-//! Weights are read from the folder of the model and from folders in it, never from outside: a
-//! location must be a relative path without `..`, and no part of it may be a link. Only regular
-//! files are opened.
+//! Weights are read from the model's folder and its subfolders only. A location must be a relative
+//! path without `..`, no part of it may be a symbolic link, and only regular files are opened.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,10 +11,10 @@ use pixelrnn_onnx::proto::TensorProto;
 
 use crate::error::{CheckError, size};
 
-/// Reads a whole file, at most `limit` bytes.
+/// Reads a whole file of at most `limit` bytes.
 ///
 /// # Errors
-/// It does not exist, is not a regular file, or is too large.
+/// [`CheckError::File`] if it does not exist, is not a regular file, or is too large.
 pub(crate) fn model(path: &Path, limit: usize) -> Result<Vec<u8>, CheckError> {
     let fail = |reason: String| CheckError::File { path: path.display().to_string(), reason };
     let meta = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?;
@@ -35,10 +34,10 @@ pub(crate) fn model(path: &Path, limit: usize) -> Result<Vec<u8>, CheckError> {
     Ok(bytes)
 }
 
-/// The bytes of a tensor that lie in another file.
+/// Reads the bytes of a tensor that are stored in another file.
 ///
 /// # Errors
-/// The location leads outside the folder, or there are not as many bytes as wanted.
+/// [`CheckError::External`] if the location leads outside the folder, or the file is too short.
 pub(crate) fn read(
     proto: &TensorProto,
     folder: Option<&Path>,
@@ -84,7 +83,7 @@ pub(crate) fn read(
     Ok(bytes)
 }
 
-/// The path of a location inside a folder; no part of it is a link.
+/// The path of `location` inside `folder`, if no part of it is a symbolic link.
 fn inside(folder: &Path, location: &str) -> Result<PathBuf, &'static str> {
     let mut path = folder.to_path_buf();
     if location.is_empty() || location.contains('\0') || location.contains('\\') {

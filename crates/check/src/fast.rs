@@ -1,5 +1,5 @@
-//! A hash map for small keys. Keys are numbers of this program's own making: nobody chooses them to
-//! collide.
+//! A fast hash map for small keys. The keys are numbers that this program assigns, so nobody can
+//! choose them to collide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

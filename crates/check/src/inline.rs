@@ -1,4 +1,4 @@
-//! Model-local functions, replaced by their bodies.
+//! Inlines model-local functions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,15 +7,15 @@ use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto}
 use crate::error::CheckError;
 use crate::machine::{bodies, label};
 
-/// Functions inside functions.
+/// Maximal nesting depth of function calls.
 const MAX_DEPTH: usize = 32;
-/// Nodes that inlining may make.
+/// Maximal number of nodes that inlining may create.
 const MAX_NODES: usize = 1 << 21;
 
-/// Replaces every call of a function, in the graph and in its bodies.
+/// Replaces every call of a model-local function by its body, in the graph and in its subgraphs.
 ///
 /// # Errors
-/// Functions that call themselves, or grow without bound.
+/// [`CheckError::Recursion`] if a function calls itself, or the result is too large.
 pub(crate) fn inline(
     graph: &mut GraphProto,
     functions: &[FunctionProto],
@@ -31,7 +31,7 @@ pub(crate) fn inline(
     Ok(())
 }
 
-/// Every name that a value of a graph has.
+/// Collects the names of all values of a graph.
 fn collect(graph: &GraphProto, taken: &mut HashSet<String>) {
     taken.extend(graph.input.iter().map(|i| i.name().to_string()));
     taken.extend(graph.initializer.iter().map(|t| t.name().to_string()));
@@ -45,7 +45,7 @@ fn collect(graph: &GraphProto, taken: &mut HashSet<String>) {
 
 struct Inliner<'f> {
     functions: HashMap<(&'f str, &'f str), &'f FunctionProto>,
-    /// Names of values: an inlined one must not meet them.
+    /// Names in use, which renamed values must avoid.
     taken: HashSet<String>,
     calls: usize,
     nodes: usize,
@@ -75,7 +75,7 @@ impl Inliner<'_> {
     }
 }
 
-/// The nodes of one call: values renamed, attributes filled in.
+/// The nodes of one call, with values renamed and attributes filled in.
 fn expand(
     function: &FunctionProto,
     call: &NodeProto,
@@ -91,7 +91,7 @@ fn expand(
     let mut copies = Vec::new();
     for (i, formal) in function.output.iter().enumerate() {
         let outer = actual(&call.output, i);
-        // A result that is an input, or one already, is copied.
+        // An output that is also an input, or that is listed twice, becomes a copy.
         match names.get(formal) {
             Some(inner) => copies.push(NodeProto {
                 name: Some(format!("{caller}/{formal}")),

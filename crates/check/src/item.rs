@@ -1,4 +1,4 @@
-//! What a name in a graph can stand for: a tensor, a sequence of them, or one that may be missing.
+//! [`Item`]: what a name in a graph stands for: a tensor, a sequence of tensors, or an optional.
 
 use crate::error::Problem;
 use crate::tensor::Tensor;
@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 pub(crate) enum Item {
     Tensor(Tensor),
     Sequence(Vec<Tensor>),
-    /// An optional; whether it holds something is known.
+    /// An ONNX optional. Whether it is empty is always known.
     Optional(Option<Box<Item>>),
 }
 

@@ -1,9 +1,9 @@
-//! Which axis of a tensor is what.
+//! Layouts: what each axis of a tensor means.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What an axis, or a part of one, counts.
+/// What an axis, or a part of a merged axis, counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Colour,
@@ -12,9 +12,9 @@ enum Part {
     Level,
 }
 
-/// The layout of the axes after the batch axis, written as `chw`, `hwc`, `(cl)hw` or `(hwc)l`: one
-/// letter for each of color, height, width and level. Letters in parentheses share an axis, the first
-/// varying slowest. Without `c` there is one color; without `l` one value per color.
+/// The layout of the axes after the batch axis, such as `chw`, `hwc`, `(cl)hw` or `(hwc)l`: one
+/// letter each for color, height, width and level. Letters in parentheses share an axis; the first
+/// of them varies slowest. Without `c` there is one color, without `l` one value per color.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     axes: Vec<Vec<Part>>,
@@ -89,7 +89,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Colors, height, width.
+/// The size of an image: colors, height, width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub colours: usize,
@@ -97,7 +97,7 @@ pub(crate) struct Size {
     pub width: usize,
 }
 
-/// Where in a tensor a value of the image lies.
+/// Where the values of an image are in a tensor: the strides of its axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
     colour: usize,
@@ -105,19 +105,21 @@ pub(crate) struct Placement {
     column: usize,
     level: usize,
     pub levels: usize,
-    /// Whether colors are not told apart: one place for each pixel.
+    /// Whether the layout has no color axis although the image has several colors: one element per
+    /// pixel.
     pub whole: bool,
 }
 
 impl Placement {
-    /// The element for a level of a color of a pixel.
+    /// The index of the element for one level of one color of one pixel.
     pub fn element(&self, [c, y, x]: [usize; 3], level: usize) -> usize {
         c * self.colour + y * self.row + x * self.column + level * self.level
     }
 }
 
 impl Layout {
-    /// How a shape without its batch axis is an image of a given size.
+    /// Reads a shape (without its batch axis) as an image of the given size; `None` if it does not
+    /// fit.
     pub(crate) fn place(&self, shape: &[usize], size: Size) -> Option<Placement> {
         if shape.len() != self.axes.len() {
             return None;
@@ -163,7 +165,7 @@ impl Layout {
         Some(p)
     }
 
-    /// The extent of an axis, in an image of a given size with one level.
+    /// The extent of an axis in an image of the given size, with one level.
     pub(crate) fn extent(&self, axis: usize, size: Size) -> Option<usize> {
         let one = |part: &Part| match part {
             Part::Colour => size.colours,
@@ -174,7 +176,7 @@ impl Layout {
         self.axes.get(axis)?.iter().map(one).try_fold(1usize, usize::checked_mul)
     }
 
-    /// The size of the image, if this reads a shape without its batch axis as one.
+    /// Reads a shape (without its batch axis) as an image of any size; `None` if it does not fit.
     pub(crate) fn image(&self, shape: &[usize]) -> Option<(Size, Placement)> {
         let extent = |part: Part| {
             let at = self.axes.iter().position(|a| a[..] == [part]);
@@ -195,16 +197,17 @@ impl Layout {
     }
 }
 
-/// The layouts tried for parameters of whole pixels.
+/// The layouts that are tried for parameters of whole pixels.
 const WHOLE: [&str; 6] = ["lhw", "hwl", "hw", "(hw)l", "l(hw)", "(hw)"];
 
-/// The layouts tried for logits, when none is given.
+/// The layouts that are tried for logits if none is given.
 const USUAL: [&str; 11] = [
     "(cl)hw", "hw(cl)", "clhw", "lchw", "chwl", "hwcl", "hw", "(hw)(cl)", "(hwc)l", "(cl)(hw)",
     "(hwc)",
 ];
 
-/// Every usual layout that reads a shape as logits, those that read it alike given once.
+/// Every common layout that reads a shape as logits. Of layouts that place all values identically,
+/// only the first is returned.
 pub(crate) fn readings(
     shape: &[usize],
     size: Size,
@@ -234,7 +237,7 @@ fn fitting(
             continue;
         };
         let alike = |other: &Placement| {
-            // Strides of axes of extent one do not matter.
+            // The strides of axes with extent one do not matter.
             let key = |p: &Placement| {
                 let of = |n: usize, s: usize| if n > 1 { s } else { 0 };
                 [

@@ -88,19 +88,20 @@ use own::Question;
 use sets::Sets;
 use store::{Assume, Noticed, Store};
 
-/// Reads a file and checks it. Weights in other files are read from the file's own folder.
+/// Reads a file and checks it. External weights are read from the file's own folder.
 ///
 /// # Errors
-/// The file cannot be read, and what [`check_bytes`] may say.
+/// [`CheckError::File`] if the file cannot be read, and those of [`check_bytes`].
 pub fn check_file(path: &Path, options: &Options) -> Result<Report, CheckError> {
     let (bytes, options) = load(path, options)?;
     check_bytes(&bytes, &options)
 }
 
-/// The bytes of a model file, and options that know its folder.
+/// Reads a model file. Returns its bytes, and the options with the file's folder filled in.
 ///
 /// # Errors
-/// It cannot be read, is not a regular file, or is larger than the memory allowed.
+/// [`CheckError::File`] if it cannot be read, is not a regular file, or is larger than the memory
+/// limit.
 pub fn load(path: &Path, options: &Options) -> Result<(Vec<u8>, Options), CheckError> {
     let bytes = external::model(path, options.memory)?;
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
@@ -108,12 +109,12 @@ pub fn load(path: &Path, options: &Options) -> Result<(Vec<u8>, Options), CheckE
     Ok((bytes, Options { folder: Some(folder), ..options.clone() }))
 }
 
-/// For each output the set of image values that it depends on, and whether it may.
+/// Computes, for each output, the set of image values that it depends on, and whether it may.
 ///
 /// # Errors
-/// Bytes that are not a model or whose meaning is not certain, operators that are not known (all of
-/// them named at once), a model that does not follow the standard, shapes that do not read as an
-/// image and its logits, or a model beyond the limits.
+/// If the bytes are not a valid model, or its meaning is ambiguous; if operators are not supported
+/// (all of them are listed); if a node violates the ONNX standard; if no input or output has the
+/// shape of an image and its logits; or if a limit is exceeded.
 pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError> {
     let model = Model::decode(bytes)?;
     let mut reports: Vec<Report> = Vec::new();
@@ -121,7 +122,8 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
         reports.push(ask(&model, &question)?);
     }
     let parts: Vec<Part> = reports.iter().map(Report::part).collect();
-    // The last one is about the whole image; what keeps the answer from being yes comes first.
+    // One report is returned for the whole file: the one with the worst verdict, and of equals the
+    // last, which is about the whole image.
     let worst = |r: &Report| match r.verdict {
         Verdict::Causal => 0,
         Verdict::Conditional => 1,
@@ -135,13 +137,13 @@ pub fn check_bytes(bytes: &[u8], options: &Options) -> Result<Report, CheckError
     Ok(report)
 }
 
-/// The answer to one question.
+/// Answers one question: runs the analysis, first without assumptions, then with those that help.
 fn ask(model: &Model, question: &Question) -> Result<Report, CheckError> {
     let task = model.task(question)?;
     let options = &question.options;
     let run = |assume: Assume, budget: &Budget| run(&task, question, budget, assume);
     let budget = Budget::new(options.memory, options.time);
-    // Weights that are not known have no bounds: whatever they are, values are to stay finite.
+    // Unknown weights have no bounds: the verdict holds for those that keep every value finite.
     let given = Assume { finite: task.weights_are_inputs(), ..Assume::NOTHING };
     let (mut report, noticed) = run(given, &budget)?;
     for next in [Assume { finite: true, ..given }, Assume { finite: true, masks: true, ..given }] {
@@ -180,7 +182,7 @@ fn ask(model: &Model, question: &Question) -> Result<Report, CheckError> {
     Ok(report)
 }
 
-/// One run, with what is assumed.
+/// One run of the analysis under the given assumptions.
 fn run(
     task: &Task,
     question: &Question,

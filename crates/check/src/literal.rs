@@ -1,4 +1,4 @@
-//! Constants of a file, read into tensors.
+//! Reads the constants of a file into tensors.
 
 use std::path::Path;
 
@@ -13,16 +13,16 @@ use crate::store::{El, Store};
 use crate::tensor::{Tensor, size};
 use crate::value::between;
 
-/// Extents from a file.
+/// The extents of a tensor in the file; `None` if one is negative.
 pub(crate) fn extents(dims: &[i64]) -> Option<Vec<usize>> {
     dims.iter().map(|&d| usize::try_from(d).ok()).collect()
 }
 
-/// Reads a constant; `folder` is where files beside the model lie.
+/// Reads an initializer. External data are looked for in `folder`.
 ///
 /// # Errors
-/// Its numbers lie in a file that cannot be taken, are of an unusual type, or fewer than its shape
-/// says; or it does not fit the budget.
+/// If its external data cannot be read, its element type is not supported, it has fewer numbers
+/// than its shape requires, or it exceeds the memory limit.
 pub(crate) fn read(
     store: &mut Store,
     proto: &TensorProto,
@@ -88,7 +88,8 @@ fn bytes_of(elem: Elem, count: usize) -> usize {
     count.saturating_mul(bits_of(elem)).div_ceil(8)
 }
 
-/// Numbers, and all of them as integers if one is too large for an f64.
+/// Numbers as floats. If one of them is too large to be exact in an `f64`, the second list has all
+/// of them as integers; otherwise it is empty.
 type Numbers = (Vec<f64>, Vec<i128>);
 
 fn integers(list: impl Iterator<Item = i128> + Clone) -> Numbers {
@@ -121,7 +122,7 @@ fn from_raw(raw: &[u8], elem: Elem, count: usize) -> Numbers {
         Elem::Bool => (raw.iter().map(|&b| f64::from(u8::from(b != 0))).collect(), Vec::new()),
         Elem::F16 => (words(raw, |b| half(u16::from_le_bytes(b))), Vec::new()),
         Elem::Bf16 => (words(raw, |b| brain(u16::from_le_bytes(b))), Vec::new()),
-        // Less than a byte each, the first in the low bits.
+        // Types of less than a byte are packed, the first number in the low bits.
         _ if bits_of(elem) < 8 => {
             let (bits, mask) = (bits_of(elem), (1u8 << bits_of(elem)) - 1);
             let part = |i: usize| {
@@ -138,7 +139,7 @@ fn words<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
     raw.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
 }
 
-/// A number of eight bits or fewer.
+/// Decodes a number of at most eight bits.
 fn small(elem: Elem, bits: u8) -> f64 {
     match elem {
         Elem::F8(format) => float8(format, bits),

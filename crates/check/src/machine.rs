@@ -1,4 +1,4 @@
-//! Runs graphs on abstract tensors.
+//! The interpreter: runs graphs on abstract tensors.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,25 +14,26 @@ use crate::ops;
 use crate::store::Store;
 use crate::tensor::Tensor;
 
-/// What running needs besides values.
+/// The state of the interpreter, apart from the values of names.
 pub(crate) struct Machine {
     pub store: Store,
     pub opset: i64,
     pub weights: ops::Weights,
-    /// Where files beside the model lie.
+    /// The folder in which external data are looked for.
     pub folder: Option<PathBuf>,
-    /// How often the body at work is about to run.
+    /// How often the body that is running will run in total: the product of the trip counts of the
+    /// loops around it.
     repeats: f64,
 }
 
-/// Named values, and those of the graphs around.
+/// The values of a graph by name, and the scope of the graph around it.
 pub(crate) struct Scope<'m, 'p> {
     pub values: HashMap<&'m str, Item>,
     parent: Option<&'p Scope<'m, 'p>>,
 }
 
 impl<'m, 'p> Scope<'m, 'p> {
-    /// No values, inside another graph or not.
+    /// An empty scope inside another one, or at the top.
     pub fn inside(parent: Option<&'p Scope<'m, 'p>>) -> Scope<'m, 'p> {
         Scope { values: HashMap::new(), parent }
     }
@@ -45,15 +46,15 @@ impl<'m, 'p> Scope<'m, 'p> {
     }
 }
 
-/// Which nodes of a graph to run, and which values are dead after each.
+/// Which nodes of a graph to run, and which values can be dropped after each.
 pub(crate) struct Plan<'m> {
     pub nodes: Vec<&'m NodeProto>,
-    /// For each node of `nodes`.
+    /// For each node of `nodes`, the names whose last reader it is.
     dead: Vec<Vec<&'m str>>,
 }
 
 impl<'m> Plan<'m> {
-    /// What results need; nothing behind values that are given.
+    /// Plans the computation of `results`. Nodes that only the values in `given` need are left out.
     pub fn new(graph: &'m GraphProto, results: &[&'m str], given: &[&str]) -> Plan<'m> {
         let mut last: HashMap<&str, usize> = HashMap::new();
         let mut needed: HashMap<&str, ()> = results.iter().map(|&r| (r, ())).collect();
@@ -81,8 +82,8 @@ impl<'m> Plan<'m> {
     }
 }
 
-/// The values that a node reads, those its bodies may capture included; a body's own names are
-/// among them and do no harm.
+/// The names that a node reads, including what its bodies may capture. The names defined inside a
+/// body are included, too, which does no harm.
 pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> =
         node.input.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
@@ -95,12 +96,12 @@ pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
     names
 }
 
-/// The graphs inside a node.
+/// The subgraphs of a node.
 pub(crate) fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs))
 }
 
-/// A name for a node, when the file gives none.
+/// The name of a node, or of its first output if it has none.
 pub(crate) fn label(node: &NodeProto) -> String {
     let unnamed = || node.output.iter().find(|o| !o.is_empty()).cloned().unwrap_or_default();
     Some(node.name()).filter(|n| !n.is_empty()).map_or_else(unnamed, str::to_string)
@@ -111,10 +112,10 @@ impl Machine {
         Machine { store, opset, folder, weights: ops::Weights::default(), repeats: 1.0 }
     }
 
-    /// The constants of a graph that a plan reads.
+    /// Reads the initializers of a graph that a plan needs.
     ///
     /// # Errors
-    /// One of them cannot be read.
+    /// Those of `literal::read`.
     pub fn constants<'m>(
         &mut self,
         graph: &'m GraphProto,
@@ -131,10 +132,10 @@ impl Machine {
         Ok(constants)
     }
 
-    /// Runs the nodes of a plan; with `keep`, no value is forgotten.
+    /// Runs the nodes of a plan. With `keep`, values are not dropped after their last use.
     ///
     /// # Errors
-    /// A node that cannot run.
+    /// Those of [`Machine::node`].
     pub fn run<'m>(
         &mut self,
         plan: &Plan<'m>,
@@ -160,7 +161,8 @@ impl Machine {
     /// Runs one node.
     ///
     /// # Errors
-    /// The node reads what is not there, or does not follow the standard.
+    /// If the node reads a value that does not exist, its operator is not supported, or it violates
+    /// the ONNX standard.
     pub fn node<'m>(
         &mut self,
         node: &'m NodeProto,
@@ -180,7 +182,7 @@ impl Machine {
             return Err(CheckError::Unsupported { nodes });
         };
         self.store.node = label(node);
-        // Scopes nest by reference; a call may add one more level below.
+        // Scopes refer to their parents: the call may nest one more below this one.
         let scope: &Scope<'m, '_> = scope;
         let plain: Vec<Option<Tensor>> =
             inputs.iter().map(|i| i.as_ref().and_then(|i| i.tensor().cloned())).collect();
@@ -200,11 +202,11 @@ impl Machine {
         })
     }
 
-    /// Counts a loop in: its steps times those of the loops around it must be able to end in time.
-    /// Returns what [`Machine::leave_loop`] is to be given.
+    /// Enters a loop. Returns the value to pass to [`Machine::leave_loop`].
     ///
     /// # Errors
-    /// They are not.
+    /// [`Problem::TooLarge`] if its steps, times those of the loops around it, cannot finish in
+    /// time.
     pub fn enter_loop(&mut self, steps: f64, body: &GraphProto) -> Result<f64, Problem> {
         let before = self.repeats;
         let repeats = before * steps.max(1.0);
@@ -217,10 +219,10 @@ impl Machine {
         self.repeats = before;
     }
 
-    /// Runs a body once: the graph's constants and plan are given, its inputs in order.
+    /// Runs a body once, with its inputs in order. Returns its results in order.
     ///
     /// # Errors
-    /// A node that cannot run, or a result that is not made.
+    /// If a node fails, or no node computes a result.
     pub fn body<'m>(
         &mut self,
         body: &Body<'m>,
@@ -240,7 +242,7 @@ impl Machine {
     }
 }
 
-/// A body, made ready to run many times.
+/// A body, planned and with its constants read, ready to run many times.
 pub(crate) struct Body<'m> {
     pub graph: &'m GraphProto,
     pub results: Vec<&'m str>,
@@ -252,7 +254,7 @@ impl<'m> Body<'m> {
     /// Plans a body and reads its constants.
     ///
     /// # Errors
-    /// A constant cannot be read.
+    /// Those of `literal::read`.
     pub fn new(machine: &mut Machine, graph: &'m GraphProto) -> Result<Body<'m>, CheckError> {
         let results: Vec<&str> = graph.output.iter().map(|o| o.name()).collect();
         let plan = Plan::new(graph, &results, &[]);
@@ -261,7 +263,7 @@ impl<'m> Body<'m> {
     }
 }
 
-/// The tensors of items, if all are tensors.
+/// The tensors of these items. It is an error if one of them is not a tensor.
 pub(crate) fn tensors(items: Vec<Item>) -> Result<Vec<Tensor>, Problem> {
     let one = |item: Item| match item {
         Item::Tensor(t) => Ok(t),

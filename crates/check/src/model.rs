@@ -1,4 +1,4 @@
-//! A file made ready to run: which input is the image, which output holds the logits.
+//! Prepares a file for the analysis: which input is the image, which output holds the logits.
 
 use std::collections::HashSet;
 
@@ -25,15 +25,15 @@ use crate::tensor::{Data, Tensor, size};
 use crate::valid;
 use crate::value::Value;
 
-/// A decoded model without functions.
+/// A decoded model whose model-local functions have been inlined.
 pub(crate) struct Model {
     pub graph: GraphProto,
     opset: i64,
-    /// What it holds, if this project wrote it.
+    /// What the metadata say about the model, if this project wrote the file.
     pub holds: Option<Holds>,
 }
 
-/// What is asked of a model.
+/// One question about a model, ready to run.
 pub(crate) struct Task<'m> {
     pub graph: &'m GraphProto,
     pub opset: i64,
@@ -44,19 +44,20 @@ pub(crate) struct Task<'m> {
     pub output: &'m str,
     pub size: Size,
     pub input_place: Placement,
-    /// Inputs beside the image.
+    /// Inputs other than the image.
     others: Vec<&'m ValueInfoProto>,
-    /// Those of them that are smaller images, inner values that are given.
+    /// Those of `others` that are smaller scales of the image: inner values of the graph that are
+    /// treated as inputs.
     smaller: Vec<&'m str>,
-    /// Whether this project wrote the file, so that the layout of logits is known.
+    /// Whether this project wrote the file. If so, the layout of the logits is known.
     exported: bool,
     pub order: Option<Order>,
     range: (f64, f64),
-    /// All inputs, and what they are.
+    /// All inputs and their roles.
     pub roles: Vec<InputRole>,
 }
 
-/// An extent, the batch and whatever else is open taken as one.
+/// The extent of an axis. A dynamic one, such as the batch, counts as 1.
 pub(crate) fn extent(dim: &Dimension) -> Option<i64> {
     match &dim.value {
         Some(DimValue::DimValue(n)) => Some(*n),
@@ -79,7 +80,8 @@ impl Model {
     /// Decodes a model, validates it and inlines its functions.
     ///
     /// # Errors
-    /// No model, no graph, no certain meaning, or functions without end.
+    /// If the bytes are not a model, it has no graph, its meaning is ambiguous, or functions are
+    /// recursive.
     pub fn decode(bytes: &[u8]) -> Result<Model, CheckError> {
         let mut proto = ModelProto::decode(bytes).map_err(|e| {
             CheckError::Decode(other_format(bytes).map_or(e.to_string(), Into::into))
@@ -93,18 +95,18 @@ impl Model {
         Ok(Model { graph, opset, holds: Holds::read(&proto.metadata_props) })
     }
 
-    /// Finds input and output and plans the run.
+    /// Finds the input and the output, and plans the run.
     ///
     /// # Errors
-    /// What the options ask for does not exist, or an operator is not known.
+    /// If an input or output in the options does not exist, or an operator is not supported.
     pub fn task<'m>(&'m self, question: &'m Question) -> Result<Task<'m>, CheckError> {
         self.task_for(question, &[])
     }
 
-    /// The same, with more values to compute.
+    /// Like [`Model::task`], and also computes the values named in `more`.
     ///
     /// # Errors
-    /// What the options ask for does not exist, or an operator is not known.
+    /// Those of [`Model::task`].
     pub fn task_for<'m>(
         &'m self,
         question: &'m Question,
@@ -114,7 +116,8 @@ impl Model {
         let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
         let inputs = graph.input.iter().filter(|i| !constant.contains(i.name()));
         let free: Vec<&ValueInfoProto> = inputs.chain(&question.given).collect();
-        // In a file of this project, what is a condition is not the image, whatever it looks like.
+        // In a file of this project, the metadata name the conditions. A condition is never the
+        // image, even if it has the shape of one.
         let stated = |name: &str| {
             let holds = self.holds.as_ref();
             holds.is_some_and(|holds| holds.conditions.iter().any(|known| known == name))
@@ -167,7 +170,7 @@ impl Model {
     }
 }
 
-/// What bytes are that are not an ONNX model, if they are of a format that is taken for one.
+/// The name of the format, for bytes of another format that is easily mistaken for ONNX.
 fn other_format(bytes: &[u8]) -> Option<&'static str> {
     let starts = |head: &[u8]| bytes.starts_with(head);
     if bytes.get(8) == Some(&b'{') && bytes.get(5..8) == Some(&[0; 3]) {
@@ -193,7 +196,8 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     page.then_some("a web page; download the file itself")
 }
 
-/// The output that was asked for, which may be an inner value; by default the first.
+/// The name of the output that was requested, which may be an inner value. The default is the first
+/// output of the graph.
 fn output<'m>(graph: &'m GraphProto, options: &Options) -> Result<&'m str, CheckError> {
     let outer = graph.output.iter().map(|o| o.name());
     let inner = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
@@ -207,7 +211,8 @@ fn output<'m>(graph: &'m GraphProto, options: &Options) -> Result<&'m str, Check
     })
 }
 
-/// Whether results read the whole image, though only a smaller one should be read. Its extents may be.
+/// Whether results read values of the full image, although they should read a smaller scale only.
+/// Its shape may be read.
 fn reads_image(plan: &Plan, results: &[&str]) -> bool {
     let mut needed: HashSet<&str> = results.iter().copied().collect();
     for node in plan.nodes.iter().rev() {
@@ -219,14 +224,14 @@ fn reads_image(plan: &Plan, results: &[&str]) -> bool {
     needed.contains("image")
 }
 
-/// What an input is: the image, a condition, or weights.
+/// The role of an input: image, condition, weights or unused.
 fn role(info: &ValueInfoProto, image: &str, plan: &Plan) -> InputRole {
     let name = info.name().to_string();
     let used = plan.nodes.iter().any(|n| crate::machine::reads(n).contains(&info.name()));
     let role = match tensor_type(info) {
         _ if info.name() == image => Role::Image,
         _ if !used => Role::Unused,
-        // Weights have no batch axis that is left open, and are floats.
+        // Weights are floats and have no dynamic axis.
         Some(ty) => {
             let open = ty.shape.as_ref().is_some_and(|s| {
                 s.dim.iter().any(|d| !matches!(d.value, Some(DimValue::DimValue(_))))
@@ -244,7 +249,7 @@ fn role(info: &ValueInfoProto, image: &str, plan: &Plan) -> InputRole {
     InputRole { name, role }
 }
 
-/// A tensor of weights; neither an index nor a mask of zeros and ones.
+/// The number of parameters in a tensor: zero for indices, and for masks of zeros and ones.
 fn parameter_count(t: &Tensor) -> usize {
     let Data::Known(values) = &t.data else { return 0 };
     let values = &values.list;
@@ -254,8 +259,8 @@ fn parameter_count(t: &Tensor) -> usize {
     if t.elem.is_float() && !mask { t.len() } else { 0 }
 }
 
-/// The image among the inputs: four axes of floats and few channels, or else what comes closest.
-/// Names help where shapes do not.
+/// The input that is the image: preferably floats with four axes and few channels. Among inputs of
+/// similar shapes, their names decide.
 fn image_input<'m>(
     free: &[&'m ValueInfoProto],
     options: &Options,
@@ -264,7 +269,7 @@ fn image_input<'m>(
         Some(name) => free.iter().find(|i| i.name() == name),
         None => {
             let scored = free.iter().filter_map(|i| Some((likeness(i)?, i)));
-            // The first of equals.
+            // Of equals, the first.
             scored.rev().max_by_key(|(score, _)| *score).map(|(_, i)| i)
         }
     };
@@ -274,7 +279,7 @@ fn image_input<'m>(
     })
 }
 
-/// How much an input looks like an image.
+/// A score of how much an input looks like an image; `None` if it cannot be one.
 fn likeness(info: &ValueInfoProto) -> Option<i32> {
     let ty = tensor_type(info)?;
     let float = Elem::from_proto(ty.elem_type())?.is_float();
@@ -315,7 +320,7 @@ fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<
     let layout = match (&options.input_layout, dims.len()) {
         (Some(layout), _) => Some(layout.clone()),
         (None, 3) => usual("hw"),
-        // Few channels at the end and many in front: channels last.
+        // If the last axis is short and the second is not, channels are last.
         (None, _) if last.is_some_and(|l| l <= 4) && second.is_none_or(|s| s > 4) => usual("hwc"),
         (None, _) => usual("chw"),
     };
@@ -348,7 +353,7 @@ fn image_shape<'m>(info: &'m ValueInfoProto, options: &Options) -> Result<Image<
     Ok((ty, shape, found, place))
 }
 
-/// Values of an image, batch included.
+/// Maximal number of values of an image, including the batch.
 const MAX_IMAGE: usize = 1 << 24;
 
 fn stated(dim: &Dimension) -> Option<i64> {
@@ -358,7 +363,7 @@ fn stated(dim: &Dimension) -> Option<i64> {
     }
 }
 
-/// An input that is not the image: unknown, and independent of it.
+/// The tensor for an input other than the image: unknown, and independent of the image.
 fn unknown(
     store: &mut Store,
     info: &ValueInfoProto,
@@ -374,28 +379,29 @@ fn unknown(
     let bounds = range.map_or(Value::finite_of(elem), |(lo, hi)| Value::range(lo, hi));
     let v = Value { signed: true, ..bounds };
     let t = Tensor::filled(store, elem, shape, El::new(EMPTY, v));
-    // Weights are read over and over: they are laid out once.
+    // Weights are read many times, so thin axes are expanded once.
     let dense = if t.len() <= 1 << 22 { t.dense(store).ok() } else { None };
     Ok(Some(dense.unwrap_or(t)))
 }
 
 impl<'m> Task<'m> {
-    /// The place of a value in the order of the image: rows, columns, colors.
+    /// The index of a value in raster order: rows, columns, colors.
     pub fn bit(&self, [c, y, x]: [usize; 3]) -> usize {
         let Size { colours, width, .. } = self.size;
         let c = if self.order == Some(Order::Bgr) { colours - 1 - c } else { c };
         (y * width + x) * colours + c
     }
 
-    /// Whether unknown weights are inputs.
+    /// Whether weights are inputs of the graph, and therefore unknown.
     pub fn weights_are_inputs(&self) -> bool {
         self.roles.iter().any(|r| r.role == Role::Weights)
     }
 
-    /// The image: to each value of the first image of the batch the set that `set` gives.
+    /// The tensor of the image. `set` gives, for the index of each value of the first image in the
+    /// batch, the set that the value depends on.
     ///
     /// # Errors
-    /// It does not fit the budget.
+    /// If it exceeds the memory limit.
     pub fn image(
         &self,
         store: &mut Store,
@@ -428,11 +434,11 @@ impl<'m> Task<'m> {
         Ok(Tensor::cells(store, self.elem, self.input_shape.clone(), cells))
     }
 
-    /// Runs the graph on an image; the scope then holds the output, and with `keep` all else. Also
-    /// gives how many numbers are weights.
+    /// Runs the graph on an image. Returns the scope (with `keep`, it has all values of the graph),
+    /// the output, and the number of parameters.
     ///
     /// # Errors
-    /// A node that cannot run.
+    /// If a node fails.
     pub fn run(
         &self,
         machine: &mut Machine,
@@ -446,7 +452,8 @@ impl<'m> Task<'m> {
         let mut parameters: usize = counts.sum();
         scope.values = constants;
         for info in &self.others {
-            // Pixels of the image, though not those that are asked about.
+            // Smaller scales are images, too, with values in the same range; the question is not
+            // about them.
             let range = self.smaller.contains(&info.name()).then_some(self.range);
             if let Some(t) = unknown(&mut machine.store, info, range)? {
                 parameters += t.len();
@@ -468,15 +475,15 @@ impl<'m> Task<'m> {
         Ok((scope, output, parameters))
     }
 
-    /// A machine to run this on.
+    /// A machine that runs this task.
     pub fn machine(&self, store: Store, options: &Options) -> Machine {
         Machine::new(store, self.opset, options.folder.clone())
     }
 
-    /// How the output is laid out.
+    /// The layout of the output, and where each value is in it.
     ///
     /// # Errors
-    /// No layout fits, or several do.
+    /// If no layout fits, or several do.
     pub fn output_place(
         &self,
         output: &Tensor,
@@ -503,7 +510,7 @@ impl<'m> Task<'m> {
     }
 }
 
-/// What the elements of an output depend on: a set for each position, over all its levels.
+/// The set that each position of the output depends on: the union over its levels.
 pub(crate) fn output_sets(
     store: &mut Store,
     output: &Tensor,

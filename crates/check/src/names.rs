@@ -1,4 +1,4 @@
-//! What PyTorch's exporters say of the module and the line that a node comes from.
+//! Module names and source lines of nodes, from metadata that PyTorch's exporters write.
 
 use pixelrnn_onnx::proto::NodeProto;
 
@@ -6,22 +6,23 @@ fn metadata<'n>(node: &'n NodeProto, key: &str) -> Option<&'n str> {
     node.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value())
 }
 
-/// The innermost module: `body.0.conv`.
+/// The innermost module of a node, for example `body.0.conv`; empty if it is not known.
 pub(crate) fn module(node: &NodeProto) -> String {
-    // A list as Python prints it, from the root (which has no name) to the operation.
+    // A list as Python prints it, from the root module (whose name is empty) to the operation.
     if let Some(scopes) = metadata(node, "pkg.torch.onnx.name_scopes") {
         let quoted: Vec<&str> = scopes.split('\'').skip(1).step_by(2).collect();
         let modules = quoted.split_last().map_or(&[][..], |(_, modules)| modules);
         return modules.last().map_or(String::new(), |m| m.to_string());
     }
-    // The exporter by TorchScript: `/body/body.0/conv/Conv`.
+    // The TorchScript exporter writes `/body/body.0/conv/Conv`.
     match node.name().strip_prefix('/').and_then(|n| n.rsplit_once('/')) {
         Some((path, _)) => legacy(path),
         None => String::new(),
     }
 }
 
-/// `body/body.0/conv` is `body.0.conv`: a member of a list is named together with it.
+/// Turns `body/body.0/conv` into `body.0.conv`: an element of a list is named together with the
+/// list.
 fn legacy(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -36,8 +37,8 @@ fn legacy(path: &str) -> String {
     parts.join(".")
 }
 
-/// File and line of the innermost code that is not a library's: the exporter lists outer frames
-/// first, and those of installed packages last.
+/// File and line of the innermost stack frame outside of libraries; empty if it is not known. The
+/// exporter lists outer frames first, and those of installed packages last.
 pub(crate) fn source(node: &NodeProto) -> String {
     let Some(trace) = metadata(node, "pkg.torch.onnx.stack_trace") else { return String::new() };
     let own = |frame: &&str| !frame.contains("site-packages") && !frame.contains("dist-packages");

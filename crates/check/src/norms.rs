@@ -1,9 +1,10 @@
-//! Bounds of whole tensors, for deep networks.
+//! Bounds on the Euclidean norm of whole tensors, for deep networks.
 //!
-//! Bounds of single numbers grow by a factor of hundreds in each block of a residual network, and
-//! pass the largest float although no image comes near it. The Euclidean norm of all elements grows
-//! far slower: a layer multiplies it by no more than the spectral norm of its weights. So where
-//! bounds are large, norms are followed, too: no element is larger than the norm of its tensor.
+//! In a deep residual network, bounds of single elements grow by a factor of hundreds per block.
+//! They exceed the largest float although no image leads to such values. The Euclidean norm of the
+//! whole tensor grows far more slowly: a layer multiplies it by at most the spectral norm of its
+//! weights. So where the bounds of elements are large, norms are tracked, too: no element is larger
+//! than the norm of its tensor.
 
 use pixelrnn_onnx::proto::NodeProto;
 
@@ -15,15 +16,15 @@ use crate::store::Store;
 use crate::tensor::{Data, Tensor};
 use crate::value::Value;
 
-/// From this size on norms are followed.
+/// Norms are tracked where the bounds of elements exceed this.
 const LARGE: f64 = 1e12;
-/// What rounding may add, several thousand terms of 32-bit floats deep.
+/// An allowance for rounding errors, enough for sums of several thousand `f32`s.
 const SLACK: f64 = 1.01;
 
-/// Results with their norms, and bounds that are no larger.
+/// Computes the norms of the results of a node, and tightens their bounds to the norms.
 ///
 /// # Errors
-/// Out of memory or time.
+/// [`Problem::TooLarge`] if memory or time runs out.
 pub(crate) fn follow(
     store: &mut Store,
     node: &NodeProto,
@@ -49,14 +50,14 @@ pub(crate) fn follow(
     results.into_iter().map(|item| one(store, item)).collect()
 }
 
-/// The norm of a tensor, if it is known or its bounds are finite.
+/// The norm of a tensor, if its bounds are finite.
 fn own(store: &Store, t: &Tensor) -> Option<f64> {
     let hull = t.hull(store);
     let plain = hull.magnitude() * (t.len() as f64).sqrt();
     Some(plain.min(t.norm)).filter(|n| n.is_finite() && hull.is_finite())
 }
 
-/// The norm of a result, if the operator has a rule and all that it reads is finite.
+/// The norm of a result; `None` if there is no rule for the operator, or an input is not finite.
 fn norm(
     store: &mut Store,
     node: &NodeProto,
@@ -114,7 +115,7 @@ fn norm(
     })
 }
 
-/// By how much a layer can multiply the norm.
+/// The factor by which a layer can multiply the norm; `None` if it is not known.
 fn gain(store: &mut Store, node: &NodeProto, w: &Tensor) -> Result<Option<f64>, Problem> {
     let Data::Known(values) = &w.data else { return Ok(None) };
     if !w.is_dense() || w.rank() < 2 {
@@ -135,20 +136,21 @@ fn gain(store: &mut Store, node: &NodeProto, w: &Tensor) -> Result<Option<f64>, 
         [rows, columns] => (rows, columns),
         _ => return Ok(None),
     };
-    // Every input position is read by as many windows as there are taps with a weight.
+    // Each input position is read by at most as many windows as the kernel has taps with a nonzero
+    // weight.
     let taps = if conv { live_taps(values, &w.shape) } else { 1 };
     let Some(norm) = spectral(store, values, rows, columns)? else { return Ok(None) };
     Ok(Some(norm * (taps as f64).sqrt()))
 }
 
-/// How many taps of a kernel have a weight that is not zero.
+/// The number of taps of a kernel that have a nonzero weight.
 fn live_taps(values: &[f64], shape: &[usize]) -> usize {
     let taps: usize = shape.iter().skip(2).product();
     let live = |t: usize| values.iter().skip(t).step_by(taps.max(1)).any(|&x| x != 0.0);
     (0..taps).filter(|&t| live(t)).count()
 }
 
-/// A bound of the largest singular value: the root of the norm of a power of `W W^T`.
+/// An upper bound on the largest singular value, from the norm of a power of `W W^T`.
 fn spectral(
     store: &mut Store,
     w: &[f64],
@@ -157,7 +159,7 @@ fn spectral(
 ) -> Result<Option<f64>, Problem> {
     let (m, n) = (rows.min(columns), rows.max(columns));
     if m == 0 || m > 1024 || m * m * (n + 3 * m) > 1 << 31 {
-        // The norm of all weights is a bound, too.
+        // The Frobenius norm is an upper bound, too.
         return Ok(Some(w.iter().map(|x| x * x).sum::<f64>().sqrt()).filter(|n| n.is_finite()));
     }
     store.work(m * m * (n + 3 * m) / 8)?;
@@ -173,10 +175,10 @@ fn spectral(
         if size == 0.0 {
             return Ok(Some(0.0));
         }
-        // Kept near one, so that powers neither overflow nor vanish.
+        // Normalize, so that powers neither overflow nor underflow.
         g.iter_mut().for_each(|x| *x /= size);
         scale += size.ln() / power;
-        // `g` is symmetric.
+        // `g` is symmetric: the products of its rows are its square.
         g = gram(&g, m, m);
         power *= 2.0;
     }
@@ -185,7 +187,7 @@ fn spectral(
     Ok(Some((log / 2.0).exp() * 1.000_001).filter(|n| n.is_finite()))
 }
 
-/// The products of all pairs of rows.
+/// The Gram matrix: dot products of all pairs of rows.
 fn gram(a: &[f64], rows: usize, width: usize) -> Vec<f64> {
     let row = |i: usize| a.get(i * width..(i + 1) * width).unwrap_or(&[]);
     let mut g = vec![0.0; rows * rows];

@@ -6,36 +6,37 @@ use std::time::Duration;
 
 use crate::layout::Layout;
 
-/// Options of an analysis: what to analyze, and limits of memory and time.
+/// Options of an analysis: what to analyze, and the limits of memory and time.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The input that is the image; by default the first with four axes of floats that no
-    /// initializer sets, or what comes closest.
+    /// The name of the input that is the image. By default, the first input without an initializer
+    /// that has four axes of floats, or else the most similar one.
     pub input: Option<String>,
-    /// The output that holds the logits; by default the first.
+    /// The name of the output that holds the logits. By default, the first output.
     pub output: Option<String>,
-    /// Colors, height and width, where the file leaves them open.
+    /// Colors, height and width, if the file leaves them open.
     pub image: Option<[usize; 3]>,
-    /// How the input is laid out; by default `chw`, or `hwc` if only the last axis is short.
+    /// The layout of the input. By default `chw`, or `hwc` if only the last axis is short.
     pub input_layout: Option<Layout>,
-    /// How the output is laid out; by default whatever fits, an error if much does.
+    /// The layout of the output. By default, the only one that fits; if several fit, it must be
+    /// given.
     pub output_layout: Option<Layout>,
-    /// Logits for each value, to tell layouts apart.
+    /// The number of logits per value, to decide between layouts.
     pub levels: Option<usize>,
-    /// The order of the colors of a pixel; by default [`Order::Rgb`], or [`Order::Pixel`] where the
-    /// output does not tell colors apart.
+    /// The order of the colors of a pixel. By default [`Order::Rgb`], or [`Order::Pixel`] if the
+    /// output has no separate colors.
     pub order: Option<Order>,
-    /// The least and the largest value that the image holds; by default -1 and 255.
+    /// The smallest and the largest value of the image. By default -1 and 255.
     pub range: Option<(f64, f64)>,
-    /// Whether to look for conditions under which a model is causal that cannot be proved so; by
-    /// default true.
+    /// Whether to look for conditions under which an unproved model would be causal. By default
+    /// true.
     pub conditions: bool,
-    /// Bytes that sets, tensors and files may take together; by default 2 GiB.
+    /// The memory limit for sets, tensors and files together, in bytes. By default 2 GiB.
     pub memory: usize,
-    /// How long the analysis may take; by default 60 seconds.
+    /// The time limit. By default 60 seconds.
     pub time: Duration,
-    /// The model's folder, in which files with weights may lie. [`check_file`](crate::check_file)
-    /// sets it.
+    /// The folder of the model, in which external weights are looked for.
+    /// [`check_file`](crate::check_file) sets it.
     pub folder: Option<PathBuf>,
 }
 
@@ -59,25 +60,25 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The range of the image.
+    /// The smallest and the largest value of the image.
     pub fn bounds(&self) -> (f64, f64) {
         self.range.unwrap_or((-1.0, 255.0))
     }
 }
 
-/// The order of the colors of a pixel: which colors of its own pixel an output may read.
+/// The order of the colors of a pixel: which colors of its own pixel an output may depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Order {
-    /// Earlier colors.
+    /// The earlier colors.
     Rgb,
-    /// Later colors.
+    /// The later colors.
     Bgr,
     /// None: a pixel is predicted as a whole.
     Pixel,
 }
 
-/// An invalid order.
+/// The error for text that is not an order; it contains the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid order `{0}`: expected rgb, bgr or pixel")]
 pub struct OrderError(pub String);

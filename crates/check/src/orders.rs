@@ -1,12 +1,12 @@
-//! Other orders: a model that leaks may be causal from the last pixel to the first, by columns, or
-//! with its colors the other way round.
+//! Other orders: a model that leaks in raster order may be causal from the last pixel to the first,
+//! by columns, or with its colors reversed.
 
 use crate::report::Report;
 
-/// Steps that looking for other orders may take.
+/// Maximal number of steps for the search for other orders.
 const STEPS: usize = 1 << 27;
 
-/// How pixels follow each other.
+/// The orders of pixels that are tried.
 const WAYS: [&str; 8] = [
     "from the first pixel to the last",
     "from the last pixel to the first",
@@ -18,7 +18,7 @@ const WAYS: [&str; 8] = [
     "in a snake by columns: every other column from the bottom up",
 ];
 
-/// How the colors of a pixel follow each other.
+/// The orders of colors that are tried, as they are appended to the order of pixels.
 const COLOURS: [&str; 3] =
     ["", ", colors in reverse (`--order bgr`)", ", pixels as a whole (`--order pixel`)"];
 
@@ -35,7 +35,7 @@ fn place(way: usize, y: usize, x: usize, [h, w]: [usize; 2]) -> usize {
     }
 }
 
-/// Another order in which the model would be causal.
+/// A sentence about another order in which the model would be causal, if there is one.
 pub(crate) fn hint(report: &Report) -> Option<String> {
     let colours = report.colours;
     let mut ids: Vec<u32> = report.ids.clone();
@@ -68,7 +68,8 @@ fn causal(report: &Report, ids: &[u32], way: usize, colour: usize) -> bool {
         let within = match colour {
             0 => p.colour,
             1 => n - 1 - p.colour,
-            // As an input the pixel comes whole: its place in it does not matter.
+            // Pixels as a whole: an input counts as the last color of its pixel, an output as the
+            // first.
             _ => usize::from(last) * (n - 1),
         };
         place(way, p.row, p.column, extents) * n + within

@@ -1,9 +1,9 @@
-//! Files that `pixelrnn export` wrote: metadata say what they hold, and so what there is to ask.
+//! Files that `pixelrnn export` wrote. Their metadata say what they contain, and so what to check.
 //!
-//! A `forward` file holds logits; of a model of several scales those of each scale, given the
-//! smaller images. A file with a loss (`nll`, `grad`, `train`) holds the same logits as inner
-//! values. In a `sample` file a value that is drawn may read the uniform numbers up to its own. The
-//! other kinds have no image to ask about.
+//! A `forward` file has logits; for a Multi-Scale model, those of each scale, given the smaller
+//! scales. A file with a loss (`nll`, `grad`, `train`) has the same logits as inner values. In a
+//! `sample` file, a sampled value may depend on the uniform random numbers up to its own position.
+//! The other kinds have no image to check.
 
 use std::collections::HashMap;
 
@@ -23,39 +23,39 @@ use crate::model::Model;
 use crate::options::Options;
 use crate::store::{Assume, Store};
 
-/// What a file of this project holds.
+/// The kind of graph in a file that this project wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Predicts the distribution of every value.
     Forward,
-    /// Computes the likelihood.
+    /// Computes the negative log-likelihood.
     Nll,
     /// Computes the gradient.
     Grad,
     /// Takes a training step.
     Train,
-    /// Applies the optimizer's update.
+    /// Applies the optimizer's update to given gradients.
     Update,
-    /// Draws whole images.
+    /// Samples whole images.
     Sample,
-    /// Draws one pixel.
+    /// Samples one pixel.
     Step,
-    /// Begins a row of pixels.
+    /// Starts a row of pixels.
     Row,
 }
 
 /// What the metadata of a file of this project say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holds {
-    /// Which graph of the model it is.
+    /// The kind of graph.
     pub kind: Kind,
-    /// The declaration's name.
+    /// The name of the declared model.
     pub model: String,
-    /// The layers whose results are the parameters of the model's distribution, of each scale.
+    /// For each scale, the layer whose result has the parameters of the distribution.
     pub outputs: Vec<String>,
-    /// How images are laid out behind the batch, if the file says so.
+    /// The layout of images after the batch axis; `None` if the file does not state it.
     pub layout: Option<&'static str>,
-    /// The inputs that are conditions.
+    /// The names of the inputs that are conditions.
     pub conditions: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl std::fmt::Display for Kind {
 }
 
 impl Holds {
-    /// What the metadata say, if they are this project's.
+    /// Reads the metadata; `None` if this project did not write them.
     pub(crate) fn read(metadata: &[StringStringEntryProto]) -> Option<Holds> {
         let value = |key: &str| metadata.iter().find(|p| p.key() == key).map(|p| p.value());
         let graph = value("pixelrnn.graph")?;
@@ -90,7 +90,7 @@ impl Holds {
             _ => None,
         };
         let model = value("pixelrnn.model").unwrap_or("").to_string();
-        // `label: classes 10; edges: map 1`.
+        // For example `label: classes 10; edges: map 1`.
         let conditions = value("pixelrnn.condition").unwrap_or("").split(';');
         let conditions =
             conditions.filter_map(|one| Some(one.split_once(':')?.0.trim().to_string()));
@@ -98,21 +98,21 @@ impl Holds {
     }
 }
 
-/// One thing to ask of a model.
+/// One question about a model: one input, one output, and what the output may depend on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Question {
-    /// With names and layouts filled in.
+    /// The options of the user, with names and layouts filled in.
     pub options: Options,
-    /// Inner values that are given: nothing behind them is looked at.
+    /// Inner values that are treated as inputs: the nodes that compute them are not run.
     pub given: Vec<ValueInfoProto>,
-    /// Whether an output may read the value at its own place.
+    /// Whether an output may depend on the value at its own position.
     pub own_place: bool,
 }
 
-/// What is to be asked of a model.
+/// The questions to ask about a model.
 ///
 /// # Errors
-/// A file of this project that holds nothing to ask about.
+/// [`CheckError::Holds`] for a file of this project without logits.
 pub(crate) fn questions(model: &Model, options: &Options) -> Result<Vec<Question>, CheckError> {
     let plain = || vec![Question { options: options.clone(), ..Question::default() }];
     let chosen = options.input.is_some() || options.output.is_some();
@@ -126,8 +126,9 @@ pub(crate) fn questions(model: &Model, options: &Options) -> Result<Vec<Question
     }
 }
 
-/// A drawn image may read the uniform numbers up to each place, and likewise what is to be kept of
-/// an image that it completes.
+/// The questions for a sampler. A sampled value may depend on the uniform random numbers up to its
+/// own position. If the sampler completes images, the same holds for the given image and for its
+/// mask.
 fn draws(model: &Model, options: &Options, holds: &Holds) -> Vec<Question> {
     let layout = || holds.layout.unwrap_or("hwc").parse().ok();
     let has = |name: &&str| model.graph.input.iter().any(|i| i.name() == *name);
@@ -148,7 +149,7 @@ fn draws(model: &Model, options: &Options, holds: &Holds) -> Vec<Question> {
     inputs.map(ask).collect()
 }
 
-/// Logits of each scale, the smallest first.
+/// The questions for logits: one per scale, the smallest first.
 fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Question>, CheckError> {
     let graph = &model.graph;
     let missing = || CheckError::Holds(holds.kind);
@@ -190,7 +191,7 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
         };
         let small = selected.iter().rev().find(same).ok_or_else(missing)?;
         given.push(info(small, shapes.get(*small).ok_or_else(missing)?));
-        // Inside of the model, images are laid out like this whatever the file takes.
+        // Inside the model, the layout is always this one, whatever the layout of the file's input.
         let input_layout = options.input_layout.clone().or_else(|| "chw".parse().ok());
         let options = Options { input: Some((*small).to_string()), input_layout, ..image(name) };
         asked.push(Question { options, given: given.clone(), own_place: false });
@@ -199,29 +200,29 @@ fn scales(model: &Model, options: &Options, holds: &Holds) -> Result<Vec<Questio
     Ok(asked)
 }
 
-/// Whether an output of a `forward` file has the name of a model's own.
+/// Whether an output of a `forward` file has the name of an output of a model.
 fn is_output(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     matches!(last, "logits" | "parameters")
 }
 
-/// Whether a value is of a layer that ends a scale.
+/// Whether a value belongs to the last layer of a scale.
 fn is_end(name: &str, holds: &Holds) -> bool {
     let layer = name.split('/').next().unwrap_or(name);
     match &holds.outputs[..] {
-        // A file from before this was written.
+        // The file is older than this field of the metadata.
         [] => layer == "logits" || layer.ends_with(".logits"),
         ends => ends.iter().any(|end| end == layer),
     }
 }
 
-/// Values that are pixels of the image and nothing else.
+/// The names of values that consist of pixels of the image only.
 fn selections(graph: &GraphProto) -> Vec<&str> {
     let constant = |name: &String| graph.initializer.iter().any(|t| t.name() == name);
     let mut found = vec!["image"];
     for node in &graph.node {
         let kind = node.op_type();
-        // `Cast` takes images of bytes to floats.
+        // `Cast` converts images of bytes to floats.
         let moves =
             matches!(kind, "Cast" | "Reshape" | "Slice" | "Transpose" | "Squeeze" | "Unsqueeze");
         let (Some(first), [output]) = (node.input.first(), &node.output[..]) else { continue };
@@ -234,7 +235,7 @@ fn selections(graph: &GraphProto) -> Vec<&str> {
     found
 }
 
-/// Whether a node is one of a loss, by the names that this project gives.
+/// Whether a node belongs to the loss, by the names that this project gives to nodes.
 fn of_loss(node: &NodeProto) -> bool {
     let head = node.name().split('/').next().unwrap_or("");
     head.strip_prefix("loss").is_some_and(|rest| {
@@ -242,7 +243,7 @@ fn of_loss(node: &NodeProto) -> bool {
     })
 }
 
-/// What the loss reads of the model: values made by nodes that are not its own.
+/// The logits, in a file with a loss: values that nodes of the loss read and other nodes compute.
 fn read_by_loss<'a>(graph: &'a GraphProto, holds: &Holds) -> Vec<&'a str> {
     let pixels = selections(graph);
     let mut made: HashMap<&str, &NodeProto> = HashMap::new();
@@ -265,7 +266,7 @@ fn read_by_loss<'a>(graph: &'a GraphProto, holds: &Holds) -> Vec<&'a str> {
     found
 }
 
-/// The shapes of inner values.
+/// The shapes of inner values, by name.
 fn shapes(
     model: &Model,
     options: &Options,
@@ -290,7 +291,7 @@ fn shapes(
     Ok(names.iter().filter_map(shape).collect())
 }
 
-/// A value of floats.
+/// Describes a value as floats of the given shape.
 fn info(name: &str, shape: &[usize]) -> ValueInfoProto {
     let dim = |&d: &usize| Dimension {
         value: Some(DimValue::DimValue(i64::try_from(d).unwrap_or(i64::MAX))),

@@ -7,7 +7,7 @@ use crate::sets::Sets;
 use crate::store::Granted;
 use crate::text::shown;
 
-/// A color of a pixel.
+/// A position in the image: one color of one pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// The color, from 0.
@@ -18,17 +18,17 @@ pub struct Position {
     pub column: usize,
 }
 
-/// The verdict.
+/// The verdict on a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Causal, proved for all images in the range.
+    /// Proved causal for all images in the range.
     Causal,
-    /// Causal if the conditions of the report hold.
+    /// Causal if the conditions in the report hold.
     Conditional,
-    /// Unknown: an operator that is not modeled exactly may cause a leak.
+    /// Unknown: there may be a leak through an operator that is not modeled exactly.
     Uncertain,
-    /// There is a leak.
+    /// An output depends on a value that it must not depend on.
     Leaks,
 }
 
@@ -80,9 +80,9 @@ pub struct InputRole {
 /// An operator that is not modeled exactly, with the first node that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncertain {
-    /// The operator.
+    /// The name of the operator.
     pub op_type: String,
-    /// The first node with it.
+    /// The name of the first node that uses it.
     pub node: String,
 }
 
@@ -95,14 +95,14 @@ pub struct Leak {
     pub input: Position,
 }
 
-/// One of several checks of a file.
+/// The result of one of several checks of the same file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// The input that was taken as the image.
+    /// The name of the input that was taken as the image.
     pub input: String,
-    /// The output that was checked.
+    /// The name of the output that was checked.
     pub output: String,
-    /// Height and width.
+    /// Height and width of the image.
     pub size: [usize; 2],
     /// The verdict of this check.
     pub verdict: Verdict,
@@ -112,59 +112,60 @@ pub struct Part {
     pub outputs: usize,
 }
 
-/// The dependencies of the outputs of a model, and the verdict.
+/// The result of an analysis: the verdict, and what each output depends on.
 #[non_exhaustive]
 pub struct Report {
     /// The verdict.
     pub verdict: Verdict,
-    /// The colors of the image.
+    /// The number of colors of the image.
     pub colours: usize,
     /// The height of the image.
     pub height: usize,
     /// The width of the image.
     pub width: usize,
-    /// Logits (or parameters) for each output.
+    /// The number of logits (or parameters) per output.
     pub levels: usize,
-    /// Whether an output stands for a whole pixel, not for one color of it.
+    /// Whether an output stands for a whole pixel instead of one of its colors.
     pub whole_pixels: bool,
     /// The order in which values are predicted.
     pub order: Order,
-    /// The image's least and largest value.
+    /// The smallest and the largest value of the image.
     pub range: (f64, f64),
-    /// What the metadata say of a file that this project wrote.
+    /// The metadata, if this project wrote the file.
     pub holds: Option<Holds>,
-    /// Whether an output may read the value at its own place: a drawn value reads the random number
-    /// that it is drawn with.
+    /// Whether an output may depend on the value at its own position, as a sampled value depends on
+    /// its own random number.
     pub own_place: bool,
-    /// All that was asked of a file of which more than one thing was; this report is one of them.
+    /// If several checks were made, the results of all of them; this report is one of them.
     pub parts: Vec<Part>,
-    /// The input that is the image.
+    /// The name of the input that is the image.
     pub input: String,
-    /// The output that holds the logits, and how it is laid out.
+    /// The name of the output that was checked.
     pub output: String,
     /// The layout of the output.
     pub output_layout: Layout,
-    /// All inputs.
+    /// All inputs and their roles.
     pub inputs: Vec<InputRole>,
-    /// Nodes that the output needs, those of bodies not counted.
+    /// The number of nodes that the output needs, without those in bodies.
     pub nodes: usize,
-    /// Numbers in weights: float constants of the graph, masks of zeros and ones aside, and inputs
-    /// beside the image.
+    /// The number of parameters: elements of float constants, except masks of zeros and ones, and
+    /// of inputs other than the image.
     pub parameters: usize,
     /// The number of outputs that leak.
     pub leaking_outputs: usize,
     /// The first leak, if there is one.
     pub leak: Option<Leak>,
-    /// The share of earlier values that are never read.
+    /// The fraction of earlier values that outputs do not depend on, over all pairs of an output
+    /// and an earlier value.
     pub blind_share: f64,
     /// The operators that are not modeled exactly.
     pub uncertain: Vec<Uncertain>,
-    /// The conditions of the verdict.
+    /// The conditions under which the verdict holds.
     pub conditions: Vec<String>,
-    /// Pixel orders in which a leaking model would be causal.
+    /// For a model that leaks: an order of pixels and colors in which it would be causal.
     pub hint: Option<String>,
     pub(crate) sets: Sets,
-    /// For each output its set.
+    /// The set that each output depends on.
     pub(crate) ids: Vec<u32>,
     pub(crate) granted: crate::store::Assume,
     pub(crate) question: Question,
@@ -187,7 +188,7 @@ impl Report {
         self.colours * self.height * self.width
     }
 
-    /// How many different sets were met.
+    /// The number of different sets in the analysis.
     pub fn distinct_sets(&self) -> usize {
         self.sets.distinct()
     }
@@ -196,12 +197,12 @@ impl Report {
         if self.order == Order::Bgr { self.colours - 1 - colour } else { colour }
     }
 
-    /// The number of a value of the image: rows, columns, colors in the order that was asked for.
+    /// The index of a value: by row, column, then color in the order of the report.
     pub fn value(&self, p: Position) -> usize {
         (p.row * self.width + p.column) * self.colours + self.rank(p.colour)
     }
 
-    /// The value with a number.
+    /// The position of the value with this index.
     pub fn position(&self, value: usize) -> Position {
         let pixel = value / self.colours;
         Position {
@@ -211,12 +212,12 @@ impl Report {
         }
     }
 
-    /// The number of an output.
+    /// The index of the output at a position.
     pub fn output_at(&self, p: Position) -> usize {
         if self.whole_pixels { p.row * self.width + p.column } else { self.value(p) }
     }
 
-    /// The place of an output.
+    /// The position of the output with this index.
     pub fn output_position(&self, output: usize) -> Position {
         if self.whole_pixels {
             Position { colour: 0, row: output / self.width, column: output % self.width }
@@ -225,7 +226,8 @@ impl Report {
         }
     }
 
-    /// How many values an output may read: all with smaller numbers, and in a sampler its own.
+    /// The number of values that an output may depend on: all with smaller indices, and in a
+    /// sampler its own.
     pub fn limit(&self, output: usize) -> usize {
         let (n, own) = (self.colours, usize::from(self.own_place));
         match (self.whole_pixels, self.order) {
@@ -235,7 +237,7 @@ impl Report {
         }
     }
 
-    /// This report as one of several.
+    /// This report as one of several checks.
     pub(crate) fn part(&self) -> Part {
         Part {
             input: self.input.clone(),
@@ -251,7 +253,7 @@ impl Report {
         self.ids.get(output).copied().unwrap_or(0)
     }
 
-    /// The values that an output depends on, as runs `start..end` in order.
+    /// The values that an output depends on, as ascending ranges of indices.
     pub fn reads(&self, output: usize) -> Vec<std::ops::Range<usize>> {
         self.sets.runs(self.id(output)).into_iter().map(|(a, b)| a..b).collect()
     }
@@ -261,17 +263,17 @@ impl Report {
         self.sets.holds(self.id(output), value)
     }
 
-    /// How many values below a number an output reads.
+    /// The number of values with an index below `value` that an output depends on.
     pub fn count_below(&self, output: usize, value: usize) -> usize {
         self.sets.count_below(self.id(output), value)
     }
 
-    /// The first value at or after a number that an output reads.
+    /// The first value with an index of at least `value` that an output depends on.
     pub fn first_from(&self, output: usize, value: usize) -> Option<usize> {
         self.sets.first_from(self.id(output), value)
     }
 
-    /// Counts leaks and what is never seen.
+    /// Counts the leaks, and computes the blind share.
     pub(crate) fn judge(&mut self) {
         let (mut seen, mut all) = (0usize, 0usize);
         (self.leaking_outputs, self.leak) = (0, None);
@@ -280,7 +282,8 @@ impl Report {
             let (limit, id) = (self.limit(output), self.id(output));
             all += limit;
             seen += match counts {
-                // Neighbors often share a set that ends before both.
+                // Neighboring outputs often have the same set, which ends before both: reuse its
+                // count.
                 Some((last, end, n)) if last == id && end <= limit => n,
                 _ => {
                     let n = self.sets.count_below(id, limit);
@@ -300,7 +303,7 @@ impl Report {
     }
 }
 
-/// What was granted, in words.
+/// The assumptions as conditions, in words.
 pub(crate) fn conditions(granted: &[Granted]) -> Vec<String> {
     let text = |g: &Granted| match g {
         Granted::Finite { node } => {
@@ -316,7 +319,7 @@ pub(crate) fn conditions(granted: &[Granted]) -> Vec<String> {
             shown(node)
         ),
     };
-    // Scores that stay within bounds stay above them.
+    // The first condition implies the second: scores in a range have a lower bound, too.
     let implied = |g: &Granted| {
         match g {
         Granted::Above { node, bound } => granted.iter().any(|other| {

@@ -1,49 +1,50 @@
 //! Interned sets of image values.
 //!
-//! Values of an image are numbered in raster order, so that what an output depends on is mostly a
-//! few runs: a row each of a receptive field, one for all that attention sees. A set is kept as its
-//! runs, or as words of bits where that is shorter. Equal sets have equal numbers.
+//! The values of an image are numbered in raster order. Most dependencies then consist of a few
+//! ranges: one per row of a receptive field, or a single one for attention. A set is stored as its
+//! ranges (runs), or as a bit set if that is shorter. Equal sets have equal ids.
 
 use crate::fast::FastMap;
 
 /// The empty set.
 pub(crate) const EMPTY: u32 = 0;
 
-/// Where a set lies, and how it is written.
+/// Where a set is stored, and in which form.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u64,
     len: u32,
-    /// For bits the first word; for runs [`RUNS`].
+    /// For a bit set, the index of its first word; for runs, [`RUNS`].
     first: u32,
 }
 
 const RUNS: u32 = u32::MAX;
 
-/// The sets.
+/// The arena of interned sets, with a union in progress.
 pub(crate) struct Sets {
     bits: usize,
     entries: Vec<Entry>,
     arena: Vec<u32>,
-    /// By content hash, the newest set with it; `chain` leads to the older ones.
+    /// By hash, the newest set with that hash. `chain` leads to older ones.
     index: FastMap<u64, u32>,
     chain: Vec<u32>,
     pairs: FastMap<u64, u32>,
-    /// The union being formed: distinct members, and when each set was last a member.
+    /// The union in progress: its distinct members. `stamps` says in which union each set was last
+    /// a member.
     members: Vec<u32>,
     stamps: Vec<u32>,
     now: u32,
     scratch: Vec<u64>,
     touched: (usize, usize),
     encoded: Vec<u32>,
-    /// Bytes that the sets may take.
+    /// Maximal number of bytes for sets.
     limit: usize,
     full: bool,
     work: u64,
 }
 
 impl Sets {
-    /// Sets over `bits` values.
+    /// An empty arena for sets of values below `bits`.
     pub fn new(bits: usize, limit: usize) -> Sets {
         Sets {
             bits,
@@ -64,22 +65,22 @@ impl Sets {
         }
     }
 
-    /// How many sets there are.
+    /// The number of different sets.
     pub fn distinct(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether a set found no room; what was said since is not to be used.
+    /// Whether a set did not fit into memory. Results since then are invalid.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Steps taken since the last call.
+    /// The number of steps since the last call.
     pub fn take_work(&mut self) -> u64 {
         std::mem::take(&mut self.work)
     }
 
-    /// Bytes in use.
+    /// The bytes in use.
     pub fn bytes(&self) -> usize {
         self.arena.capacity() * 4
             + self.entries.capacity() * (size_of::<Entry>() + 4 + 4)
@@ -99,7 +100,7 @@ impl Sets {
         self.run(0, self.bits)
     }
 
-    /// The set of a run of values.
+    /// The set of the values `start..end`.
     fn run(&mut self, start: usize, end: usize) -> u32 {
         if start >= end {
             return EMPTY;
@@ -109,7 +110,7 @@ impl Sets {
         self.intern(RUNS)
     }
 
-    /// Begins a union.
+    /// Starts a union.
     pub fn begin(&mut self) {
         self.members.clear();
         self.now = match self.now.checked_add(1) {
@@ -121,7 +122,7 @@ impl Sets {
         };
     }
 
-    /// Adds a set to the union.
+    /// Adds a set to the union in progress.
     pub fn add(&mut self, id: u32) {
         if id != EMPTY
             && let Some(stamp) = self.stamps.get_mut(id as usize)
@@ -132,7 +133,7 @@ impl Sets {
         }
     }
 
-    /// Ends a union.
+    /// Finishes the union in progress, and returns its set.
     pub fn end(&mut self) -> u32 {
         match self.members[..] {
             [] => EMPTY,
@@ -142,7 +143,8 @@ impl Sets {
         }
     }
 
-    /// Ends a union without forming it if it has two members: the second is then not empty.
+    /// Finishes the union in progress. If it has two members, both are returned without computing
+    /// their union; otherwise the second result is empty.
     pub fn end_pair(&mut self) -> (u32, u32) {
         match self.members[..] {
             [a, b] => (a.min(b), a.max(b)),
@@ -172,7 +174,7 @@ impl Sets {
         id
     }
 
-    /// The runs of a set, in order.
+    /// The runs of a set in ascending order.
     pub fn runs(&self, id: u32) -> Vec<(usize, usize)> {
         let Some(entry) = self.entries.get(id as usize) else { return Vec::new() };
         let words = self.slice(entry);
@@ -192,13 +194,13 @@ impl Sets {
         runs
     }
 
-    /// The first value of a set at or after another.
+    /// The first value of a set that is at least `bit`.
     pub fn first_from(&self, id: u32, bit: usize) -> Option<usize> {
         let after = |&(a, b): &(usize, usize)| (b > bit).then(|| a.max(bit));
         self.runs(id).iter().find_map(after)
     }
 
-    /// How many values of a set are below a bound.
+    /// The number of values of a set that are below `bound`.
     pub fn count_below(&self, id: u32, bound: usize) -> usize {
         self.runs(id).iter().map(|&(a, b)| b.min(bound).saturating_sub(a)).sum()
     }
@@ -213,7 +215,7 @@ impl Sets {
         self.arena.get(start..start + entry.len as usize).unwrap_or(&[])
     }
 
-    /// The union of `members`.
+    /// Computes the union of `members`.
     fn unite(&mut self) -> u32 {
         let members = std::mem::take(&mut self.members);
         for &id in &members {
@@ -239,7 +241,7 @@ impl Sets {
         self.harvest()
     }
 
-    /// Interns what is in `scratch`, and clears it.
+    /// Interns the set in `scratch`, and clears `scratch`.
     fn harvest(&mut self) -> u32 {
         let (first, end) = std::mem::replace(&mut self.touched, (usize::MAX, 0));
         if first >= end {
@@ -266,7 +268,7 @@ impl Sets {
         self.intern(kind)
     }
 
-    /// The number of the set in `encoded`.
+    /// The id of the set that is encoded in `encoded`; a new one if there is none yet.
     fn intern(&mut self, first: u32) -> u32 {
         let key = hash(first, &self.encoded);
         let newest = self.index.get(&key).copied();
@@ -293,7 +295,7 @@ impl Sets {
     }
 }
 
-/// Sets the bits of a run.
+/// Sets the bits `start..end`.
 fn fill(words: &mut [u64], touched: &mut (usize, usize), start: usize, end: usize) {
     let (first, last) = (start / 64, (end - 1) / 64);
     touched.0 = touched.0.min(first);
@@ -312,7 +314,7 @@ fn fill(words: &mut [u64], touched: &mut (usize, usize), start: usize, end: usiz
     }
 }
 
-/// Calls back with each run of ones.
+/// Calls `each` with every run of ones.
 fn for_runs(words: impl Iterator<Item = u64>, mut each: impl FnMut(usize, usize)) {
     let mut open: Option<usize> = None;
     let mut base = 0;
@@ -374,7 +376,7 @@ mod tests {
                 sets.add(*id);
                 bits.iter_mut().zip(more).for_each(|(b, m)| *b |= m);
             }
-            // Sometimes every other bit, so that words are shorter than runs.
+            // Sometimes every other bit, for which a bit set is shorter than runs.
             if next() % 3 == 0 {
                 for i in (next() % 7..200).step_by(2) {
                     let one = sets.single(i);

@@ -1,4 +1,4 @@
-//! Elements of tensors, and what they share: sets, bounds, the budget, what had to be assumed.
+//! Elements of tensors, and what they share: sets, bounds, the budget, and the assumptions made.
 
 use crate::budget::Budget;
 use crate::elem::Elem;
@@ -7,11 +7,12 @@ use crate::fast::FastMap;
 use crate::sets::{EMPTY, Sets};
 use crate::value::{Value, coarse};
 
-/// In patterns: a known zero, through which nothing passes.
+/// In a pattern: an element known to be zero, which stops dependencies.
 pub(crate) const DEAD: u32 = u32::MAX;
 
-/// One element of a tensor, packed. What it depends on is the union of two sets, since products of
-/// all pairs would make a set of each pair that nobody asks for.
+/// An element of a tensor, packed into ids. It depends on the union of the sets `a` and `b`. A
+/// matrix product would otherwise create a set for each pair of factors, most of which are never
+/// needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cell {
     a: u32,
@@ -20,17 +21,17 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Anything, but no function of the image.
+    /// Any number, independent of the image.
     pub const OPAQUE: Cell = Cell { a: EMPTY, b: EMPTY, v: 1 };
     pub const ZERO: Cell = Cell { a: EMPTY, b: EMPTY, v: 0 };
 
-    /// Whether it depends on nothing.
+    /// Whether it does not depend on the image.
     pub fn is_free(self) -> bool {
         self.a == EMPTY
     }
 }
 
-/// One element of a tensor.
+/// An element of a tensor: the union of two sets that it depends on, and its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct El {
     pub a: u32,
@@ -39,7 +40,7 @@ pub(crate) struct El {
 }
 
 impl El {
-    /// A function of a set. What is known depends on nothing.
+    /// An element that depends on a set. If its value is known, it depends on nothing.
     pub fn new(set: u32, v: Value) -> El {
         El::pair((set, EMPTY), v)
     }
@@ -57,16 +58,17 @@ impl El {
     }
 }
 
-/// What may be taken for granted, one step after the other, when bounds do not suffice.
+/// Assumptions that can be made if bounds do not suffice for a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Assume {
-    /// No number overflows, and none is NaN.
+    /// No computation overflows or gives NaN.
     pub finite: bool,
-    /// What is masked by a large negative number weighs nothing in a softmax.
+    /// Elements masked by a large negative number have no weight in a softmax.
     pub masks: bool,
-    /// Operators that are not modeled read nothing: an underestimate.
+    /// Operators that are not modeled exactly depend on nothing: an underestimate.
     pub clear: bool,
-    /// Known zeros, masks and saturation stop nothing: what the graph connects at all.
+    /// Known zeros, masks and saturation stop nothing, so that a result depends on all that the
+    /// graph connects it to.
     pub alive: bool,
 }
 
@@ -74,27 +76,27 @@ impl Assume {
     pub const NOTHING: Assume = Assume { finite: false, masks: false, clear: false, alive: false };
 }
 
-/// Something that was taken for granted, where it was first.
+/// An assumption that was needed, with the first node that needed it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Granted {
     /// Values stay finite at this node.
     Finite { node: String },
-    /// Scores of this softmax stay above a number.
+    /// The scores of this softmax stay above a bound.
     Above { node: String, bound: f64 },
-    /// Scores of this softmax differ by less than a number.
+    /// The scores of this softmax differ by less than `spread`.
     Within { node: String, spread: f64 },
 }
 
-/// What assumptions might change.
+/// Which assumptions could make a difference.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Noticed {
-    /// Something may not be finite.
+    /// A value might not be finite.
     pub infinite: bool,
-    /// Something may be a mask.
+    /// A constant might be meant as a mask.
     pub masks: bool,
 }
 
-/// Bytes that an element takes while it is made: the cell, and where it comes from.
+/// The bytes that an element takes while it is being computed: the cell and two indices.
 const BYTES: usize = size_of::<Cell>() + 2 * size_of::<usize>();
 
 pub(crate) struct Store {
@@ -103,9 +105,9 @@ pub(crate) struct Store {
     pub assume: Assume,
     pub granted: Vec<Granted>,
     pub noticed: Noticed,
-    /// The node at work.
+    /// The name of the node that is running.
     pub node: String,
-    /// Operators that were not modeled, with the first node of each.
+    /// The opaque operators that were met, each with the first node that uses it.
     pub uncertain: Vec<(String, String)>,
     values: Vec<Value>,
     value_index: FastMap<(u64, u64, u8, u64), u32>,
@@ -113,7 +115,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Sets over `bits` values.
+    /// An empty store, for images of `bits` values.
     pub fn new(bits: usize, budget: Budget, assume: Assume) -> Store {
         let mut store = Store {
             sets: Sets::new(bits, budget.memory()),
@@ -132,13 +134,13 @@ impl Store {
         store
     }
 
-    /// A number that nothing else has.
+    /// A new unique number.
     pub fn ticket(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
-    /// Leaves the first tickets to tensors from another store.
+    /// Reserves the first tickets for tensors from another store.
     pub fn skip_tickets(&mut self) {
         self.counter += 1 << 40;
     }
@@ -147,10 +149,10 @@ impl Store {
         self.sets.bytes() + self.values.capacity() * 24 + self.value_index.capacity() * 30
     }
 
-    /// Counts steps, each of which makes an element.
+    /// Counts steps, each of which makes one element.
     ///
     /// # Errors
-    /// Out of memory or time.
+    /// [`Problem::TooLarge`] if memory or time has run out.
     pub fn spend(&mut self, elements: usize) -> Result<(), Problem> {
         let work = self.sets.take_work() + elements as u64;
         let others = self.overhead();
@@ -165,7 +167,7 @@ impl Store {
     /// Counts steps that need no memory.
     ///
     /// # Errors
-    /// Out of memory or time.
+    /// [`Problem::TooLarge`] if memory or time has run out.
     pub fn work(&mut self, steps: usize) -> Result<(), Problem> {
         let work = self.sets.take_work() + steps as u64;
         let others = self.overhead();
@@ -203,12 +205,13 @@ impl Store {
         Cell { a: el.a, b: el.b, v: self.value_id(v) }
     }
 
-    /// The identity of a cell's bounds.
+    /// The id of a cell's bounds.
     pub fn value_key(cell: Cell) -> u32 {
         cell.v
     }
 
-    /// A cell with the sets of two others and bounds by number.
+    /// A cell that depends on the sets of `x` and `y`, with the bounds of id `v`. With `point`, the
+    /// value is known, and the cell depends on nothing.
     pub fn merged(&mut self, x: Cell, y: Cell, v: u32, point: bool) -> Cell {
         if point {
             return Cell { a: EMPTY, b: EMPTY, v };
@@ -230,20 +233,20 @@ impl Store {
         Cell { a, b, v }
     }
 
-    /// A cell that depends on all of the image, with bounds by number.
+    /// A cell that depends on the whole image, with the bounds of id `v`.
     pub fn everything(&mut self, v: u32) -> Cell {
         self.noticed.infinite = true;
         let all = self.sets.all();
         Cell { a: all, b: EMPTY, v }
     }
 
-    /// Adds what an element depends on to the union being formed.
+    /// Adds the sets of an element to the union in progress.
     pub fn add_el(&mut self, el: El) {
         self.sets.add(el.a);
         self.sets.add(el.b);
     }
 
-    /// The union of what some elements depend on.
+    /// The union of the sets of these elements.
     pub fn join(&mut self, els: &[El]) -> u32 {
         self.sets.begin();
         for &el in els {
@@ -252,12 +255,12 @@ impl Store {
         self.sets.end()
     }
 
-    /// One set for all that an element depends on.
+    /// The union of the two sets of an element.
     pub fn set_of(&mut self, el: El) -> u32 {
         self.sets.union(el.a, el.b)
     }
 
-    /// What a cell is in a pattern: [`DEAD`], or its set.
+    /// The code of a cell in a pattern: [`DEAD`], or the id of its set.
     pub fn code(&mut self, cell: Cell) -> u32 {
         if cell.a == EMPTY {
             return if self.value(cell).is_zero() { DEAD } else { EMPTY };
@@ -265,7 +268,8 @@ impl Store {
         if cell.b == EMPTY { cell.a } else { self.sets.union(cell.a, cell.b) }
     }
 
-    /// Bounds of a result of float arithmetic, kept finite where that is assumed.
+    /// The bounds of a result of float arithmetic. If values are assumed to be finite, the bounds
+    /// are made finite, and the assumption is recorded.
     pub fn settle(&mut self, elem: Elem, v: Value) -> Value {
         if v.is_finite() || !elem.is_float() || v.point().is_some() {
             return v;
@@ -280,7 +284,7 @@ impl Store {
         Value { lo: clamp(v.lo), hi: clamp(v.hi), nan: false, ..v }
     }
 
-    /// Notes an assumption, once for each node.
+    /// Records an assumption, unless a recorded one implies it.
     pub fn grant(&mut self, granted: Granted) {
         let same = |g: &Granted| match (g, &granted) {
             (Granted::Finite { .. }, Granted::Finite { .. }) => true,

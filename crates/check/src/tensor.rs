@@ -9,44 +9,45 @@ use crate::sets::EMPTY;
 use crate::store::{Cell, DEAD, El, Store};
 use crate::value::Value;
 
-/// Elements that one tensor may have, in words of the file.
+/// Maximal number of elements of a tensor, as the file states its shape.
 const MAX_ELEMENTS: usize = 1 << 40;
-/// In an index map: no source, use the fill value.
+/// In an index map: there is no source, use the fill value.
 pub(crate) const FILL: usize = usize::MAX;
 
-/// The elements in row-major order; always as many as the shape says.
+/// The elements in row-major order. Their number always matches `kept`.
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
     /// Every element is a known number.
     Known(Rc<Buffer<f64>>),
-    /// At least one is not.
+    /// At least one element is not known.
     Cells(Rc<Buffer<Cell>>),
 }
 
-/// What is known of elements together.
+/// What is known about the elements of a tensor taken together.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Relation {
     None,
-    /// The maxima of the tensor with this ticket, along these axes (kept with extent one).
+    /// This tensor has the maxima of the tensor with this ticket, along these axes (kept with
+    /// extent one).
     MaximaOf(u64, Vec<usize>),
-    /// No element is above zero, and along these axes one is zero.
+    /// No element is above zero, and along these axes at least one is zero.
     PeakZero(Vec<usize>),
-    /// No element is above one, and along these axes one is one.
+    /// No element is above one, and along these axes at least one is one.
     PeakOne(Vec<usize>),
 }
 
-/// A tensor. Along an axis that is "thin" all slices are the same, and one is kept.
+/// A tensor. Along a "thin" axis all slices are equal, and only one is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Tensor {
     pub elem: Elem,
     pub shape: Vec<usize>,
-    /// For each axis its extent, or one if it is thin.
+    /// The stored extent of each axis: one if the axis is thin.
     pub kept: Vec<usize>,
     pub data: Data,
-    /// Tells elements apart from all others.
+    /// Identifies the elements of this tensor.
     pub ticket: u64,
     pub relation: Relation,
-    /// A bound of the Euclidean norm of all elements; infinite where none was found.
+    /// An upper bound on the Euclidean norm of all elements; infinite if none is known.
     pub norm: f64,
 }
 
@@ -56,7 +57,7 @@ impl Tensor {
         Tensor { elem, shape, kept, data, ticket, relation: Relation::None, norm: f64::INFINITY }
     }
 
-    /// Known numbers; as many as the shape says, or the rest is zero.
+    /// A tensor of known numbers. If there are fewer than the shape requires, the rest is zero.
     pub fn known(store: &mut Store, elem: Elem, shape: Vec<usize>, mut values: Vec<f64>) -> Tensor {
         values.resize(shape.iter().product(), 0.0);
         if values.iter().any(|x| x.is_nan()) {
@@ -67,7 +68,7 @@ impl Tensor {
         Tensor::new(store, elem, shape, data)
     }
 
-    /// One element everywhere.
+    /// A tensor whose elements are all equal.
     pub fn filled(store: &mut Store, elem: Elem, shape: Vec<usize>, el: El) -> Tensor {
         let empty = shape.contains(&0);
         let kept: Vec<usize> = shape.iter().map(|_| usize::from(!empty)).collect();
@@ -77,7 +78,7 @@ impl Tensor {
         Tensor { shape, kept, ..t }
     }
 
-    /// Packed elements; as many as the shape says, or the rest is opaque.
+    /// A tensor of packed elements. If there are fewer than the shape requires, the rest is opaque.
     pub fn cells(store: &mut Store, elem: Elem, shape: Vec<usize>, mut cells: Vec<Cell>) -> Tensor {
         cells.resize(shape.iter().product(), Cell::OPAQUE);
         if cells.iter().all(|&c| store.value(c).point().is_some()) {
@@ -89,7 +90,7 @@ impl Tensor {
         Tensor::new(store, elem, shape, data)
     }
 
-    /// A list of whole numbers.
+    /// A list of known integers.
     pub fn ints(store: &mut Store, values: &[i64]) -> Tensor {
         let cell = |store: &mut Store, &n: &i64| {
             let v = crate::value::between(i128::from(n), i128::from(n));
@@ -99,7 +100,7 @@ impl Tensor {
         Tensor::cells(store, Elem::Int(64), vec![values.len()], cells)
     }
 
-    /// The number of elements, thin axes counted in full.
+    /// The number of elements, with thin axes at their full extent.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -112,7 +113,7 @@ impl Tensor {
         self.kept == self.shape
     }
 
-    /// Another shape for what is kept; the two must have the same elements.
+    /// The same stored elements with another shape; the number of elements must match `kept`.
     pub fn with_shape(mut self, shape: Vec<usize>, kept: Vec<usize>) -> Tensor {
         self.shape = shape;
         self.kept = kept;
@@ -120,12 +121,13 @@ impl Tensor {
         self
     }
 
-    /// What is kept, as a tensor of its own.
+    /// The stored elements as a tensor of their own, without thin axes.
     pub fn thin(&self) -> Tensor {
         Tensor { shape: self.kept.clone(), ..self.clone() }.untied()
     }
 
-    /// Without what ties it to other tensors: its elements are in other places.
+    /// Removes the ticket and the relation to other tensors, which no longer hold when elements
+    /// move.
     fn untied(mut self) -> Tensor {
         self.ticket = 0;
         self.norm = f64::INFINITY;
@@ -133,10 +135,10 @@ impl Tensor {
         self
     }
 
-    /// The same tensor without thin axes.
+    /// The same tensor with thin axes expanded.
     ///
     /// # Errors
-    /// It does not fit the budget.
+    /// [`Problem::TooLarge`] if it exceeds the memory limit.
     pub fn dense(&self, store: &mut Store) -> Result<Tensor, Problem> {
         if self.is_dense() {
             return Ok(self.clone());
@@ -150,7 +152,7 @@ impl Tensor {
         Ok(t)
     }
 
-    /// The numbers, if all are known and there is no thin axis.
+    /// The numbers, if all are known and no axis is thin.
     pub fn values(&self) -> Option<&[f64]> {
         match &self.data {
             Data::Known(v) if self.is_dense() => Some(&v.list),
@@ -158,7 +160,7 @@ impl Tensor {
         }
     }
 
-    /// An element of what is kept; opaque when out of range.
+    /// The stored element at `i`; opaque if out of range.
     pub fn el(&self, store: &Store, i: usize) -> El {
         match &self.data {
             Data::Known(v) => v.list.get(i).map_or(store.el(Cell::OPAQUE), |&x| El::known(x)),
@@ -166,7 +168,7 @@ impl Tensor {
         }
     }
 
-    /// The same, packed.
+    /// Like [`Tensor::el`], packed.
     pub fn cell(&self, store: &mut Store, i: usize) -> Cell {
         match &self.data {
             Data::Known(v) => match v.list.get(i) {
@@ -177,7 +179,7 @@ impl Tensor {
         }
     }
 
-    /// All that are kept, packed.
+    /// All stored elements, packed.
     pub fn all_cells(&self, store: &mut Store) -> Vec<Cell> {
         match &self.data {
             Data::Known(v) => v.list.iter().map(|&x| store.cell(El::known(x))).collect(),
@@ -185,7 +187,7 @@ impl Tensor {
         }
     }
 
-    /// Each kept element as [`DEAD`] or its set.
+    /// Each stored element as [`DEAD`] or the id of its set.
     pub fn pattern(&self, store: &mut Store) -> Vec<u32> {
         match &self.data {
             Data::Known(v) => v.list.iter().map(|&x| if x == 0.0 { DEAD } else { EMPTY }).collect(),
@@ -193,7 +195,7 @@ impl Tensor {
         }
     }
 
-    /// Bounds of some of the kept elements; of none zero.
+    /// Bounds of a range of stored elements; zero for an empty range.
     pub fn hull_of(&self, store: &Store, range: std::ops::Range<usize>) -> Value {
         match &self.data {
             Data::Known(v) => {
@@ -227,10 +229,10 @@ impl Tensor {
         }
     }
 
-    /// The same elements in another shape of the same size.
+    /// The same elements in another shape.
     ///
     /// # Errors
-    /// The sizes differ.
+    /// [`Problem::Extents`] if the number of elements differs.
     pub fn reshaped(&self, store: &mut Store, shape: Vec<usize>) -> Result<Tensor, Problem> {
         if size(&shape)? != self.len() {
             return Err(Problem::Extents(self.shape.clone(), shape));
@@ -238,7 +240,7 @@ impl Tensor {
         if self.is_dense() {
             return Ok(self.clone().untied().with_shape(shape.clone(), shape));
         }
-        // Axes of extent one come and go.
+        // Only axes of extent one were added or removed: thin axes can stay thin.
         let real = |shape: &[usize]| shape.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
         if self.kept.iter().all(|&k| k == 1) {
             let kept = vec![1; shape.len()];
@@ -254,7 +256,8 @@ impl Tensor {
         self.dense(store)?.reshaped(store, shape)
     }
 
-    /// For each new position the old one in `map`, or the fill value at [`FILL`]. Dense tensors only.
+    /// Moves elements: `map` has the old position for each new one, or [`FILL`] for the fill value.
+    /// Only for dense tensors.
     pub fn rearranged(
         &self,
         store: &mut Store,
@@ -280,7 +283,7 @@ impl Tensor {
         Tensor::cells(store, self.elem, shape, cells)
     }
 
-    /// A view with the given strides, in elements, from an offset. Dense tensors only.
+    /// A strided view; strides and offset count elements. Only for dense tensors.
     pub fn viewed(
         &self,
         store: &mut Store,
@@ -293,10 +296,10 @@ impl Tensor {
         Ok(self.rearranged(store, shape, &map, El::known(0.0)))
     }
 
-    /// Repeated along axes of extent one, and new ones in front, up to a shape; these are then thin.
+    /// Broadcasts to a shape. The axes along which elements are repeated become thin.
     ///
     /// # Errors
-    /// The shapes do not fit.
+    /// [`Problem::Extents`] if the shapes do not match.
     pub fn broadcast(&self, shape: &[usize]) -> Result<Tensor, Problem> {
         let mismatch = || Problem::Extents(self.shape.clone(), shape.to_vec());
         broadcast_strides(&self.shape, shape).ok_or_else(mismatch)?;
@@ -308,10 +311,10 @@ impl Tensor {
         Ok(Tensor { shape: shape.to_vec(), kept, ..self.clone() }.untied())
     }
 
-    /// The axes in another order; `perm` must be a permutation.
+    /// Transposes: axis `i` of the result is axis `perm[i]`.
     ///
     /// # Errors
-    /// It is none.
+    /// If `perm` is not a permutation.
     pub fn transposed(&self, store: &mut Store, perm: &[usize]) -> Result<Tensor, Problem> {
         let own = strides(&self.kept);
         let mut sorted = perm.to_vec();
@@ -323,7 +326,7 @@ impl Tensor {
             perm.iter().filter_map(|&i| list.get(i).copied()).collect()
         };
         let (shape, kept) = (pick(&self.shape), pick(&self.kept));
-        // Only axes of extent one move: nothing does.
+        // If only axes of extent one move, the elements stay in place.
         let order: Vec<usize> =
             perm.iter().copied().filter(|&i| self.kept.get(i).is_some_and(|&d| d != 1)).collect();
         if order.is_sorted() {
@@ -334,7 +337,7 @@ impl Tensor {
         Ok(t.with_shape(shape, kept))
     }
 
-    /// The union of all elements' sets.
+    /// The union of the sets of all elements.
     pub fn total(&self, store: &mut Store) -> u32 {
         store.sets.begin();
         if let Data::Cells(cells) = &self.data {
@@ -347,13 +350,13 @@ impl Tensor {
     }
 }
 
-/// The number of elements.
+/// The number of elements of a shape.
 ///
 /// # Errors
-/// More than any analysis takes.
+/// [`Problem::TooLarge`] if it exceeds the limit on any tensor.
 pub(crate) fn size(shape: &[usize]) -> Result<usize, Problem> {
     let limited = |n: usize, &d: &usize| n.checked_mul(d).filter(|&n| n <= MAX_ELEMENTS);
-    // An empty axis must not hide that the others overflow.
+    // An axis of extent zero must not hide that the other extents overflow.
     let whole = shape.iter().filter(|&&d| d > 0).try_fold(1, limited);
     let whole = whole.ok_or_else(|| Problem::TooLarge(Resource::Elements(shape.to_vec())))?;
     Ok(if shape.contains(&0) { 0 } else { whole })
@@ -375,7 +378,7 @@ pub(crate) fn strides(shape: &[usize]) -> Vec<isize> {
     result
 }
 
-/// Source positions of a strided view.
+/// The source position of each element of a strided view.
 pub(crate) fn view(shape: &[usize], strides: &[isize], offset: isize) -> Vec<usize> {
     if shape.contains(&0) {
         return Vec::new();
@@ -391,7 +394,7 @@ pub(crate) fn view(shape: &[usize], strides: &[isize], offset: isize) -> Vec<usi
     starts.into_iter().map(|i| usize::try_from(i).unwrap_or(FILL)).collect()
 }
 
-/// Strides that repeat a shape up to another.
+/// Strides that broadcast a shape to another; `None` if the shapes do not match.
 pub(crate) fn broadcast_strides(from: &[usize], to: &[usize]) -> Option<Vec<isize>> {
     let lead = to.len().checked_sub(from.len())?;
     let own = strides(from);
@@ -406,10 +409,10 @@ pub(crate) fn broadcast_strides(from: &[usize], to: &[usize]) -> Option<Vec<isiz
     Some(result)
 }
 
-/// The shape of an element-wise result.
+/// The broadcast shape of two shapes.
 ///
 /// # Errors
-/// The shapes do not fit.
+/// [`Problem::Extents`] if they do not match.
 pub(crate) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Problem> {
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| {
@@ -424,10 +427,10 @@ pub(crate) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Pr
     (0..rank).map(pick).collect()
 }
 
-/// An axis counted from the end when negative.
+/// The index of an axis; a negative one counts from the end.
 ///
 /// # Errors
-/// There is no such axis.
+/// [`Problem::Axis`] if it is out of range.
 pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
     let signed = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     signed
@@ -436,7 +439,7 @@ pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, Problem> {
         .ok_or(Problem::Axis { axis, rank })
 }
 
-/// A shape around one axis: how many before, its extent, how many after.
+/// Splits a shape at an axis: the number of elements before it, its extent, and the number after.
 pub(crate) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     let product = |s: Option<&[usize]>| s.unwrap_or(&[]).iter().product::<usize>();
     (

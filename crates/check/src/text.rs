@@ -1,12 +1,12 @@
-//! Names from files, made fit to print.
+//! Escapes names from files before they are printed.
 
 use std::fmt::Write;
 
-/// Characters of a name that are shown.
+/// Maximal number of characters of a name that are shown.
 const SHOWN: usize = 80;
 
-/// A name with control characters, bidirectional marks and invisible characters escaped, and cut in
-/// the middle when it is long.
+/// A name with control characters, bidirectional marks and invisible characters escaped. A long
+/// name is shortened in the middle.
 pub fn shown(name: &str) -> String {
     let count = name.chars().take(4 * SHOWN).count();
     if count <= SHOWN {
@@ -34,7 +34,7 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     out
 }
 
-/// Names in a list, each between backticks; a long list is cut.
+/// A list of names in backticks; a long list is shortened.
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     let all: Vec<&String> = names.into_iter().collect();
     let mut text: Vec<String> = all.iter().take(12).map(|n| format!("`{}`", shown(n))).collect();

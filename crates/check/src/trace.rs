@@ -1,9 +1,10 @@
-//! The way from an output back to an input.
+//! Finds the path from an output back to an input.
 //!
-//! One input value is marked and the graph runs on sets of one bit, keeping all tensors. Then, from
-//! the output back: the node that made the marked element runs again with each of its marked input
-//! elements in a bin of its own, a few hundred bins at a time, until one element is left that the
-//! result reads. So no operator needs a rule of its own for the way back.
+//! One input value is marked. The graph runs on sets of one bit and keeps all tensors, so that
+//! every element that depends on the marked value is known. The path is found backward from the
+//! output. The node that computed the current element runs again, with its marked input elements
+//! distributed over bins. A bin that the result depends on is split again, until a single element
+//! is left. So no operator needs a backward rule.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -25,32 +26,33 @@ use crate::store::{Assume, El, Store};
 use crate::tensor::{Data, Tensor, strides};
 use crate::text::shown;
 
-/// Bins of one round.
+/// Number of bins per run of a node.
 const BINS: usize = 256;
-/// Hops of one path.
+/// Maximal number of hops of a path.
 const MAX_HOPS: usize = 1 << 16;
 
-/// One node on the way.
+/// A node on a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// The node's name, or that of its result when it has none.
+    /// The name of the node, or of its result if the node has none.
     pub node: String,
     /// The operator of the node.
     pub op_type: String,
-    /// The node's doc string: in files of this project, where in the user's text it comes from.
+    /// The doc string of the node. In files of this project, it is the place in the model's source.
     pub doc: String,
-    /// The module of a `torch.nn.Module` that the node belongs to, `body.0.conv` for example, if the
-    /// exporter says so.
+    /// The module of the `torch.nn.Module` that the node belongs to, such as `body.0.conv`; empty
+    /// if the exporter does not state it.
     pub module: String,
-    /// File and line of the Python code, `model.py:12`, if the exporter says so.
+    /// File and line of the Python code, such as `model.py:12`; empty if the exporter does not
+    /// state it.
     pub source: String,
-    /// The result of the node that is on the way, and which element of it.
+    /// The result of the node that is on the path.
     pub value: String,
-    /// The index of the element in the node's result.
+    /// The index of the element of `value` that is on the path.
     pub element: Vec<usize>,
-    /// The result's shape.
+    /// The shape of `value`.
     pub shape: Vec<usize>,
-    /// Whether the node only hands elements on (element-wise, or another shape).
+    /// Whether the operator is element-wise or only rearranges elements.
     pub passes: bool,
 }
 
@@ -68,13 +70,13 @@ impl std::fmt::Display for Hop {
     }
 }
 
-/// A run on one marked value that has ended, all values kept.
+/// A finished run with one marked image value, with all values kept.
 struct Marked<'t, 'm> {
     task: &'t Task<'m>,
     scope: Scope<'m, 'm>,
     store: Store,
     budget: Budget,
-    /// The first element of the output's position that is marked.
+    /// The first marked element at the output's position; `None` if there is none.
     start: Option<usize>,
 }
 
@@ -108,7 +110,7 @@ fn mark<'t, 'm>(
 }
 
 impl<'m> Marked<'_, 'm> {
-    /// The way back from the output.
+    /// The path back from the output.
     fn way(&self, options: &Options, assume: Assume) -> Result<Vec<Hop>, CheckError> {
         let start = self.start.ok_or(CheckError::Independent)?;
         let (task, scope, store) = (self.task, &self.scope, &self.store);
@@ -125,12 +127,13 @@ impl<'m> Marked<'_, 'm> {
     }
 }
 
-/// The way from an output (any of its levels) back to an input value: the nodes passed, the last
-/// one reads the input itself. Where there are several ways, one that stays at its pixel is taken.
-/// The report is one on the same model and options.
+/// The path from an output (any of its levels) back to an input value: the nodes on it, of which
+/// the last reads the input. If there are several paths, one that stays at its pixel is preferred.
+/// `report` must come from the same model and options.
 ///
 /// # Errors
-/// Those of [`check_bytes`](crate::check_bytes); positions outside the image; no way.
+/// Those of [`check_bytes`](crate::check_bytes); [`CheckError::Position`] for a position outside
+/// the image; [`CheckError::Independent`] if there is no path.
 pub fn trace(
     bytes: &[u8],
     options: &Options,
@@ -144,20 +147,22 @@ pub fn trace(
     mark(&task, options, report.granted, output, input)?.way(options, report.granted)
 }
 
-/// Why an output does not depend on a value.
+/// Why an output does not depend on a value; see [`explain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unseen {
     /// Nothing in the graph connects them: the value is outside the receptive field.
     OutOfReach,
-    /// The graph connects them, but a zero, a mask or a saturated function at this node stops what
-    /// comes from the value.
+    /// The graph connects them, but a zero, a mask or a saturated function at this node stops the
+    /// dependency.
     Stopped(Hop),
 }
 
-/// Why an output does not depend on a value. The report is one on the same model and options.
+/// Finds out why an output does not depend on a value. `report` must come from the same model and
+/// options.
 ///
 /// # Errors
-/// Those of [`check_bytes`](crate::check_bytes); positions outside the image.
+/// Those of [`check_bytes`](crate::check_bytes), and [`CheckError::Position`] for a position
+/// outside the image.
 pub fn explain(
     bytes: &[u8],
     options: &Options,
@@ -180,8 +185,8 @@ pub fn explain(
     cut.map(Unseen::Stopped).ok_or(CheckError::Independent)
 }
 
-/// The hops of most interest, at most `limit`: first those that only hand elements on are left out,
-/// then hops from the middle.
+/// Shortens a path to at most `limit` hops. Hops through element-wise operators and rearrangements
+/// are dropped first, then hops in the middle.
 pub fn condense(hops: &[Hop], limit: usize) -> Vec<Hop> {
     if hops.len() <= limit {
         return hops.to_vec();
@@ -203,7 +208,7 @@ struct Walk<'t, 'm> {
     options: &'t Options,
 }
 
-/// An element of a named value.
+/// The name of a value, and the index of one of its elements.
 type Element<'m> = (&'m str, usize);
 
 impl<'m> Walk<'_, 'm> {
@@ -240,18 +245,18 @@ impl<'m> Walk<'_, 'm> {
         Ok(hops)
     }
 
-    /// The shape of a named value; of a sequence none.
+    /// The shape of a named value; empty for a sequence.
     fn shape(&self, name: &str) -> Vec<usize> {
         self.scope.get(name).and_then(Item::tensor).map(|t| t.shape.clone()).unwrap_or_default()
     }
 
-    /// The same, with thin axes of extent one: elements are numbered in this.
+    /// The stored extents of a named value, in which its elements are numbered.
     fn kept(&self, name: &str) -> Vec<usize> {
         self.scope.get(name).and_then(Item::tensor).map(|t| t.kept.clone()).unwrap_or_default()
     }
 
-    /// The marked elements of a named value, thin axes not repeated. Elements of a sequence are
-    /// numbered through.
+    /// The indices of the marked elements of a named value. Those of a sequence are numbered
+    /// consecutively.
     fn marked(&self, name: &str) -> Vec<usize> {
         let tensors = self.scope.get(name).map_or(&[][..], Item::tensors);
         let (mut found, mut base) = (Vec::new(), 0);
@@ -263,7 +268,7 @@ impl<'m> Walk<'_, 'm> {
         found
     }
 
-    /// One marked input element that a marked result element of a node reads.
+    /// A marked input element that this marked element of the node's result depends on.
     fn source(
         &self,
         node: &'m NodeProto,
@@ -282,7 +287,7 @@ impl<'m> Walk<'_, 'm> {
         for &name in &names {
             candidates.extend(self.marked(name).into_iter().map(|i| (name, i)));
         }
-        // Elements at the same place first: a path that stands still is the easier one to read.
+        // Prefer elements at the same position: a path that does not move is easier to read.
         candidates.sort_by_cached_key(|&(name, i)| {
             let kept = self.scope.get(name).and_then(Item::tensor).map(|t| t.kept.clone());
             Reverse(likeness(i, &kept.unwrap_or_default(), &here, &own))
@@ -296,7 +301,7 @@ impl<'m> Walk<'_, 'm> {
         candidates.pop().ok_or(CheckError::Independent)
     }
 
-    /// The first bin of candidates that the element reads.
+    /// The first bin of candidates that the result element depends on.
     fn first_bin(
         &self,
         node: &'m NodeProto,
@@ -336,7 +341,7 @@ impl<'m> Walk<'_, 'm> {
         Err(CheckError::Independent)
     }
 
-    /// The same elements in another store, the chosen ones each in its bin.
+    /// Copies an item to another store, where each chosen element depends on the bit of its bin.
     fn binned(
         &self,
         store: &mut Store,
@@ -359,7 +364,7 @@ impl<'m> Walk<'_, 'm> {
             }
             let new = Tensor::cells(store, t.elem, t.kept.clone(), cells);
             let new = new.with_shape(t.shape.clone(), t.kept.clone());
-            // What ties tensors together still does.
+            // Relations between tensors still hold.
             Tensor { ticket: t.ticket, relation: t.relation.clone(), ..new }
         };
         match item {
@@ -378,8 +383,8 @@ fn coordinates(element: usize, shape: &[usize]) -> Vec<usize> {
     strides(shape).iter().zip(shape).map(along).collect()
 }
 
-/// How many trailing coordinates an element shares with a place in a tensor of shape `own`, where
-/// the extents agree.
+/// How many trailing coordinates an element has in common with the position `here` in a tensor of
+/// shape `own`. Counting stops at an axis whose extents differ.
 fn likeness(element: usize, shape: &[usize], here: &[usize], own: &[usize]) -> usize {
     let mut rest = element;
     let axes = shape.iter().rev().zip(own.iter().rev().zip(here.iter().rev()));

@@ -1,4 +1,4 @@
-//! Functions of one number, on bounds.
+//! Functions of one number, evaluated on bounds.
 
 use crate::elem::Elem;
 use crate::value::{Value, add, convert, div, finish, loose, mul};
@@ -6,7 +6,7 @@ use crate::value::{Value, add, convert, div, finish, loose, mul};
 /// A function of one number, with the attributes of its node filled in.
 pub(crate) type Unary = Box<dyn Fn(Elem, Value) -> Value>;
 
-/// A function that grows with its argument.
+/// A nondecreasing function.
 fn rising(f: fn(f64) -> f64) -> Unary {
     Box::new(move |e, v| {
         if v.is_zero() && f(0.0) == 0.0 {
@@ -16,12 +16,13 @@ fn rising(f: fn(f64) -> f64) -> Unary {
     })
 }
 
-/// A growing function whose results are exact in every type that holds the argument.
+/// A nondecreasing function whose results are exact in any type that represents the argument.
 fn exact(f: fn(f64) -> f64) -> Unary {
     Box::new(move |e, v| finish(e, f(v.lo), f(v.hi), v.nan))
 }
 
-/// Results between two numbers, whatever the argument.
+/// A function whose results are between two numbers for any argument. With `zero`, it maps zero to
+/// zero.
 fn within(lo: f64, hi: f64, zero: bool) -> Unary {
     Box::new(move |e, v| {
         if zero && v.is_zero() {
@@ -32,7 +33,7 @@ fn within(lo: f64, hi: f64, zero: bool) -> Unary {
     })
 }
 
-/// No more than some bounds: what rounding adds does not count.
+/// Clamps bounds to a range that results cannot leave, even by rounding.
 fn clamp(v: Value, lo: f64, hi: f64) -> Value {
     Value::new(v.lo.clamp(lo, hi), v.hi.clamp(lo, hi), v.nan)
 }
@@ -43,7 +44,7 @@ pub(crate) fn exp(e: Elem, v: Value) -> Value {
     }
     let r = loose(e, v.lo.exp(), v.hi.exp(), v.nan);
     let lo = if v.lo <= e.exp_underflow() + 30.0 { 0.0 } else { r.lo.max(0.0) };
-    // No argument above zero, no result above one.
+    // The exponential of a number that is not positive is at most one.
     let hi = if v.hi <= 0.0 { r.hi.min(1.0 + 2.0 * e.eps()) } else { r.hi };
     Value::new(lo, hi, v.nan)
 }
@@ -53,7 +54,7 @@ pub(crate) fn log(e: Elem, v: Value) -> Value {
     if v.hi <= 0.0 {
         return Value { nan, ..Value::ANY };
     }
-    // Small numbers may be taken for zero.
+    // A tiny argument may be flushed to zero.
     let lo = if v.lo <= e.tiny() { f64::NEG_INFINITY } else { v.lo.ln() };
     loose(e, lo, v.hi.ln(), nan)
 }
@@ -67,7 +68,7 @@ pub(crate) fn sqrt(e: Elem, v: Value) -> Value {
         }
     }
     let r = loose(e, v.lo.max(0.0).sqrt(), v.hi.max(0.0).sqrt(), nan);
-    // The root of a number that is not small is not zero.
+    // The square root of a positive number is positive.
     let lo = if v.lo > 0.0 { v.lo.sqrt() * 0.999 } else { 0.0 };
     Value { lo: lo.max(r.lo.min(lo)).max(0.0), ..r }
 }
@@ -90,7 +91,7 @@ pub(crate) fn tanh(e: Elem, v: Value) -> Value {
     clamp(loose(e, v.lo.tanh(), v.hi.tanh(), v.nan), -one, one)
 }
 
-/// `max(x, 0)` and something small below zero.
+/// A function between `least` and `max(x, 0)`, which is not negative for `x >= 0`.
 fn bent(e: Elem, v: Value, least: f64) -> Value {
     let lo = if v.lo >= 0.0 { 0.0 } else { least };
     loose(e, lo, v.hi.max(0.0), v.nan || v.lo == f64::NEG_INFINITY)
@@ -110,7 +111,7 @@ fn scaled_below(e: Elem, v: Value, slope: f64) -> Value {
     r
 }
 
-/// An attribute, which the file holds in 32 bits, as a number of a type.
+/// An attribute, which the file stores in 32 bits, as a number of type `e`.
 pub(crate) fn constant(e: Elem, x: f64) -> Value {
     convert(e, Value::known(x))
 }
@@ -133,7 +134,7 @@ fn exponential_below(e: Elem, v: Value, alpha: f64, scale: f64) -> Value {
     loose(e, lo, hi, v.nan)
 }
 
-/// A named function; `number` reads an attribute.
+/// The function of an element-wise operator with one operand; `number` reads an attribute.
 pub(crate) fn unary(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<Unary> {
     Some(match op_type {
         "Abs" => Box::new(|e, v| {
@@ -207,7 +208,7 @@ pub(crate) fn unary(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<
     })
 }
 
-/// The functions that networks put between layers.
+/// Activation functions.
 fn activation(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<Unary> {
     Some(match op_type {
         "LeakyRelu" => {

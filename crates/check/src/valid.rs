@@ -1,5 +1,5 @@
-//! What a file must be for its meaning to be certain: the graph that is analyzed is the graph that
-//! runs.
+//! Validates a model, so that its meaning is certain: the graph that is analyzed is the one that a
+//! runtime runs.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use crate::error::CheckError;
 use crate::machine::bodies;
 use crate::text::shown;
 
-/// Operator sets of the standard domain that this analysis knows.
+/// The versions of the standard operator set that the analysis supports.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
 
 /// The version of the standard operator set.
 ///
 /// # Errors
-/// It is not stated, stated twice, or not known; names are given twice; functions replace standard
-/// operators or overload each other.
+/// If it is missing, ambiguous or not supported; if a value has two definitions; or if functions
+/// replace standard operators or overload each other.
 pub(crate) fn opset(model: &ModelProto) -> Result<i64, CheckError> {
     let fail = |text: String| CheckError::Invalid(text);
     let mut seen: Vec<(&str, i64)> = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) fn opset(model: &ModelProto) -> Result<i64, CheckError> {
     Ok(version)
 }
 
-/// A domain; the standard one has two names.
+/// The canonical name of a domain; the standard domain has two.
 pub(crate) fn canonical(domain: &str) -> &str {
     if domain == "ai.onnx" { "" } else { domain }
 }
@@ -90,7 +90,7 @@ fn twice(name: &str) -> CheckError {
     CheckError::Invalid(format!("the name `{}` is given to two values", shown(name)))
 }
 
-/// Adds the results of nodes to the names that are taken.
+/// Adds the outputs of nodes to the names in use; it is an error if one is already there.
 fn outputs<'m>(nodes: &'m [NodeProto], taken: &mut HashSet<&'m str>) -> Result<(), CheckError> {
     for node in nodes {
         if !node.overload().is_empty() {
@@ -120,7 +120,8 @@ fn outputs<'m>(nodes: &'m [NodeProto], taken: &mut HashSet<&'m str>) -> Result<(
     Ok(())
 }
 
-/// That no two values of a graph have one name, and none hides one of the graphs around.
+/// Checks that no two values of a graph have the same name, and that no node of it shadows a value
+/// of an outer graph.
 fn names(graph: &GraphProto, around: &HashSet<&str>) -> Result<(), CheckError> {
     let mut own: HashSet<&str> = HashSet::new();
     for input in &graph.input {
@@ -141,7 +142,7 @@ fn names(graph: &GraphProto, around: &HashSet<&str>) -> Result<(), CheckError> {
         }
     }
     own.extend(&constants);
-    // A body's own inputs and constants hide what is around it, for every runtime.
+    // The inputs and constants of a body shadow the outer graph; all runtimes agree on this.
     let mut all: HashSet<&str> = around.union(&own).copied().collect();
     outputs(&graph.node, &mut all)
 }

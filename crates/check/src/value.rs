@@ -1,41 +1,41 @@
-//! Bounds of a number, and arithmetic on them.
+//! Bounds of a number, and arithmetic on them (interval arithmetic).
 //!
-//! A [`Value`] holds every number that an element can be, whatever image in the stated range is
-//! given. A result whose bounds meet is known, and depends on nothing: that is how zeros, masks and
-//! saturated functions stop dependencies. So every rule here rounds outward, and a known result is
-//! claimed only where the operation is exact in the element type. What rounds becomes a narrow
-//! interval, whatever order or precision the runtime computes in.
+//! A [`Value`] bounds what an element can be, for any image in the stated range. A result whose
+//! lower and upper bound are equal is known, and depends on nothing: in this way zeros, masks and
+//! saturated functions stop dependencies. So every rule rounds outward, and a result is known only
+//! if the operation is exact in the element type. An inexact operation gives a narrow interval,
+//! which holds for any order and precision in which a runtime computes.
 
 use crate::elem::{EXACT, Elem};
 
-/// Every number that an element can be.
+/// The numbers that an element can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Value {
     pub lo: f64,
     pub hi: f64,
-    /// Whether it can be NaN, too.
+    /// Whether it can also be NaN.
     pub nan: bool,
-    /// A large negative number that was added to it, and is meant as minus infinity; zero if none
-    /// was. Followed only when masks are assumed to work.
+    /// The large negative number that was added as a mask, meant as minus infinity; zero if there
+    /// is none. Tracked only if masks are assumed to work.
     pub mask: f64,
-    /// Whether the sign of a zero, too, depends on nothing but the element's set. A zero that has
-    /// absorbed a number may have its sign.
+    /// Whether the sign of a zero, too, depends only on the element's set. The sign of `0 * x`
+    /// depends on `x`, although `x` is not in the set.
     pub signed: bool,
 }
 
 impl Value {
     pub const ZERO: Value = Value { lo: 0.0, hi: 0.0, nan: false, mask: 0.0, signed: false };
-    /// Any number, NaN included.
+    /// Any number, including NaN.
     pub const ANY: Value =
         Value { lo: f64::NEG_INFINITY, hi: f64::INFINITY, nan: true, mask: 0.0, signed: false };
-    /// A truth value that is not known.
+    /// An unknown boolean.
     pub const TRUTH: Value = Value { lo: 0.0, hi: 1.0, nan: false, mask: 0.0, signed: false };
 
     pub fn new(lo: f64, hi: f64, nan: bool) -> Value {
         Value { lo, hi, nan, mask: 0.0, signed: false }
     }
 
-    /// A known number. The sign of a zero is not kept.
+    /// A known number. The sign of a zero is dropped.
     pub fn known(x: f64) -> Value {
         match x {
             _ if x.is_nan() => Value::ANY,
@@ -47,17 +47,17 @@ impl Value {
         Value::known(f64::from(x))
     }
 
-    /// Between two numbers.
+    /// Any number between two bounds.
     pub fn range(lo: f64, hi: f64) -> Value {
         Value::new(lo + 0.0, hi + 0.0, false)
     }
 
-    /// Anything that a type holds.
+    /// Any value of a type.
     pub fn any_of(elem: Elem) -> Value {
         if elem.is_float() { Value::ANY } else { Value::range(elem.min(), elem.max()) }
     }
 
-    /// Any finite number of a type.
+    /// Any finite value of a type.
     pub fn finite_of(elem: Elem) -> Value {
         Value::range(elem.min(), elem.max())
     }
@@ -71,7 +71,7 @@ impl Value {
         self.point() == Some(0.0)
     }
 
-    /// Whether it is a finite number for certain.
+    /// Whether it is certainly finite.
     pub fn is_finite(self) -> bool {
         !self.nan && self.lo.is_finite() && self.hi.is_finite()
     }
@@ -84,13 +84,13 @@ impl Value {
         self.lo == f64::NEG_INFINITY || self.hi == f64::INFINITY
     }
 
-    /// What either can be.
+    /// The smallest interval that contains both.
     pub fn hull(self, other: Value) -> Value {
         let v = Value::new(self.lo.min(other.lo), self.hi.max(other.hi), self.nan || other.nan);
         Value { signed: self.signed && other.signed, ..v }
     }
 
-    /// Whether it is a function of the element's set, the sign of a zero included.
+    /// Whether it depends only on the element's set, including the sign of a zero.
     pub fn is_sure(self, elem: Elem) -> bool {
         !elem.is_float() || self.signed || !self.contains(0.0)
     }
@@ -105,7 +105,7 @@ impl Value {
     }
 }
 
-/// Bounds of a result, before the type's own limits.
+/// The bounds of a result, after overflow or wrap-around in its type.
 pub(crate) fn finish(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
     let lo = if lo.is_nan() { f64::NEG_INFINITY } else { lo + 0.0 };
     let hi = if hi.is_nan() { f64::INFINITY } else { hi + 0.0 };
@@ -116,14 +116,14 @@ pub(crate) fn finish(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
             nan,
         )
     } else if lo < elem.min() || hi > elem.max() || nan {
-        // Wraps around.
+        // Integers wrap around.
         Value::any_of(elem)
     } else {
         Value::new(lo, hi, false)
     }
 }
 
-/// A bound that an operation gave, exactly or not, moved outward as far as rounding can.
+/// Rounds a lower bound outward by the rounding error of the type, unless it is exact.
 fn down(elem: Elem, x: f64, exact: bool) -> f64 {
     if (exact && elem.holds(x)) || x.is_infinite() {
         return x;
@@ -138,7 +138,8 @@ fn up(elem: Elem, x: f64, exact: bool) -> f64 {
     -down(elem, -x, exact)
 }
 
-/// Bounds of an inexact function, moved outward: implementations differ by a few units.
+/// The bounds of an inexact function, widened by a few units in the last place, in which
+/// implementations differ.
 pub(crate) fn loose(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
     let slack = 8.0 * elem.eps() + 1e-6 * f64::from(elem != Elem::F64);
     let absolute = slack * 0.1 + elem.tiny();
@@ -146,7 +147,7 @@ pub(crate) fn loose(elem: Elem, lo: f64, hi: f64, nan: bool) -> Value {
     finish(elem, lo - give(lo), hi + give(hi), nan)
 }
 
-/// A number that a type may have to round.
+/// The bounds after rounding to a type.
 pub(crate) fn convert(elem: Elem, v: Value) -> Value {
     finish(elem, down(elem, v.lo, true), up(elem, v.hi, true), v.nan)
 }
@@ -202,7 +203,7 @@ pub(crate) fn mul(elem: Elem, a: Value, b: Value) -> Value {
     finish(elem, lo, hi, nan)
 }
 
-/// A number times itself.
+/// The square of a number.
 pub(crate) fn square(elem: Elem, a: Value) -> Value {
     let full = mul(elem, a, a);
     if !elem.is_float() && full == Value::any_of(elem) {
@@ -251,7 +252,7 @@ fn whole_division(elem: Elem, a: Value, b: Value) -> Value {
     finish(elem, lo, hi, false)
 }
 
-/// The remainder; `fmod` has the sign of the dividend, the other one that of the divisor.
+/// The remainder. With `fmod`, it has the sign of the dividend, otherwise that of the divisor.
 pub(crate) fn modulo(elem: Elem, a: Value, b: Value, fmod: bool) -> Value {
     let nan = elem.is_float() && (a.nan || b.nan || b.contains(0.0) || a.infinite());
     if let (Some(x), Some(y), false) = (a.point(), b.point(), nan)
@@ -269,7 +270,7 @@ pub(crate) fn modulo(elem: Elem, a: Value, b: Value, fmod: bool) -> Value {
         return Value::any_of(elem);
     }
     let size = b.magnitude();
-    // Of a dividend that is already a remainder nothing is left to do.
+    // The dividend is already between 0 and the divisor.
     let small = b.point().is_some() && a.lo >= 0.0 && a.hi < b.lo && !nan;
     let (lo, hi) = match fmod {
         _ if small => (a.lo, a.hi),
@@ -286,7 +287,7 @@ pub(crate) fn i128_of(x: f64) -> Option<i128> {
     (x.fract() == 0.0 && x.abs() <= EXACT).then_some(x as i128)
 }
 
-/// A whole number, wrapped around; anything when it is not known.
+/// An integer, wrapped around in its type; any value of the type if it is not known.
 pub(crate) fn whole(elem: Elem, n: Option<i128>) -> Value {
     let bits = match elem {
         Elem::Int(bits) | Elem::Uint(bits) => u32::from(bits),
@@ -301,14 +302,14 @@ pub(crate) fn whole(elem: Elem, n: Option<i128>) -> Value {
     between(n, n)
 }
 
-/// Whole numbers as bounds; beyond 2^53 the neighbors are included.
+/// Integers as bounds. Beyond 2^53, they are widened to the neighboring floats.
 pub(crate) fn between(lo: i128, hi: i128) -> Value {
     let slack = |x: f64| if x.abs() > EXACT { x.abs() * 2.3e-16 } else { 0.0 };
     let (a, b) = (lo as f64, hi as f64);
     Value::range(a - slack(a), b + slack(b))
 }
 
-/// Wide bounds are kept to twelve bits, so that few different ones arise.
+/// Rounds wide bounds outward to twelve bits of mantissa, so that there are few different ones.
 pub(crate) fn coarse(v: Value) -> Value {
     let width = v.hi - v.lo;
     if !width.is_finite() && v.lo == f64::NEG_INFINITY && v.hi == f64::INFINITY {
@@ -329,7 +330,7 @@ fn round_up(x: f64) -> f64 {
     if bits & low == 0 {
         return x;
     }
-    // Toward larger values: away from zero when positive, toward it when negative.
+    // Rounding up moves away from zero if positive, and toward zero if negative.
     let cut = f64::from_bits(bits & !low);
     if x < 0.0 {
         return cut;

@@ -1,4 +1,4 @@
-//! One binary for all tests of the crate.
+//! All tests of the crate in one binary.
 
 #[path = "all/attention.rs"]
 mod attention;

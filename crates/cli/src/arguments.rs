@@ -25,12 +25,12 @@ pub struct Arguments {
     pub global: Global,
 }
 
-/// The heading of the options that many commands share, in the help.
+/// The heading, in help texts, of options that many commands share.
 pub const COMMON: &str = "Common options";
-/// The heading of the options that choose a model and its weights.
+/// The heading, in help texts, of options that choose a model and its weights.
 pub const MODEL: &str = "Model and weights";
 
-/// Options of every command.
+/// Options that every command accepts.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = COMMON)]
 pub struct Global {
@@ -55,15 +55,15 @@ pub struct Global {
 }
 
 impl Arguments {
-    /// The command line, as the program reads it and as its documentation is made from.
+    /// The definition of the command line, for the parser and for generated documentation.
     pub fn command_line() -> clap::Command {
         with_numbers(Arguments::command())
     }
 
-    /// Reads the arguments of this process.
+    /// Parses the arguments of this process.
     ///
     /// # Errors
-    /// Wrong arguments, or a request for help or the version.
+    /// If the arguments are invalid, and also if help or the version was requested.
     pub fn read() -> Result<Arguments, clap::Error> {
         let matches = Arguments::command_line().try_get_matches()?;
         Arguments::from_arg_matches(&matches)
@@ -75,13 +75,14 @@ impl Arguments {
     }
 }
 
-/// Lets every option take a negative number, so that its own error says what is expected.
+/// Lets every option accept a negative number as its value. Otherwise clap would report an unknown
+/// flag instead of what the option expects.
 fn with_numbers(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| {
         if argument.is_positional() || !argument.get_action().takes_values() {
             return argument;
         }
-        // What looks like a number to clap has no exponent with a sign.
+        // clap does not recognize numbers with a signed exponent (`-1e-3`) as negative numbers.
         match argument.get_value_parser().type_id() == TypeId::of::<f64>() {
             true => argument.allow_hyphen_values(true),
             false => argument.allow_negative_numbers(true),

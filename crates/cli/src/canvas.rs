@@ -1,13 +1,13 @@
-//! A picture one can draw rectangles and small words on.
+//! A picture on which rectangles and short texts can be drawn.
 
 use std::path::Path;
 
 use crate::exit::Failure;
 
-/// Red, green, blue.
+/// A color: red, green, blue.
 pub type Colour = [u8; 3];
 
-/// Pixels of a letter, with the gap to the next.
+/// The width of a letter in dots, including the gap to the next one.
 const ADVANCE: usize = 6;
 
 /// An RGB picture.
@@ -18,12 +18,12 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// All of one color.
+    /// A picture of a single color.
     pub fn new(width: usize, height: usize, colour: Colour) -> Canvas {
         Canvas { width, height, pixels: vec![colour; width * height] }
     }
 
-    /// Fills a rectangle; what is outside is cut off.
+    /// Fills a rectangle. The part outside of the picture is ignored.
     pub fn fill(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2], colour: Colour) {
         let (right, bottom) = ((x + width).min(self.width), (y + height).min(self.height));
         for row in y..bottom {
@@ -35,7 +35,7 @@ impl Canvas {
         }
     }
 
-    /// Writes a word; `scale` pixels for each of its dots.
+    /// Writes a text. Each dot of a letter has `scale` x `scale` pixels.
     pub fn word(&mut self, [x, y]: [usize; 2], scale: usize, colour: Colour, text: &str) {
         for (i, letter) in text.chars().enumerate() {
             for (column, bits) in glyph(letter).into_iter().enumerate() {
@@ -47,16 +47,16 @@ impl Canvas {
         }
     }
 
-    /// The file's bytes.
+    /// The picture as the bytes of a PNG file; `path` is for errors.
     pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         png_bytes(self.width, self.height, self.pixels.as_flattened(), path)
     }
 }
 
-/// Encodes RGB pixels, three bytes each and row by row, as PNG; `path` is for errors.
+/// Encodes RGB pixels, three bytes each in row-major order, as PNG; `path` is for errors.
 ///
 /// # Errors
-/// The picture is too large, or has no pixels.
+/// [`Failure::Picture`] if the picture is too large or empty.
 pub fn png_bytes(
     width: usize,
     height: usize,
@@ -75,12 +75,13 @@ pub fn png_bytes(
     Ok(bytes)
 }
 
-/// How wide a word is.
+/// The width of a text in pixels.
 pub fn word_width(text: &str, scale: usize) -> usize {
     (text.chars().count() * ADVANCE).saturating_sub(1) * scale
 }
 
-/// Five columns of a letter, lowest bit on top; capitals are small, what is unknown is blank.
+/// The five columns of a letter, with the top row in the lowest bit. Capitals are drawn as small
+/// letters, unknown characters as blanks.
 fn glyph(letter: char) -> [u8; 5] {
     let digits = [
         [0x3e, 0x51, 0x49, 0x45, 0x3e],

@@ -1,4 +1,4 @@
-//! Values of conditions that the user gives with `--condition`.
+//! Values of conditions, given with `--condition`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use pixelrnn::{Array, Declaration};
 
 use crate::exit::{Failure, usage};
 
-/// Arrays by the names of the conditions; the first axis counts the images.
+/// Arrays by the names of their conditions. The first axis counts images.
 pub type Arrays = Vec<(String, Array)>;
 
 /// The conditions of a model that are read from arrays.
@@ -21,7 +21,8 @@ fn size(model: &Declaration) -> [usize; 2] {
     [model.image().height, model.image().width]
 }
 
-/// The arrays in these files, as the model takes them. `count` is the number of images, if it is asked for.
+/// Reads these files as the model needs them. `count` is the number of images, if the user gave
+/// one.
 pub fn given(
     model: &Declaration,
     files: &[(String, PathBuf)],
@@ -73,7 +74,7 @@ pub fn given(
     Ok(all)
 }
 
-/// Refuses to go on without all arrays that the model reads.
+/// Checks that an array is given for each condition of the model.
 pub fn complete(model: &Declaration, arrays: &Arrays) -> Result<(), Failure> {
     let given = |name: &str| arrays.iter().any(|(given, _)| given == name);
     let Some((name, kind)) = known(model).find(|(name, _)| !given(name)) else { return Ok(()) };
@@ -88,7 +89,8 @@ pub fn complete(model: &Declaration, arrays: &Arrays) -> Result<(), Failure> {
     ))
 }
 
-/// The arrays for completions: those that are given, and those of the data; each row once per completion.
+/// The arrays for completions: the given ones, and the others from the data. Each row is repeated
+/// for each completion.
 pub fn of_completions(
     model: &Declaration,
     images: Images,

@@ -1,8 +1,9 @@
-//! What a model costs: multiply-adds and memory for one image, from the emitted graph's types.
+//! The costs of a model: multiply-adds and memory per image, from the types in the exported graph.
 //!
-//! Counted is what matrix products and convolutions multiply; element-wise work is small beside it
-//! and left out. It is what is executed, not what is needed: cells of a skewed map that hold no
-//! pixel count, rows of a kernel that the compiler has dropped do not.
+//! Only the multiplications of matrix products and convolutions are counted; element-wise
+//! operations are comparatively cheap. The figures are those of the graph as it is executed. They
+//! include cells of a skewed map that correspond to no pixel, but not kernel rows that the compiler
+//! has removed.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +15,14 @@ use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp, Scan};
 pub struct Cost {
     /// Multiply-adds for one image.
     pub multiply_adds: u64,
-    /// The same by dotted path of the declaration.
+    /// Multiply-adds for one image, by the dotted path of the layer in the declaration.
     pub by_layer: BTreeMap<String, u64>,
-    /// Bytes of the values of one image that are alive at once, at most, if nodes run in order
-    /// and every value is dropped after its last use.
+    /// The largest number of bytes of one image's values that exist at the same time, if nodes run
+    /// in order and every value is freed after its last use.
     pub peak_bytes: u64,
 }
 
-/// Measures a graph.
+/// Computes the cost of a graph.
 pub fn cost(graph: &OnnxGraph) -> Cost {
     let mut cost = Cost { peak_bytes: peak(graph), ..Cost::default() };
     cost.by_layer = by_layer(graph, &|layer| graph.layer_path(layer).to_string());
@@ -32,8 +33,9 @@ pub fn cost(graph: &OnnxGraph) -> Cost {
     cost
 }
 
-/// Multiply-adds by layer; those of a loop go to the layers of its body. `path` tells the path of a
-/// layer: a body's layers are those of the graph around it.
+/// Multiply-adds by layer. Those of a loop that belongs to no single layer are attributed to the
+/// layers in its body. `path` returns the path of a layer. A body uses the layer ids of the graph
+/// around it.
 fn by_layer(graph: &OnnxGraph, path: &dyn Fn(LayerId) -> String) -> BTreeMap<String, u64> {
     let mut all: BTreeMap<String, u64> = BTreeMap::new();
     let mut give = |layer: String, count: u64| {
@@ -43,7 +45,7 @@ fn by_layer(graph: &OnnxGraph, path: &dyn Fn(LayerId) -> String) -> BTreeMap<Str
     for (id, node) in graph.nodes() {
         let own = graph.site(id).layer.map(path);
         match (&node.op, own) {
-            // A loop of the whole model, over rows or pixels, and not of one layer.
+            // A loop over rows or pixels, which contains the whole model instead of a single layer.
             (OnnxOp::Scan(scan), None) => {
                 for (layer, count) in by_layer(&scan.body, path) {
                     give(layer, count.saturating_mul(steps(graph, node, scan)));
@@ -60,7 +62,7 @@ fn by_layer(graph: &OnnxGraph, path: &dyn Fn(LayerId) -> String) -> BTreeMap<Str
     all
 }
 
-/// How often a loop goes round.
+/// The number of steps of a loop.
 fn steps(graph: &OnnxGraph, node: &Node<OnnxOp>, scan: &Scan) -> u64 {
     let scanned = node.inputs.get(scan.states + scan.invariants).map(|&v| graph.ty(v));
     scanned.and_then(|t| t.extents(1).first().copied()).unwrap_or(0) as u64
@@ -70,7 +72,7 @@ fn multiply_adds(graph: &OnnxGraph, node: &Node<OnnxOp>) -> u64 {
     let input = |i: usize| node.inputs.get(i).map(|&v| graph.ty(v));
     let elements = |ty: Option<&Type>| ty.map_or(0, |t| t.size() as u64);
     let result = elements(node.outputs.first().map(|&v| graph.ty(v)));
-    // How often an element takes part: once for each element of its filter, or of its row.
+    // The number of multiplications per element of the result: the size of a filter, or of a row.
     let taps = |ty: Option<&Type>, skip: usize| {
         let extents = ty.map(|t| t.extents(1)).unwrap_or_default();
         extents.iter().skip(skip).map(|&n| n as u64).product::<u64>()
@@ -88,7 +90,8 @@ fn multiply_adds(graph: &OnnxGraph, node: &Node<OnnxOp>) -> u64 {
     }
 }
 
-/// Weights and what is computed from them alone are no image's values.
+/// The bytes of a value; 0 if it does not depend on an image, like weights and what is computed
+/// from them.
 fn value_bytes(ty: &Type) -> u64 {
     if !ty.shape.iter().any(|d| matches!(d, Dim::Batch(_))) {
         return 0;
@@ -142,12 +145,12 @@ mod tests {
     fn a_small_model_by_hand() {
         let pixels = 8 * 8;
         let cost = of(ControlFlow::Scan);
-        // One input, 8 features, four rows of seven taps.
+        // One input feature, 8 output features, four rows of seven taps.
         assert_eq!(cost.by_layer["stem"], pixels * 8 * 4 * 7);
         assert_eq!(cost.by_layer["hidden"], pixels * 8 * 32);
         assert_eq!(cost.by_layer["logits"], pixels * 32 * 17);
         assert_eq!(cost.multiply_adds, cost.by_layer.values().sum::<u64>());
-        // At the least the logits are there at the end.
+        // At the end, at least the logits exist.
         assert!(cost.peak_bytes >= pixels * 17 * 4);
     }
 
@@ -155,13 +158,13 @@ mod tests {
         let entry = zoo::find(name).unwrap();
         let plain = entry.declare(&[]).unwrap();
         let set = [("layers", 2), ("small_layers", 2), ("height", size), ("width", size)];
-        // Not every model has a setting for its layers.
+        // Some models have no hyper-parameter for the number of layers.
         let has = |n: &str| plain.settings().iter().any(|(name, _)| name == n);
         let set = set.into_iter().filter(|(n, _)| has(n)).map(|(n, v)| (n.to_string(), v));
         let model = entry.declare(&set.collect::<Vec<_>>()).unwrap();
         let graph = model.compile(kind, &ExportOptions::default(), &mut |_, _| {}).unwrap();
         let cost = cost(&graph);
-        // Every layer that multiplies is counted, in loops too.
+        // Every layer with multiplications is counted, including those in loops.
         assert_eq!(cost.multiply_adds, cost.by_layer.values().sum::<u64>());
         let counted = |layer: &str| cost.by_layer.get(layer).is_some_and(|&n| n > 0);
         assert!(
@@ -171,11 +174,11 @@ mod tests {
         cost.multiply_adds
     }
 
-    /// A whole image costs about what one forward pass costs, whatever its size.
+    /// Sampling an image costs about as much as one forward pass, whatever its size.
     #[test]
     fn sampling_costs_one_pass() {
         for entry in zoo::ZOO {
-            // Smaller scales divide the image.
+            // The size must be a multiple of the factor of each scale.
             let plain = entry.declare(&[]).unwrap();
             let step = plain.scales().iter().map(|scale| scale.factor).max().unwrap_or(1);
             let side = 6usize.next_multiple_of(step);
@@ -186,7 +189,7 @@ mod tests {
                 assert!(sample <= 3 * forward, "{}: {sample} of {forward}", entry.name);
                 sample
             });
-            // Four times the pixels: no pixel costs more than in the small image.
+            // With four times as many pixels, the cost per pixel must not grow.
             assert!(large <= 4 * small, "{}: {small}, {large}", entry.name);
         }
     }

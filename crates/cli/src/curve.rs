@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::exit::{Failure, usage};
 use crate::plot::{Axis, Format, Line, Plot, Style};
 
-/// The columns of a CSV file, named as in the log. `event` is `step` for the mean training loss since
-/// the row before, and `validation`.
+/// The columns of a CSV file, named like the fields of the log. The `event` is `validation`, or
+/// `step` for the mean training loss since the previous row.
 pub const COLUMNS: [&str; 9] = [
     "event",
     "step",
@@ -22,9 +22,9 @@ pub const COLUMNS: [&str; 9] = [
     "seconds",
     "best",
 ];
-/// The training losses of a curve are averaged to at most this number of points.
+/// Training losses are averaged to at most this number of points.
 const POINTS: usize = 400;
-/// The first steps are far above all others: the scale ends where this share of the losses does.
+/// Losses of the first steps are far above the others. The y axis ends at this quantile.
 const CUT: f64 = 0.98;
 
 /// What the x axis counts.
@@ -52,7 +52,7 @@ pub enum Unit {
 pub struct Options {
     pub x: Progress,
     pub unit: Unit,
-    /// A logarithmic scale of the loss.
+    /// Whether the loss has a logarithmic scale.
     pub log: bool,
 }
 
@@ -62,7 +62,7 @@ impl Default for Options {
     }
 }
 
-/// The steps and validations of a run's log.
+/// The steps and validations in the log of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Vec<Value>,
@@ -72,7 +72,7 @@ impl Log {
     /// Reads the log of a run.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// If the log cannot be read.
     pub fn read(run: &Run) -> Result<Log, Failure> {
         let path = run.log_path();
         let text = files::read_text(&path);
@@ -80,14 +80,14 @@ impl Log {
         Ok(Log::parse(&text))
     }
 
-    /// Lines that are cut off are left out.
+    /// Skips incomplete lines.
     fn parse(text: &str) -> Log {
         let values = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let counts = |v: &Value| matches!(v["event"].as_str(), Some("step" | "validation"));
         Log { lines: values.filter(|v| counts(v) && v["step"].is_u64()).collect() }
     }
 
-    /// The points of the lines of an event.
+    /// The points of all lines with this event.
     fn points(&self, event: &str, options: Options) -> Vec<(f64, f64)> {
         let x = match options.x {
             Progress::Step => "step",
@@ -112,12 +112,13 @@ impl Log {
         best.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// The last step.
+    /// The number of the last step.
     pub fn last_step(&self) -> u64 {
         self.lines.iter().filter_map(|line| line["step"].as_u64()).max().unwrap_or(0)
     }
 
-    /// The log as CSV, with [`COLUMNS`]; the field `run` comes first if there is a name.
+    /// Appends the log as CSV, with the fields [`COLUMNS`]. If there is a name, it is the first
+    /// field (`run`).
     fn csv(&self, run: Option<&str>, text: &mut String) {
         let cell = |value: &Value| match value {
             Value::Null => String::new(),
@@ -133,7 +134,7 @@ impl Log {
     }
 }
 
-/// A field of a CSV file, in quotes if it needs them (RFC 4180).
+/// A field of a CSV file, quoted if necessary (RFC 4180).
 fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
@@ -141,7 +142,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The logs of runs as one CSV file; with several runs, or a name, the first column is `run`.
+/// The logs of runs as one CSV file. With `named`, the first column is `run`.
 pub fn csv(logs: &[(String, Log)], named: bool) -> String {
     let head: Vec<&str> = named.then_some("run").into_iter().chain(COLUMNS).collect();
     let mut text = format!("{}\n", head.join(","));
@@ -151,8 +152,8 @@ pub fn csv(logs: &[(String, Log)], named: bool) -> String {
     text
 }
 
-/// The plot of runs; `None` if there are no losses yet. One run has its training losses in gray;
-/// several have a color each.
+/// The plot of runs; `None` if there are no losses yet. For a single run, training losses are gray;
+/// several runs have a color each.
 pub fn plot(logs: &[(String, Log)], options: Options) -> Option<Plot> {
     let mut lines = Vec::new();
     let mut losses = Vec::new();
@@ -161,7 +162,7 @@ pub fn plot(logs: &[(String, Log)], options: Options) -> Option<Plot> {
             (log.points("step", options), log.points("validation", options));
         losses.extend(training.iter().chain(&validation).copied());
         let alone = logs.len() == 1;
-        // The training loss stands for a run without validations.
+        // Among several runs, one without validations is shown by its training loss.
         let (style, label) = match (alone, validation.is_empty()) {
             (true, _) => (Style::Background, "training".to_string()),
             (false, true) => (Style::Solid(i), name.clone()),
@@ -175,7 +176,7 @@ pub fn plot(logs: &[(String, Log)], options: Options) -> Option<Plot> {
             lines.push(Line { label, style: Style::Dotted(i), points: validation });
         }
     }
-    // Faint lines first, so that the others stand in front of them.
+    // Pale lines first, so that the others are drawn over them.
     lines.sort_by_key(|line| matches!(line.style, Style::Dotted(_) | Style::Solid(_)));
     let last = losses.iter().map(|p| p.0).fold(0.0, f64::max);
     let x = match options.x {
@@ -200,7 +201,7 @@ pub fn plot(logs: &[(String, Log)], options: Options) -> Option<Plot> {
     })
 }
 
-/// The lowest and the highest loss that is shown, with some room.
+/// The range of losses that is shown, with a margin.
 fn range(losses: &[(f64, f64)], log: bool) -> Option<[f64; 2]> {
     let mut all: Vec<f64> = losses.iter().map(|p| p.1).filter(|y| !log || *y > 0.0).collect();
     all.sort_by(f64::total_cmp);
@@ -210,7 +211,7 @@ fn range(losses: &[(f64, f64)], log: bool) -> Option<[f64; 2]> {
     Some([if log { low * 0.99 } else { low - room }, high + room])
 }
 
-/// Means of neighboring points, at most [`POINTS`] of them.
+/// Averages neighboring points, so that at most [`POINTS`] remain.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mean = |part: &[(f64, f64)]| {
         let n = part.len() as f64;
@@ -219,7 +220,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.chunks(points.len().div_ceil(POINTS).max(1)).map(mean).collect()
 }
 
-/// Draws the curve of a run into a file of its folder; a log without losses draws nothing.
+/// Draws the learning curve of a run into a file in its folder. Nothing is written if there are no
+/// losses yet.
 pub fn write(run: &Run, path: &Path) -> Result<(), Failure> {
     let folder = run.folder().display().to_string();
     match plot(&[(folder, Log::read(run)?)], Options::default()) {
@@ -228,15 +230,15 @@ pub fn write(run: &Run, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Writes the log of a run as CSV into a file of its folder.
+/// Writes the log of a run as CSV into a file in its folder.
 pub fn write_csv(run: &Run, path: &Path) -> Result<(), Failure> {
     Ok(files::write_own(path, csv(&[(String::new(), Log::read(run)?)], false).as_bytes())?)
 }
 
-/// The runs with these folders.
+/// The logs of the runs in these folders, with their names.
 ///
 /// # Errors
-/// A folder without a run, or a log that cannot be read.
+/// If a folder contains no run, or a log cannot be read.
 pub fn logs(folders: &[std::path::PathBuf]) -> Result<Vec<(String, Log)>, Failure> {
     let one = |folder: &std::path::PathBuf| {
         let run = Run::new(folder);

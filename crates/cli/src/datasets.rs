@@ -1,4 +1,4 @@
-//! What all commands do with a data set.
+//! Functions on data sets that several commands use.
 
 use pixelrnn::training::data::Dataset;
 

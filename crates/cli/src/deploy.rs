@@ -1,5 +1,5 @@
-//! The deployment options of `export`: element types, image layouts, and a model repository for a
-//! server.
+//! The deployment options of `export`: element types, image layouts, and a model repository for an
+//! inference server.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ impl Deploy {
     }
 }
 
-/// Checks that a repository can be written, before the models are compiled.
+/// Checks that a model repository can be written, before the models are compiled.
 pub fn check_folder(folder: &Path) -> Result<(), Failure> {
     Ok(files::new_folder(folder)?)
 }

@@ -1,4 +1,4 @@
-//! Engines by name.
+//! Opens engines by name.
 
 use pixelrnn::runtime::{Engine, EngineKind, Options, library, open, open_one};
 
@@ -8,7 +8,7 @@ use crate::arguments::Global;
 use crate::exit::Failure;
 use crate::out::Out;
 
-/// The options of the engines.
+/// The options of the engines, from the global options.
 pub fn options(global: &Global, threads: Option<usize>) -> Options {
     let mut options = Options::default();
     options.ort.library.explicit.clone_from(&global.ort_lib);
@@ -18,10 +18,10 @@ pub fn options(global: &Global, threads: Option<usize>) -> Options {
     options
 }
 
-/// The engines that the user named; without names, those of `default` that work on this machine.
+/// The engines that the user named. Without names: those of `default` that work on this machine.
 ///
 /// # Errors
-/// A named engine does not open, or a library was given explicitly and does not load.
+/// If a named engine cannot be opened, or if the user gave a library that cannot be loaded.
 pub fn choose(
     asked: Option<&[EngineKind]>,
     default: &[EngineKind],
@@ -41,7 +41,7 @@ pub fn choose(
     for &kind in default {
         match open_one(kind, options) {
             Ok(engine) => engines.push(engine),
-            // A library that the user names must be used.
+            // If the user gave a library, it must be used.
             Err(error) if options.ort.library.explicit.is_some() => return Err(error.into()),
             Err(error) => out
                 .warn(&format!("engine `{kind}` is not available, continuing without it: {error}")),
@@ -50,12 +50,12 @@ pub fn choose(
     Ok(engines)
 }
 
-/// This engine.
+/// Opens an engine.
 fn one(kind: EngineKind, global: &Global) -> Result<Box<dyn Engine>, Failure> {
     Ok(open_one(kind, &options(global, None))?)
 }
 
-/// The engine that the user named; without a name ONNX Runtime, or tract if it is not available.
+/// The engine that the user named. Without a name: ONNX Runtime, or tract if it is not available.
 pub fn best(
     asked: Option<EngineKind>,
     global: &Global,

@@ -11,7 +11,7 @@ use pixelrnn_check::CheckError;
 pub enum ExitCode {
     /// Success.
     Good = 0,
-    /// The answer is no: a leak, or engines that disagree.
+    /// The answer is no: there is a leak, or engines disagree.
     No = 1,
     /// Wrong usage or bad input; the message is on standard error.
     Bad = 2,
@@ -63,13 +63,14 @@ pub enum Failure {
         /// What the drawing library reports.
         reason: String,
     },
-    /// The result cannot be written.
+    /// The result cannot be written to standard output.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
 }
 
 impl Failure {
-    /// The exit code: a run that diverged is an answer, everything else bad usage or input.
+    /// The exit code. A run that diverged is a negative answer; any other failure is wrong usage or
+    /// bad input.
     pub fn code(&self) -> ExitCode {
         match self {
             Failure::Pixelrnn(pixelrnn::Error::Train(TrainError::NotFinite { .. })) => ExitCode::No,
@@ -91,7 +92,7 @@ impl From<pixelrnn::runtime::LibraryError> for Failure {
 }
 
 impl Failure {
-    /// An error of reading data.
+    /// Wraps an error that occurred while reading data.
     pub fn data(error: pixelrnn::training::data::DataError) -> Failure {
         Failure::Pixelrnn(pixelrnn::training::TrainError::from(error).into())
     }

@@ -1,4 +1,4 @@
-//! Pictures of several images in rows and columns.
+//! Pictures of several images, arranged in rows and columns.
 
 use std::path::Path;
 
@@ -7,9 +7,10 @@ use pixelrnn::Array;
 use crate::canvas::{Canvas, Colour};
 use crate::exit::Failure;
 
-/// Images in rows and columns.
+/// A grid of images.
 pub struct Grid<'a> {
-    /// For each place an image of a batch and how many of its rows are shown.
+    /// For each cell, a batch, the index of an image in it, and how many rows of that image are
+    /// shown.
     cells: Vec<(&'a Array, usize, usize)>,
     columns: usize,
     levels: usize,
@@ -20,7 +21,7 @@ const PAPER: Colour = [0x60, 0x66, 0x70];
 const HIDDEN: Colour = [0x3b, 0x52, 0x70];
 
 impl<'a> Grid<'a> {
-    /// About as many rows as columns.
+    /// A grid with about as many rows as columns.
     pub fn square(images: &'a Array, levels: usize) -> Grid<'a> {
         let count = images.shape()[0];
         let columns = (1..).find(|c| c * c >= count).unwrap_or(1);
@@ -33,7 +34,7 @@ impl<'a> Grid<'a> {
         Grid { columns: columns.max(1), ..Grid::square(images, levels) }
     }
 
-    /// A row for each image: the original, what is kept, the completions.
+    /// One row per image: the original, the part that is kept, the completions.
     pub fn completed(
         images: &'a Array,
         given: &'a Array,
@@ -50,18 +51,19 @@ impl<'a> Grid<'a> {
         Grid { cells, columns: copies + 2, levels }
     }
 
-    /// Height, width and colors of an image.
+    /// The height, width and number of colors of an image.
     fn shape(&self) -> [usize; 3] {
         self.cells.first().map_or([1, 1, 1], |c| [1, 2, 3].map(|axis| c.0.shape()[axis]))
     }
 
-    /// Pixels of the picture for each pixel of an image: small images are enlarged.
+    /// The enlargement: pixels of the picture per pixel of an image. Small images are enlarged
+    /// more.
     fn scale(&self) -> usize {
         let [height, width, _] = self.shape();
         (64 / height.max(width).max(1)).clamp(1, 8)
     }
 
-    /// Width and height of the picture.
+    /// The width and height of the picture in pixels.
     pub fn size(&self) -> [usize; 2] {
         let [height, width, _] = self.shape();
         let rows = self.cells.len().div_ceil(self.columns);
@@ -69,10 +71,10 @@ impl<'a> Grid<'a> {
         [self.columns * wide + GAP, rows * tall + GAP]
     }
 
-    /// The file's bytes.
+    /// The picture as the bytes of a PNG file; `path` is for errors.
     ///
     /// # Errors
-    /// The picture cannot be encoded.
+    /// [`Failure::Picture`] if it cannot be encoded.
     pub fn png(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let [height, width, colours] = self.shape();
         let scale = self.scale();

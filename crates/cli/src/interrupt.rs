@@ -1,11 +1,11 @@
-//! Ctrl-C: the first stops after the current step, the second exits immediately.
+//! Handles Ctrl-C: the first stops after the current step, the second exits immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::out::Out;
 
-/// The exit code of a process interrupted by Ctrl-C, by the convention of shells.
+/// The exit code of a process that Ctrl-C interrupted, by shell convention.
 const INTERRUPTED: i32 = 130;
 
 /// A flag that the first Ctrl-C sets.

@@ -1,7 +1,8 @@
 //! Layer 10 of `pixelrnn`: the command line.
 //!
-//! **Purpose.** The `pixelrnn` binary: the whole library, for people and scripts. It computes only what
-//! the output needs: tables, the picture of `check`, the count of multiply-adds.
+//! **Purpose.** The `pixelrnn` program: the whole library on the command line, for users and
+//! scripts. It computes only what its output needs: tables, the picture of `check`, the number of
+//! multiply-adds.
 //!
 //! **Invariants.**
 //! - The result goes to standard output, at the end and in one piece: text, or with `--json` one
@@ -42,8 +43,8 @@ use arguments::Arguments;
 use exit::ExitCode;
 
 fn main() -> std::process::ExitCode {
-    // Official builds of ONNX Runtime send telemetry unless this is set when they start. A value
-    // that the user has set is kept.
+    // Official builds of ONNX Runtime send telemetry unless this variable is set when they start. A
+    // value that the user has set is kept.
     if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };

@@ -1,39 +1,41 @@
-//! How much memory a call of a graph takes: a simulation of ONNX Runtime's memory planner on the emitted graph.
+//! Predicts the memory of a graph, by simulating ONNX Runtime's memory planner on the exported
+//! graph.
 //!
-//! The order of nodes, and which buffers are used again, are ONNX Runtime's: nodes run depth first from
-//! the last result; a value may take over the buffer of one that is read for the last time; a buffer is
-//! used again only for a value of the same shape, and freed after the last of these. What kernels allocate
-//! inside of a node is not counted.
+//! The order of nodes and the reuse of buffers are those of ONNX Runtime. Nodes run depth first,
+//! starting from the last result. A node can write its result into the buffer of an input that is
+//! not read again. A free buffer is reused only for a value of the same shape, and its memory is
+//! released after the last of these values. Memory that kernels allocate while a node runs is not
+//! counted.
 
 use std::collections::BTreeMap;
 
 use pixelrnn::internal::graph::{Dim, Origin, Role, Type, Value};
 use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
 
-/// What a process holds without a model: the program, ONNX Runtime, and the memory that both reserve.
+/// The memory of a process without a model: the program, ONNX Runtime, and what both reserve.
 const BASE: u64 = 48 << 20;
-/// What ONNX Runtime keeps of a node.
+/// The memory that ONNX Runtime needs per node.
 const NODE: u64 = 8 << 10;
 
-/// The memory of a process that runs a graph, in bytes.
+/// The predicted memory of a process that runs a graph, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Values between nodes, at the most.
+    /// The peak of all values between nodes.
     pub values: u64,
-    /// Weights; for a training step, all states that stay with the engine, and their copies.
+    /// Weights. For a training step, also all states that the engine keeps, and their copies.
     pub state: u64,
     /// The program and the engine.
     pub base: u64,
 }
 
 impl Memory {
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(self) -> u64 {
         self.values.saturating_add(self.state).saturating_add(self.base)
     }
 }
 
-/// Predicts the memory of a process that runs a training step on ONNX Runtime with a batch of this size.
+/// Predicts the memory of a process that runs a training step on ONNX Runtime with this batch size.
 pub fn step_memory(graph: &OnnxGraph, batch: usize) -> Memory {
     let sum = |roles: fn(Role) -> bool| -> u64 {
         let these = graph.inputs().iter().filter(|i| roles(i.role));
@@ -41,8 +43,8 @@ pub fn step_memory(graph: &OnnxGraph, batch: usize) -> Memory {
     };
     let parameters = sum(|role| matches!(role, Role::Parameter(_)));
     let states = sum(|role| matches!(role, Role::Parameter(_) | Role::State));
-    // The caller's weights and first states, and the two sets of buffers that steps use in turn: results
-    // are written to them.
+    // The caller's weights and initial states, and two sets of buffers: steps read from one and
+    // write to the other, in turn.
     let state = parameters + 3 * states;
     let base = BASE + NODE * graph.total_nodes() as u64;
     Memory { values: peak(graph, batch, true), state, base }
@@ -53,8 +55,9 @@ fn bytes(ty: &Type, batch: usize) -> u64 {
     elements.saturating_mul(ty.elem.bytes() as u64)
 }
 
-/// The order in which ONNX Runtime runs nodes, as their indices: depth first from the nodes that no other
-/// node reads, the last first; among the inputs of a node, the last made is computed first.
+/// The order in which ONNX Runtime runs nodes, as indices. It is depth first, from the nodes whose
+/// results no other node reads, the last of them first. Among the inputs of a node, the one that
+/// was created last is computed first.
 fn order(graph: &OnnxGraph) -> Vec<usize> {
     let nodes: Vec<_> = graph.nodes().map(|(_, node)| node).collect();
     let makers = |node: usize| -> Vec<usize> {
@@ -88,7 +91,7 @@ fn order(graph: &OnnxGraph) -> Vec<usize> {
     order
 }
 
-/// Whether a result may be written over the first input, if nobody else reads it.
+/// Whether ONNX Runtime can write the result into the buffer of the first input.
 fn in_place(op: &OnnxOp) -> bool {
     matches!(
         op,
@@ -111,28 +114,28 @@ fn in_place(op: &OnnxOp) -> bool {
     )
 }
 
-/// Whether a result is the first input in another shape.
+/// Whether the result is the first input in another shape.
 fn is_view(op: &OnnxOp) -> bool {
     matches!(op, OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } | OnnxOp::Identity)
 }
 
 /// A buffer of the plan.
 struct Buffer {
-    /// The type of the value that it was made for.
+    /// The type of the first value in it.
     ty: Type,
     bytes: u64,
     first: usize,
     last: usize,
 }
 
-/// The plan while it is made.
+/// A plan under construction.
 struct Plan<'a> {
     graph: &'a OnnxGraph,
     batch: usize,
     buffers: Vec<Buffer>,
-    /// The buffer of each value; none for inputs, constants, and what the caller has buffers for.
+    /// The buffer of each value. `None` for inputs, constants, and values in buffers of the caller.
     of: Vec<Option<usize>>,
-    /// How many values that are yet to be read lie in each buffer, by readers.
+    /// For each buffer, how many reads of values in it remain.
     readers: Vec<usize>,
     free: BTreeMap<(Vec<Dim>, usize), Vec<usize>>,
 }
@@ -152,7 +155,8 @@ impl Plan<'_> {
         buffer
     }
 
-    /// The buffer of the first input, if this node alone has yet to read it.
+    /// The buffer of an input, if this node can write its result into it: it must be the only
+    /// remaining reader.
     fn taken_over(&self, op: &OnnxOp, input: Value, output: Value) -> Option<usize> {
         let (from, to) = (self.graph.ty(input), self.graph.ty(output));
         let fits = is_view(op) || (from.shape == to.shape && from.elem.bytes() == to.elem.bytes());
@@ -161,8 +165,8 @@ impl Plan<'_> {
     }
 }
 
-/// The bytes of all buffers that are there at once, at the most. With `bound`, outputs of the graph have
-/// buffers of the caller.
+/// The peak of all buffers in bytes. With `bound`, outputs of the graph are in buffers of the
+/// caller.
 fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
     let uses = graph.use_counts();
     let mut is_output = vec![false; graph.value_count()];
@@ -185,7 +189,7 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
             if is_output[out.index()] && bound {
                 continue;
             }
-            // Of commutative operators either input.
+            // For a commutative operator, either input.
             let either = matches!(node.op, OnnxOp::Add | OnnxOp::Mul);
             let candidates = node.inputs.iter().take(if either { 2 } else { 1 });
             let over = match in_place(&node.op) && port == 0 && !is_output[out.index()] {
@@ -199,7 +203,7 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
                 }
                 None => plan.assign(out, step),
             };
-            // An output of the graph is never free.
+            // The buffer of a graph's output is never free.
             plan.readers[buffer] += uses[out.index()].max(1);
             plan.buffers[buffer].last = match is_output[out.index()] {
                 true => order.len(),
@@ -221,7 +225,7 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
     most(&plan.buffers, &inside)
 }
 
-/// The largest sum over the steps of the buffers alive, and of what loops have inside.
+/// The peak over all steps of the live buffers plus the memory inside of loops.
 fn most(buffers: &[Buffer], inside: &[u64]) -> u64 {
     let mut change = vec![(0u64, 0u64); inside.len() + 2];
     for buffer in buffers {
@@ -246,7 +250,7 @@ mod tests {
         graph.push(op, inputs, "node", Site::NONE).expect("fits")[0]
     }
 
-    /// A graph with an input of 10 numbers for each image.
+    /// A graph with an input of 10 numbers per image.
     fn start() -> (OnnxGraph, Value) {
         let mut graph = OnnxGraph::new("graph");
         let x = graph.input("x", Type::real([Dim::N, Dim::Fixed(10)]), Role::Local);
@@ -261,7 +265,7 @@ mod tests {
         let a = push(&mut graph, turn.clone(), &[x]);
         let b = push(&mut graph, OnnxOp::Relu, &[a]);
         graph.output_as("b", b, OutputRole::Local);
-        // An output has a buffer of its own.
+        // An output has its own buffer.
         assert_eq!(peak(&graph, 3, false), 2 * one);
         assert_eq!(peak(&graph, 3, true), one);
 
@@ -272,7 +276,8 @@ mod tests {
             y = push(&mut graph, OnnxOp::Relu, &[y]);
         }
         graph.output_as("y", y, OutputRole::Local);
-        // The function runs in place; two transposes never share a buffer, but every other does.
+        // The function runs in place. A transpose cannot reuse the buffer of its input, but the
+        // next transpose can.
         assert_eq!(peak(&graph, 3, true), 2 * one);
     }
 

@@ -1,4 +1,4 @@
-//! Loads the model that the user names, and its weights.
+//! Loads the model that the user named, and its weights.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub struct ModelArguments {
 }
 
 impl ModelArguments {
-    /// The model.
+    /// Loads the model.
     pub fn load(&self) -> Result<Declaration, Failure> {
         match self.embedded()? {
             Some(trained) => trained.declare(&self.set),
@@ -43,7 +43,7 @@ impl ModelArguments {
         self.trained.then(|| Trained::of(&self.model)).transpose()
     }
 
-    /// The settings of the run, or of the run that made an embedded model.
+    /// The settings of the run, or of the run in which an embedded model was trained.
     fn settings(&self) -> Result<Option<Value>, Failure> {
         match (self.embedded()?, self.run()) {
             (Some(trained), _) => trained.settings().map(Some),
@@ -66,7 +66,7 @@ impl ModelArguments {
     }
 }
 
-/// The model of this name.
+/// Loads a model by name: from the zoo, a model file or a run folder.
 pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure> {
     let path = Path::new(name);
     let unknown = match zoo::find(name) {
@@ -94,7 +94,8 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
     Err(unknown.into())
 }
 
-/// How a model differs from that of a run, in words; `None` if name and settings are the same.
+/// The differences between the model of a run and another one, in words; `None` if name and
+/// settings are the same.
 pub fn differences(of_run: &Declaration, other: &Declaration) -> Option<String> {
     if of_run.name() != other.name() {
         return Some(format!("the run has {}, not {}", of_run.name(), other.name()));
@@ -121,7 +122,7 @@ pub fn differences(of_run: &Declaration, other: &Declaration) -> Option<String> 
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
-/// Whether a model is an ONNX file rather than a declaration.
+/// Whether a model is an ONNX file instead of a declaration.
 pub fn is_onnx(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
 }
@@ -137,17 +138,17 @@ pub struct WeightArguments {
     pub init_seed: Option<u64>,
 }
 
-/// Weights and where they came from.
+/// Weights, and where they came from.
 pub struct LoadedWeights {
     pub weights: Weights,
-    /// For JSON.
+    /// The origin of the weights, for JSON.
     pub json: Value,
     /// Whether these are fresh weights because the user chose none.
     pub by_default: bool,
 }
 
 impl LoadedWeights {
-    /// The warning that a model is untrained, and how to name a trained one.
+    /// The warning that a model is untrained, with a trained one to use instead.
     pub fn warning(&self, named: &ModelArguments) -> Option<String> {
         if !self.by_default {
             return None;
@@ -165,7 +166,7 @@ impl LoadedWeights {
 }
 
 impl WeightArguments {
-    /// The weights; whether they fit shows when they are bound.
+    /// Loads the weights. They are not compared with the model here, but when they are bound.
     pub fn load(
         &self,
         named: &ModelArguments,
@@ -211,7 +212,7 @@ pub fn random_images(model: &Declaration, count: usize, seed: u64) -> Array {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         for value in values.by_ref().take(one) {
-            // The high half of a product: uniform but for 1 part in 2^32.
+            // The high half of a product: uniform up to 1 part in 2^32.
             *value = ((u64::from(rng.next_u32()) * image.levels as u64) >> 32) as f32;
         }
     }
@@ -232,7 +233,7 @@ fn random_conditions(
         let mut values = Vec::new();
         for image in 0..count {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            // After the streams of the images.
+            // The streams before these are used for the images.
             rng.set_stream((1 + i as u64) << 40 | image as u64);
             values.extend(std::iter::repeat_with(|| kind.random(rng.next_u32())).take(own));
         }
@@ -258,7 +259,7 @@ pub fn random_batch(
     batch_inputs_with(model, random_images(model, count, seed), values)
 }
 
-/// `28 x 28, 2 levels`, with the number of colors if there are several.
+/// The image size as text: `28 x 28, 2 levels`, with the number of colors if there are several.
 pub fn image_text(model: &Declaration) -> String {
     let image = model.image();
     let colours = match image.colours {
@@ -268,7 +269,7 @@ pub fn image_text(model: &Declaration) -> String {
     format!("{} x {}{colours}, {} levels", image.height, image.width, image.levels)
 }
 
-/// The image, for JSON.
+/// The image size as JSON.
 pub fn image_json(model: &Declaration) -> Value {
     let image = model.image();
     json!({
@@ -277,12 +278,12 @@ pub fn image_json(model: &Declaration) -> Value {
     })
 }
 
-/// The hyper-parameters alone.
+/// The hyper-parameters, without the settings of the image.
 pub fn hyper_parameters(model: &Declaration) -> impl Iterator<Item = &(String, usize)> {
     model.settings().iter().filter(|(name, _)| !IMAGE_SETTINGS.contains(&name.as_str()))
 }
 
-/// The hyper-parameters, for JSON.
+/// The hyper-parameters as JSON.
 pub fn settings_json(model: &Declaration) -> Value {
     hyper_parameters(model).map(|(name, value)| (name.clone(), json!(value))).collect()
 }

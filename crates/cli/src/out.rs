@@ -19,7 +19,7 @@ impl Out {
     /// Prints the result of a command.
     pub fn answer(&self, text: &str, json: &Value) -> Result<(), Failure> {
         if self.json {
-            // A `Value` has string keys and finite numbers, so this is valid JSON.
+            // A `Value` has only string keys and finite numbers, so this is always valid JSON.
             self.bytes(format!("{json:#}\n").as_bytes())
         } else {
             let text = printable(text, self.colour());
@@ -85,8 +85,8 @@ fn coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Escapes control characters: names in files, models and runs may hold them, and a terminal obeys.
-/// Colors of our own stay.
+/// Escapes control characters, which names in files, models and runs may contain and a terminal
+/// would interpret. Escape sequences for colors are kept if `colour` is set.
 fn printable(text: &str, colour: bool) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
@@ -102,7 +102,7 @@ fn printable(text: &str, colour: bool) -> String {
     safe
 }
 
-/// The length of the escape sequence for a color at the beginning of a text, 0 if there is none.
+/// The length of an escape sequence for a color at the beginning of a text; 0 if there is none.
 fn style(text: &str) -> usize {
     let Some(numbers) = text.strip_prefix("\u{1b}[") else { return 0 };
     let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';');

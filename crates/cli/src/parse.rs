@@ -9,7 +9,7 @@ use pixelrnn::runtime::EngineKind;
 use pixelrnn::training::data::{Spec, SpecError, Split};
 use pixelrnn::{Batch, GraphKind, Optimizer, RULES, UnknownName};
 
-/// The largest batch size; a larger one is most likely a typing error.
+/// The largest batch size; a larger one is probably a typing error.
 const MAX_BATCH: usize = 1 << 16;
 
 /// The batch size of a call.
@@ -38,7 +38,7 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `N` or `dynamic`.
+/// Parses `N` or `dynamic`.
 pub fn batch(text: &str) -> Result<Batch, String> {
     match text {
         "dynamic" => Ok(Batch::Symbolic),
@@ -46,7 +46,7 @@ pub fn batch(text: &str) -> Result<Batch, String> {
     }
 }
 
-/// `N`, `dynamic` or `dynamic:N`.
+/// Parses `N`, `dynamic` or `dynamic:N`.
 pub fn images(text: &str) -> Result<Images, String> {
     match text.strip_prefix("dynamic:") {
         Some(n) => Ok(Images { batch: Batch::Symbolic, count: count(n)? }),
@@ -57,7 +57,7 @@ pub fn images(text: &str) -> Result<Images, String> {
     }
 }
 
-/// `NAME=NUMBER`.
+/// Parses `NAME=NUMBER`.
 pub fn setting(text: &str) -> Result<(String, usize), String> {
     let (name, number) = text.split_once('=').ok_or("expected NAME=NUMBER, e.g. `h=32`")?;
     let (name, number) = (name.trim(), number.trim());
@@ -68,7 +68,7 @@ pub fn setting(text: &str) -> Result<(String, usize), String> {
     Ok((name.to_string(), number))
 }
 
-/// `NAME=FILE`: the values of a condition.
+/// Parses `NAME=FILE`, the values of a condition.
 pub fn condition(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, file)) if !name.trim().is_empty() && !file.is_empty() => {
@@ -78,18 +78,18 @@ pub fn condition(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// The name of a graph kind.
+/// Parses the name of a graph kind.
 pub fn kind() -> impl TypedValueParser<Value = GraphKind> {
     kind_that(|_| true)
 }
 
-/// The name of a graph kind that `suits` accepts.
+/// Parses the name of a graph kind that `suits` accepts.
 pub fn kind_that(suits: fn(GraphKind) -> bool) -> impl TypedValueParser<Value = GraphKind> {
     let names = GraphKind::ALL.into_iter().filter(move |&k| suits(k)).map(GraphKind::name);
     named(names)
 }
 
-/// The name of a graph kind whose results several engines can be compared by.
+/// Parses the name of a graph kind whose results can be compared between engines.
 pub fn comparable(text: &str) -> Result<GraphKind, String> {
     let kind = GraphKind::ALL.into_iter().find(|kind| kind.name() == text);
     let suits = GraphKind::ALL.into_iter().filter(|kind| kind.reads_images());
@@ -105,18 +105,18 @@ pub fn comparable(text: &str) -> Result<GraphKind, String> {
     }
 }
 
-/// The name of an update rule; the optimizer with its defaults.
+/// Parses the name of an update rule. Returns the optimizer with its default settings.
 pub fn optimizer() -> impl TypedValueParser<Value = Optimizer> {
     let names = RULES.iter().map(|rule| PossibleValue::new(rule.name).help(rule.about));
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
-/// The help text of the update rule, with the names.
+/// The help text of `--optimizer`, which lists the rules.
 pub fn rules() -> String {
     rules_for("")
 }
 
-/// The help text of the update rule, for some graph kinds.
+/// The same help text for a part of the graph kinds.
 pub fn rules_for(kinds: &str) -> String {
     let names: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
     format!("Update rule{kinds}: {} [default: {}]", names.join(", "), Optimizer::RMSPROP.rule.name)
@@ -128,17 +128,17 @@ pub fn learning_rates() -> String {
     format!("Default learning rates: {}.", rates.collect::<Vec<_>>().join(", "))
 }
 
-/// A data set.
+/// Parses a data set specification.
 pub fn spec(text: &str) -> Result<Spec, String> {
     text.parse().map_err(|e: SpecError| e.to_string())
 }
 
-/// A split.
+/// Parses the name of a split.
 pub fn split() -> impl TypedValueParser<Value = Split> {
     named(Split::ALL.map(Split::name))
 }
 
-/// A whole number within a range.
+/// Parses an integer within a range.
 pub fn whole<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
@@ -151,22 +151,22 @@ pub fn whole<T: TryFrom<u64>>(
     }
 }
 
-/// A whole number of at least 1.
+/// Parses an integer of at least 1.
 pub fn at_least_one(text: &str) -> Result<u64, String> {
     whole(1..=u64::MAX)(text)
 }
 
-/// The number of images, shards or the like: 1 to 65535.
+/// Parses a number of images, shards or the like: 1 to 65535.
 pub fn some(text: &str) -> Result<u16, String> {
     whole(1..=u64::from(u16::MAX))(text)
 }
 
-/// A random seed.
+/// Parses a random seed.
 pub fn seed(text: &str) -> Result<u64, String> {
     whole(0..=u64::MAX)(text)
 }
 
-/// A positive real number.
+/// Parses a positive number.
 pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
@@ -174,7 +174,7 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The decay of a moving average.
+/// Parses the decay of a moving average: between 0 and 1.
 pub fn decay(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x < 1.0 => Ok(x),
@@ -182,12 +182,12 @@ pub fn decay(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The name of an engine.
+/// Parses the name of an engine.
 pub fn engine() -> impl TypedValueParser<Value = EngineKind> {
     named(EngineKind::ALL.map(EngineKind::name))
 }
 
-/// One of these names of a kind.
+/// Parses one of these names.
 pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Line plots as PNG or SVG, with ticks at round numbers and a font of their own.
+//! Line plots as PNG or SVG, with ticks at round numbers and an embedded font.
 
 use std::ops::Range;
 use std::path::Path;
@@ -15,13 +15,14 @@ use crate::exit::{Failure, usage};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (900, 500);
-/// DejaVu Sans, reduced to Latin letters, digits and signs. Its license is in the same folder.
+/// DejaVu Sans, reduced to Latin letters, digits and symbols. Its license is in the same folder.
 const FONT: &[u8] = include_bytes!("../assets/font/DejaVuSans-latin.ttf");
 const FAMILY: &str = "sans-serif";
 
 const INK: RGBColor = RGBColor(0x1b, 0x1f, 0x24);
 const GRID: RGBColor = RGBColor(0xe4, 0xe7, 0xeb);
-/// Colors of lines, in order; told apart also by most people with a color vision deficiency.
+/// The colors of lines, in order. Most people with a color vision deficiency can distinguish them,
+/// too.
 const COLORS: [RGBColor; 8] = [
     RGBColor(0x2f, 0x6d, 0xb5),
     RGBColor(0xd9, 0x6a, 0x12),
@@ -32,7 +33,7 @@ const COLORS: [RGBColor; 8] = [
     RGBColor(0x1b, 0x8f, 0xa8),
     RGBColor(0x5f, 0x67, 0x70),
 ];
-/// The color of a line that stands behind the others.
+/// The color of a line in the background.
 const FAINT: RGBColor = RGBColor(0x9a, 0xa1, 0xab);
 
 /// The format of a plot.
@@ -43,10 +44,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the ending of a file's name chooses.
+    /// The format for a file name, by its extension.
     ///
     /// # Errors
-    /// Neither `.png` nor `.svg`.
+    /// [`Failure::Usage`] if it is neither `.png` nor `.svg`.
     pub fn of(path: &Path) -> Result<Format, Failure> {
         let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         match ending.as_deref() {
@@ -62,21 +63,21 @@ impl Format {
 pub enum Style {
     /// A thin line in gray.
     Background,
-    /// A thin, pale line in the color of this number.
+    /// A thin, pale line in the color with this index.
     Pale(usize),
-    /// A line in the color of this number, with a dot at each point.
+    /// A line in the color with this index, with a dot at each point.
     Dotted(usize),
-    /// A line in the color of this number.
+    /// A line in the color with this index.
     Solid(usize),
 }
 
 /// A line of a plot.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The entry in the legend; none if empty.
+    /// The entry in the legend; no entry if it is empty.
     pub label: String,
     pub style: Style,
-    /// Points from left to right.
+    /// The points from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -88,26 +89,26 @@ pub struct Axis {
     pub log: bool,
 }
 
-/// A plot of lines. What is above or below the range of `y` is drawn at its edge.
+/// A line plot. Points above or below the range of `y` are drawn at its edge.
 #[derive(Clone, Debug)]
 pub struct Plot {
     pub title: String,
     pub x: Axis,
     pub y: Axis,
     pub lines: Vec<Line>,
-    /// A vertical line at this place of the x axis.
+    /// The x coordinate of a vertical line.
     pub mark: Option<f64>,
 }
 
 impl Plot {
-    /// The bytes of the picture; `path` is for errors.
+    /// The plot as the bytes of a file; `path` is for errors.
     ///
     /// # Errors
-    /// The picture cannot be encoded.
+    /// [`Failure::Plot`] if it cannot be drawn or encoded.
     pub fn render(&self, format: Format, path: &Path) -> Result<Vec<u8>, Failure> {
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
-            // The font is a constant, and tests draw with it.
+            // The font is a constant, and tests draw with it, so this cannot fail.
             let _ = register_font(FAMILY, FontStyle::Normal, FONT);
         });
         let fail = |reason: String| Failure::Plot { path: path.to_path_buf(), reason };
@@ -199,7 +200,7 @@ impl Plot {
     }
 }
 
-/// An axis of the drawing library with ticks at given places.
+/// An axis for the drawing library, with ticks at given positions.
 struct Ticked {
     range: [f64; 2],
     ticks: Vec<f64>,
@@ -236,7 +237,8 @@ impl Style {
 }
 
 impl Axis {
-    /// Where a value stands: within the range, its logarithm on a logarithmic scale.
+    /// The coordinate of a value on the axis: clamped to the range, and its logarithm on a
+    /// logarithmic scale.
     fn place(&self, value: f64) -> f64 {
         let value = value.clamp(self.range[0], self.range[1]);
         if self.log { value.log10() } else { value }
@@ -246,7 +248,7 @@ impl Axis {
         self.range.map(|value| self.place(value))
     }
 
-    /// The places of ticks.
+    /// The coordinates of the ticks.
     fn ticks(&self) -> Vec<f64> {
         let [low, high] = self.range;
         match self.log {
@@ -255,7 +257,7 @@ impl Axis {
         }
     }
 
-    /// The text at the place of a tick.
+    /// The label of the tick at a coordinate.
     fn name(&self, place: f64) -> String {
         let [low, high] = self.range;
         match self.log {
@@ -264,13 +266,13 @@ impl Axis {
                 if low < 1e-3 || high >= 1e5 {
                     return format!("{value:.0e}");
                 }
-                // The shortest text: ticks are round.
+                // The shortest text for the number: ticks are round.
                 format!("{value:.3e}").parse::<f64>().unwrap_or(value).to_string()
             }
             false => {
                 let step = round_step(low, high);
                 let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
-                // A step of 2.5 has one decimal more.
+                // A step of 2.5 needs one more decimal.
                 let extra = usize::from((step * 10f64.powi(decimals as i32)).fract() > 1e-6);
                 format!("{place:.*}", decimals + extra)
             }
@@ -278,8 +280,8 @@ impl Axis {
     }
 }
 
-/// The finite points of a line, which starts where it first comes down to `top`. What rises above it
-/// later stays.
+/// The finite points of a line, from the first one that is at most `top`. Later points above `top`
+/// are kept.
 fn entering(points: &[(f64, f64)], top: f64) -> Vec<(f64, f64)> {
     let finite = points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
     let finite: Vec<(f64, f64)> = finite.collect();
@@ -293,10 +295,10 @@ fn entering(points: &[(f64, f64)], top: f64) -> Vec<(f64, f64)> {
     }
 }
 
-/// The wanted number of intervals between ticks.
+/// The number of intervals between ticks to aim for.
 const INTERVALS: f64 = 7.0;
 
-/// The distance of ticks: 1, 2, 2.5 or 5 times a power of ten.
+/// The distance between ticks: 1, 2, 2.5 or 5 times a power of ten.
 fn round_step(low: f64, high: f64) -> f64 {
     let rough = ((high - low) / INTERVALS).max(f64::MIN_POSITIVE);
     let power = 10f64.powf(rough.log10().floor());
@@ -314,7 +316,7 @@ fn round_ticks(low: f64, high: f64) -> Vec<f64> {
     (0..=(last - first).max(0.0) as usize).map(|i| (first + i as f64) * step).collect()
 }
 
-/// Powers of ten, and their multiples where there are few of them.
+/// Powers of ten, and multiples of them if there are few.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let decades = (high / low).log10();
     if decades < 0.7 {
@@ -336,7 +338,7 @@ mod tests {
         assert_eq!(round_ticks(79.3, 84.0), [80.0, 81.0, 82.0, 83.0, 84.0]);
         assert_eq!(log_ticks(1e-5, 1.0).len(), 6);
         assert_eq!(log_ticks(50.0, 1000.0), [50.0, 100.0, 200.0, 500.0, 1000.0]);
-        // Within a small range a logarithmic scale has ticks like any other.
+        // Within a small range, a logarithmic scale has the same ticks as a linear one.
         assert!(log_ticks(80.0, 90.0).len() >= 4);
         let axis = |range, log| Axis { label: String::new(), range, log };
         assert_eq!(axis([79.3, 80.9], false).name(79.75), "79.75");

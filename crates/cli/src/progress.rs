@@ -14,11 +14,11 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// Counts up to `length` of something.
+    /// A bar that counts up to `length`; `what` is the unit.
     pub fn counting(out: &Out, length: u64, what: &str) -> Bar {
         let bar = Bar::new(out, length);
         bar.0.set_message(what.to_string());
-        // A batch may take long, without progress in between.
+        // A batch may take long, so the clock runs even without progress.
         if !bar.0.is_hidden() {
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {bar:24} {pos} of {len} {msg}  {elapsed}")

@@ -1,5 +1,5 @@
-//! What `train` writes while it trains besides the run itself: events on standard output, a CSV file,
-//! event files for TensorBoard, and pictures of samples.
+//! What `train` writes in addition to the run itself: events on standard output, a CSV file, event
+//! files for TensorBoard, and pictures of samples.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::grid::Grid;
 use crate::out::Out;
 use crate::tensorboard::Events;
 
-/// The version of the events of `--events`. It changes if a field is renamed or removed.
+/// The version of the events of `--events`. It changes when a field is renamed or removed.
 const VERSION: u32 = 1;
 
 /// The heading of the options on validation, checkpoints and records.
@@ -39,7 +39,7 @@ pub struct Records {
     pub sample_every: Option<u64>,
 }
 
-/// An object as an event: its version and name come first.
+/// Turns an object into an event, with version and name as its first fields.
 pub fn event(name: &str, object: &Value) -> Value {
     let mut all = Map::new();
     all.insert("version".to_string(), json!(VERSION));
@@ -49,8 +49,8 @@ pub fn event(name: &str, object: &Value) -> Value {
     Value::Object(all)
 }
 
-/// Writes the records of one training session. A failure does not stop the training: the first one is
-/// kept for its end.
+/// Writes the records of one training session. A failure does not stop the training. The first one
+/// is kept, and reported at the end.
 pub struct Recorder {
     records: Records,
     out: Out,
@@ -66,7 +66,7 @@ impl Recorder {
         Recorder { records, out: *out, run, tensorboard: None, failure: None }
     }
 
-    /// The first failure.
+    /// Finishes the records. Returns the first failure, if there was one.
     pub fn finish(&mut self) -> Result<(), Failure> {
         if self.records.csv {
             self.attempt(|this| curve::write_csv(&this.run, &this.csv_path()));
@@ -82,7 +82,7 @@ impl Recorder {
     /// Records a line of the log.
     pub fn logged(&mut self, line: &Value) {
         let name = line["event"].as_str().unwrap_or_default();
-        // The result says more than the last line of the log.
+        // The result has more information than the last line of the log.
         if self.records.events && name != "stop" {
             self.attempt(|this| this.print(&event(name, line)));
         }
@@ -120,7 +120,8 @@ impl Recorder {
         self.out.bytes(format!("{event}\n").as_bytes())
     }
 
-    /// The event file, created with the first event, which has the step that the session starts from.
+    /// The event file. It is created with the first event, which contains the step that the session
+    /// starts from.
     fn board(&mut self, step: u64) -> Result<&mut Events, Failure> {
         let folder = self.run.folder().join("tensorboard");
         let events = match self.tensorboard.take() {
@@ -153,7 +154,8 @@ impl Recorder {
     fn draw(&mut self, step: u64, prepared: &Prepared, weights: &Weights) -> Result<(), Failure> {
         let model = prepared.model();
         let layout = Layout::of(model);
-        // The same random numbers each time: the pictures show what training changes.
+        // The same random numbers each time, so that differences between pictures are due to
+        // training.
         let uniform = sampling::uniform(model, layout.count, prepared.recipe().seed);
         let conditions = conditions(prepared, layout.count)?;
         let request = Sampling {
@@ -184,8 +186,8 @@ impl Recorder {
     }
 }
 
-/// What a model that is conditioned on arrays is given for its samples: that of the first validation images,
-/// or of training images if there are none.
+/// The conditions for samples of a model with conditions: those of the first validation images, or
+/// of training images if there are none.
 fn conditions(prepared: &Prepared, count: usize) -> Result<Vec<(String, Array)>, Failure> {
     let data = prepared.data();
     let images = data.images(Split::Valid).or_else(|_| data.images(Split::Train));
@@ -200,7 +202,7 @@ fn conditions(prepared: &Prepared, count: usize) -> Result<Vec<(String, Array)>,
     Ok(arrays)
 }
 
-/// How samples are arranged.
+/// The arrangement of the samples.
 struct Layout {
     count: usize,
     columns: usize,
@@ -209,7 +211,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// Four by four images; for a model with classes a column per class, at most 16.
+    /// Four by four images. For a model with classes: one column per class, at most 16.
     fn of(model: &Declaration) -> Layout {
         let Some((_, classes)) = model.label() else {
             return Layout { count: 16, columns: 4, labels: None };

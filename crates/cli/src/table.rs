@@ -1,13 +1,13 @@
-//! Text for people: tables, and numbers one can read.
+//! Text output: tables, and numbers that are easy to read.
 
-/// How a column stands.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// Rows under a head, columns two spaces apart.
+/// A table with a header. Columns are two spaces apart.
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<Align>,
@@ -15,7 +15,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with this head.
+    /// A table with this header.
     pub fn new<const N: usize>(head: [(&str, Align); N]) -> Table {
         Table {
             columns: head.iter().map(|&(_, align)| align).collect(),
@@ -51,7 +51,7 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// `1234567` as `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -64,7 +64,7 @@ pub fn grouped(n: usize) -> String {
     text
 }
 
-/// Bytes in the unit that suits.
+/// A number of bytes in a suitable unit.
 pub fn bytes(n: usize) -> String {
     match n {
         0..1_000 => format!("{n} B"),
@@ -74,7 +74,7 @@ pub fn bytes(n: usize) -> String {
     }
 }
 
-/// `1 output`, `2 outputs`.
+/// A number with a noun: `1 output`, `2 outputs`.
 pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }

@@ -1,8 +1,9 @@
 //! Event files for TensorBoard: scalars and pictures by step.
 //!
-//! A file is a sequence of records: the length of a message (u64), a checksum of the length, the
-//! message, a checksum of the message; all numbers in little-endian order. Messages are `Event` of
-//! TensorFlow's `event.proto`, of which only the fields that are written here are declared.
+//! A file is a sequence of records. Each consists of the length of a message (u64), a checksum of
+//! the length, the message, and a checksum of the message. Numbers are little-endian. Messages are
+//! of the type `Event` in TensorFlow's `event.proto`; only the fields that are written are declared
+//! here.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,9 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-/// The version that readers expect in the first event.
+/// The version that readers expect in the first event of a file.
 const VERSION: &str = "brain.Event:2";
-/// The state of a [`SessionLog`] that makes readers drop what an earlier session wrote after its step.
+/// The state of a [`SessionLog`] after which readers discard later steps of an earlier session.
 const START: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,20 +68,20 @@ struct SessionLog {
     status: i32,
 }
 
-/// An event file that is being written.
+/// An open event file.
 #[derive(Debug)]
 pub struct Events {
     file: File,
 }
 
 impl Events {
-    /// Creates a new event file in a folder, for a session that starts after `step` steps.
+    /// Creates an event file in a folder, for a session that starts after `step` steps.
     ///
     /// # Errors
-    /// The folder or the file cannot be written.
+    /// If the folder or the file cannot be written.
     pub fn create(folder: &Path, step: u64) -> io::Result<Events> {
         std::fs::create_dir_all(folder)?;
-        // Readers take the files of a folder in the order of their names.
+        // Readers sort the files of a folder by name.
         let (seconds, process) = (now() as u64, std::process::id());
         let name = format!("events.out.tfevents.{seconds:010}.pixelrnn.{process}");
         let file = OpenOptions::new().write(true).create_new(true).open(folder.join(name))?;
@@ -91,10 +92,10 @@ impl Events {
         Ok(events)
     }
 
-    /// Adds scalars by tag.
+    /// Appends scalars by tag.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
         let value = |&(tag, value): &(&str, f64)| SummaryValue {
             tag: tag.to_string(),
@@ -105,10 +106,10 @@ impl Events {
         self.write(&Event { summary, ..event(step) })
     }
 
-    /// Adds a PNG file of this width and height.
+    /// Appends a PNG file of this width and height.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub fn picture(
         &mut self,
         step: u64,
@@ -133,7 +134,7 @@ impl Events {
     }
 }
 
-/// An event of this moment, still empty.
+/// An event with the current time and no content.
 fn event(step: u64) -> Event {
     Event { wall_time: now(), step: i64::try_from(step).unwrap_or(i64::MAX), ..Event::default() }
 }
@@ -158,7 +159,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The messages of a file, with their checksums verified.
+    /// Decodes the messages of a file, and verifies their checksums.
     fn read(bytes: &[u8]) -> Vec<Event> {
         let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let (mut events, mut at) = (Vec::new(), 0);

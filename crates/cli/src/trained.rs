@@ -1,4 +1,5 @@
-//! Trained models that are part of the program: the runs in `examples` that made them, by their names.
+//! Trained models that are embedded in the program, by name. The runs that trained them are in
+//! `examples`.
 
 use pixelrnn::{Declaration, Source, Weights, training, weights};
 use serde_json::Value;
@@ -7,21 +8,22 @@ use crate::exit::{Failure, usage};
 
 /// A trained model.
 pub struct Trained {
-    /// The model of the zoo that it is a variant of.
+    /// The name; the model is a variant of the zoo model with this name.
     pub name: &'static str,
     /// The declaration, the settings and the weights of the run.
     text: &'static str,
     settings: &'static str,
     weights: &'static [u8],
-    /// The data, as SPEC, if they are part of the program; see [`Trained::data_hint`].
+    /// The data set specification, if the data are embedded in the program; see
+    /// [`Trained::data_hint`].
     pub data: Option<&'static str>,
-    /// The data in words.
+    /// A description of the data.
     pub about_data: &'static str,
-    /// What `--data` should be for data that are not part of the program.
+    /// What to give as `--data`, if the data are not embedded in the program.
     pub data_hint: &'static str,
-    /// Nats per image on the test split, measured with these weights; tests or people repeat this.
+    /// Nats per image on the test split, as measured with these weights.
     pub nats: f64,
-    /// The number of these test images.
+    /// The number of images in that test split.
     pub test_images: usize,
 }
 
@@ -55,16 +57,16 @@ trained! {
     }
 }
 
-/// The trained model of this name, if there is one.
+/// The trained model with this name, if there is one.
 pub fn find(name: &str) -> Option<&'static Trained> {
     TRAINED.iter().find(|trained| trained.name == name)
 }
 
 impl Trained {
-    /// The trained model of this name.
+    /// The trained model with this name.
     ///
     /// # Errors
-    /// There is none; the message lists all.
+    /// [`Failure::Usage`] if there is none; the message lists all.
     pub fn of(name: &str) -> Result<&'static Trained, Failure> {
         let names: Vec<&str> = TRAINED.iter().map(|trained| trained.name).collect();
         find(name).map_or_else(
@@ -81,16 +83,16 @@ impl Trained {
     /// The settings of the run.
     ///
     /// # Errors
-    /// They are damaged; a test reads them.
+    /// If they are damaged, which a test rules out.
     pub fn settings(&self) -> Result<Value, Failure> {
         serde_json::from_str(self.settings)
             .map_err(|error| Failure::Usage(format!("settings of {}: {error}", self.name)))
     }
 
-    /// The model, with overrides of settings.
+    /// The model, with some settings overridden.
     ///
     /// # Errors
-    /// A setting is unknown or has an invalid value.
+    /// If a setting is unknown or has an invalid value.
     pub fn declare(&self, overrides: &[(String, usize)]) -> Result<Declaration, Failure> {
         let settings = training::model_settings(&self.settings()?);
         let mut set = settings
@@ -102,10 +104,10 @@ impl Trained {
         )?)
     }
 
-    /// The weights.
+    /// The weights of the run.
     ///
     /// # Errors
-    /// They are damaged; a test reads them.
+    /// If they are damaged, which a test rules out.
     pub fn weights(&self) -> Result<Weights, Failure> {
         weights::from_bytes(self.weights)
             .map_err(|reason| Failure::Usage(format!("weights of {}: {reason}", self.name)))

@@ -1,4 +1,4 @@
-//! What a person sees of a training run: a progress bar, and a curve in the run folder.
+//! Shows a training run to the user: a progress bar, and a curve in the run folder.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -15,15 +15,16 @@ use crate::progress::Bar;
 use crate::records::{Recorder, Records};
 use crate::table::grouped;
 
-/// Positions of the bar.
+/// The number of positions of the bar.
 const BAR: u64 = 1000;
 
-/// Shows the progress of a run on a terminal, draws its curve in the run folder, and keeps records.
+/// Shows the progress of a run on a terminal, draws its learning curve in the run folder, and keeps
+/// records.
 pub struct Watch {
     out: Out,
     bar: Bar,
     shape: Shape,
-    /// Images per second over the last steps.
+    /// Images per second in the last steps.
     pub speed: f64,
     run: Run,
     curve: PathBuf,
@@ -31,7 +32,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch without events.
+    /// A watch that has seen no events yet.
     pub fn new(out: &Out, shape: Shape, run: &Run, records: &Records) -> Watch {
         Watch {
             out: *out,
@@ -47,7 +48,7 @@ impl Watch {
     /// Trains until the run stops or fails, then draws the curve.
     ///
     /// # Errors
-    /// The training fails, or a curve or a record could not be written.
+    /// If the training fails, or a curve or a record cannot be written.
     pub fn train(&mut self, prepared: &Prepared, stop: &AtomicBool) -> Result<Outcome, Failure> {
         let mut watching = Watching { watch: self, prepared };
         let outcome = prepared.train(&mut watching, stop);
@@ -61,7 +62,7 @@ impl Watch {
     }
 }
 
-/// A watch during one training session.
+/// A watch for the duration of one training session.
 struct Watching<'a> {
     watch: &'a mut Watch,
     prepared: &'a Prepared,
@@ -83,7 +84,7 @@ impl Observer for Watching<'_> {
                     time(*left),
                 ));
             }
-            // The progress bar prints only to terminals.
+            // `warn` is used here since the progress bar prints only on a terminal.
             Event::LostBest => watch.out.warn(
                 "best.safetensors is missing although the log has a best validation; the next \
                  validation counts as the best",
@@ -93,7 +94,8 @@ impl Observer for Watching<'_> {
                 let best = if *best { ", the best so far" } else { "" };
                 let nats = figure(score.nats, watch.shape);
                 watch.bar.line(&format!("step {}: validation {nats}{best}", score.step));
-                // The run goes on without it; at the end it is an error.
+                // The run continues without the curve. If it still fails at the end, that is an
+                // error.
                 let _ = curve::write(&watch.run, &watch.curve);
             }
             _ => {}
@@ -114,7 +116,7 @@ impl Observer for Watching<'_> {
     }
 }
 
-/// In both units: papers use nats for two levels, bits per dimension for more.
+/// A loss in both units: papers use nats for two levels, and bits per dimension for more.
 pub fn figure(nats: f64, shape: Shape) -> String {
     format!("{nats:.2} nats ({:.4} bits/dim)", bits_per_dim(nats, shape))
 }

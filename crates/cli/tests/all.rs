@@ -1,4 +1,4 @@
-//! The tests of this crate: they run the program as a user would.
+//! All tests of this crate in one binary. They run the program as a user would.
 
 #[path = "all/book.rs"]
 mod book;

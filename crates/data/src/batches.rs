@@ -1,4 +1,4 @@
-//! Batches of a data set: f32 levels [n, C, H, W], the input of a model.
+//! Batches of a data set: levels as `f32` in [n, C, H, W], the input of a model.
 
 use std::ops::Range;
 
@@ -12,9 +12,9 @@ use crate::transform::draw;
 /// A position in a run: the next batch. The default is the start, epoch 0, step 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The epoch, from 0.
+    /// The epoch, counted from 0.
     pub epoch: u64,
-    /// The batch in the epoch, from 0.
+    /// The index of the batch in the epoch, counted from 0.
     pub step: usize,
 }
 
@@ -25,9 +25,9 @@ pub struct Batch {
     pub images: Array,
     /// The indices of the images in the split.
     pub indices: Vec<usize>,
-    /// The class of each image, in the same order; `None` if the split has no labels.
+    /// The class of each image, in the order of `images`; `None` if the split has no labels.
     pub labels: Option<Vec<u32>>,
-    /// Arrays that a model may be conditioned on, by their names: `[n, ...]`, in the same order.
+    /// Arrays for the conditions of a model, by name: `[n, ...]`, in the order of `images`.
     pub conditions: Vec<(String, Array)>,
     /// The position in the run.
     pub position: Position,
@@ -38,7 +38,7 @@ pub struct Batch {
 struct Reader<'a> {
     images: Images<'a>,
     size: usize,
-    /// The seed, if values are resampled every epoch.
+    /// The seed, if values are sampled again every epoch.
     resample: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ pub struct Shuffled<'a> {
     reader: Reader<'a>,
     seed: u64,
     next: Position,
-    /// The epoch that `order` is of.
+    /// The epoch that `order` belongs to.
     ordered: u64,
     order: Vec<usize>,
 }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         let plane = shape.height * shape.width;
         let mut images =
             Array::zeros(vec![indices.len(), shape.colours, shape.height, shape.width]);
-        // Made by this function, so its values lie in one piece.
+        // This function made the array, so it is contiguous.
         let values = images.as_slice_mut().unwrap_or_default();
         for (image, out) in indices.iter().zip(values.chunks_exact_mut(shape.values())) {
             let pixels = self.images.image(*image)?;

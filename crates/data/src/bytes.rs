@@ -1,27 +1,27 @@
-//! Bytes that can be read at any place: in memory, in a file, or in a temporary file.
+//! Bytes with random access: in memory, in a file, or in a temporary file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Mutex;
 
-/// Bytes that can be read at any place, from any thread.
+/// Bytes that any thread can read at any offset.
 #[derive(Debug)]
 pub enum Bytes {
-    /// All of them.
+    /// Bytes in memory.
     Memory(Vec<u8>),
-    /// A part of a file, which is read when it is asked for.
+    /// A part of a file, which is read on demand.
     File {
-        /// The file; its cursor is moved and read under the lock.
+        /// The file. Its cursor is moved only while the lock is held.
         file: Mutex<File>,
-        /// Where the part begins.
+        /// The offset of the first byte.
         start: u64,
-        /// How long it is.
+        /// The number of bytes.
         length: u64,
     },
 }
 
 impl Bytes {
-    /// How many there are.
+    /// The number of bytes.
     pub fn length(&self) -> u64 {
         match self {
             Bytes::Memory(bytes) => bytes.len() as u64,
@@ -29,10 +29,10 @@ impl Bytes {
         }
     }
 
-    /// Fills `out` from `at` on.
+    /// Fills `out` with the bytes from offset `at`.
     ///
     /// # Errors
-    /// There are not as many, or the file cannot be read.
+    /// If there are fewer bytes, or the file cannot be read.
     pub fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
         let end = at.checked_add(out.len() as u64).filter(|&end| end <= self.length());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -43,7 +43,8 @@ impl Bytes {
                 Ok(())
             }
             Bytes::File { file, start, .. } => {
-                // If a thread panicked while it held the lock, only the cursor is wrong, and it is set here.
+                // If a thread panicked while it held the lock, only the cursor is wrong, and it is
+                // set here.
                 let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 file.seek(SeekFrom::Start(start.saturating_add(at)))?;
                 file.read_exact(out)
@@ -52,7 +53,7 @@ impl Bytes {
     }
 }
 
-/// Collects bytes: in memory as long as there is room, then in a temporary file, which the system
+/// Collects bytes: in memory as long as they fit, then in a temporary file, which the system
 /// removes when it is closed.
 pub struct Spool {
     memory: Vec<u8>,
@@ -62,15 +63,15 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// `room`: bytes that may be held in memory.
+    /// An empty spool that holds at most `room` bytes in memory.
     pub fn new(room: u64) -> Spool {
         Spool { memory: Vec::new(), room, file: None, length: 0 }
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// If the temporary file cannot be written.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len() as u64;
         if self.file.is_none() && self.length > self.room {
@@ -88,10 +89,10 @@ impl Spool {
         }
     }
 
-    /// What was collected.
+    /// The collected bytes.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// If the temporary file cannot be written.
     pub fn finish(self) -> io::Result<Bytes> {
         let Some(file) = self.file else { return Ok(Bytes::Memory(self.memory)) };
         let file = Mutex::new(file.into_inner().map_err(io::IntoInnerError::into_error)?);

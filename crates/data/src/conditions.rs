@@ -1,4 +1,4 @@
-//! Arrays of numbers beside the images, which a model is conditioned on: one row per image.
+//! Conditions: arrays with a row per image, which a model is conditioned on.
 
 use std::io;
 
@@ -8,18 +8,18 @@ use sha2::{Digest, Sha256};
 use crate::bytes::{Bytes, Spool};
 use crate::error::{DataError, Place};
 
-/// The rows of one condition for a split of the source.
+/// The rows of one condition, for one split of the source.
 #[derive(Debug)]
 pub struct Condition {
     /// The name of the condition.
     pub name: String,
-    /// Where the array is.
+    /// The array that it was read from.
     pub place: Place,
     /// The shape of a row.
     pub dims: Vec<usize>,
     /// The SHA-256 of the name, the shape and all rows.
     pub hash: [u8; 32],
-    /// f32, little-endian.
+    /// The rows as little-endian `f32`.
     bytes: Bytes,
 }
 
@@ -30,7 +30,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `room`: bytes that may be held in memory.
+    /// An empty list of rows of the shape `dims`, with at most `room` bytes in memory.
     pub fn new(name: &str, dims: &[usize], room: u64) -> Rows {
         let mut hash = Sha256::new();
         hash.update((name.len() as u64).to_le_bytes());
@@ -40,20 +40,20 @@ impl Rows {
         Rows { spool: Spool::new(room), hash }
     }
 
-    /// Adds a row.
+    /// Appends a row.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// If the temporary file cannot be written.
     pub fn push(&mut self, row: &[f32]) -> io::Result<()> {
         let bytes: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
         self.hash.update(&bytes);
         self.spool.push(&bytes)
     }
 
-    /// The condition.
+    /// The collected condition.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// If the temporary file cannot be written.
     pub fn finish(self, name: &str, place: Place, dims: Vec<usize>) -> io::Result<Condition> {
         let (bytes, hash) = (self.spool.finish()?, self.hash.finalize().into());
         Ok(Condition { name: name.to_string(), place, dims, hash, bytes })
@@ -61,10 +61,10 @@ impl Rows {
 }
 
 impl Condition {
-    /// Some of the rows, `[n, ...]`.
+    /// The rows with these indices, as one array `[n, ...]`.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// If they cannot be read.
     pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Array, DataError> {
         let size: usize = self.dims.iter().product();
         let shape: Vec<usize> = std::iter::once(rows.len()).chain(self.dims.clone()).collect();
@@ -77,7 +77,7 @@ impl Condition {
                 bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
             );
         }
-        // As many values as the shape says, by construction.
+        // By construction, the number of values matches the shape.
         Ok(Array::from_shape_vec(shape, values).unwrap_or_default())
     }
 }

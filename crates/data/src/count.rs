@@ -1,6 +1,6 @@
-//! Numbers in texts.
+//! Formats numbers for messages.
 
-/// `1,797`.
+/// A number with thousands separators, such as `1,797`.
 pub fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A data set whose images can be read in any order.
+//! A data set with random access to its images.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// Every split.
+    /// All splits, in order.
     pub const ALL: [Split; 3] = [Split::Train, Split::Valid, Split::Test];
 
     /// The name: `train`, `valid`, `test`.
@@ -50,59 +50,62 @@ pub struct Dataset {
     pub(crate) seed: u64,
     pub(crate) shape: Shape,
     pub(crate) levels: usize,
-    /// Levels of the stored training images: more than `levels` if they are resampled every epoch.
+    /// The number of levels of the training images that [`Images::image`] returns. It is larger
+    /// than `levels` if they are sampled again every epoch.
     pub(crate) train_levels: usize,
-    /// What each stored value becomes.
+    /// The level that each stored value becomes.
     pub(crate) table: [u8; 256],
-    /// How the values are then drawn, and from how many levels.
+    /// How levels are sampled after `table` was applied, and the number of levels before sampling.
     pub(crate) draw: Option<(Binarize, usize)>,
     pub(crate) train: Result<View, Absence>,
     pub(crate) valid: Result<View, Absence>,
     pub(crate) test: Result<View, Absence>,
-    /// How many classes the labels tell apart.
+    /// The number of classes; `None` without labels.
     pub(crate) classes: Option<usize>,
     pub(crate) class_names: Vec<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) selection: Option<String>,
 }
 
-/// The images of one split of the source, as they were read.
+/// The images of one split of the source, after options such as `size` were applied.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) place: Place,
-    /// [N, H, W, C], wherever they lie.
+    /// The values of all images in [N, H, W, C].
     pub(crate) bytes: Bytes,
-    /// Values of an image.
+    /// The number of values per image.
     pub(crate) values: usize,
-    /// Which images of the source these are, in rising order; `None`: all.
+    /// The indices in the source of the images in `bytes`, in ascending order; `None` for all
+    /// images.
     pub(crate) held: Option<Vec<usize>>,
-    /// Which split of the source.
+    /// The split of the source. Validation images that were taken from the training images are in
+    /// the training split.
     pub(crate) split: Split,
     /// The SHA-256 of the images that are used.
     pub(crate) hash: [u8; 32],
 }
 
-/// The images of a split: some of those in a store.
+/// The images of a split: a subset of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) store: Arc<Store>,
     pub(crate) entries: Vec<Entry>,
-    /// A class for each image.
+    /// The class of each image.
     pub(crate) labels: Option<Vec<u32>>,
-    /// Arrays with a row for each image of the source.
+    /// Conditions, with a row for each image of the source.
     pub(crate) conditions: Vec<Arc<Condition>>,
 }
 
 /// An image of a view.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// Its place in the store.
+    /// Its index in the store.
     pub(crate) at: u32,
-    /// Its number in the source.
+    /// Its index in the source.
     pub(crate) source: u32,
 }
 
-/// The images of a split.
+/// Read access to the images of a split.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
     data: &'a Dataset,
@@ -111,12 +114,12 @@ pub struct Images<'a> {
 }
 
 impl Dataset {
-    /// The specification as text.
+    /// The specification of the data set as text.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The seed of shuffling and sampling.
+    /// The seed for shuffling and sampling.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -126,7 +129,7 @@ impl Dataset {
         self.shape
     }
 
-    /// The number of levels of the values in batches, counted from 0.
+    /// The number of levels in batches. Values are from 0 to `levels - 1`.
     pub fn levels(&self) -> usize {
         self.levels
     }
@@ -136,7 +139,7 @@ impl Dataset {
         self.train_levels != self.levels
     }
 
-    /// The number of classes: all labels are below it. `None` without labels.
+    /// The number of classes; every label is below it. `None` without labels.
     pub fn classes(&self) -> Option<usize> {
         self.classes
     }
@@ -146,12 +149,13 @@ impl Dataset {
         &self.class_names
     }
 
-    /// The splits of the data set.
+    /// The splits that exist.
     pub fn splits(&self) -> Vec<Split> {
         Split::ALL.into_iter().filter(|split| self.view(*split).is_ok()).collect()
     }
 
-    /// The images of a split. If training images are resampled every epoch, these are their intensities.
+    /// Read access to the images of a split. If training images are sampled again every epoch, the
+    /// intensities are returned.
     ///
     /// # Errors
     /// [`DataError::NoSplit`], with the reason.
@@ -177,8 +181,8 @@ impl Dataset {
         self.selection.as_deref()
     }
 
-    /// The SHA-256 of the data set: images, labels, conditions, the mapping of values, and the choice of validation
-    /// images. No image is read again.
+    /// The SHA-256 of the data set, over images, labels, conditions, the mapping of values, and the
+    /// choice of validation images. It does not read the images again.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let Shape { height, width, colours } = self.shape;
@@ -202,8 +206,8 @@ impl Dataset {
         hex(&hash.finalize())
     }
 
-    /// The number of training images that are also validation images, because the source has no validation
-    /// images. Zero after [`Self::hold_out`].
+    /// The number of training images that are also validation images because the source has none of
+    /// its own. Zero after [`Self::hold_out`].
     pub fn shared(&self) -> usize {
         let Ok(train) = &self.train else { return 0 };
         train.entries.iter().filter(|entry| self.validates(train, entry)).count()
@@ -217,9 +221,10 @@ impl Dataset {
 
     /// Removes the validation images from the training images.
     ///
-    /// A source with its own validation images does not change. For other sources [`Split::Valid`] is a part
-    /// of the training images (see [`Self::selection`]), and until this is called, [`Split::Train`] contains
-    /// them, too: a final model is trained on all images, a model to validate only on the others.
+    /// If the source has its own validation images, this changes nothing. Otherwise
+    /// [`Split::Valid`] is a part of the training images (see [`Self::selection`]), and until this
+    /// is called, [`Split::Train`] contains them, too. A final model is trained on all images; a
+    /// model that is to be validated, on the others only.
     #[must_use]
     pub fn hold_out(mut self) -> Dataset {
         let Ok(train) = &self.train else { return self };
@@ -236,12 +241,11 @@ impl Dataset {
         self
     }
 
-    /// Shuffled batches for training, starting at a position, for an unlimited number of epochs.
-    ///
-    /// The images and their order depend only on the seed and the epoch.
+    /// Shuffled batches for training, from the position `from` on, for an unlimited number of
+    /// epochs. The images and their order depend only on the seed and the epoch.
     ///
     /// # Errors
-    /// The split does not exist, `size` is 0, or the epoch has no such step.
+    /// If the split does not exist, `size` is 0, or the epoch does not have so many steps.
     pub fn shuffled(
         &self,
         split: Split,
@@ -251,11 +255,11 @@ impl Dataset {
         Shuffled::new(self, split, size, from)
     }
 
-    /// All images of a split once, in order: for evaluation. If training images are resampled every
-    /// epoch, these are the samples of epoch 0.
+    /// All images of a split once and in order, for evaluation. If training images are sampled
+    /// again every epoch, these are the samples of epoch 0.
     ///
     /// # Errors
-    /// The split does not exist, or `size` is 0.
+    /// If the split does not exist, or `size` is 0.
     pub fn sequential(&self, split: Split, size: usize) -> Result<Sequential<'_>, DataError> {
         Sequential::new(self, split, size)
     }
@@ -271,8 +275,8 @@ impl Dataset {
 }
 
 impl View {
-    /// Some of the images of a store, by their numbers in the source, with the labels and conditions of
-    /// the part that they are of.
+    /// The images of a store with these indices in the source. `part`, to which they belong, has
+    /// the labels and conditions.
     pub(crate) fn new(store: Arc<Store>, indices: &[usize], part: &Part) -> View {
         let (labels, conditions) = (part.labels.as_deref(), part.conditions.clone());
         let labels = labels.map(|labels| indices.iter().filter_map(|&i| labels.get(i).copied()));
@@ -298,7 +302,7 @@ impl<'a> Images<'a> {
         self.data.shape
     }
 
-    /// The number of levels of their values.
+    /// The number of levels.
     pub fn levels(self) -> usize {
         if self.split == Split::Train { self.data.train_levels } else { self.data.levels }
     }
@@ -308,17 +312,16 @@ impl<'a> Images<'a> {
         self.view.labels.as_deref()
     }
 
-    /// The arrays that a model may be conditioned on: names, and the shape of a row. See
-    /// [`Self::condition`].
+    /// The name and the shape of a row of each condition. See [`Self::condition`].
     pub fn conditions(self) -> impl Iterator<Item = (&'a str, &'a [usize])> {
         self.view.conditions.iter().map(|condition| (condition.name.as_str(), &condition.dims[..]))
     }
 
-    /// The values of a condition for some images, `[n, ...]`, as the source has them; `None` if the split
-    /// has no such array.
+    /// The values of a condition for some images, as they are in the source: `[n, ...]`. `None` if
+    /// the split has no such condition.
     ///
     /// # Errors
-    /// [`DataError::NoImage`], or the values cannot be read.
+    /// [`DataError::NoImage`] for an invalid index; other errors if the values cannot be read.
     pub fn condition(self, name: &str, indices: &[usize]) -> Result<Option<Array>, DataError> {
         let Some(condition) = self.view.conditions.iter().find(|known| known.name == name) else {
             return Ok(None);
@@ -331,10 +334,10 @@ impl<'a> Images<'a> {
         condition.rows(rows).map(Some)
     }
 
-    /// The values of an image, [H, W, C].
+    /// The levels of an image in [H, W, C].
     ///
     /// # Errors
-    /// [`DataError::NoImage`], or its file cannot be read.
+    /// [`DataError::NoImage`] for an invalid index; other errors if the image cannot be read.
     pub fn image(self, index: usize) -> Result<Vec<u8>, DataError> {
         let (Images { data, view, .. }, count) = (self, self.count());
         let entry = view.entries.get(index).ok_or(DataError::NoImage { index, count })?;
@@ -345,7 +348,7 @@ impl<'a> Images<'a> {
         pixels.iter_mut().for_each(|value| *value = data.table[usize::from(*value)]);
         Ok(match data.draw {
             Some((Binarize::Resample, _)) if self.split == Split::Train => pixels,
-            // The same image is the same in every split that it is in.
+            // The samples of an image do not depend on which split uses it.
             Some((_, levels)) => {
                 let purpose = Purpose::Sample(store.split);
                 let rng = stream(data.seed, purpose, 0, u64::from(entry.source));
@@ -355,15 +358,15 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// The number of an image in its source.
+    /// The index of an image in its source.
     pub(crate) fn source(self, index: usize) -> u64 {
         self.view.entries.get(index).map_or(0, |entry| u64::from(entry.source))
     }
 
-    /// All values, [N, H, W, C]; for small data sets.
+    /// The levels of all images in [N, H, W, C]. For small data sets.
     ///
     /// # Errors
-    /// Their file cannot be read.
+    /// If the images cannot be read.
     pub fn pixels(self) -> Result<Vec<u8>, DataError> {
         let images = (0..self.count()).map(|index| self.image(index));
         Ok(images.collect::<Result<Vec<_>, _>>()?.concat())

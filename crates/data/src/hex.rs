@@ -1,11 +1,11 @@
-//! Bytes in hexadecimal digits.
+//! Hexadecimal digits.
 
 use std::fmt::Write;
 
-/// Two digits a byte.
+/// Two digits per byte.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -5,23 +5,24 @@
 //! [`Dataset::sequential`] return batches.
 //!
 //! **Invariants.**
-//! - Files are not trusted: the length of a file is compared with its header before any allocation, and
-//!   every value is checked against the levels. Errors are a [`DataError`] that names the file and the
-//!   remedy. No input makes this crate panic. Pipes and devices are not opened.
-//! - Images are `u8` levels, [N, H, W, C]; batches are `f32` levels, [n, C, H, W], with the class of
-//!   each image if the source has labels.
-//! - Memory is bounded: [`Spec::load`] reads every image once, in order, and keeps at most [`MEMORY`]
-//!   bytes of images. Further images stay in their file if they are stored there as they are used (an
-//!   uncompressed array, no option that changes sizes), otherwise they go to a temporary file, which
-//!   the system removes. So does each condition that does not fit into the same number of bytes. Labels and
-//!   an index take 12 bytes per image. A `limit` reads only the images
-//!   that it keeps; in a compressed array it chooses among the first 256 MiB, with a warning.
-//! - The same pass computes the fingerprint by which a run recognizes its data. For images that stay in
-//!   their file it is cached, by path, length and modification time, so that a resumed run starts
-//!   immediately; see `remember.rs`. Other data are read once when a run is resumed.
-//! - Randomness depends only on the seed given to [`Spec::load`], the epoch and the image, so any batch
-//!   can be computed without the previous ones, and is the same on every machine. The choice of
-//!   validation images and of a limit has its own seed; see `select.rs`.
+//! - Files are not trusted. The length of a file is compared with its header before any allocation,
+//!   and every value is checked against the levels. An error is a [`DataError`] that names the file
+//!   and says how to fix the problem. No input makes this crate panic. Pipes and devices are not
+//!   opened.
+//! - Images are `u8` levels in [N, H, W, C]. Batches are `f32` levels in [n, C, H, W], with the
+//!   class of each image if the source has labels.
+//! - Memory is bounded. [`Spec::load`] reads every image once, in order, and keeps at most
+//!   [`MEMORY`] bytes of images. Further images stay in their file if it stores them as they are
+//!   used (an uncompressed array, no option that changes sizes); otherwise they go to a temporary
+//!   file, which the system removes. The same limit applies to each condition. Labels and an index
+//!   take 12 bytes per image. With a `limit`, only the images that it keeps are read; in a
+//!   compressed array it chooses among the first 256 MiB, with a warning.
+//! - The same pass computes the fingerprint by which a run recognizes its data. For images that
+//!   stay in their file it is cached, by path, length and modification time, so that a resumed run
+//!   starts immediately; see `remember.rs`. Other data are read again when a run is resumed.
+//! - Randomness depends only on the seed given to [`Spec::load`], the epoch and the image. So any
+//!   batch can be computed without the previous ones, and is the same on every machine. The choice
+//!   of validation images and of the images of a limit has its own seed; see `select.rs`.
 //! - Splits are never mixed, and no option changes the order. [`Split::Valid`] of a source without
 //!   validation images is a tenth of its training images; see [`Dataset::hold_out`].
 //!

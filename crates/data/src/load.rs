@@ -1,4 +1,4 @@
-//! From a source to a data set: the order in which options apply.
+//! Loads a data set from a specification: applies its options in order.
 
 use crate::count::grouped;
 use crate::dataset::{Dataset, View};
@@ -11,33 +11,34 @@ use crate::shape::Shape;
 use crate::spec::{Binarize, OPTIONS, Spec};
 use crate::transform::table;
 
-/// Images that take more bytes than this lie in a file: in their own, if they lie there as they are
-/// used, or in a temporary one.
+/// The number of bytes of images that are kept in memory. Further images stay in their file, if it
+/// stores them as they are used, or go to a temporary file.
 pub const MEMORY: u64 = 1 << 29;
 
 impl Spec {
-    /// Reads the data: splits, then the options in the order of [`OPTIONS`](crate::OPTIONS).
+    /// Reads the data, splits them, and applies the options in the order of
+    /// [`OPTIONS`](crate::OPTIONS).
     ///
-    /// `seed` decides all that is random but which images are used: orders and draws, now and in
-    /// every epoch. All images are read and checked once, one after the other. At most 512 MiB of
-    /// them stay in memory.
+    /// `seed` determines shuffling and sampling in every epoch, but not which images are used. All
+    /// images are read and checked once, in order. At most [`MEMORY`] bytes (512 MiB) of them stay
+    /// in memory.
     ///
-    /// Arrays of NumPy do not say how many levels their values have, unless an array `levels` lies
-    /// beside them. Otherwise it is 2 if no value is above 1; N if `levels=N` is given and all
-    /// values are below N; and 256 if not.
+    /// NumPy arrays do not state the number of levels, unless there is also an array `levels`.
+    /// Otherwise it is 2 if no value is above 1; else N if `levels=N` is given and all values are
+    /// below N; else 256.
     ///
     /// # Errors
-    /// If a file is missing, damaged or of the wrong kind, sizes of images differ, or an option
-    /// asks for what cannot be.
+    /// If a file is missing, damaged or of another format, if images differ in size, or if an
+    /// option cannot be applied.
     pub fn load(&self, seed: u64) -> Result<Dataset, DataError> {
         self.load_noting(seed, MEMORY, Notes::of_user())
     }
 
-    /// As [`Self::load`], with at most `memory` bytes of images in memory, and without notes of what
-    /// was seen of large files.
+    /// Like [`Self::load`], with at most `memory` bytes of images in memory, and without the cache
+    /// of fingerprints.
     ///
     /// # Errors
-    /// As [`Self::load`].
+    /// Those of [`Self::load`].
     pub fn load_within(&self, seed: u64, memory: u64) -> Result<Dataset, DataError> {
         self.load_noting(seed, memory, None)
     }
@@ -60,7 +61,7 @@ impl Spec {
         let raw = (format.read)(&Request { path: &path, spec: self })?;
         let plan = Plan::new(self, &raw);
         let mut loader = Loader::new(self, &raw, memory, notes);
-        // Twice if colored images follow gray ones.
+        // A second time, if gray images turn out to be mixed with colored ones.
         let stores = loop {
             if let Some(stores) = loader.stores(&raw, &plan)? {
                 break stores;
@@ -85,7 +86,7 @@ impl Spec {
         if raw.levels.is_none() {
             warnings.extend(unused_levels(highest, from, to));
         }
-        // What has two levels already stays as it is.
+        // Data with two levels stay as they are.
         let binarize = self.binarize.filter(|_| to != 2);
         let [train, valid, test] = views(&raw, plan.clone(), &stores);
         Ok(Dataset {
@@ -109,8 +110,9 @@ impl Spec {
         })
     }
 
-    /// The highest value among images that a limit leaves out, as far as it matters and as far as
-    /// can be seen in [`REACH`] bytes, so that a limit does not change what the levels are.
+    /// The highest value of the source, including images that a limit leaves out, so that a limit
+    /// does not change the number of levels. Reads until the result cannot change the number of
+    /// levels any more, and at most [`REACH`] bytes per split.
     fn peek(&self, raw: &Raw) -> Result<usize, DataError> {
         let mut highest = 0;
         if self.limit.is_none() {
@@ -131,7 +133,7 @@ impl Spec {
     }
 }
 
-/// How many levels unexplained bytes have.
+/// The number of levels, if the source does not state it.
 fn levels(highest: usize, wanted: Option<usize>) -> usize {
     match (highest, wanted) {
         (0 | 1, _) => 2,
@@ -140,7 +142,8 @@ fn levels(highest: usize, wanted: Option<usize>) -> usize {
     }
 }
 
-/// What to say of `levels=` where values that look like levels already are taken for shades of 256.
+/// A warning if `levels=` was probably misunderstood: the values look like levels, but are treated
+/// as intensities from 0 to 255.
 fn unused_levels(highest: usize, from: usize, to: usize) -> Option<String> {
     let used = highest * to / from.max(1) + 1;
     let lost = from == 256 && to < 256 && highest >= to && 2 * used <= to;
@@ -153,10 +156,10 @@ fn unused_levels(highest: usize, from: usize, to: usize) -> Option<String> {
     })
 }
 
-/// A share of the range that no value lies in, at one of its ends, of which this much is suspicious.
+/// A gap of this share at either end of `range=` is suspicious.
 const UNUSED: f64 = 0.25;
 
-/// What to say of `range=` where all values lie in a part of it.
+/// A warning if all values are in a part of the `range=`.
 fn unused_range(((low, high), (least, most)): ((f64, f64), (u8, u8))) -> Option<String> {
     let share = |level: u8| f64::from(level) / 255.0;
     if share(least) < UNUSED && share(most) > 1.0 - UNUSED {
@@ -171,8 +174,8 @@ fn unused_range(((low, high), (least, most)): ((f64, f64), (u8, u8))) -> Option<
     ))
 }
 
-/// How many classes there are: as many as the source has names for, and at least one more than the
-/// highest label, whether or not a limit keeps an image of it. Also what is odd about the labels.
+/// The number of classes, and a warning if the labels are suspicious. There are as many classes as
+/// names, and more than the highest label, even if a limit removes all images with that label.
 fn classes(raw: &Raw) -> (Option<usize>, Option<String>) {
     let labels = raw.parts().into_iter().flatten().filter_map(|part| part.labels.as_ref());
     let labels: Vec<u32> = labels.flatten().copied().collect();
@@ -189,7 +192,7 @@ fn classes(raw: &Raw) -> (Option<usize>, Option<String>) {
     (Some(classes), odd)
 }
 
-/// The splits as they are used, with their labels.
+/// The splits as the data set presents them, with their labels.
 fn views(raw: &Raw, plan: Plan, stores: &[Stored; 3]) -> [Result<View, Absence>; 3] {
     let view = |store: usize, part: &Result<Part, Absence>, indices: &[usize]| match part {
         Ok(part) => match &stores[store] {

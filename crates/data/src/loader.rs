@@ -1,4 +1,4 @@
-//! Images into stores: each is read, checked, changed and kept, one after the other.
+//! Reads, checks, transforms and stores images, one after the other.
 
 use std::sync::Arc;
 
@@ -19,21 +19,21 @@ pub struct Loader<'a> {
     spec: &'a Spec,
     levels: Option<usize>,
     notes: Option<Notes>,
-    /// Bytes that may be held in memory, and those that still may be.
+    /// The number of bytes that may be held in memory, and how many of them are left.
     memory: u64,
     room: u64,
-    /// The first image, whose size the others must have.
+    /// The first image. All others must have the same size.
     pub first: Option<(Place, Shape)>,
-    /// The lowest and the highest value before other options apply, if `range` maps values.
+    /// The lowest and the highest level that `range` maps values to; `None` if there is no `range`.
     pub mapped: Option<(u8, u8)>,
     pub warnings: Vec<String>,
 }
 
-/// A split's images, and what was seen of them.
+/// The images of a split, and the statistics of their values.
 pub type Stored = Option<(Arc<Store>, Seen)>;
 
 impl<'a> Loader<'a> {
-    /// `memory`: bytes that may be held. `notes`: of what was seen before.
+    /// A loader that keeps at most `memory` bytes. `notes` is the cache of statistics.
     pub fn new(spec: &'a Spec, raw: &Raw, memory: u64, notes: Option<Notes>) -> Loader<'a> {
         Loader {
             geometry: Geometry {
@@ -53,7 +53,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The splits of the source. Nothing if it must be done again, because gray images turn out to be among colored ones.
+    /// Loads the splits of the source. Returns `None` if it must be called again because gray
+    /// images turned out to be mixed with colored ones.
     pub fn stores(&mut self, raw: &Raw, plan: &Plan) -> Result<Option<[Stored; 3]>, DataError> {
         (self.room, self.first) = (self.memory, None);
         self.warnings.clear();
@@ -95,7 +96,7 @@ impl<'a> Loader<'a> {
             self.notes.as_ref()?.key(&part.place.path, bytes, wanted, self.levels)
         });
         let known = key.as_ref().and_then(|key| self.notes.as_ref()?.get(key));
-        // Of what is known, one image is read for its size.
+        // If the statistics are cached, only one image is read, for its size.
         let read = if known.is_some() { &wanted[..wanted.len().min(1)] } else { wanted };
         let Some((bytes, seen, values)) = self.read(part, read, direct.is_none())? else {
             return Ok(None);
@@ -117,8 +118,8 @@ impl<'a> Loader<'a> {
         Ok(Some((Arc::new(Store { place, bytes, values, held, split, hash }), seen)))
     }
 
-    /// Reads images, and collects them if `copies`. Also returns what was seen of them, and how many
-    /// values each has. Nothing if all must be read again, with colors.
+    /// Reads images. If `copies`, also collects them. Returns the bytes, the statistics, and the
+    /// number of values per image, or `None` if all images must be read again as color images.
     fn read(
         &mut self,
         part: &Part,
@@ -153,7 +154,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// No value may be above what the source itself declares.
+    /// Checks that all values are below the number of levels that the source states.
     fn check(&self, picture: &Picture, image: usize) -> Result<(), DataError> {
         let Some(levels) = self.levels.filter(|&levels| levels < 256) else { return Ok(()) };
         match picture.pixels.iter().find(|&&value| usize::from(value) >= levels) {
@@ -164,7 +165,11 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Whether an image has the size of the first one, or must have its colors from now on.
+    /// Whether an image has the size of the first one. Returns false if all images must be read
+    /// again as color images.
+    ///
+    /// # Errors
+    /// [`DataError::Sizes`] if the sizes differ otherwise.
     fn agrees(&mut self, picture: &Picture, mixes: bool) -> Result<bool, DataError> {
         let (place, found) = (picture.place.clone(), picture.shape);
         let (first, expected) = self.first.get_or_insert_with(|| (place.clone(), found));

@@ -1,6 +1,6 @@
-//! Streams of random numbers, each with a name of its own.
+//! Streams of random numbers.
 //!
-//! A stream is keyed by the seed, its purpose and the epoch, and numbered by the image, so that no
+//! The seed, the purpose and the epoch are the key of a stream, and the image is its number. So no
 //! number depends on how many were drawn before it.
 
 use rand_chacha::ChaCha8Rng;
@@ -11,15 +11,15 @@ use crate::dataset::Split;
 /// What random numbers are for.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
-    /// The order of an epoch.
+    /// The order of the images in an epoch.
     Shuffle,
-    /// The values of a split, once.
+    /// Sampling the values of a split once.
     Sample(Split),
-    /// The values of the training images, for an epoch.
+    /// Sampling the values of the training images for an epoch.
     Resample,
-    /// Which training images validate.
+    /// Choosing validation images among the training images.
     HoldOut,
-    /// Which images of a split a limit keeps.
+    /// Choosing the images of a split that a limit keeps.
     Limit(Split),
 }
 
@@ -39,7 +39,7 @@ impl Purpose {
     }
 }
 
-/// The stream of an image.
+/// The stream for an image.
 pub fn stream(seed: u64, purpose: Purpose, epoch: u64, image: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     let words = [seed, purpose.number(), epoch, 0];
@@ -51,21 +51,21 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, image: u64) -> ChaCha8Rng
     rng
 }
 
-/// The order of an epoch: every index below `count` once (Fisher and Yates).
+/// The order of an epoch: a random permutation of the indices below `count`.
 pub fn order(seed: u64, epoch: u64, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     shuffle(&mut order, &mut stream(seed, Purpose::Shuffle, epoch, 0));
     order
 }
 
-/// Puts values in a random order.
+/// Shuffles values in place (Fisher-Yates).
 pub fn shuffle<T>(values: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..values.len()).rev() {
         values.swap(last, below(last + 1, rng));
     }
 }
 
-/// A number below `count`, each as likely as the next but for one part in 2^64 / count.
+/// A uniform random number below `count`. Probabilities differ by at most one part in 2^64 / count.
 pub fn below(count: usize, rng: &mut ChaCha8Rng) -> usize {
     ((u128::from(rng.next_u64()) * count as u128) >> 64) as usize
 }

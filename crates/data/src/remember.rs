@@ -1,11 +1,13 @@
-//! What was seen of large files, so that a run that is resumed begins without reading them again.
+//! A cache of the statistics of large files, so that a resumed run starts without reading them
+//! again.
 //!
-//! Only of files whose images stay where they are, which is where all of them together take more than
-//! [`MEMORY`](crate::MEMORY). A note is keyed by the file's path, length and time of change, by where
-//! in it the images lie, and by which of them are used; it holds the hash of these images, their
-//! highest value, and what is odd about them. A file that is changed without another length or time
-//! is not noticed. Notes lie in `pixelrnn/data` in the user's folder for caches; without such a
-//! folder, or where it cannot be written, everything is read every time.
+//! It is used only for files whose images stay in the file, which is the case if all images
+//! together take more than [`MEMORY`](crate::MEMORY). The key consists of the file's path, length
+//! and modification time, the range of bytes with the images, and the indices of the images that
+//! are used. An entry has the hash of these images, their highest value, and a warning if they are
+//! suspicious. A change that keeps both length and modification time is not noticed. Entries are in
+//! `pixelrnn/data` in the user's cache folder. If there is no such folder, or it is not writable,
+//! everything is read every time.
 
 use std::fs;
 use std::io::Write;
@@ -18,20 +20,21 @@ use crate::bytes::Bytes;
 use crate::hex::hex;
 use crate::survey::Seen;
 
-/// The first line of a note.
+/// The first line of an entry.
 const VERSION: &str = "pixelrnn data 1";
 
-/// No note is longer.
+/// The maximal length of an entry in bytes.
 const MOST: u64 = 4096;
 
-/// A file that was changed more lately may be changed again within the same tick of its clock.
+/// A file changed more recently might be changed again within the resolution of its modification
+/// time, so it is not cached.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The folder of the notes.
+/// The folder of the cache.
 pub struct Notes(PathBuf);
 
 impl Notes {
-    /// Those of the user.
+    /// The cache of the current user; `None` if there is no folder for it.
     pub fn of_user() -> Option<Notes> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
         let cache = variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA"));
@@ -40,7 +43,7 @@ impl Notes {
         cache.is_absolute().then(|| Notes(cache.join("pixelrnn").join("data")))
     }
 
-    /// The name of the note about some images of a file.
+    /// The key for some images of a file; `None` if they cannot be cached.
     pub fn key(
         &self,
         path: &Path,
@@ -66,7 +69,7 @@ impl Notes {
         Some(hex(&hash.finalize()))
     }
 
-    /// What was noted under a name.
+    /// The entry with this key, if it exists and is valid.
     pub fn get(&self, key: &str) -> Option<Seen> {
         let path = self.0.join(key);
         if fs::metadata(&path).ok().filter(|file| file.is_file())?.len() > MOST {
@@ -87,7 +90,7 @@ impl Notes {
         Some(Seen { hash, highest: usize::from(highest), oddity })
     }
 
-    /// Notes what was seen. If it cannot be written, it is read again next time.
+    /// Writes an entry. Errors are ignored: the file is read again next time.
     pub fn put(&self, key: &str, seen: &Seen) {
         let oddity = seen.oddity.as_deref().unwrap_or_default();
         let text = format!("{VERSION}\n{}\n{}\n{oddity}\n", hex(&seen.hash), seen.highest);

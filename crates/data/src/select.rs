@@ -1,10 +1,11 @@
-//! Which images of a source are used: those that validate, and those that a limit keeps.
+//! Which images of a source are used: those for validation, and those that a limit keeps.
 //!
-//! Both are chosen at random, evenly over the order of the data: of k images, one lies in each of k
-//! equal stretches, so that data in the order of their classes give of each. Where there are labels,
-//! every class gives the same share, and the stretches are those of its images. The seed is one of
-//! its own, 0 unless `shuffle=N` is given: a data set is the same for every run, whatever the seed of
-//! the run. `shuffle=off` goes by the order of the data.
+//! Both are chosen at random, but evenly over the order of the data. To choose k images, the data
+//! are divided into k equal ranges, and one image is chosen from each. So data that are sorted by
+//! class give some of each class. If there are labels, the same share of every class is chosen, and
+//! the ranges are among the images of the class. The choice has its own seed, 0 unless `shuffle=N`
+//! is given: a data set has the same images in every run, whatever the seed of the run. With
+//! `shuffle=off`, images are chosen in the order of the data.
 
 use std::collections::BTreeMap;
 
@@ -15,26 +16,26 @@ use crate::random::{Purpose, below, shuffle, stream};
 use crate::read::{Part, Raw};
 use crate::spec::{Shuffle, Spec};
 
-/// The share that validates unless another is asked for.
+/// The default share of training images for validation.
 const HOLDOUT: f64 = 0.1;
 
-/// The images of each split, by their numbers in the source.
+/// The images of each split, as indices in the source in ascending order.
 #[derive(Clone)]
 pub struct Plan {
-    /// In rising order, as the others are.
+    /// Training images, including those for validation if `holds_out`.
     pub train: Option<Vec<usize>>,
-    /// Whether the validation images are training images.
+    /// Whether validation images are taken from the training images.
     pub holds_out: bool,
-    /// Those of the source's own split, or else of the training images.
+    /// Indices in the source's own validation split, or with `holds_out` in the training split.
     pub valid: Result<Vec<usize>, Absence>,
     pub test: Option<Vec<usize>>,
-    /// How the validation images were chosen.
+    /// A sentence on how the validation images were chosen.
     pub about: Option<String>,
     pub warnings: Vec<String>,
 }
 
 impl Plan {
-    /// Chooses.
+    /// Chooses the images of each split.
     pub fn new(spec: &Spec, raw: &Raw) -> Plan {
         let mut warnings = Vec::new();
         let mut about = None;
@@ -81,7 +82,7 @@ impl Plan {
             return Plan { train, holds_out: false, valid: Ok(valid), test, about, warnings };
         }
         let share = spec.holdout.unwrap_or(HOLDOUT);
-        // Such that a tenth of 1,500 is 150, however a tenth is rounded.
+        // The offset makes a tenth of 1,500 be 150, although 0.1 is rounded.
         let held = (train.count as f64 * share + 1e-6).floor() as usize;
         if held == 0 {
             let count = train.count;
@@ -109,19 +110,19 @@ impl Spec {
     }
 }
 
-/// Those images that can be had without decompressing too much, and how many that leaves, if not
-/// all.
+/// The images that can be reached without decompressing too much. If these are not all, also
+/// returns how many images of the part can be reached.
 fn within_reach(part: &Part, mut from: Vec<usize>) -> (Vec<usize>, Option<usize>) {
     let Some(reach) = part.pixels.reach().filter(|&reach| reach < part.count) else {
         return (from, None);
     };
     let near = from.partition_point(|&index| index < reach);
-    // Held-out images may all lie further away.
+    // Keep at least one: all of the held-out images may be out of reach.
     from.truncate(near.max(1));
     (from, Some(reach))
 }
 
-/// How some of a list are chosen.
+/// How images are chosen.
 #[derive(Clone, Copy)]
 struct Choice<'a> {
     labels: Option<&'a [u32]>,
@@ -129,7 +130,7 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// `count` of `from`, in rising order.
+    /// Chooses `count` of the indices `from`, in ascending order.
     fn of(self, mut from: Vec<usize>, count: usize, how: Shuffle) -> Vec<usize> {
         if count >= from.len() {
             return from;
@@ -161,8 +162,9 @@ impl Choice<'_> {
         chosen
     }
 
-    /// How many of each class: its part, rounded down, and one more for those that lose most by
-    /// that; of equal ones, by chance.
+    /// How many images to choose from each class: proportional to its size, rounded down. The
+    /// remaining ones go to the classes with the largest remainders, and among equal ones at
+    /// random.
     fn shares(
         self,
         classes: &BTreeMap<u32, Vec<usize>>,

@@ -5,16 +5,16 @@ use std::fmt;
 /// Height, width and channels of every image of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
-    /// Values of a pixel: 1 for gray, 3 for red, green and blue.
+    /// The number of values per pixel: 1 for gray, 3 for red, green and blue.
     pub colours: usize,
 }
 
 impl Shape {
-    /// Values of an image.
+    /// The number of values of an image.
     pub fn values(self) -> usize {
         self.height.saturating_mul(self.width).saturating_mul(self.colours)
     }

@@ -1,6 +1,8 @@
-//! "Did you mean ...?" The crate `syntax` has one too; this crate does not depend on it.
+//! "Did you mean ...?" The crate `syntax` has such a function, too, but this crate does not depend
+//! on it.
 
-/// The candidate that `word` is most likely a misspelling of: one slip per three letters.
+/// The candidate that `word` is most likely a misspelling of, with at most one error per three
+/// letters.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.trim().to_lowercase().chars().collect();
     if word.is_empty() || word.len() > 32 {
@@ -15,7 +17,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates.into_iter().filter_map(near).min_by_key(|(d, _)| *d).map(|(_, c)| c)
 }
 
-/// Edit distance.
+/// The edit distance.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {

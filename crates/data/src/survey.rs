@@ -1,30 +1,30 @@
-//! What is odd about images, found while they are read.
+//! Statistics of images, and warnings if they look suspicious.
 
 use sha2::{Digest, Sha256};
 
-/// A value that makes up at least this share of all values is said to be nearly all.
+/// A warning says that nearly all values are equal if one value has at least this share.
 const NEARLY_ALL: f64 = 0.999;
 
-/// Looks at every image of a split as it is stored.
+/// Collects statistics of the images of a split, in the form in which they are stored.
 pub struct Survey {
     hash: Sha256,
     values: [u64; 256],
     images: usize,
-    /// Images with one value only.
+    /// The number of images with a single value.
     flat: usize,
     first: Vec<u8>,
-    /// Images that equal the first one.
+    /// The number of images that are equal to the first one.
     repeated: usize,
 }
 
-/// What was seen.
+/// The statistics of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The SHA-256 of all images.
     pub hash: [u8; 32],
-    /// The highest value.
+    /// The highest value of all images.
     pub highest: usize,
-    /// What is odd, in words that follow "the training images".
+    /// Why the images look suspicious, in words that follow "the training images".
     pub oddity: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl Default for Survey {
 }
 
 impl Survey {
-    /// Looks at an image.
+    /// Adds an image.
     pub fn see(&mut self, pixels: &[u8]) {
         self.hash.update(pixels);
         pixels.iter().for_each(|&v| self.values[usize::from(v)] += 1);
@@ -49,7 +49,7 @@ impl Survey {
         self.images += 1;
     }
 
-    /// What was seen.
+    /// The statistics of the images so far.
     pub fn seen(self) -> Seen {
         let highest = self.values.iter().rposition(|&n| n > 0).unwrap_or(0);
         let oddity = self.oddity();

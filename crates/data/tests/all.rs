@@ -1,4 +1,4 @@
-//! The tests of this crate, in one binary. They read files that they write themselves.
+//! All tests of this crate in one binary. They read files that they write themselves.
 
 #[path = "all/archives.rs"]
 mod archives;
@@ -42,17 +42,17 @@ use std::path::Path;
 
 use pixelrnn_data::{DataError, Dataset, Spec, Split};
 
-/// Loads with seed 0.
+/// Loads a data set with seed 0.
 fn load(text: &str) -> Result<Dataset, DataError> {
     text.parse::<Spec>().unwrap_or_else(|e| panic!("{text}: {e}")).load(0)
 }
 
-/// `source:path` and options.
+/// A specification: `source:path`, followed by options.
 fn spec(source: &str, path: &Path, options: &str) -> String {
     format!("{source}:{}{options}", path.display())
 }
 
-/// What a load complains about.
+/// The error of a specification that must not load.
 fn complaint(text: &str) -> String {
     match load(text) {
         Ok(_) => panic!("{text} loads"),
@@ -60,7 +60,7 @@ fn complaint(text: &str) -> String {
     }
 }
 
-/// The text of an error must hold all of these.
+/// Asserts that a text contains all of these words.
 fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "no `{word}` in: {text}");

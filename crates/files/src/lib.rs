@@ -1,38 +1,42 @@
-//! Layer 0 of `pixelrnn`: files that appear whole or not at all.
+//! Layer 0 of `pixelrnn`: files that are written completely or not at all.
 //!
-//! **Purpose.** A reader never sees half of a file, and a writer that fails leaves the old one as it was.
+//! **Purpose.** A reader never sees an incomplete file, and a writer that fails leaves the old file
+//! unchanged.
 //!
-//! **Invariants.** A file is written beside its place and renamed there. What a killed writer leaves has a
-//! name that begins with `.unfinished-`; [`sweep`] removes it.
+//! **Invariants.** A file is written under a temporary name in the same folder, and then renamed.
+//! Temporary names begin with `.unfinished-`. If a writer is killed, [`sweep`] removes what it
+//! left.
 //!
-//! **Where to start.** [`write()`], then `begin` and `place`, of which the other writers are made.
+//! **Where to start.** [`write()`], then `begin` and `place`, which the other writers use, too.
 
 #![deny(missing_docs)]
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What the names of files begin with while they are written.
+/// The prefix of temporary names.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Writes a file beside its place and renames it there, so that nobody ever sees half of it, and a
-/// machine that loses its power keeps the old file or has the new one.
+/// Writes a file under a temporary name and renames it. Readers never see an incomplete file, and
+/// after a power failure the file is either the old or the new one.
 ///
 /// # Errors
-/// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
+/// If the folder does not exist or is not writable, or the disk is full. The old file, if any, is
+/// then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |sink| sink.write_all(bytes))
 }
 
-/// As [`write()`], with bytes that `fill` makes while the file is written.
+/// Like [`write()`]; `fill` produces the bytes while the file is written.
 ///
 /// # Errors
-/// As [`write()`], and what `fill` fails with.
+/// Those of [`write()`] and of `fill`.
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    // What a link names is replaced, not the link; a device or a pipe is written to, not replaced.
+    // If the path is a link, its target is replaced, not the link. A device or a pipe is written
+    // to, not replaced.
     let target = std::fs::canonicalize(path);
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -44,11 +48,11 @@ pub fn write_with(
     sync_folder(path)
 }
 
-/// As [`write()`], for a file that belongs to its folder: what stands there instead of an ordinary file, a
-/// link say, is neither followed nor replaced.
+/// Like [`write()`], for a file that belongs to its folder. If there is a link or anything else
+/// than a regular file at the path, it is neither followed nor replaced.
 ///
 /// # Errors
-/// Like [`write()`], but also for a path that is not a regular file.
+/// Those of [`write()`], and if the path exists but is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     own(path)?;
     let mut file = begin(path)?;
@@ -57,10 +61,10 @@ pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// Whether a path is an ordinary file, or nothing yet.
+/// Checks that a path is a regular file or does not exist.
 ///
 /// # Errors
-/// It is a link, a folder, a pipe or a device.
+/// If it is a link, a folder, a pipe or a device.
 pub fn own(path: &Path) -> io::Result<()> {
     let what = match path.symlink_metadata() {
         Ok(found) if found.is_file() => return Ok(()),
@@ -72,13 +76,13 @@ pub fn own(path: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("it is {what}, not a file of the run: remove it first")))
 }
 
-/// Writes two files of which neither is of use without the other: `second` fills the file at its path
-/// through a buffer and returns the bytes of the first. Either both are there afterwards, or each is
-/// as it was. Only a machine that loses its power between the two renames can be left with a new second
-/// file beside an old first one.
+/// Writes two files that are useful only together. `fill` writes the second file through a buffer,
+/// and returns the bytes of the first. Afterwards either both are written, or both are as before.
+/// The exception: if the process is killed or the power fails between the renames, the first file
+/// can be old while the second is missing or new.
 ///
 /// # Errors
-/// As [`write()`], and what `second` fails with. Paths that name no ordinary file are refused.
+/// Those of [`write()`] and of `fill`, and if a path exists but is not a regular file.
 pub fn write_pair<E: From<io::Error>>(
     first: &Path,
     second: &Path,
@@ -99,7 +103,7 @@ pub fn write_pair<E: From<io::Error>>(
     buffer.flush()?;
     drop(buffer);
     model.as_file_mut().write_all(&bytes)?;
-    // The old second file stands aside until the new first one is in its place.
+    // The old second file is kept under a temporary name until the new first one is in place.
     let aside = match second.exists() {
         true => {
             let aside = beside(folder(second))?.into_temp_path();
@@ -118,10 +122,11 @@ pub fn write_pair<E: From<io::Error>>(
     Ok(sync_folder(first)?)
 }
 
-/// Reads a regular file, or the one that a link names.
+/// Reads a regular file, or the target of a link to one.
 ///
 /// # Errors
-/// The file cannot be read, or it is a pipe, a socket or a device: reading it could block, or never end.
+/// If the file cannot be read. A pipe, a socket or a device is an error, too: reading it might
+/// block or never end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let kind = std::fs::metadata(path)?.file_type();
     if !kind.is_file() && !kind.is_dir() {
@@ -134,20 +139,21 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a regular file of UTF-8 text; see [`read`].
 ///
 /// # Errors
-/// As [`read`], and for bytes that are not UTF-8.
+/// Those of [`read`], and if the bytes are not UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let text = String::from_utf8(read(path)?);
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
-/// A file beside a path that [`place`] puts in its place.
+/// A temporary file in the folder of `path`, for [`place`].
 fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     beside(folder(path))
 }
 
-/// Renames a file to its path, once all of it is on the disk.
+/// Renames a temporary file to its path, after all of it is on the disk.
 fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    // Temporary files are private; a result is as readable as any other file.
+    // Temporary files are readable by their owner only. The result has the permissions of other
+    // files.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -159,7 +165,7 @@ fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes renames last: they lie in the folder. Where a folder cannot be opened, they are safe already.
+/// Makes renames durable by syncing the folder, on systems where that is needed.
 fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(folder(path))?.sync_all()?;
@@ -167,11 +173,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a new folder of files, each at a path inside it, so that nobody ever sees half of it.
+/// Writes a new folder with files at the given relative paths. Readers never see an incomplete
+/// folder.
 ///
 /// # Errors
-/// The folder exists and is not empty, its parent is missing or not writable, or the disk is full;
-/// then nothing is left.
+/// If the folder exists and is not empty, its parent does not exist or is not writable, or the disk
+/// is full. Nothing is left then.
 pub fn write_folder(path: &Path, files: &[(std::path::PathBuf, Vec<u8>)]) -> io::Result<()> {
     new_folder(path)?;
     let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder(path));
@@ -181,7 +188,8 @@ pub fn write_folder(path: &Path, files: &[(std::path::PathBuf, Vec<u8>)]) -> io:
         std::fs::create_dir_all(folder(&file))?;
         write(&file, bytes)?;
     }
-    // Temporary folders are private; a result is as readable as any other.
+    // Temporary folders are accessible by their owner only. The result has the permissions of other
+    // folders.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -193,10 +201,10 @@ pub fn write_folder(path: &Path, files: &[(std::path::PathBuf, Vec<u8>)]) -> io:
     std::fs::rename(unfinished.path(), path)
 }
 
-/// Whether [`write_folder`] can begin, found out before work is done whose result would be lost.
+/// Checks that [`write_folder`] could start, before work is done whose result would be lost.
 ///
 /// # Errors
-/// As [`write_folder`].
+/// Those of [`write_folder`].
 pub fn new_folder(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
@@ -209,10 +217,10 @@ pub fn new_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether [`write()`] can begin, found out before work is done whose result would be lost.
+/// Checks that [`write()`] could start, before work is done whose result would be lost.
 ///
 /// # Errors
-/// As [`write()`]; also for the name of a folder.
+/// Those of [`write()`], and if the path is a folder.
 pub fn writable(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
@@ -232,10 +240,10 @@ fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(without_path)
 }
 
-/// Removes what writers that were killed left in a folder.
+/// Removes what killed writers have left in a folder.
 ///
 /// # Errors
-/// The folder cannot be read, or a file cannot be removed.
+/// If the folder cannot be read, or a file cannot be removed.
 pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -246,7 +254,7 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What the system says, without the name drawn by chance that `tempfile` adds.
+/// The error of the operating system, without the random file name that `tempfile` adds.
 fn without_path(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.split_once(" at path ") {

@@ -1,8 +1,8 @@
-//! What becomes of links, devices, missing folders and leftovers.
+//! Links, devices, missing folders, and leftovers of killed writers.
 
 use pixelrnn_files as files;
 
-/// A link stays a link, and what it names is replaced.
+/// A link stays a link; its target is replaced.
 #[cfg(unix)]
 #[test]
 fn links_are_followed() {
@@ -16,7 +16,7 @@ fn links_are_followed() {
     assert_eq!(std::fs::read(&file).unwrap(), b"new");
     assert!(files::writable(folder.path()).is_err());
     assert!(files::writable(&folder.path().join("gone").join("x")).is_err());
-    // A device takes what it is given, and is there afterwards.
+    // A device is written to, and not replaced.
     files::write(std::path::Path::new("/dev/null"), b"x").unwrap();
     use std::os::unix::fs::FileTypeExt;
     let device = std::fs::metadata("/dev/null").unwrap().file_type();
@@ -30,7 +30,7 @@ fn a_file_that_cannot_be_made_is_an_error_without_a_name_drawn_by_chance() {
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     let text = error.to_string();
     assert!(!text.contains("unfinished") && !text.contains("gone"), "{text}");
-    // What a writer left that was killed goes; anything else stays.
+    // What a killed writer left is removed; other files stay.
     std::fs::write(folder.path().join(".unfinished-x1"), "").unwrap();
     std::fs::write(folder.path().join("kept"), "").unwrap();
     files::sweep(folder.path()).unwrap();

@@ -1,5 +1,5 @@
-//! From a typed graph to the bytes of a model. The only place that knows operator and attribute
-//! names as strings.
+//! Encodes a typed graph as the bytes of an ONNX model. Operator and attribute names occur as
+//! strings only here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,18 +19,17 @@ use crate::proto::{
 /// The name of the batch axis in every model.
 pub const BATCH: &str = "batch";
 
-/// How to write a model.
+/// How a model is encoded.
 #[derive(Clone, Debug)]
 pub struct EncodeOptions<'a> {
-    /// The operator set, 17 to 22. The default, 18, is the newest that every engine of the
-    /// portability table takes.
+    /// The opset, 17 to 22. The default is 18, the newest that all supported engines can load.
     pub opset: u32,
-    /// Where spans point; without it nodes carry no doc string.
+    /// The source that spans refer to. Without it, nodes have no doc string.
     pub source: Option<&'a Source>,
-    /// Whether other engines than ONNX Runtime are to take the model; costs a copy of each value
-    /// that a loop stacks and reads as well.
+    /// Whether the model must run in engines other than ONNX Runtime. This costs a copy of each
+    /// value that a loop both stacks and reads.
     pub portable: bool,
-    /// Key and value pairs stored beside the graph.
+    /// Key-value pairs for the metadata of the model.
     pub metadata: Vec<(String, String)>,
 }
 
@@ -40,34 +39,35 @@ impl Default for EncodeOptions<'_> {
     }
 }
 
-/// Why a graph cannot be written.
+/// Why a graph cannot be encoded.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The version of the operator set is out of range.
+    /// The opset is out of range.
     #[error("operator set {0} is not supported; use 17 to 22")]
     Opset(u32),
-    /// A node reshapes to a shape with two unknown extents, which ONNX cannot express.
+    /// A node reshapes to a shape with two dynamic extents, which ONNX cannot express.
     #[error("node `{node}` would reshape to {found}, which has more than one unknown extent")]
     Reshape {
-        /// The node.
+        /// The name of the node.
         node: String,
         /// The shape.
         found: Type,
     },
-    /// The model exceeds the limit of protobuf.
+    /// The model exceeds the size limit of protobuf messages.
     #[error("{bytes} bytes of weights, more than the 2 GiB that one ONNX file can hold")]
     TooLarge {
-        /// The bytes of all weights.
+        /// The number of bytes of all weights.
         bytes: usize,
     },
 }
 
-/// Writes a model.
+/// Encodes a model.
 ///
 /// # Errors
-/// An operator set out of range, a shape that ONNX cannot state, or weights of more than
-/// [`MODEL_LIMIT`] bytes: [`encode_external`](crate::encode_external) writes those.
+/// [`EncodeError`] if the opset is out of range, a shape cannot be expressed in ONNX, or the
+/// weights take more than [`MODEL_LIMIT`] bytes; [`encode_external`](crate::encode_external) can
+/// encode those.
 pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
     let bytes = constant_bytes(graph);
     if bytes > MODEL_LIMIT {
@@ -76,16 +76,16 @@ pub fn encode(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Vec<u8>, Enc
     Ok(encode_parts(graph, options)?.to_vec())
 }
 
-/// Encodes a model except its larger constants, whose bytes are made when [`Encoded::write`] comes to
-/// them: no second copy of the weights is ever in memory.
+/// Encodes a model except the data of its larger constants, which are encoded when
+/// [`Encoded::write`] reaches them. So there is never a second copy of the weights in memory.
 ///
 /// # Errors
-/// As [`encode`], whatever the size.
+/// Those of [`encode`], except that any size is allowed.
 pub fn encode_parts(graph: &OnnxGraph, options: &EncodeOptions) -> Result<Encoded, EncodeError> {
     encode_to(graph, options, None)
 }
 
-/// As [`encode_parts`]; larger tensors go elsewhere if `external` is given.
+/// Like [`encode_parts`]. If `external` is given, the data of larger tensors go there.
 pub(crate) fn encode_to(
     graph: &OnnxGraph,
     options: &EncodeOptions,
@@ -125,20 +125,20 @@ pub(crate) fn encode_to(
 struct Writer<'a, 'e> {
     options: &'a EncodeOptions<'a>,
     external: Option<&'a mut External<'e>>,
-    /// The larger constants of the outermost graph, by their place among its initializers.
+    /// The larger constants of the outermost graph, by the index of their initializer.
     large: BTreeMap<usize, Arc<Literal>>,
-    /// Names given so far, in all graphs: ONNX wants them unique across nesting.
+    /// The names in use in all graphs. ONNX requires them to be unique across nested graphs.
     taken: BTreeSet<String>,
 }
 
-/// A Scan whose body is being written: the operator, and the names of its actual invariants that
-/// the body captures.
+/// The Scan whose body is being encoded, and the names of those of its invariants that the body
+/// captures.
 type Captures<'a> = (&'a Scan, &'a [Option<String>]);
 
-/// One graph while it is written.
+/// A graph that is being encoded.
 struct Level {
     names: Vec<String>,
-    /// For each value, whether it is a constant of this graph or of one around it.
+    /// For each value, whether it is a constant, in this graph or an outer one.
     constant: Vec<bool>,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
@@ -188,7 +188,7 @@ impl Writer<'_, '_> {
             };
             level.names[value.index()] = name;
         }
-        // A value that is an output takes the output's name.
+        // A value that is an output of the graph has the output's name.
         let mut outputs = Vec::new();
         let mut aliases = Vec::new();
         let uses = graph.use_counts();
@@ -197,9 +197,10 @@ impl Writer<'_, '_> {
             outputs.push(value_info(&name, graph.ty(out.value)));
             let slot = &mut level.names[out.value.index()];
             let constant = matches!(graph.maker(out.value), Some(n) if is_constant(&n.op));
-            // A slice to be stacked that the body itself reads gets a tensor of its own: tract
-            // reshapes it in place. So does an output of the model that its nodes read: float16
-            // converters keep outputs f32, and their readers would be of two types.
+            // If the body reads a slice that is to be stacked, the slice gets a tensor of its own,
+            // since tract reshapes it in place. The same holds for an output of the model that its
+            // nodes read: float16 converters keep outputs in f32, so the readers would have inputs
+            // of different types.
             let apart = captures.is_none_or(|(scan, _)| i >= scan.states);
             let shared = apart && self.options.portable && uses[out.value.index()] > 1;
             if slot.is_empty() && !constant && !shared {
@@ -209,7 +210,7 @@ impl Writer<'_, '_> {
             }
         }
         for (id, node) in graph.nodes() {
-            // Weights that are stored in fewer bits are as constant as others.
+            // Weights that are stored in a smaller type are constant as well.
             let stored = match node.op {
                 OnnxOp::Cast { .. } | OnnxOp::DequantizeLinear { .. } => {
                     node.inputs.iter().all(|v| level.constant[v.index()])
@@ -233,7 +234,8 @@ impl Writer<'_, '_> {
         let mut aliased = BTreeSet::new();
         for (value, name) in aliases {
             let mut source = level.names[value.index()].clone();
-            // Of outputs that are one constant OpenVINO keeps one name: each gets a constant of its own.
+            // If several outputs are the same constant, OpenVINO keeps only one of their names. So
+            // each gets its own constant.
             if let (Some(OnnxOp::Constant(literal)), false) =
                 (graph.maker(value).map(|n| &n.op), aliased.insert(value))
             {
@@ -273,7 +275,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// Invariants that are not captured pass through the loop as states that never change.
+    /// Passes invariants that are not captured through the loop, as states that never change.
     fn carry_invariants(
         &mut self,
         graph: &OnnxGraph,
@@ -394,7 +396,7 @@ impl Writer<'_, '_> {
                 proto.input.push(self.int_input(level, to_i64(sizes)));
             }
             OnnxOp::Pad { axis, before, after } => {
-                // Pads of every axis: the input that names the axes is newer than operator set 17.
+                // Pads all axes: the input that selects axes is newer than opset 17.
                 let rank = graph.ty(node.inputs[0]).rank();
                 let mut pads = vec![0; 2 * rank];
                 pads[*axis] = *before as i64;
@@ -436,7 +438,8 @@ impl Writer<'_, '_> {
             let invariant = (position - 1usize).checked_sub(scan.states);
             invariant.and_then(|i| captured.get(i)).is_none_or(Option::is_none)
         });
-        // Carried invariants are states, so the node has a result for each; nobody reads it.
+        // An invariant that is carried is a state, so the node has an output for it, which no node
+        // reads.
         let carried = captured.iter().filter(|c| c.is_none());
         let unread: Vec<String> = carried.map(|_| self.claim(format!("{name}/unread"))).collect();
         proto.output.splice(scan.states..scan.states, unread);
@@ -459,7 +462,8 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The name of an initializer that holds these numbers, shared inside one graph.
+    /// The name of an initializer with these integers. Equal lists share an initializer within a
+    /// graph.
     fn int_input(&mut self, level: &mut Level, values: Vec<i64>) -> String {
         if let Some(name) = level.ints.get(&values) {
             return name.clone();
@@ -510,7 +514,7 @@ fn tensor(name: &str, literal: &Literal) -> TensorProto {
     TensorProto { raw_data: Some(literal.bytes().collect()), ..header(name, literal) }
 }
 
-/// A tensor without its numbers.
+/// A tensor without its data.
 fn header(name: &str, literal: &Literal) -> TensorProto {
     let Type { elem, shape } = literal.ty();
     TensorProto {
@@ -527,7 +531,7 @@ fn value_info(name: &str, ty: &Type) -> ValueInfoProto {
         value: match d {
             Dim::Fixed(n) => Some(dimension::Value::DimValue(*n as i64)),
             Dim::Batch(1) => Some(dimension::Value::DimParam(BATCH.into())),
-            // A multiple of the batch is not an identifier; leave the extent open.
+            // A multiple of the batch is not an identifier, so the extent is left dynamic.
             Dim::Batch(_) => None,
         },
         ..Default::default()

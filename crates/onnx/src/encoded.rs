@@ -1,8 +1,8 @@
-//! An encoded model whose larger constants are still where the compiler has them.
+//! An encoded model whose larger constants have not been copied.
 //!
-//! A message of protobuf begins with its length, and prost wants the whole message in memory. So the model
-//! is cut around its initializers: what stands before and behind them is encoded, and of each larger
-//! initializer only the header. Their numbers are turned into bytes while the file is written.
+//! A protobuf message starts with its length, and prost needs the whole message in memory. So the
+//! model is split at its initializers: what precedes and what follows them is encoded, and only the
+//! header of each larger initializer. The data of these are encoded while the file is written.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,27 +14,27 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use crate::literal::Literal;
 use crate::proto::{GraphProto, ModelProto, TensorProto};
 
-/// The tags of the fields that are written by hand.
+/// The tags of the fields that are encoded here, without prost.
 const GRAPH: u32 = 7;
 const INITIALIZER: u32 = 5;
 const RAW_DATA: u32 = 9;
-/// Bytes that are written at once.
+/// The number of bytes that are written at a time.
 const CHUNK: usize = 1 << 16;
 
-/// An encoded model. [`Encoded::write`] gives the bytes of prost's encoder, in order.
+/// An encoded model. [`Encoded::write`] writes the same bytes as prost's encoder.
 pub struct Encoded {
     /// Everything up to the first initializer.
     before: Vec<u8>,
     initializers: Vec<Initializer>,
-    /// Everything behind the last initializer.
+    /// Everything after the last initializer.
     behind: Vec<u8>,
 }
 
-/// A tensor of the outermost graph.
+/// An initializer of the outermost graph.
 struct Initializer {
-    /// The message, with its key and its length; without numbers that follow, if there are any.
+    /// The encoded message with its key and length, but without the data if `numbers` is set.
     head: Vec<u8>,
-    /// The numbers that belong to it.
+    /// The data that follow.
     numbers: Option<Arc<Literal>>,
 }
 
@@ -61,7 +61,8 @@ impl Initializer {
 }
 
 impl Encoded {
-    /// A model without its graph, the graph, and the numbers of initializers by their place.
+    /// Splits a model. `graph` is its graph, and `large` has the data of larger initializers by
+    /// index.
     pub(crate) fn new(
         mut model: ModelProto,
         mut graph: GraphProto,
@@ -72,7 +73,7 @@ impl Encoded {
             .enumerate()
             .map(|(i, tensor)| Initializer::new(tensor, large.remove(&i)))
             .collect();
-        // Fields stand in the order of their tags: a graph begins with its nodes and its name.
+        // Fields are in the order of their tags: a graph starts with its nodes and its name.
         let begin = GraphProto {
             node: std::mem::take(&mut graph.node),
             name: graph.name.take(),
@@ -102,7 +103,7 @@ impl Encoded {
     /// Writes the model.
     ///
     /// # Errors
-    /// The sink fails.
+    /// If `sink` fails.
     pub fn write(&self, sink: &mut dyn Write) -> io::Result<()> {
         sink.write_all(&self.before)?;
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -122,7 +123,7 @@ impl Encoded {
         sink.write_all(&self.behind)
     }
 
-    /// The whole model in memory.
+    /// The model as one vector.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.byte_count());
         all.extend(&self.before);
@@ -144,7 +145,7 @@ mod tests {
     use crate::op::{OnnxGraph, OnnxOp};
     use pixelrnn_graph::{OutputRole, Role, Site, Type};
 
-    /// What is written by hand is what prost writes, byte by byte.
+    /// The fields encoded here have the same bytes as those that prost encodes.
     #[test]
     fn parts_are_the_bytes_of_one_message() {
         let mut graph = OnnxGraph::new("parts");

@@ -1,7 +1,7 @@
 //! Weights outside of the model's file: ONNX's external data.
 //!
-//! A message of protobuf holds less than 2 GiB. Larger models keep their weights in a second file in
-//! the same folder, which each tensor names with an offset and a length.
+//! A protobuf message must be smaller than 2 GiB. Larger models keep their weights in a second file
+//! in the same folder; each tensor states its offset and length in that file.
 
 use std::io::{self, Write};
 
@@ -9,11 +9,11 @@ use crate::encode::{EncodeError, EncodeOptions, encode_to};
 use crate::op::{OnnxGraph, OnnxOp};
 use crate::proto::{StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
 
-/// The most bytes of one file that every reader of protobuf takes.
+/// The largest size of a file, in bytes, that all protobuf readers accept.
 pub const MODEL_LIMIT: usize = (1 << 31) - 1;
-/// Tensors of fewer bytes stay in the model: readers look into shapes and axes.
+/// Smaller tensors, in bytes, stay in the model: readers need the values of shapes and axes.
 pub(crate) const SMALLEST: usize = 1024;
-/// Offsets are multiples of this: engines map files into memory page by page.
+/// Offsets are multiples of this, since engines map files into memory by page.
 const ALIGNMENT: u64 = 4096;
 
 /// Why a model with external data cannot be written.
@@ -27,19 +27,20 @@ pub enum ExternalError {
     Io(#[from] io::Error),
 }
 
-/// The file that holds the weights, while it is written.
+/// The file with the weights, while it is being written.
 pub(crate) struct External<'a> {
     location: &'a str,
     sink: &'a mut dyn Write,
     written: u64,
-    /// The first failure; nothing is written after it.
+    /// The first failure. Nothing is written after it.
     pub(crate) failed: Option<io::Error>,
 }
 
-/// Encodes a model whose larger tensors go to `sink`, which becomes the file `location` beside it.
+/// Encodes a model whose larger tensors are written to `sink`. The caller must store what it
+/// receives as the file `location` in the model's folder.
 ///
 /// # Errors
-/// As [`encode`](crate::encode()), and if `sink` fails.
+/// Those of [`encode`](crate::encode()), and if `sink` fails.
 pub fn encode_external(
     graph: &OnnxGraph,
     options: &EncodeOptions,
@@ -54,7 +55,7 @@ pub fn encode_external(
     }
 }
 
-/// The bytes of all constants of a graph, those in bodies included.
+/// The number of bytes of all constants of a graph, including those in bodies.
 pub fn constant_bytes(graph: &OnnxGraph) -> usize {
     let one = |op: &OnnxOp| match op {
         OnnxOp::Constant(literal) => literal.byte_count(),
@@ -64,7 +65,7 @@ pub fn constant_bytes(graph: &OnnxGraph) -> usize {
     graph.nodes().map(|(_, node)| one(&node.op)).sum()
 }
 
-/// Whether any constant of a graph is large enough to stand outside of the model.
+/// Whether any constant of a graph is large enough to be stored outside of the model.
 pub fn has_large_constants(graph: &OnnxGraph) -> bool {
     graph.nodes().any(|(_, node)| match &node.op {
         OnnxOp::Constant(literal) => literal.byte_count() >= SMALLEST,
@@ -74,7 +75,7 @@ pub fn has_large_constants(graph: &OnnxGraph) -> bool {
 }
 
 impl External<'_> {
-    /// Moves the numbers of a tensor to the file, unless it is small.
+    /// Moves the data of a tensor to the file, unless they are small.
     pub(crate) fn take(&mut self, tensor: &mut TensorProto) {
         let bytes = match tensor.raw_data.take() {
             Some(bytes) if bytes.len() >= SMALLEST => bytes,

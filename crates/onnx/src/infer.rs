@@ -1,4 +1,4 @@
-//! Shape rules of the typed ONNX operators.
+//! Shape inference of the typed ONNX operators.
 
 use pixelrnn_graph::{Dim, Elem, Type, TypeError};
 
@@ -174,7 +174,7 @@ fn arity(op: &OnnxOp, inputs: &[&Type]) -> Result<(), TypeError> {
     if found == expected { Ok(()) } else { Err(TypeError::Arity { expected, found }) }
 }
 
-/// The type of an element-wise result.
+/// The type of an element-wise result, with broadcasting.
 pub(crate) fn broadcast(left: &Type, right: &Type) -> Result<Type, TypeError> {
     let unequal = || TypeError::Unequal { left: left.clone(), right: right.clone() };
     if left.elem != right.elem {
@@ -204,7 +204,7 @@ fn element(inputs: &[&Type], input: usize, expected: Elem) -> Result<(), TypeErr
     Err(TypeError::Element { input, expected, found: inputs[input].clone() })
 }
 
-/// Whether an input is of floating-point numbers.
+/// Checks that an input has floating-point elements.
 fn real(inputs: &[&Type], input: usize) -> Result<(), TypeError> {
     match inputs[input].elem.is_real() {
         true => Ok(()),

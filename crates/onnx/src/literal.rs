@@ -3,25 +3,25 @@
 use ndarray::ArrayD;
 use pixelrnn_graph::{Dim, Elem, Type};
 
-/// A constant tensor.
+/// A constant tensor: its element type, shape and data.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
-    /// Real numbers.
+    /// 32-bit floats.
     Real(ArrayD<f32>),
-    /// Whole numbers.
+    /// 64-bit integers.
     Int(ArrayD<i64>),
-    /// Truth values.
+    /// Booleans.
     Bool(ArrayD<bool>),
-    /// The bits of f16.
+    /// 16-bit floats, as bits.
     F16(ArrayD<u16>),
-    /// The bits of bf16.
+    /// bfloat16 numbers, as bits.
     Bf16(ArrayD<u16>),
-    /// Small whole numbers, for quantized weights.
+    /// 8-bit integers, for quantized weights.
     Int8(ArrayD<i8>),
 }
 
 impl Literal {
-    /// Its type.
+    /// The type of the tensor.
     pub fn ty(&self) -> Type {
         let (elem, shape) = match self {
             Literal::Real(a) => (Elem::Real, a.shape()),
@@ -34,7 +34,7 @@ impl Literal {
         Type { elem, shape: shape.iter().map(|&n| Dim::Fixed(n)).collect() }
     }
 
-    /// The size of its numbers in bytes.
+    /// The size of the data in bytes.
     pub fn byte_count(&self) -> usize {
         match self {
             Literal::Real(a) => 4 * a.len(),
@@ -45,7 +45,7 @@ impl Literal {
         }
     }
 
-    /// Its numbers as little-endian bytes, in row-major order.
+    /// The data as little-endian bytes, in row-major order.
     pub(crate) fn bytes(&self) -> Box<dyn Iterator<Item = u8> + '_> {
         match self {
             Literal::Real(a) => Box::new(a.iter().flat_map(|x| x.to_le_bytes())),
@@ -56,12 +56,12 @@ impl Literal {
         }
     }
 
-    /// Numbers rounded to f16.
+    /// Rounds numbers to f16.
     pub fn f16(values: &ArrayD<f32>) -> Literal {
         Literal::F16(values.mapv(crate::narrow::f16_bits))
     }
 
-    /// Numbers rounded to bf16.
+    /// Rounds numbers to bf16.
     pub fn bf16(values: &ArrayD<f32>) -> Literal {
         Literal::Bf16(values.mapv(crate::narrow::bf16_bits))
     }
@@ -71,7 +71,7 @@ impl Literal {
         Literal::Real(ndarray::arr0(x).into_dyn())
     }
 
-    /// A list of whole numbers.
+    /// A list of integers.
     pub fn ints(values: &[i64]) -> Literal {
         Literal::Int(ndarray::arr1(values).into_dyn())
     }

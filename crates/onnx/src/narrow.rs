@@ -1,12 +1,12 @@
-//! Numbers of 16 and 8 bits: how weights are stored when a model is exported in fewer bits.
+//! 16-bit and 8-bit numbers, for models whose weights are stored in a smaller type.
 
 use ndarray::{ArrayD, Axis};
 
 /// The largest finite f16.
 const F16_MAX: u16 = 0x7bff;
 
-/// The bits of the f16 nearest to a number, ties to even. What is finite stays finite: numbers past
-/// 65504 become 65504.
+/// The bits of the nearest f16, ties to even. Finite numbers stay finite: those beyond 65504 become
+/// 65504.
 pub fn f16_bits(x: f32) -> u16 {
     let bits = x.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
@@ -34,7 +34,7 @@ pub fn f16_bits(x: f32) -> u16 {
     sign | magnitude
 }
 
-/// The bits of the bf16 nearest to a number, ties to even.
+/// The bits of the nearest bf16, ties to even.
 pub fn bf16_bits(x: f32) -> u16 {
     let bits = x.to_bits();
     match x.is_nan() {
@@ -43,8 +43,9 @@ pub fn bf16_bits(x: f32) -> u16 {
     }
 }
 
-/// Whole numbers from -127 to 127, and for each slice along an axis what they are multiplied by. The
-/// largest magnitude of a slice is exact; a slice of zeros has the scale 1.
+/// Quantizes weights to integers from -127 to 127, with a scale for each slice along `axis`.
+/// Returns the integers and the scales. The largest magnitude of a slice becomes 127; a slice of
+/// zeros has the scale 1.
 pub fn quantize(weight: &ArrayD<f32>, axis: usize) -> (ArrayD<i8>, Vec<f32>) {
     let mut quantized = ArrayD::from_elem(weight.raw_dim(), 0i8);
     let mut scales = Vec::new();
@@ -61,7 +62,7 @@ pub fn quantize(weight: &ArrayD<f32>, axis: usize) -> (ArrayD<i8>, Vec<f32>) {
 mod tests {
     use super::*;
 
-    /// The number that bits of f16 stand for.
+    /// Decodes the bits of an f16.
     fn of_f16(bits: u16) -> f64 {
         let (exponent, mantissa) = (i32::from((bits >> 10) & 31), f64::from(bits & 1023));
         let magnitude = match exponent {
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn f16_is_the_nearest() {
-        // Every finite f16 is itself, and halfway between two goes to the even one.
+        // Every finite f16 is rounded to itself, and a number halfway between two to the even one.
         for bits in 0..F16_MAX {
             let (here, next) = (of_f16(bits), of_f16(bits + 1));
             assert_eq!(f16_bits(here as f32), bits);
@@ -95,7 +96,7 @@ mod tests {
     fn bf16_is_the_nearest() {
         assert_eq!(bf16_bits(1.0), 0x3f80);
         assert_eq!(bf16_bits(-255.0), 0xc37f);
-        // Halfway goes to the even one.
+        // Halfway between two: to the even one.
         assert_eq!(bf16_bits(f32::from_bits(0x3f80_8000)), 0x3f80);
         assert_eq!(bf16_bits(f32::from_bits(0x3f81_8000)), 0x3f82);
         assert_eq!(bf16_bits(f32::from_bits(0x3f80_8001)), 0x3f81);

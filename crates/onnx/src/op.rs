@@ -9,12 +9,12 @@ use crate::literal::Literal;
 /// A graph of ONNX operators.
 pub type OnnxGraph = Graph<OnnxOp>;
 
-/// One operator with its typed attributes. Names and meanings are those of the ONNX standard;
-/// where the standard takes axes, shapes or pads as an input, they are an attribute here.
+/// An operator with typed attributes. Names and semantics are those of the ONNX standard. Where the
+/// standard has axes, shapes or pads as inputs, they are attributes here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OnnxOp {
-    /// A constant; encoded as an initializer named like the node. Shared, since every pass copies
-    /// the graph and weights may be large.
+    /// A constant, encoded as an initializer with the name of the node. It is shared, because
+    /// passes copy the graph and weights may be large.
     Constant(Arc<Literal>),
 
     // Element-wise, with broadcasting.
@@ -56,24 +56,23 @@ pub enum OnnxOp {
     Abs,
     /// The value itself.
     Identity,
-    /// Converts the kind of the elements.
+    /// Converts to another element type.
     Cast {
-        /// The kind of the result.
+        /// The element type of the result.
         to: Elem,
     },
-    /// `x, scale`: whole numbers times a scale for each slice along an axis.
+    /// `x, scale`: integers times a scale for each slice along an axis.
     DequantizeLinear {
         /// The axis that the scale belongs to.
         axis: usize,
     },
 
     // Products.
-    /// The product of matrices, over the last two axes.
+    /// A matrix product over the last two axes.
     MatMul,
-    /// `x [N, F, H, W]`, `w [G, F, kh, kw]`, and a bias `[G]` if given. `pads` is top, left,
-    /// bottom, right.
+    /// A convolution: `x [N, F, H, W]`, `w [G, F, kh, kw]`, and optionally a bias `[G]`.
     Conv {
-        /// Rows and columns of zeros around the map.
+        /// The zeros around the map: top, left, bottom, right.
         pads: [usize; 4],
     },
 
@@ -100,7 +99,7 @@ pub enum OnnxOp {
         /// For each axis of the result, the axis of the input.
         perm: Vec<usize>,
     },
-    /// To a shape with at most one axis that holds the batch.
+    /// Reshapes to a shape with at most one axis that depends on the batch.
     Reshape {
         /// The shape of the result.
         to: Vec<Dim>,
@@ -110,12 +109,12 @@ pub enum OnnxOp {
         /// Their positions in the result.
         axes: Vec<usize>,
     },
-    /// Joins tensors along an axis.
+    /// Concatenates tensors along an axis.
     Concat {
         /// The axis.
         axis: usize,
     },
-    /// A range of an axis.
+    /// A range of positions along an axis.
     Slice {
         /// The axis.
         axis: usize,
@@ -124,19 +123,19 @@ pub enum OnnxOp {
         /// The index after the last.
         end: usize,
     },
-    /// Cuts a tensor along an axis.
+    /// Splits a tensor along an axis.
     Split {
         /// The axis.
         axis: usize,
         /// The extent of each part.
         sizes: Vec<usize>,
     },
-    /// `data, indices`.
+    /// Selects slices by index: `data, indices`.
     Gather {
-        /// The axis that the indices select from.
+        /// The axis of `data` that the indices refer to.
         axis: usize,
     },
-    /// Zeros before and after one axis.
+    /// Pads one axis with zeros.
     Pad {
         /// The axis.
         axis: usize,
@@ -145,12 +144,12 @@ pub enum OnnxOp {
         /// The number of zeros after.
         after: usize,
     },
-    /// `x, shape`; `to` is what `shape` will hold.
+    /// Broadcasts to a shape: `x, shape`. `to` is the value of `shape`.
     Expand {
         /// The shape of the result.
         to: Vec<Dim>,
     },
-    /// The extents of axes `start..end`, as whole numbers.
+    /// The extents of the axes `start..end`, as integers.
     Shape {
         /// The first axis.
         start: usize,
@@ -160,16 +159,17 @@ pub enum OnnxOp {
 
     /// A loop with a body graph.
     Scan(Box<Scan>),
-    /// An operator of the engine of this process.
+    /// An operator of the engine that runs in this process.
     Native(Box<Native>),
 }
 
-/// An operator of the engine of this process, in the domain [`Native::DOMAIN`]. No exported model has one.
+/// An operator of the engine that runs in this process, in the domain [`Native::DOMAIN`]. Exported
+/// models never contain one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Native {
     /// Its name.
     pub name: &'static str,
-    /// Its attributes, whole numbers.
+    /// Its attributes: lists of integers.
     pub attributes: Vec<(&'static str, Vec<i64>)>,
     /// The types of its results.
     pub results: Vec<Type>,
@@ -179,7 +179,7 @@ impl Native {
     /// The domain of operators that are not of the ONNX standard.
     pub const DOMAIN: &'static str = "pixelrnn";
 
-    /// Whether a graph, or a graph in it, has such an operator.
+    /// Whether a graph contains such an operator, possibly in a nested graph.
     pub fn is_in(graph: &OnnxGraph) -> bool {
         graph.nodes().any(|(_, node)| {
             matches!(node.op, OnnxOp::Native(_)) || node.op.bodies().into_iter().any(Native::is_in)
@@ -189,11 +189,13 @@ impl Native {
 
 /// A loop over axis 0 of its scanned inputs.
 ///
-/// Inputs of the node: initial states, invariants, scanned tensors. Inputs of the body, in the same
-/// order: states, invariants, one slice of each scanned tensor. Outputs of the body: new states,
-/// then one slice of each stacked result. Outputs of the node: last states, stacked results.
-/// An invariant that is constant, here or in a graph around this one, is encoded as a capture, any
-/// other as a state that never changes.
+/// The inputs of the node are the initial states, the invariants, and the scanned tensors. The
+/// inputs of the body, in the same order, are the states, the invariants, and one slice of each
+/// scanned tensor. The outputs of the body are the new states, and one slice of each stacked
+/// result. The outputs of the node are the last states and the stacked results.
+///
+/// An invariant that is constant, in this graph or an outer one, is encoded as a value that the
+/// body captures, any other as a state that never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
     /// The body.
@@ -202,30 +204,30 @@ pub struct Scan {
     pub states: usize,
     /// The number of invariants.
     pub invariants: usize,
-    /// Run from the last slice to the first (and stack results in that order, too, so that slice
-    /// t of a result belongs to slice t of the inputs).
+    /// Whether the loop runs from the last slice to the first. Results are stacked in the same
+    /// order, so that slice t of a result belongs to slice t of the inputs.
     pub reverse: bool,
 }
 
 impl Scan {
-    /// How many tensors are scanned.
+    /// The number of scanned tensors.
     pub fn scanned(&self) -> usize {
         self.body.inputs().len().saturating_sub(self.states + self.invariants)
     }
 
-    /// How many results are stacked.
+    /// The number of stacked results.
     pub fn stacked(&self) -> usize {
         self.body.outputs().len().saturating_sub(self.states)
     }
 }
 
 impl OnnxOp {
-    /// A constant.
+    /// A constant with this value.
     pub fn constant(literal: Literal) -> OnnxOp {
         OnnxOp::Constant(Arc::new(literal))
     }
 
-    /// The name in the ONNX standard; that of a [`Native`] operator in its domain.
+    /// The name of the operator in the ONNX standard, or in its own domain if it is [`Native`].
     pub fn op_type(&self) -> &'static str {
         match self {
             OnnxOp::Constant(_) => "Constant",

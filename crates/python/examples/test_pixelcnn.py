@@ -1,4 +1,4 @@
-"""How to test a model of your own: `pytest test_pixelcnn.py`."""
+"""An example of a test for your own model: `pytest test_pixelcnn.py`."""
 
 import pixelrnn
 import pytest
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class MaskedConv(nn.Conv2d):
-    """A convolution that reads rows above, and its own row up to the center, or including it."""
+    """A convolution over the rows above, and its own row up to the center (or including it)."""
 
     def __init__(self, *args, include_center, **kwargs):
         super().__init__(*args, padding="same", **kwargs)
@@ -37,7 +37,7 @@ class PixelCNN(nn.Module):
 
 def test_pixelcnn_is_causal():
     report = pixelrnn.assert_causal(PixelCNN(), (1, 28, 28))
-    # The receptive field: six rows above the output's own.
+    # The receptive field reaches six rows up.
     reads = report.reads(14, 14)[:, :, 0]
     assert reads[8:15].any(axis=1).all() and not reads[15:].any()
 

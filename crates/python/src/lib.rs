@@ -1,7 +1,7 @@
 //! `pixelrnn._check`: the analysis of `pixelrnn-check`, for the Python package `pixelrnn`.
 //!
-//! What Python programs use is written in Python, in `python/pixelrnn`; here are only the report's
-//! numbers and sets.
+//! The interface for Python programs is written in Python, in `python/pixelrnn`. This module only
+//! provides the numbers and sets of a report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn error(e: CheckError) -> PyErr {
     }
 }
 
-/// Row, column, color.
+/// A position: row, column, color.
 type Place = (usize, usize, usize);
 
 fn position((row, column, colour): Place) -> Position {
@@ -57,7 +57,7 @@ fn parts(hop: &Hop) -> HopParts {
     )
 }
 
-/// What was found in a model.
+/// The result of checking a model.
 #[pyclass(frozen, module = "pixelrnn._check")]
 struct Found {
     report: Report,
@@ -101,8 +101,10 @@ impl Found {
         Ok(d)
     }
 
-    /// A byte for each output (rows, columns, colors) and each value of the image: 1 where the
-    /// output depends on the value.
+    /// One byte for each pair of an output and a value of the image, both in the order rows,
+    /// columns, colors: 1 if the output depends on the value, else 0.
+    ///
+    /// Raises ValueError if that is more than `memory` bytes.
     fn dependencies<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let n = self.report.values();
         let size = self.report.outputs().checked_mul(n).filter(|&s| s <= self.options.memory);
@@ -119,7 +121,7 @@ impl Found {
         })
     }
 
-    /// The same for one output.
+    /// The same for one output. Raises IndexError if it is outside of the image.
     fn reads<'py>(&self, py: Python<'py>, output: Place) -> PyResult<Bound<'py, PyBytes>> {
         let output = self.output(output)?;
         PyBytes::new_with(py, self.report.values(), |row| {
@@ -128,7 +130,7 @@ impl Found {
         })
     }
 
-    /// The first output that reads what it must not after some, and the first such value.
+    /// The first `limit` outputs that leak, each with the first value that it must not depend on.
     fn leaks(&self, limit: usize) -> Vec<(Place, Place)> {
         let r = &self.report;
         let leak = |o: usize| {
@@ -138,7 +140,7 @@ impl Found {
         (0..r.outputs()).filter_map(leak).take(limit).collect()
     }
 
-    /// The path from an output to a value of the image.
+    /// The path from an output back to a value of the image. Raises ModelError if there is none.
     fn path(&self, py: Python<'_>, output: Place, value: Place) -> PyResult<Vec<HopParts>> {
         self.output(output)?;
         let (o, v) = (position(output), position(value));
@@ -146,8 +148,8 @@ impl Found {
         Ok(hops.map_err(error)?.iter().map(parts).collect())
     }
 
-    /// Why an output does not depend on a value: the hop that stops it; none if nothing connects
-    /// them.
+    /// Why an output does not depend on a value: the hop that stops the dependency, or None if
+    /// nothing in the graph connects them.
     fn explain(&self, py: Python<'_>, output: Place, value: Place) -> PyResult<Option<HopParts>> {
         self.output(output)?;
         let (o, v) = (position(output), position(value));
@@ -160,7 +162,7 @@ impl Found {
 }
 
 impl Found {
-    /// An output's number.
+    /// The index of an output. Raises IndexError if it is outside of the image.
     fn output(&self, (row, column, colour): Place) -> PyResult<usize> {
         let r = &self.report;
         if row >= r.height || column >= r.width || colour >= r.colours {
@@ -171,7 +173,8 @@ impl Found {
         Ok(r.output_at(Position { colour, row, column }))
     }
 
-    /// Marks what an output reads, in rows, columns and colors as they are stored.
+    /// Sets the bytes of the values that an output depends on. Values are in the order rows,
+    /// columns, colors, whatever the order of the report.
     fn fill(&self, output: usize, row: &mut [u8]) {
         let r = &self.report;
         for value in r.reads(output).into_iter().flatten() {
@@ -230,7 +233,7 @@ fn found(bytes: Vec<u8>, options: Options) -> Result<Found, CheckError> {
     Ok(Found { report, bytes, options })
 }
 
-/// Checks a file.
+/// Checks a file. Raises OSError if it cannot be read, and ModelError if it cannot be analyzed.
 #[pyfunction]
 fn check_file(py: Python<'_>, path: PathBuf, given: &Bound<'_, PyDict>) -> PyResult<Found> {
     let options = options(given)?;
@@ -238,7 +241,7 @@ fn check_file(py: Python<'_>, path: PathBuf, given: &Bound<'_, PyDict>) -> PyRes
     py.detach(run).map_err(error)
 }
 
-/// Checks the bytes of a model.
+/// Checks the bytes of a model. Raises ModelError if they cannot be analyzed.
 #[pyfunction]
 fn check_model(py: Python<'_>, bytes: Vec<u8>, given: &Bound<'_, PyDict>) -> PyResult<Found> {
     let options = options(given)?;

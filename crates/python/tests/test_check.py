@@ -1,4 +1,4 @@
-"""Without torch: files, bytes, errors, arrays and pictures."""
+"""Tests that do not need torch: files, bytes, errors, arrays and pictures."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ def test_a_file_that_is_causal():
     assert report.leaks() == []
     all_reads = report.dependencies()
     assert all_reads.shape == (8, 8, 1, 8, 8, 1) and all_reads.dtype == np.bool_
-    # An output reads all that is before it, and nothing else.
+    # An output depends on all earlier values, and on nothing else.
     assert (all_reads.reshape(64, 64) == np.tri(64, k=-1, dtype=bool)).all()
     assert (report.reads(3, 5) == all_reads[3, 5, 0]).all()
 

@@ -1,4 +1,4 @@
-"""With torch: modules are exported, and leaks are told in the module's own names."""
+"""Tests with torch: modules are exported, and leaks are reported by the names of modules."""
 
 import importlib.util
 from pathlib import Path
@@ -26,7 +26,7 @@ models = load(ROOT / "tests" / "pytorch" / "check_models.py")
 
 
 def case(name):
-    """A model, its image's shape, and the arguments for `assert_causal`."""
+    """A model, the shape of its image, and the arguments for `assert_causal`."""
     c = models.MODELS[name]
     torch.manual_seed(0)
     size = models.SIZE + 1 if c.whole else models.SIZE

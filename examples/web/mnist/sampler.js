@@ -1,5 +1,5 @@
-// Draws images with `step.onnx` and `row.onnx`. It knows no model: what one graph gives, the other
-// takes under the same name.
+// Samples images with `step.onnx` and `row.onnx`. It works for any model: the outputs of one graph are
+// the inputs of the other with the same names.
 
 const size = (shape) => shape.reduce((all, n) => all * n, 1);
 
@@ -16,11 +16,11 @@ export class Sampler {
   }
 
   /**
-   * Draws `count` images: levels, [count, height, width, colors].
+   * Samples `count` images and returns their levels, [count, height, width, colors].
    *
-   * `uniform` holds a number for each value. Where `mask` is 1, the level in `given` is kept; both
-   * have the shape of the result. `labels` has a class for each image. `onRow(images, rows)` hears of
-   * each row; `pause()` is awaited now and then. `signal` stops between two pixels.
+   * `uniform` has a random number for each value. Where `mask` is 1, the level in `given` is kept; both
+   * have the shape of the result. `labels` has a class for each image. `onRow(images, rows)` is called
+   * after each row, and `pause()` is awaited regularly. `signal` stops the loop between two pixels.
    */
   async draw({ count, uniform, given, mask, labels, temperature = 1, onRow, pause, signal }) {
     const { image, label, step, row } = this.description;
@@ -35,7 +35,7 @@ export class Sampler {
       const classes = BigInt64Array.from(labels ?? new Array(count).fill(0), BigInt);
       fixed[label.name] = new this.ort.Tensor("int64", classes, [count]);
     }
-    // The values of one pixel, of all images.
+    // The values of one pixel in all images.
     const pixel = (all, y, x) => {
       const part = new Float32Array(count * colors);
       const at = (y * width + x) * colors;
@@ -45,7 +45,7 @@ export class Sampler {
       return float(part, [count, colors]);
     };
 
-    // What is carried from row to row: zeros before the first.
+    // The state that is passed from row to row; zero before the first.
     const between = {};
     const done = [];
     for (const input of row.inputs) {
@@ -56,7 +56,7 @@ export class Sampler {
     }
     const slices = step.inputs.filter(({ name }) => name.startsWith("row."));
     const states = step.inputs.filter(({ name }) => name.startsWith("state."));
-    // Of all that is at hand, what a graph takes.
+    // Selects the inputs of a graph.
     const own = ({ inputs }, feeds) => Object.fromEntries(inputs.map(({ name }) => [name, feeds[name]]));
 
     for (let y = 0; y < height; y++) {

@@ -10,11 +10,12 @@ use crate::{
     check_bytes, condense, explain, load, shown, trace,
 };
 
-/// Number of hops of a path to print.
+/// Maximal number of hops of a path that are printed.
 const HOPS: usize = 16;
-/// What the names of smaller scales begin with, in files of this project.
+/// How the names of the smaller scales of a Multi-Scale model begin, in files that this project
+/// wrote.
 const SMALLER: &str = "scales/every_";
-/// Number of pixels listed by position; the others are counted.
+/// Maximal number of pixels that are listed by position; the rest is counted.
 const NAMED: usize = 4;
 
 /// The result of checking a file.
@@ -25,7 +26,8 @@ pub struct Answer {
     pub yes: bool,
     /// From the first leaking output back to the input, if any.
     pub path: Vec<String>,
-    /// For chosen outputs, why they do not read the nearest pixel of their blind spot.
+    /// For the outputs passed to [`Answer::explain`]: why they do not read the nearest earlier
+    /// value of their blind spot.
     reasons: Vec<(usize, String)>,
     name: String,
     bytes: Vec<u8>,
@@ -48,7 +50,7 @@ pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckErro
     if let Some(leak) = &report.leak {
         match trace(&bytes, &options, &report, leak.output, leak.input) {
             Ok(hops) => path = condense(&hops, HOPS).iter().map(Hop::to_string).collect(),
-            // The verdict is valid without the path.
+            // The verdict is valid without a path.
             Err(CheckError::TooLarge(_) | CheckError::Node { .. } | CheckError::Independent) => {}
             Err(other) => return Err(other),
         }
@@ -57,7 +59,7 @@ pub fn answer(file: &str, arguments: &FileArguments) -> Result<Answer, CheckErro
     Ok(Answer { report, yes, path, reasons: Vec::new(), name: file.to_string(), bytes, options })
 }
 
-/// A position as text.
+/// A position as text: `(row, column)`, followed by the color unless it is 0.
 pub fn place(p: Position) -> String {
     match p.colour {
         0 => format!("({}, {})", p.row, p.column),
@@ -66,7 +68,7 @@ pub fn place(p: Position) -> String {
 }
 
 impl Answer {
-    /// Finds out why outputs do not read the nearest value of their blind spot.
+    /// Finds out why each of these outputs does not read the nearest value of its blind spot.
     pub fn explain(&mut self, outputs: &[usize]) {
         for &output in outputs {
             let r = &self.report;
@@ -78,7 +80,7 @@ impl Answer {
                     "nothing connects them (outside the receptive field)".into()
                 }
                 Ok(Unseen::Stopped(hop)) => format!("a zero or a mask stops it at {hop}"),
-                // The result is valid without reasons.
+                // The verdict is valid without reasons.
                 Err(_) => continue,
             };
             self.reasons.push((output, format!("it never reads {}: {reason}", place(i))));
@@ -96,7 +98,7 @@ impl Answer {
         }
     }
 
-    /// The result as text; describes the context of `outputs`.
+    /// The report as text, with the context of the given outputs.
     pub fn text(&self, outputs: &[usize]) -> String {
         let r = &self.report;
         let mut text = format!("{}: {}\n", shown(&self.name), self.verdict());
@@ -193,7 +195,7 @@ impl Answer {
         text
     }
 
-    /// The result as JSON.
+    /// The report as JSON.
     pub fn json(&self) -> Value {
         let r = &self.report;
         let at = |p: Position| json!([p.row, p.column, p.colour]);
@@ -232,8 +234,8 @@ impl Answer {
         })
     }
 
-    /// The output to describe by default: the center, or the next one before it with a blind spot, if
-    /// there is one.
+    /// The output that is described by default: the one at the center, or the nearest one before it
+    /// that has a blind spot.
     pub fn typical(&self) -> usize {
         let r = &self.report;
         let p = Position { colour: r.colours - 1, row: r.height / 2, column: r.width / 2 };
@@ -277,7 +279,7 @@ impl Answer {
     }
 }
 
-/// What a file exported by this project contains, and what was checked in it.
+/// What a file exported by this project contains, and which part of it was checked.
 fn held(holds: &Holds) -> String {
     let model = shown(&holds.model);
     match holds.kind {
@@ -300,7 +302,7 @@ fn part(part: &Part) -> Value {
     })
 }
 
-/// The result of one of several checks.
+/// One line of the report, for a file on which several checks ran.
 fn one_part(part: &Part) -> String {
     let [height, width] = part.size;
     let found = match (part.verdict, part.leaking_outputs) {
@@ -312,12 +314,13 @@ fn one_part(part: &Part) -> String {
     format!("{} for {height} x {width} pixels: {found}", shown(layer(&part.output)))
 }
 
-/// The layer that a value of a file of this project belongs to, without what the compiler appended.
+/// The layer that a value belongs to, in a file of this project: its name without the suffixes that
+/// the compiler added.
 fn layer(value: &str) -> &str {
     value.split('/').next().unwrap_or(value)
 }
 
-/// A number with commas.
+/// A number with thousands separators.
 fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();

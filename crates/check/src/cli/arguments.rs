@@ -44,7 +44,7 @@ pub struct FileArguments {
 }
 
 impl FileArguments {
-    /// The first flag that was given, for commands that do not take them.
+    /// The first of these flags that was given, for commands that reject them.
     pub fn first_given(&self) -> Option<&'static str> {
         let given = [
             ("--input", self.input.is_some()),
@@ -62,7 +62,7 @@ impl FileArguments {
         given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
     }
 
-    /// As options of the library.
+    /// These arguments as options of the library.
     pub fn options(&self) -> Options {
         let usual = Options::default();
         Options {
@@ -81,7 +81,7 @@ impl FileArguments {
     }
 }
 
-/// `HxW` or `CxHxW`.
+/// Parses an image size: `HxW` or `CxHxW`.
 pub fn image(text: &str) -> Result<[usize; 3], String> {
     let numbers: Option<Vec<usize>> =
         text.split('x').map(|n| n.trim().parse().ok().filter(|&n| n > 0)).collect();
@@ -92,7 +92,7 @@ pub fn image(text: &str) -> Result<[usize; 3], String> {
     }
 }
 
-/// `LO:HI`.
+/// Parses a range: `LO:HI`.
 pub fn range(text: &str) -> Result<(f64, f64), String> {
     let number = |t: &str| t.trim().parse::<f64>().ok().filter(|x| x.is_finite());
     text.split_once(':')
@@ -101,7 +101,7 @@ pub fn range(text: &str) -> Result<(f64, f64), String> {
         .ok_or_else(|| "expected two numbers LO:HI, the smaller first, e.g. `0:1`".to_string())
 }
 
-/// A number of bytes, with a unit or not.
+/// Parses a number of bytes, with or without a unit.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let fail = || "expected a size, as in `512MiB` or `4GiB`".to_string();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -125,7 +125,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, as in `60`".to_string())
 }
 
-/// An output: row, column, and optionally color.
+/// The position of an output: row, column, and optionally color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
     /// The row, from 0.
@@ -137,8 +137,8 @@ pub struct At {
 }
 
 impl At {
-    /// The error for a position outside of an image of this height, width and number of colors; `None`
-    /// for a position inside of it.
+    /// Returns an error message if the position is outside an image of this height, width and
+    /// number of colors, and `None` if it is inside.
     pub fn outside(&self, [height, width, colours]: [usize; 3]) -> Option<String> {
         let &At { row, column, colour } = self;
         if row < height && column < width && colour.is_none_or(|c| c < colours) {
@@ -155,7 +155,7 @@ impl At {
     }
 }
 
-/// `ROW,COLUMN` or `ROW,COLUMN,COLOR`.
+/// Parses a position: `ROW,COLUMN` or `ROW,COLUMN,COLOR`.
 pub fn at(text: &str) -> Result<At, String> {
     let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
     match numbers.as_deref() {

@@ -1,4 +1,4 @@
-//! The command line: arguments, the answer as text and as JSON. Shared by `pixelrnn-check` and
+//! The command line: arguments, and the report as text and as JSON. Shared by `pixelrnn-check` and
 //! `pixelrnn check FILE.onnx`.
 
 mod answer;
@@ -9,7 +9,7 @@ pub use arguments::{At, FileArguments, at, bytes, image, range};
 
 use crate::{CheckError, shown};
 
-/// The error of a file as text, with the file's name once.
+/// An error as text that names the file exactly once.
 pub fn failure(file: &str, error: &CheckError) -> String {
     match error {
         CheckError::File { path, .. } if path == file => error.to_string(),

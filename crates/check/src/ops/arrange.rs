@@ -1,4 +1,4 @@
-//! Operators that move elements.
+//! Operators that move elements: concatenation, slices, padding, transposes and the like.
 
 use crate::call::{Call, Results, one};
 use crate::error::Problem;
@@ -23,7 +23,7 @@ pub(crate) fn concat(call: &mut Call) -> Results {
     one(joined(call.store(), &parts, along)?)
 }
 
-/// Tensors one behind the other along an axis.
+/// Concatenates tensors along an axis.
 pub(crate) fn joined(store: &mut Store, parts: &[Tensor], along: usize) -> Result<Tensor, Problem> {
     let first = parts.first().ok_or(Problem::Missing(0))?;
     let mut shape = first.shape.clone();
@@ -93,7 +93,7 @@ pub(crate) fn split(call: &mut Call) -> Results {
     Ok(results)
 }
 
-/// Positions `start..start + n` of an axis; they must exist.
+/// Positions `start..start + n` of an axis, which must exist.
 fn cut(
     call: &mut Call,
     t: &Tensor,
@@ -151,7 +151,7 @@ pub(crate) fn slice(call: &mut Call) -> Results {
         *extent = count as usize;
         if count > 0 {
             offset += first as isize * *stride;
-            // A single element is never stepped from, however large the step.
+            // With a single element the step does not matter, however large it is.
             *stride = if count > 1 { *stride * step as isize } else { 0 };
         }
     }
@@ -207,7 +207,8 @@ pub(crate) fn pad(call: &mut Call) -> Results {
     one(picked(call.store(), &t, &sources, fill)?)
 }
 
-/// For each axis a list of source positions; [`FILL`] anywhere gives the fill value.
+/// Gathers elements by a list of source positions for each axis. Where an axis has [`FILL`], the
+/// result is the fill value.
 pub(crate) fn picked(
     store: &mut Store,
     t: &Tensor,
@@ -271,7 +272,7 @@ fn block(call: &Call, t: &Tensor) -> Result<([usize; 4], usize), Problem> {
     Ok(([n, c, h, w], b.ok_or(Problem::Attribute("blocksize"))?))
 }
 
-/// Reshape, transpose, reshape.
+/// Reshape, transpose, reshape: `DepthToSpace` and similar operators.
 fn shuffle(
     call: &mut Call,
     t: &Tensor,
@@ -303,7 +304,8 @@ pub(crate) fn space_to_depth(call: &mut Call) -> Results {
     shuffle(call, &t, [n, c, rows, b, columns, b], [0, 3, 5, 1, 2, 4], shape)
 }
 
-/// Every position of an axis that a start and a stride reach, for readers of one slice.
+/// Slice `at` of a tensor along an axis: its shape, without that axis, and the source position of
+/// each element.
 pub(crate) fn slab(t: &Tensor, along: usize, at: usize) -> (Vec<usize>, Vec<usize>) {
     let own = strides(&t.shape);
     let offset = own.get(along).copied().unwrap_or(0) * at as isize;
@@ -316,7 +318,7 @@ pub(crate) fn slab(t: &Tensor, along: usize, at: usize) -> (Vec<usize>, Vec<usiz
     (shape, map)
 }
 
-/// The middle of some axes, cut or padded with zeros.
+/// `CenterCropPad`: the center of some axes, cropped or padded with zeros.
 pub(crate) fn center_crop_pad(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let wanted = call.whole(1)?.ok_or(Problem::Missing(1))?;

@@ -1,4 +1,4 @@
-//! The operator `Attention`, put together from products and a softmax.
+//! The operator `Attention`, composed of matrix products and a softmax.
 
 use super::arrange::joined;
 use super::elementwise::{apply, map};
@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 use crate::unary::constant;
 use crate::value::{Value, mul};
 
-/// Heads in front: `[batch, heads, length, size]`.
+/// Input `i` with the heads as the second axis: `[batch, heads, length, size]`.
 fn heads(call: &mut Call, i: usize, count: &str) -> Result<Tensor, Problem> {
     let t = call.input(i)?;
     match t.shape[..] {
@@ -27,7 +27,7 @@ fn heads(call: &mut Call, i: usize, count: &str) -> Result<Tensor, Problem> {
     }
 }
 
-/// Heads of keys and values repeated for those of the queries.
+/// Repeats the heads of keys and values to match those of the queries (grouped-query attention).
 fn repeated(store: &mut Store, t: &Tensor, heads: usize) -> Result<Tensor, Problem> {
     let [batch, own, length, size] = t.shape[..] else { return Ok(t.clone()) };
     if own == heads || own == 0 || !heads.is_multiple_of(own) {
@@ -91,7 +91,8 @@ pub(super) fn attention(call: &mut Call) -> Results {
         y = y.transposed(store, &[0, 2, 1, 3])?;
         y = y.reshaped(store, vec![batch, length, heads * size])?;
     }
-    // The fourth result is one of several stages, in an order that versions differ in.
+    // The fourth result is the scores at a stage that `mode` chooses. Versions of the operator
+    // differ in the order of stages, so its bounds are unknown.
     let open = |_: Value| Value::ANY;
     let stage = match mode {
         3 => weights,
@@ -105,7 +106,7 @@ pub(super) fn attention(call: &mut Call) -> Results {
     Ok(vec![y.into(), present_k.into(), present_v.into(), stage.into()])
 }
 
-/// Minus infinity above the diagonal.
+/// Adds minus infinity above the diagonal: the causal mask.
 fn triangle(store: &mut Store, scores: &Tensor, past: usize) -> Result<Tensor, Problem> {
     let [.., rows, columns] = scores.shape[..] else {
         return Err(Problem::Rank { input: 0, found: scores.rank() });
@@ -120,7 +121,7 @@ fn triangle(store: &mut Store, scores: &Tensor, past: usize) -> Result<Tensor, P
     masked(store, scores, &mask)
 }
 
-/// A mask of truth values, or of numbers to add.
+/// Applies a mask: booleans, or numbers that are added to the scores.
 fn masked(store: &mut Store, scores: &Tensor, mask: &Tensor) -> Result<Tensor, Problem> {
     let mask = if mask.elem == Elem::Bool {
         let low = |v: Value| match v.point() {

@@ -1,4 +1,4 @@
-//! Branches and loops, run step by step.
+//! Branches and loops. Loops are run step by step.
 
 use super::arrange::{joined, slab};
 use crate::binary::truth_of;
@@ -13,7 +13,8 @@ use crate::store::{El, Store};
 use crate::tensor::{Tensor, axis, size};
 use crate::value::Value;
 
-/// With a known condition one branch runs; otherwise both, and each result reads the condition.
+/// `If`: with a known condition one branch runs. Otherwise both run, and each result also depends
+/// on the condition.
 pub(super) fn branch(call: &mut Call) -> Results {
     let condition = call.input(0)?;
     let (yes, no) = (call.graph("then_branch")?, call.graph("else_branch")?);
@@ -31,7 +32,7 @@ pub(super) fn branch(call: &mut Call) -> Results {
     Ok(results.into_iter().map(Item::Tensor).collect())
 }
 
-/// Results of all steps, one behind the other on a new axis.
+/// Stacks the results of all steps on a new axis.
 fn stacked(
     store: &mut Store,
     steps: &[Tensor],
@@ -52,7 +53,7 @@ fn stacked(
     joined(store, &parts, at)
 }
 
-/// An empty stack, shaped as the body's result declares.
+/// An empty stack, with the shape that the body declares for the result.
 fn nothing(store: &mut Store, body: &Body, result: usize) -> Result<Tensor, Problem> {
     use pixelrnn_onnx::proto::type_proto::Value;
     let info = body.graph.output.get(result).and_then(|o| o.r#type.as_ref()?.value.as_ref());
@@ -68,10 +69,11 @@ fn nothing(store: &mut Store, body: &Body, result: usize) -> Result<Tensor, Prob
     Ok(Tensor::known(store, elem, shape, Vec::new()))
 }
 
-/// Steps after which a loop whose end is not known is taken to read everything.
+/// After this many steps, a loop whose end is not known is treated as one whose states depend on
+/// everything.
 const UNROLLED: f64 = 4096.0;
 
-/// What a loop may have ended with, where values that are not known say when.
+/// The states that a loop may end with, if its condition is not known.
 #[derive(Default)]
 struct Ends {
     states: Option<Vec<Tensor>>,
@@ -79,7 +81,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// The loop may end here, with these states.
+    /// Records that the loop may end here, with these states.
     fn add(&mut self, store: &mut Store, condition: El, states: &[Item]) -> Result<(), Problem> {
         let states = tensors(states.to_vec())?;
         let states = match self.states.take() {
@@ -91,7 +93,7 @@ impl Ends {
         Ok(())
     }
 
-    /// What the loop ends with, given the states after the last step.
+    /// The final states, given those after the last step.
     fn close(self, store: &mut Store, last: Vec<Item>) -> Result<Vec<Item>, Problem> {
         let Some(states) = self.states else { return Ok(last) };
         let joined = either(store, &self.conditions, &states, &tensors(last)?)?;
@@ -99,7 +101,7 @@ impl Ends {
     }
 }
 
-/// Element by element one of two tensors, as conditions say.
+/// Selects, element by element, from `a` or `b`, depending on conditions that are not known.
 fn either(
     store: &mut Store,
     conditions: &[El],
@@ -124,7 +126,7 @@ fn either(
     Ok(results)
 }
 
-/// A loop that may go on for as long as values say: its states read everything.
+/// A loop with an unknown number of steps: its states depend on everything.
 fn endless(call: &mut Call, states: usize, stacks: usize) -> Results {
     if stacks > 0 {
         return Err(Problem::Form(STACKED).into());
@@ -156,7 +158,7 @@ pub(super) fn repeat(call: &mut Call) -> Results {
         Err(Problem::NotConstant(_)) => return endless(call, states, stacks),
         Err(other) => return Err(other.into()),
     };
-    // A loop without a limit ends by its condition, or by the clock.
+    // A loop without a trip count ends by its condition, or at the time limit.
     let steps = if limit.is_finite() { limit } else { 1.0 };
     let before = call.machine.enter_loop(steps, graph)?;
     let mut carried: Vec<Item> =
@@ -205,7 +207,7 @@ pub(super) fn repeat(call: &mut Call) -> Results {
     Ok(carried)
 }
 
-/// One step of a loop: the results of its body.
+/// One step of a loop: runs the body and returns its results.
 fn once<'m>(
     call: &mut Call<'_, 'm>,
     body: &Body<'m>,
@@ -221,14 +223,14 @@ fn once<'m>(
     call.machine.body(body, inputs, scope)
 }
 
-/// What a scan reads step by step: a tensor, the axis, whether from the end.
+/// A sequence that a scan reads: the tensor, the axis, and whether it is read from the end.
 struct Scanned {
     tensor: Tensor,
     along: usize,
     backward: bool,
 }
 
-/// The inputs of a scan: states, sequences, and how many steps there are.
+/// The inputs of a scan: initial states, sequences, and the number of steps.
 fn scan_inputs(call: &mut Call) -> Result<(Vec<Item>, Vec<Scanned>, usize), Fail> {
     if call.opset() < 9 {
         let text = "has its form from before operator set 9; convert the model to a newer one";

@@ -1,4 +1,4 @@
-//! Convolutions: channels that look the same are treated once.
+//! Convolutions. Channels with the same dependencies are computed once.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,8 @@ use crate::store::{Cell, DEAD, El, Store};
 use crate::tensor::{Tensor, size};
 use crate::value::{Value, add, finish, mul};
 
-/// A weight seen from one output channel: a class of input channels, a tap, and its set.
+/// A weight of one output channel: the class of its input channel, its tap, and the set that the
+/// weight depends on.
 type Slot = (u32, u32, u32);
 
 pub(super) fn conv(call: &mut Call) -> Results {
@@ -22,7 +23,7 @@ pub(super) fn conv(call: &mut Call) -> Results {
     one(convolve(call, &x, &w, bias.as_ref(), elem)?)
 }
 
-/// A convolution with the attributes of the node at work, summed in a type.
+/// A convolution with the attributes of the current node, accumulated in `elem`.
 pub(super) fn convolve(
     call: &mut Call,
     x: &Tensor,
@@ -59,7 +60,7 @@ pub(super) fn conv_transpose(call: &mut Call) -> Results {
         return Err(Problem::Extents(x.shape, w.shape).into());
     }
     let inner = total / groups;
-    // [groups * inner, outer, taps] becomes [groups * outer, inner, taps].
+    // Reorder `[groups * inner, outer, taps]` to `[groups * outer, inner, taps]`.
     let bias = call.optional(2)?;
     let store = call.store();
     let flat = w.reshaped(store, vec![groups, inner, outer, table.taps])?;
@@ -80,7 +81,7 @@ fn check(call: &Call, x: &Tensor, w: &Tensor) -> Result<(usize, Vec<usize>), Pro
 
 struct Plan {
     groups: usize,
-    /// Input channels of a group.
+    /// Input channels per group.
     inner: usize,
     /// Output channels.
     channels: usize,
@@ -88,7 +89,7 @@ struct Plan {
     elem: Elem,
 }
 
-/// `w` is laid out output channel, input channel of its group, taps.
+/// Convolves. `w` has the axes output channel, input channel within the group, tap.
 fn slide(
     store: &mut Store,
     x: &Tensor,
@@ -155,11 +156,11 @@ fn slide(
     Ok(Tensor::cells(store, plan.elem, shape, out))
 }
 
-/// Bounds of the sums of each output channel, the bias not included.
+/// Bounds of each output channel, without the bias.
 fn bounds(store: &Store, x: &Tensor, w: &Tensor, plan: &Plan) -> Vec<Value> {
     let area: usize = x.shape.get(2..).unwrap_or(&[]).iter().product();
     let total = plan.groups * plan.inner;
-    // Of each input channel over all images; nothing is read outside.
+    // Bounds of each input channel over all images, including the zeros of the padding.
     let channel = |c: usize| {
         let images = x.shape.first().copied().unwrap_or(0);
         let part = |n: usize| x.hull_of(store, (n * total + c) * area..(n * total + c + 1) * area);
@@ -175,7 +176,7 @@ fn bounds(store: &Store, x: &Tensor, w: &Tensor, plan: &Plan) -> Vec<Value> {
             let weight = w.el(store, channel * block + i).v;
             let v = inputs.get(group * plan.inner + i / taps).copied().unwrap_or(Value::ANY);
             if weight.is_zero() {
-                // Zero times infinity is NaN.
+                // A zero weight times infinity is NaN.
                 nan |= !v.is_finite();
                 continue;
             }
@@ -197,7 +198,7 @@ fn bounds(store: &Store, x: &Tensor, w: &Tensor, plan: &Plan) -> Vec<Value> {
     (0..plan.channels).map(one).collect()
 }
 
-/// The live weights of one output channel, each kind once.
+/// The nonzero weights of one output channel, without duplicates.
 fn slots(own: &[usize], weights: &[u32], taps: usize, dead: &[bool]) -> Vec<Slot> {
     let mut plain = vec![false; dead.len() * taps];
     let mut slots = Vec::new();
@@ -224,7 +225,7 @@ fn slots(own: &[usize], weights: &[u32], taps: usize, dead: &[bool]) -> Vec<Slot
     slots
 }
 
-/// What one kind of output channel reads, position by position.
+/// The sets that one class of output channels depends on, position by position.
 fn window(
     store: &mut Store,
     slots: &[Slot],

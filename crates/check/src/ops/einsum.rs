@@ -1,4 +1,4 @@
-//! Einsum, as a batched matrix product.
+//! `Einsum`, as a batched matrix product.
 
 use super::product::multiply;
 use crate::call::{Call, Results, one};
@@ -6,13 +6,13 @@ use crate::error::Problem;
 use crate::store::Store;
 use crate::tensor::Tensor;
 
-/// One operand of an einsum: its axes, named.
+/// An operand, with a letter for each axis.
 struct Named {
     tensor: Tensor,
     axes: Vec<char>,
 }
 
-/// One or two operands, without ellipsis: what exporters write.
+/// `Einsum` with one or two operands and without an ellipsis, which is what exporters write.
 pub(crate) fn einsum(call: &mut Call) -> Results {
     let text: String =
         call.text("equation").unwrap_or("").chars().filter(|c| !c.is_whitespace()).collect();
@@ -66,7 +66,8 @@ pub(crate) fn einsum(call: &mut Call) -> Results {
         of(&first).into_iter().chain(of(&second)).max().unwrap_or(1)
     };
     let product = |list: &[char]| list.iter().map(extent).collect::<Vec<_>>();
-    // Every axis of the groups, in order; one the operand lacks is repeated.
+    // Arranges an operand's axes in the order of the groups. It is repeated along axes that it
+    // lacks.
     let lay = |store: &mut Store, n: &Named, groups: [&[char]; 3]| -> Result<Tensor, Problem> {
         let order: Vec<char> = groups.concat();
         let present: Vec<usize> =

@@ -11,10 +11,11 @@ use crate::tensor::{Data, Relation, Tensor, broadcast_shape, broadcast_strides, 
 use crate::unary::unary as find_unary;
 use crate::value::{Value, convert};
 
-/// A constant this low, added to scores, is meant as minus infinity.
+/// A constant this low that is added to scores is treated as a mask, that is, as minus infinity.
 const MASK: f64 = -1e3;
 
-/// Maps each element; what it depends on stays, unless the result is known.
+/// Applies `f` to the bounds of each element. Dependencies stay, unless the result is a known
+/// number.
 pub(crate) fn map(
     store: &mut Store,
     t: &Tensor,
@@ -53,13 +54,14 @@ pub(crate) fn map(
     Ok(y.with_shape(t.shape.clone(), t.kept.clone()))
 }
 
-/// A result that is known although an operand is not, made unknown where nothing is to stop.
+/// With [`Assume::alive`](crate::store::Assume), turns a result that is known, although an operand
+/// is not, into an unknown number. It then keeps its dependencies.
 fn revived(store: &Store, elem: Elem, v: Value, unknown: bool) -> Value {
     let revive = store.assume.alive && unknown && v.point().is_some();
     if revive { Value::finite_of(elem) } else { v }
 }
 
-/// Positions of a tensor that is repeated up to a shape, one after the other.
+/// Iterates over the positions of a tensor that is broadcast to a shape.
 pub(crate) struct Odometer {
     shape: Vec<usize>,
     strides: Vec<isize>,
@@ -74,7 +76,7 @@ impl Odometer {
         Ok(Odometer { shape: to.to_vec(), strides, at: vec![0; to.len()], offset: 0 })
     }
 
-    /// The position; the next one follows.
+    /// Returns the current position, and advances to the next.
     pub fn step(&mut self) -> usize {
         let now = self.offset as usize;
         let axes = self.shape.iter().zip(&self.strides).zip(&mut self.at).rev();
@@ -91,7 +93,7 @@ impl Odometer {
     }
 }
 
-/// The shape of a result, and what of it is kept.
+/// The broadcast shape of a result, and its shape with thin axes of extent one.
 fn shapes(parts: &[&Tensor]) -> Result<(Vec<usize>, Vec<usize>), Problem> {
     let mut shape = Vec::new();
     let mut kept = Vec::new();
@@ -106,7 +108,7 @@ fn shapes(parts: &[&Tensor]) -> Result<(Vec<usize>, Vec<usize>), Problem> {
     Ok((shape, kept))
 }
 
-/// Two tensors, element by element.
+/// Applies a function of two numbers, with broadcasting.
 pub(crate) fn pairwise(
     store: &mut Store,
     op: &Binary,
@@ -167,7 +169,7 @@ fn evaluate(
 ) -> (u32, bool, Reads) {
     let (x, y) = (store.value_of(key.0), store.value_of(key.1));
     let (v, reads) = (op.eval)(operands, x, y);
-    // Where nothing is infinite, nothing was divided by zero.
+    // A division by zero would have given infinity, which is assumed not to occur.
     let reads = if store.assume.finite && reads == Reads::All { Reads::Both } else { reads };
     let v = store.settle(elem, v);
     let signed = reads == Reads::Both && x.is_sure(operands) && y.is_sure(operands);
@@ -177,7 +179,7 @@ fn evaluate(
     (Store::value_key(packed), v.point().is_some(), reads)
 }
 
-/// A named operator on two tensors.
+/// Applies the operator of this name, with broadcasting.
 pub(crate) fn apply(
     store: &mut Store,
     op_type: &str,
@@ -191,7 +193,7 @@ pub(crate) fn apply(
     }
 }
 
-/// Sums, in which a constant far below zero may be a mask.
+/// Sums and differences, in which a constant far below zero may be a mask.
 fn masked(
     store: &mut Store,
     op: &Binary,
@@ -220,7 +222,7 @@ fn masked(
         let result = store.el(*cell);
         let constant = |el: El, sign: f64| el.point().map_or(el.v.mask, |c| c * sign);
         let (left, right) = (constant(x, 1.0), constant(z, sign));
-        // A mask, unless the other side is a constant that may lift it again.
+        // It is a mask, unless the other side is a constant that may cancel it.
         let lifted = left.max(right) >= -MASK / 2.0;
         let mask = left.min(right);
         if mask <= MASK && !lifted && result.point().is_none() {
@@ -231,7 +233,7 @@ fn masked(
     Ok(t.with_shape(y.shape, y.kept))
 }
 
-/// Whether an element is meant as minus infinity, when masks are assumed to work; that is noted.
+/// Whether an element is treated as minus infinity. If so, records the assumption that masks work.
 pub(crate) fn is_mask(store: &mut Store, el: El) -> bool {
     let constant = el.point().unwrap_or(el.v.mask);
     if constant > MASK {
@@ -274,7 +276,7 @@ pub(super) fn unary(call: &mut Call) -> Results {
     one(y)
 }
 
-/// Exponentials of masked numbers are zero.
+/// After `Exp`: sets the exponentials of masked elements to zero.
 fn without_masks(store: &mut Store, y: Tensor, t: &Tensor) -> Result<Tensor, Problem> {
     let mut cells = y.all_cells(store);
     store.spend(cells.len())?;
@@ -288,7 +290,7 @@ fn without_masks(store: &mut Store, y: Tensor, t: &Tensor) -> Result<Tensor, Pro
     Ok(new.with_shape(y.shape, y.kept))
 }
 
-/// Two inputs, or any number of them taken in pairs.
+/// Operators of two inputs, or of any number of inputs, applied in pairs.
 pub(super) fn variadic(call: &mut Call) -> Results {
     let op_type = call.node.op_type();
     let mut result = call.thin(0)?;
@@ -319,7 +321,7 @@ pub(super) fn variadic(call: &mut Call) -> Results {
     one(result)
 }
 
-/// A tensor minus its own maxima is nowhere above zero.
+/// For a tensor minus its own maxima: no element is above zero.
 fn below_maxima(
     store: &mut Store,
     y: Tensor,
@@ -336,7 +338,7 @@ fn below_maxima(
     Ok(y)
 }
 
-/// The mean of any number of tensors.
+/// `Mean` of any number of tensors.
 pub(super) fn mean(call: &mut Call) -> Results {
     let mut result = call.thin(0)?;
     for i in 1..call.inputs.len() {
@@ -352,7 +354,7 @@ pub(super) fn identity(call: &mut Call) -> Results {
     Ok(vec![call.item(0)?.clone()])
 }
 
-/// The identity, or in training mode fresh random numbers times the input.
+/// `Dropout`: the identity, or in training mode a multiplication by random numbers.
 pub(super) fn dropout(call: &mut Call) -> Results {
     let t = call.thin(0)?;
     let training = match call.optional(2)? {
@@ -367,13 +369,13 @@ pub(super) fn dropout(call: &mut Call) -> Results {
     }
     let mask = Tensor::filled(store, Elem::Bool, shape, El::new(EMPTY, Value::TRUTH));
     let elem = t.elem;
-    // The ratio may be anything below one.
+    // In training mode, the ratio may be anything below one, so the scale has no bound.
     let f = |v: Value| if v.is_zero() { v } else { v.hull(Value::ZERO).hull(Value::ANY) };
     let y = map(store, &t, elem, &f)?;
     Ok(vec![y.into(), mask.into()])
 }
 
-/// An element in another type.
+/// The bounds of an element that is cast to another type.
 pub(crate) fn cast_value(from: Elem, to: Elem, v: Value, saturate: bool) -> Value {
     match to {
         Elem::Bool => match truth_of(v) {
@@ -390,7 +392,7 @@ pub(crate) fn cast_value(from: Elem, to: Elem, v: Value, saturate: bool) -> Valu
         }
         _ if to.is_float() => convert(to, v),
         _ if from.is_float() => {
-            // Out of range the standard leaves the result open.
+            // The standard leaves the result open if the number is out of range.
             let (lo, hi) = (v.lo.trunc(), v.hi.trunc());
             if v.nan || lo < to.min() || hi > to.max() {
                 return Value::any_of(to);
@@ -418,12 +420,12 @@ pub(super) fn cast(call: &mut Call) -> Results {
     one(y)
 }
 
-/// The same bits in another type of the same size: known zeros stay.
+/// `BitCast`: the same bits as another type of the same size. Known zeros stay zero.
 pub(super) fn bit_cast(call: &mut Call) -> Results {
     let t = call.thin(0)?;
     let to = call.elem("to")?.ok_or(Problem::Attribute("to"))?;
     if t.elem.is_float() {
-        // Bits show the sign of a zero, which is not followed.
+        // The bits show the sign of a zero, whose dependencies are not tracked.
         return super::opaque::everything(call, to, t.shape);
     }
     let f = |v: Value| if v.is_zero() { v } else { Value::any_of(to) };

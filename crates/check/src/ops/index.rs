@@ -1,4 +1,4 @@
-//! Operators that pick elements by index. An index that is not known may pick whatever its bounds
+//! Operators that pick elements by index. An unknown index may pick any element that its bounds
 //! allow.
 
 use crate::call::{Call, Results, one};
@@ -8,7 +8,7 @@ use crate::store::{Cell, El, Store};
 use crate::tensor::{Tensor, around, axis, size, strides, view};
 use crate::value::Value;
 
-/// An index as a position, negative ones counted from the end.
+/// The position that an index means. Negative indices count from the end.
 pub(crate) fn position(index: f64, extent: usize) -> Result<usize, Problem> {
     let index = index as i64;
     let at = if index < 0 { index.saturating_add(extent as i64) } else { index };
@@ -16,7 +16,7 @@ pub(crate) fn position(index: f64, extent: usize) -> Result<usize, Problem> {
     at.ok_or(Problem::Index { index, extent })
 }
 
-/// The positions that an index can mean.
+/// The positions that an index within these bounds can mean.
 pub(crate) fn reach(v: Value, extent: usize) -> Vec<usize> {
     let n = extent as f64;
     let hit = |i: usize| {
@@ -29,7 +29,8 @@ pub(crate) fn reach(v: Value, extent: usize) -> Vec<usize> {
     (0..extent).filter(|&i| hit(i)).collect()
 }
 
-/// One of some elements, by an index that depends on a set.
+/// One of several candidates, picked by an unknown index: it depends on all of them and on the
+/// index.
 fn one_of(store: &mut Store, index: El, candidates: &[El]) -> Cell {
     let mut all = candidates.to_vec();
     all.push(index);
@@ -78,10 +79,11 @@ pub(super) fn gather(call: &mut Call) -> Results {
     one(Tensor::cells(store, data.elem, shape, cells))
 }
 
-/// What was found along a line, by bounds of the index and place.
+/// Results of [`line`], by the bounds of the index and by the indices of the line before and after
+/// the gathered axis.
 type Found = Vec<((u64, u64, usize, usize), El)>;
 
-/// Any element of a line that an index can mean.
+/// Any element of a line that an index within its bounds can mean.
 fn line(
     store: &mut Store,
     data: &Tensor,
@@ -194,7 +196,8 @@ pub(super) fn gather_nd(call: &mut Call) -> Results {
     one(Tensor::cells(store, data.elem, shape, cells))
 }
 
-/// Where an index tuple points among the given extents, or what it depends on.
+/// The position that an index tuple means among the given extents, or, if it is not known, the set
+/// that it depends on.
 pub(crate) fn tuple_position(
     store: &mut Store,
     indices: &Tensor,
@@ -243,7 +246,7 @@ pub(super) fn one_hot(call: &mut Call) -> Results {
                         let v = on.v.hull(off.v);
                         El::new(store.join(&[index, on, off]), v)
                     }
-                    // Whatever the index is, it is not this one.
+                    // The position differs from this one whatever the unknown index is.
                     None => off,
                 };
                 cells.push(store.cell(el));
@@ -268,7 +271,8 @@ pub(super) fn non_zero(call: &mut Call) -> Results {
     one(Tensor::known(store, Elem::Int(64), shape, list))
 }
 
-/// Slices of an axis (or of all elements) that a constant condition keeps.
+/// `Compress`: the slices along an axis (or elements, without an axis) that a constant condition
+/// keeps.
 pub(super) fn compress(call: &mut Call) -> Results {
     let mut t = call.input(0)?;
     let condition = call.numbers(1)?.ok_or(Problem::Missing(1))?;
@@ -287,7 +291,7 @@ pub(super) fn compress(call: &mut Call) -> Results {
     one(super::arrange::picked(call.store(), &t, &sources, El::known(0.0))?)
 }
 
-/// The first elements of each sequence in reverse.
+/// `ReverseSequence`: reverses the first elements of each sequence.
 pub(super) fn reverse_sequence(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let lens = call.numbers(1)?.ok_or(Problem::Missing(1))?;

@@ -1,4 +1,4 @@
-//! Operators of linear attention and state space models: causal by their definition.
+//! Operators of linear attention and state space models, which are causal by definition.
 
 use super::arrange::joined;
 use super::elementwise::{apply, map};
@@ -17,7 +17,7 @@ fn swish(elem: Elem, v: Value, alpha: f64) -> Value {
     mul(elem, v, sigmoid(elem, mul(elem, v, constant(elem, alpha))))
 }
 
-/// A gate times a value.
+/// `SwiGLU`: the gate's Swish times the value.
 pub(super) fn swiglu(call: &mut Call) -> Results {
     let (gate, value) = (call.thin(0)?, call.thin(1)?);
     let alpha = call.float("alpha", 1.0);
@@ -27,7 +27,8 @@ pub(super) fn swiglu(call: &mut Call) -> Results {
     one(apply(store, "Mul", &gate, &value)?)
 }
 
-/// A convolution of each channel with what came before, and the end of the sequence as a state.
+/// A causal convolution of each channel. It also returns the end of the sequence, as the next
+/// state.
 pub(super) fn causal_conv(call: &mut Call) -> Results {
     let (x, w) = (call.input(0)?, call.input(1)?);
     let ([batch, channels, length], [rows, 1, taps]) = (&x.shape[..], &w.shape[..]) else {
@@ -74,7 +75,7 @@ pub(super) fn causal_conv(call: &mut Call) -> Results {
         let bias = bias.reshaped(store, vec![channels, 1])?;
         y = apply(store, "Add", &y, &bias)?;
     }
-    // The runtime may add in another order.
+    // The runtime may add in another order, so bounds are widened.
     let y = map(store, &y, elem, &|v| {
         let v = if v.point().is_some() { v } else { loose(elem, v.lo, v.hi, v.nan) };
         if active { swish(elem, v, 1.0) } else { v }
@@ -83,7 +84,7 @@ pub(super) fn causal_conv(call: &mut Call) -> Results {
     Ok(vec![y.into(), state.into()])
 }
 
-/// What the elements of a block read.
+/// The union of what the elements of a range depend on.
 fn block(store: &mut Store, t: &Tensor, range: std::ops::Range<usize>) -> u32 {
     store.sets.begin();
     for i in range {
@@ -93,7 +94,7 @@ fn block(store: &mut Store, t: &Tensor, range: std::ops::Range<usize>) -> u32 {
     store.sets.end()
 }
 
-/// A recurrence over the tokens. Each head is read as a whole.
+/// A recurrence over tokens. Every element of a head depends on the whole head.
 pub(super) fn linear_attention(call: &mut Call) -> Results {
     let [q, k, v] = [call.input(0)?, call.input(1)?, call.input(2)?];
     let heads = |name: &'static str| {
@@ -133,7 +134,7 @@ pub(super) fn linear_attention(call: &mut Call) -> Results {
             for t in others.into_iter().flatten() {
                 let n = last(t);
                 for (head, set) in acc.iter_mut().enumerate() {
-                    // A number for all heads, or a part for each.
+                    // One number for all heads, or some for each.
                     let part = if n.is_multiple_of(own) { n / own } else { n };
                     let from = if n.is_multiple_of(own) { head * part } else { 0 };
                     let new = block(store, t, token * n + from..token * n + from + part);

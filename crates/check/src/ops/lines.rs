@@ -1,20 +1,20 @@
-//! A tensor seen as lines along some of its axes.
+//! A tensor as a set of lines along some of its axes.
 
 use crate::store::{Cell, El, Store};
 use crate::tensor::{Tensor, strides, view};
 
 pub(crate) struct Lines {
-    /// Where each line starts, in row-major order of the other axes.
+    /// The offset at which each line starts, in row-major order of the other axes.
     pub starts: Vec<usize>,
-    /// From a start to each element of its line.
+    /// The offset of each element of a line from the line's start.
     pub steps: Vec<usize>,
-    /// The extents of the other axes; with extent one in place of the reduced ones.
+    /// The extents of the other axes. `kept` has extent one in place of the reduced axes.
     pub rest: Vec<usize>,
     pub kept: Vec<usize>,
 }
 
 impl Lines {
-    /// Lines of a dense tensor.
+    /// Splits a dense tensor into lines.
     pub fn new(t: &Tensor, axes: &[usize]) -> Lines {
         let own = strides(&t.shape);
         let part = |inside: bool| -> (Vec<usize>, Vec<isize>) {
@@ -35,7 +35,7 @@ impl Lines {
         self.steps.iter().map(|step| t.el(store, start + step)).collect()
     }
 
-    /// Gives a line's results to its elements.
+    /// Writes the results of a line to the places of its elements.
     pub fn write(&self, out: &mut [Cell], start: usize, results: &[Cell]) {
         for (step, &cell) in self.steps.iter().zip(results) {
             if let Some(slot) = out.get_mut(start + step) {

@@ -35,13 +35,13 @@ use crate::error::Unsupported;
 use crate::machine::{bodies, label};
 use crate::valid::canonical;
 
-/// The operator of a node, if it is known.
+/// The operator of a node, if it is supported.
 pub(crate) fn find(node: &NodeProto) -> Option<Operator> {
     canonical(node.domain()).is_empty().then(|| table::find(node.op_type())).flatten()
 }
 
-/// Whether an operator gives each element on from one place of each input: what passes through it
-/// is of less interest in a path.
+/// Whether each element of the result depends on one element of each input only. Such nodes are of
+/// less interest in a path.
 pub(crate) fn passes(op_type: &str) -> bool {
     crate::unary::unary(op_type, &|_, x| f64::from(x)).is_some()
         || crate::binary::binary(op_type).is_some()
@@ -63,7 +63,8 @@ pub(crate) fn passes(op_type: &str) -> bool {
         )
 }
 
-/// Operators among the nodes, and in their bodies, that are not known: each once, in order.
+/// The operators of the nodes and their bodies that are not supported, each once, in order of
+/// appearance.
 pub(crate) fn unsupported<'m>(nodes: impl Iterator<Item = &'m NodeProto>) -> Vec<Unsupported> {
     let mut found: Vec<Unsupported> = Vec::new();
     collect(nodes, &mut found);

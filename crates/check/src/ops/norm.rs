@@ -1,4 +1,5 @@
-//! Normalizations: they read whole axes, or in inference one place only.
+//! Normalizations. They read whole axes; batch normalization in inference mode reads one element
+//! only.
 
 use super::elementwise::{apply, map};
 use super::product::finite;
@@ -10,8 +11,8 @@ use crate::tensor::{Tensor, strides};
 use crate::unary::sqrt;
 use crate::value::{Value, add, convert};
 
-/// Inference: a scale and an offset for each channel. In training mode it reads every position of
-/// its channel.
+/// `BatchNormalization`. In inference mode, a scale and an offset per channel. In training mode,
+/// every element depends on all positions of its channel.
 pub(super) fn batch_normalization(call: &mut Call) -> Results {
     let x = call.input(0)?;
     let rank = x.rank();
@@ -52,7 +53,7 @@ pub(super) fn batch_normalization(call: &mut Call) -> Results {
     y = apply(store, "Mul", &y, scale)?;
     y = apply(store, "Add", &y, offset)?;
     let mut results = vec![y.into()];
-    // Running statistics: the old ones and those of all positions.
+    // The updated running statistics depend on the old ones and on all positions.
     let all = mix(store, &x, &axes, &|_| Value::ANY)?;
     for t in [mean, variance] {
         let mixed = apply(store, "Add", &all, t)?;
@@ -93,7 +94,8 @@ pub(super) fn layer_normalization(call: &mut Call) -> Results {
     Ok(vec![y.into(), statistics.clone().into(), statistics.into()])
 }
 
-/// Groups of channels with all their positions; `groups` of `None` is a group for each channel.
+/// Normalizes each group of channels over all its positions. Without `groups`, each channel is a
+/// group.
 fn grouped(call: &mut Call, groups: Option<usize>) -> Results {
     let t = call.input(0)?;
     let (scale, offset) = (call.input(1)?, call.input(2)?);
@@ -107,7 +109,7 @@ fn grouped(call: &mut Call, groups: Option<usize>) -> Results {
     let y = mix(store, &flat, &[2], &normalized)?;
     let mut y = y.reshaped(store, t.shape.clone())?;
     for (op, factor) in [("Mul", scale), ("Add", offset)] {
-        // One number for each channel, or, in the older form, for each group.
+        // One number per channel, or per group in older versions of the operator.
         let each = channels.checked_div(factor.len()).unwrap_or(0);
         let list = factor.reshaped(store, vec![factor.len(), 1])?;
         let list = list.broadcast(&[factor.len(), each])?.dense(store)?;
@@ -130,7 +132,8 @@ pub(super) fn instance_normalization(call: &mut Call) -> Results {
     grouped(call, None)
 }
 
-/// What is divided by a norm is at most one in size, but 0 / 0 may be taken.
+/// Bounds of elements that are divided by their norm: at most 1 in absolute value, unless the
+/// division may be 0 / 0.
 fn unit(line: &[El]) -> Value {
     let apart = line.iter().any(|el| !el.v.contains(0.0));
     let finite = line.iter().all(|el| el.v.is_finite());
@@ -153,7 +156,7 @@ pub(super) fn mean_variance_normalization(call: &mut Call) -> Results {
     one(mix(call.store(), &t, &axes, &normalized)?)
 }
 
-/// A window of channels around each.
+/// `LRN`: every element depends on a window of channels around its own.
 pub(super) fn lrn(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let [images, channels, ..] = t.shape[..] else {
@@ -173,7 +176,7 @@ pub(super) fn lrn(call: &mut Call) -> Results {
         let window = c.saturating_sub(low)..(c + high + 1).min(channels);
         let line: Vec<El> = window.map(|k| t.el(store, at + k * area)).collect();
         let set = store.join(&line);
-        // Zero divided by what may be zero, infinite or NaN is not zero.
+        // A zero divided by a sum that may be zero, infinite or NaN is not a known zero.
         let sums = line.iter().map(|el| el.v).reduce(Value::hull).unwrap_or(Value::ANY);
         let zero = own.v.is_zero() && finite(store, sums);
         let v = if zero && plain && sums.magnitude() < 1e15 { own.v } else { Value::ANY };

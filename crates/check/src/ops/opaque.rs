@@ -1,5 +1,5 @@
-//! Operators that are not modeled exactly: what they give reads all they are given, or all of a
-//! part of it. The verdict says so where it matters.
+//! Operators that are not modeled exactly. Their results depend on all inputs, or on all of a part
+//! of them. The verdict names them if that matters.
 
 use super::arrange::picked;
 use super::lines::Lines;
@@ -13,8 +13,9 @@ use crate::store::{Cell, El, Store};
 use crate::tensor::{Tensor, axis, size};
 use crate::value::Value;
 
-/// What an operator that is not modeled reads: its inputs, or nothing when an underestimate is
-/// asked for.
+/// The set that a result of an opaque operator depends on, given the set of its inputs. Records the
+/// operator. The result is empty under [`Assume::clear`](crate::store::Assume), for an
+/// underestimate.
 pub(crate) fn blurred(store: &mut Store, op_type: &str, set: u32) -> u32 {
     if set == EMPTY {
         return EMPTY;
@@ -26,7 +27,7 @@ pub(crate) fn blurred(store: &mut Store, op_type: &str, set: u32) -> u32 {
     if store.assume.clear { EMPTY } else { set }
 }
 
-/// Results that read all inputs.
+/// Results that depend on all inputs.
 pub(super) fn all(call: &mut Call, shapes: Vec<(Elem, Vec<usize>)>) -> Results {
     let op_type = call.node.op_type();
     let inputs: Vec<Tensor> =
@@ -47,7 +48,7 @@ pub(super) fn all(call: &mut Call, shapes: Vec<(Elem, Vec<usize>)>) -> Results {
     Ok(results)
 }
 
-/// A result that reads the whole image.
+/// A result that depends on the whole image.
 pub(super) fn everything(call: &mut Call, elem: Elem, shape: Vec<usize>) -> Results {
     let op_type = call.node.op_type();
     let store = call.store();
@@ -56,7 +57,8 @@ pub(super) fn everything(call: &mut Call, elem: Elem, shape: Vec<usize>) -> Resu
     one(Tensor::filled(store, elem, shape, El::new(set, Value::any_of(elem))))
 }
 
-/// Samples a map at places that a grid gives: reads all of the map, and its own place.
+/// `GridSample`. With a constant grid, each result depends on the pixels that it may read.
+/// Otherwise it depends on the whole map and on its own grid position.
 pub(super) fn grid_sample(call: &mut Call) -> Results {
     let (x, grid) = (call.input(0)?, call.input(1)?);
     let [images, channels, ..] = x.shape[..] else {
@@ -78,7 +80,7 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
         let line: Vec<El> = (0..area).map(|i| x.el(store, map * area + i)).collect();
         let whole = store.join(&line);
         let hull = line.iter().map(|e| e.v).reduce(Value::hull).unwrap_or(Value::ZERO);
-        // Cubic interpolation overshoots.
+        // Cubic interpolation overshoots the range of its inputs.
         let top = hull.magnitude() * 4.0;
         let v = if hull.is_finite() { Value::range(-top, top) } else { Value::ANY };
         for place in 0..places {
@@ -100,11 +102,12 @@ pub(super) fn grid_sample(call: &mut Call) -> Results {
     one(Tensor::cells(store, x.elem, shape, cells))
 }
 
-/// Where a grid of constants takes its samples from, in maps of two axes.
+/// Which pixels `GridSample` reads, for constant grids and maps with two axes.
 struct Sampler {
     extents: [usize; 2],
     aligned: bool,
-    /// Taps along an axis before and after the place, counted from its floor; none for the nearest.
+    /// The first and last tap along an axis, relative to the floor of the sampled position. `None`
+    /// for nearest neighbor.
     around: Option<(i64, i64)>,
     padding: Padding,
 }
@@ -139,17 +142,17 @@ impl Sampler {
         })
     }
 
-    /// The pixels that a sample may read: none if its place is not constant, or is reflected.
+    /// The pixels that a sample may read; `None` if its position is not constant, or is reflected.
     fn taps(&self, store: &Store, grid: &Tensor, at: usize) -> Option<Vec<usize>> {
         let [h, w] = self.extents;
-        // The grid holds the column first.
+        // The grid stores the column first, then the row.
         let (x, y) = (grid.el(store, at).point()?, grid.el(store, at + 1).point()?);
         let (rows, columns) = (self.along(y, h)?, self.along(x, w)?);
         let pixels = rows.iter().flat_map(|row| columns.iter().map(move |column| row * w + column));
         Some(pixels.collect())
     }
 
-    /// Places along one axis. A place near a whole number may round to either side.
+    /// The positions read along one axis. A position near an integer may be rounded either way.
     fn along(&self, g: f64, extent: usize) -> Option<Vec<usize>> {
         let n = extent as f64;
         let place =
@@ -177,7 +180,7 @@ impl Sampler {
     }
 }
 
-/// Every element reads the lines along some axes, and all other inputs.
+/// Every element depends on the lines through it along `axes`, and on all of the other inputs.
 fn lines_of(call: &mut Call, axes: &[usize], v: Value) -> Result<Tensor, Problem> {
     let op_type = call.node.op_type();
     let t = call.input(0)?;
@@ -202,7 +205,7 @@ fn lines_of(call: &mut Call, axes: &[usize], v: Value) -> Result<Tensor, Problem
     Ok(Tensor::cells(store, t.elem, mixed.shape, cells))
 }
 
-/// Pairs of features turned by an angle.
+/// `RotaryEmbedding`: rotates pairs of features by angles.
 pub(super) fn rotary(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let last = axis(-1, t.rank())?;
@@ -224,7 +227,7 @@ pub(super) fn affine_grid(call: &mut Call) -> Results {
     all(call, vec![(elem, out)])
 }
 
-/// Blocks put back into an image: each map reads all of its blocks.
+/// `Col2Im`: every map depends on all of its blocks.
 pub(super) fn col2im(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let image = call.whole(1)?.ok_or(Problem::Missing(1))?;
@@ -238,7 +241,7 @@ pub(super) fn col2im(call: &mut Call) -> Results {
     all(call, vec![(t.elem, shape)])
 }
 
-/// A discrete Fourier transform: reads a whole line.
+/// `DFT`: every element depends on a whole line.
 pub(super) fn dft(call: &mut Call) -> Results {
     if call.flag("onesided") || call.has(1) {
         return Err(Problem::Form("has `onesided` or a length, which is not modeled").into());
@@ -261,7 +264,7 @@ pub(super) fn dft(call: &mut Call) -> Results {
     one(picked(call.store(), &mixed, &sources, El::known(0.0))?)
 }
 
-/// Losses over classes: with no reduction a number for each target, otherwise one.
+/// Losses over classes: one number per target, or a single one with a reduction.
 pub(super) fn loss(call: &mut Call) -> Results {
     let (scores, target) = (call.thin(0)?, call.thin(1)?);
     let shape = match call.text("reduction").unwrap_or("mean") {
@@ -271,7 +274,7 @@ pub(super) fn loss(call: &mut Call) -> Results {
     all(call, vec![(scores.elem, shape), (scores.elem, scores.shape)])
 }
 
-/// A convolution whose taps move: reads whole maps.
+/// `DeformConv`, whose taps move: every result depends on whole maps.
 pub(super) fn deform_conv(call: &mut Call) -> Results {
     let (x, w, offset) = (call.thin(0)?, call.thin(1)?, call.thin(2)?);
     let mut shape =
@@ -280,7 +283,7 @@ pub(super) fn deform_conv(call: &mut Call) -> Results {
     all(call, vec![(x.elem, shape)])
 }
 
-/// Ones and zeros drawn with given probabilities: each reads its own.
+/// `Bernoulli`: each sample depends on its own probability.
 pub(super) fn bernoulli(call: &mut Call) -> Results {
     let t = call.thin(0)?;
     let elem = call.elem("dtype")?.unwrap_or(t.elem);
@@ -309,7 +312,7 @@ pub(super) fn multinomial(call: &mut Call) -> Results {
     one(Tensor::cells(store, elem, vec![rows, n], cells))
 }
 
-/// Regions cut out of maps, at places that are values.
+/// `RoiAlign` and the like: regions of maps, at positions that are inputs.
 pub(super) fn regions(call: &mut Call) -> Results {
     let (x, rois) = (call.thin(0)?, call.thin(1)?);
     let extent = |n: i64| usize::try_from(n).ok().filter(|&n| n > 0);

@@ -35,7 +35,8 @@ pub(super) fn pool(call: &mut Call) -> Results {
     if kind != "MaxPool" {
         return one(y);
     }
-    // Where the maximum was: as unknown as the maximum, even where all values are known.
+    // The index of the maximum depends on all that the maximum depends on. It counts as unknown
+    // even if all values are known.
     let mut at = Vec::with_capacity(y.len());
     for map in 0..images * channels {
         for position in 0..table.positions() {
@@ -50,7 +51,7 @@ pub(super) fn pool(call: &mut Call) -> Results {
     Ok(vec![y.into(), at.into()])
 }
 
-/// Bounds of a pooled line.
+/// Bounds of a result, given the elements in its window.
 fn pooled(kind: &str, norm: f64, elem: Elem, line: &[El], taps: usize) -> Value {
     let hull = line.iter().map(|el| el.v).reduce(Value::hull).unwrap_or(Value::ZERO);
     match kind {
@@ -99,7 +100,7 @@ pub(super) fn global(call: &mut Call) -> Results {
     one(Tensor::cells(store, x.elem, shape, out))
 }
 
-/// Puts values back where a pooling found them: anywhere in their map, when that is not known.
+/// `MaxUnpool`: an element may be anywhere in its map if its index is not known.
 pub(super) fn unpool(call: &mut Call) -> Results {
     let (x, indices) = (call.input(0)?, call.input(1)?);
     let rank = x.rank();

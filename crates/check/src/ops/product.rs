@@ -1,4 +1,4 @@
-//! Matrix products: what a known zero kills on either side is not read.
+//! Matrix products. A factor that is multiplied by a known zero is not a dependency.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ use crate::tensor::{Data, Tensor, broadcast_shape, broadcast_strides, size, view
 use crate::unary::constant;
 use crate::value::{Value, finish, mul};
 
-/// Products of this many terms are formed in numbers when both sides are known.
+/// Products with up to this many terms are computed if both sides are known.
 const FOLD: usize = 1 << 20;
 
-/// For each of many equal-length rows the number of its class, and one row of each class.
+/// Groups equal rows into classes. Returns the class of each row, and one row of each class.
 pub(crate) fn classes<'r>(rows: impl Iterator<Item = &'r [u32]>) -> (Vec<usize>, Vec<&'r [u32]>) {
     let mut found: FastMap<&[u32], usize> = FastMap::default();
     let mut members = Vec::new();
@@ -34,25 +34,25 @@ pub(crate) fn classes<'r>(rows: impl Iterator<Item = &'r [u32]>) -> (Vec<usize>,
     (members, firsts)
 }
 
-/// `columns` columns made rows.
+/// The transpose of a matrix with this many columns.
 fn turned(matrix: &[u32], columns: usize) -> Vec<u32> {
     let rows = matrix.len().checked_div(columns).unwrap_or(0);
     let at = |i: usize| matrix.get(i).copied().unwrap_or(DEAD);
     (0..columns).flat_map(|c| (0..rows).map(move |r| at(r * columns + c))).collect()
 }
 
-/// Rows of a matrix; none if it is empty.
+/// The rows of a matrix; none if it is empty.
 fn rows(matrix: &[u32], width: usize) -> impl Iterator<Item = &[u32]> {
     matrix.chunks_exact(width.max(1))
 }
 
-/// The right side of a product, with rows and columns that look alike taken together. Weights keep
-/// theirs from one use to the next.
+/// The right side of a product, with equal rows and equal columns grouped into classes. It is
+/// cached for weights.
 struct Right {
-    /// For each inner position the class of its row; [`DEAD`] if all of it is.
+    /// The class of each row, or [`DEAD`] if the whole row is known to be zero.
     row_class: Vec<u32>,
     column_class: Vec<usize>,
-    /// Row classes by column classes.
+    /// The pattern: one row per row class, one column per column class.
     reduced: Vec<u32>,
     columns: usize,
 }
@@ -70,10 +70,11 @@ fn right_side(b: &[u32], k: usize, n: usize) -> Right {
     Right { row_class, column_class, reduced, columns: kinds.len() }
 }
 
-/// What the results of a product depend on: two sets each, or nothing at all.
+/// What an element of a product depends on: the union of two sets, or `None` if it is known to be
+/// zero.
 pub(crate) type Reads = Option<(u32, u32)>;
 
-/// What `a [m, k]` times a right side `[k, n]` reads, appended to `out`.
+/// Appends to `out` what each element of `a [m, k]` times `b [k, n]` depends on.
 fn contract(
     store: &mut Store,
     a: &[u32],
@@ -83,7 +84,7 @@ fn contract(
 ) -> Result<(), Problem> {
     let n = b.column_class.len();
     store.spend(m * k)?;
-    // Inner positions that look the same from both sides count once; dead ones not at all.
+    // Of equal inner positions one is enough; positions with a zero on either side are skipped.
     let at = turned(a, k);
     let mut seen: FastMap<(&[u32], u32), ()> = FastMap::default();
     let mut inner = Vec::new();
@@ -130,39 +131,39 @@ fn contract(
     Ok(())
 }
 
-/// Right sides of weights, by where their numbers lie and which matrix of the batch it is.
+/// Caches for weights, by the address of their data and the matrix in the batch.
 #[derive(Default)]
 pub(crate) struct Weights {
     known: FastMap<(usize, usize, bool), Remembered>,
     sums: FastMap<usize, Sums>,
 }
 
-/// The numbers themselves, kept alive so that nothing else can come to lie at their address.
+/// The data are held, so that no other data can have their address while the entry exists.
 struct Remembered {
     _held: Data,
     right: Rc<Right>,
 }
 
-/// The sums of the positive and of the negative weights of each column.
+/// For each column, the sums of its positive and of its negative weights.
 struct Sums {
     _numbers: Rc<crate::budget::Buffer<f64>>,
     columns: Rc<Vec<(f64, f64)>>,
 }
 
-/// Weights of at least this size are summed once, not again for each input.
+/// Weights of at least this size use the cached sums.
 const SUMMED: usize = 1 << 12;
 
-/// Weights remembered at a time.
+/// Maximal number of entries in each cache.
 const REMEMBERED: usize = 128;
 
-/// Every known zero made a number that absorbs nothing.
+/// A pattern in which known zeros do not stop dependencies.
 fn alive(mut pattern: Vec<u32>) -> Vec<u32> {
     pattern.iter_mut().filter(|c| **c == DEAD).for_each(|c| *c = EMPTY);
     pattern
 }
 
 impl Weights {
-    /// Bounds of `a [.., k]` times known weights `[k, n]`, from those of all of `a`.
+    /// Bounds of `a [.., k]` times known weights `[k, n]`, from the bounds of all of `a`.
     fn bounds(
         &mut self,
         elem: Elem,
@@ -193,7 +194,7 @@ impl Weights {
             let give = (up - down) * a.magnitude() * slack + elem.tiny();
             let v =
                 finish(elem, up * a.lo + down * a.hi - give, up * a.hi + down * a.lo + give, a.nan);
-            // Zero times infinity is NaN, as are two infinities that meet.
+            // Zero times infinity is NaN, and so is the sum of infinities of opposite sign.
             Value { nan: v.nan || !a.is_finite() || !v.is_finite() && v.lo == -v.hi, ..v }
         };
         columns.iter().map(bound).collect()
@@ -208,7 +209,7 @@ impl Weights {
         n: usize,
         zeros: bool,
     ) -> Result<Rc<Right>, Problem> {
-        // Known numbers, or weights that are inputs: they depend on nothing.
+        // Only data without dependencies are cached: known numbers, and weights that are inputs.
         let held = match &b.data {
             Data::Cells(c) if c.list.len() > 1 << 22 || !c.list.iter().all(|c| c.is_free()) => None,
             data => Some(data.clone()),
@@ -241,7 +242,7 @@ impl Weights {
     }
 }
 
-/// The pattern of some kept elements.
+/// The pattern of a range of elements, thin axes not expanded.
 fn part(store: &mut Store, t: &Tensor, start: usize, end: usize) -> Vec<u32> {
     match &t.data {
         Data::Known(v) => {
@@ -254,7 +255,7 @@ fn part(store: &mut Store, t: &Tensor, start: usize, end: usize) -> Vec<u32> {
     }
 }
 
-/// Bounds of a sum of `k` products, and whether zeros absorb.
+/// Bounds of a sum of `k` products, some of which may be skipped because a factor is zero.
 pub(crate) fn product_bounds(elem: Elem, a: Value, b: Value, k: usize) -> Value {
     let p = mul(elem, a, b);
     let n = k as f64;
@@ -262,16 +263,16 @@ pub(crate) fn product_bounds(elem: Elem, a: Value, b: Value, k: usize) -> Value 
         return finish(elem, p.lo.min(0.0) * n, p.hi.max(0.0) * n, p.nan);
     }
     let slack = 1.0 + (n + 2.0) * elem.eps();
-    // Large and small products may meet: only one sign of infinity makes no NaN.
+    // The sum of infinities of opposite sign is NaN.
     let (lo, hi) = (p.lo.min(0.0) * n * slack, p.hi.max(0.0) * n * slack);
     let v = finish(elem, lo, hi, p.nan);
     Value { nan: v.nan || (v.lo == f64::NEG_INFINITY && v.hi == f64::INFINITY), ..v }
 }
 
-/// The column bounds of `a [.., k]` times known weights `[k, n]`.
+/// Bounds of each column of `a [.., k]` times known weights `[k, n]`.
 fn columns(store: &Store, elem: Elem, a: &Tensor, w: &[f64], k: usize, n: usize) -> Vec<Value> {
     let count = a.kept.iter().product::<usize>();
-    // Bounds of each inner position, over all rows.
+    // Bounds of each inner position over all rows.
     let mut inner: Vec<Option<Value>> = vec![None; k];
     for i in 0..count {
         let v = a.el(store, i).v;
@@ -298,7 +299,7 @@ fn columns(store: &Store, elem: Elem, a: &Tensor, w: &[f64], k: usize, n: usize)
     }
     let slack = (k as f64 + 2.0) * elem.eps();
     let bound = |((lo, hi), size): ((f64, f64), f64)| {
-        // What rounding can do is relative to the terms, which may cancel.
+        // Rounding errors are relative to the terms, which may cancel.
         let give = size * slack + elem.tiny();
         let v = finish(elem, lo - give, hi + give, nan);
         Value { nan: v.nan || (!v.is_finite() && v.lo == -v.hi), ..v }
@@ -306,7 +307,8 @@ fn columns(store: &Store, elem: Elem, a: &Tensor, w: &[f64], k: usize, n: usize)
     lo.into_iter().zip(hi).zip(size).map(bound).collect()
 }
 
-/// An operand with the two axes of a matrix in full; others may stay thin. A vector gets an axis.
+/// An operand with the last two axes expanded; other axes may stay thin. A vector gets an axis of
+/// extent one at `at`.
 fn matrix(store: &mut Store, t: &Tensor, at: usize) -> Result<Tensor, Problem> {
     let mut shape = t.shape.clone();
     if t.rank() == 1 {
@@ -318,7 +320,7 @@ fn matrix(store: &mut Store, t: &Tensor, at: usize) -> Result<Tensor, Problem> {
     if full { Ok(t) } else { t.dense(store) }
 }
 
-/// A batched product, as `MatMul` has it; `elem` is the type it is summed in.
+/// A batched matrix product with the semantics of `MatMul`, accumulated in the type `elem`.
 pub(crate) fn multiply(
     machine: &mut Machine,
     a: &Tensor,
@@ -327,7 +329,7 @@ pub(crate) fn multiply(
 ) -> Result<Tensor, Problem> {
     let Machine { store, weights, .. } = machine;
     let mismatch = || Problem::Extents(a.shape.clone(), b.shape.clone());
-    // A vector on the left is a row, on the right a column; its axis vanishes from the result.
+    // A vector on the left is a row, one on the right a column. The result lacks that axis.
     let (row, column) = (a.rank() == 1, b.rank() == 1);
     let (a, b) = (&matrix(store, a, 0)?, &matrix(store, b, 1)?);
     let ([a_batch @ .., m, k], [b_batch @ .., k2, n]) = (&a.shape[..], &b.shape[..]) else {
@@ -365,7 +367,7 @@ pub(crate) fn multiply(
         return Ok(shaped(Tensor::cells(store, elem, flat, cells), &batch));
     }
     let (va, vb) = (a.hull(store), b.hull(store));
-    // Zeros absorb only what is finite.
+    // A zero stops only dependencies of finite values.
     let (zeros_a, zeros_b) = (finite(store, vb), finite(store, va));
     let mut left: Vec<Vec<u32>> = Vec::new();
     for &i in &a_at {
@@ -412,7 +414,8 @@ fn bounds(
     }
 }
 
-/// Whether zeros absorb what has these bounds.
+/// Whether a known zero times any value within these bounds is zero, so that it stops the
+/// dependency.
 pub(crate) fn finite(store: &mut Store, v: Value) -> bool {
     if store.assume.alive {
         return false;
@@ -428,7 +431,7 @@ pub(crate) fn finite(store: &mut Store, v: Value) -> bool {
     store.assume.finite
 }
 
-/// Elements from what they read, with bounds: one for all, or one for each column.
+/// Elements with these dependencies. `bounds` has one entry for all, or one per column.
 fn bounded(store: &mut Store, reads: Vec<Reads>, bounds: &[Value], columns: usize) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(reads.len());
     for (i, reads) in reads.into_iter().enumerate() {
@@ -441,7 +444,7 @@ fn bounded(store: &mut Store, reads: Vec<Reads>, bounds: &[Value], columns: usiz
     cells
 }
 
-/// Whether all matrices of the batch look alike, so that one stands for all.
+/// Whether all matrices of the batch have the same pattern, so that one can represent all.
 fn alike(store: &mut Store, b: &Tensor, left: &[Vec<u32>], b_at: &[usize], size: usize) -> bool {
     if left.len() < 2 || b.kept.iter().product::<usize>() > 1 << 26 {
         return false;
@@ -458,7 +461,7 @@ struct Sides<'v> {
     size: [usize; 3],
 }
 
-/// Known numbers, multiplied.
+/// The product of known numbers.
 fn fold(store: &mut Store, elem: Elem, sides: &Sides, a_at: &[usize], b_at: &[usize]) -> Vec<Cell> {
     let [m, k, n] = sides.size;
     let get = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
@@ -509,7 +512,7 @@ pub(super) fn gemm(call: &mut Call) -> Results {
     let elem = a.elem;
     let scaled = |store: &mut Store, t: &Tensor, by: f64| match by {
         1.0 => Ok(t.clone()),
-        // Runtimes skip what has the weight zero, or do not.
+        // A runtime may skip or compute terms with a factor of zero.
         _ => map(store, t, elem, &|v| mul(elem, v, constant(elem, by))),
     };
     let mut y = multiply(call.machine, &a, &b, elem)?;

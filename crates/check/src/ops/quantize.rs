@@ -1,4 +1,4 @@
-//! Quantization: scales and zero points, products of integers.
+//! Quantization: scales, zero points, and products of integers.
 
 use super::conv::convolve;
 use super::elementwise::{map, pairwise};
@@ -11,7 +11,7 @@ use crate::store::{El, Store};
 use crate::tensor::{Tensor, axis};
 use crate::value::{Value, convert, finish};
 
-/// A scale or zero point in the shape that broadcasts against a tensor.
+/// Broadcasts a scale or zero point against a tensor: per tensor, per axis or per block.
 fn spread(
     store: &mut Store,
     t: &Tensor,
@@ -58,7 +58,7 @@ fn dequantized(
     pairwise(store, &op, &x, &scale)
 }
 
-/// A tensor minus its zero point, as a wide integer (or a float, of float8).
+/// A tensor minus its zero point, as a 32-bit integer (or as `f32`, for the 8-bit float types).
 fn centered(
     store: &mut Store,
     x: &Tensor,
@@ -90,8 +90,8 @@ fn quantized(
     if to.is_float() {
         return map(store, &y, to, &|v| super::elementwise::cast_value(Elem::F32, to, v, true));
     }
-    // ONNX Runtime merges a quantization with another one behind it, with parameters of its own: what
-    // is not known before is not known after, even where the bounds meet.
+    // ONNX Runtime may merge a quantization with the next one and compute its own parameters. So an
+    // unknown number does not become known by rounding.
     let apart = |v: Value, lo: f64, hi: f64| match lo == hi && v.lo < v.hi {
         true => (lo - 1.0, hi + 1.0),
         false => (lo, hi),
@@ -145,7 +145,7 @@ pub(super) fn dequantize(call: &mut Call) -> Results {
     one(dequantized(call.store(), &x, &scale, zero.as_ref(), place)?)
 }
 
-/// Scale and zero point are those of the whole tensor.
+/// `DynamicQuantizeLinear`: the scale and the zero point depend on the whole tensor.
 pub(super) fn dynamically(call: &mut Call) -> Results {
     let x = call.input(0)?;
     let store = call.store();
@@ -183,7 +183,7 @@ pub(super) fn matmul_integer(call: &mut Call) -> Results {
     one(multiply(call.machine, &a, &b, Elem::Int(32))?)
 }
 
-/// Two tensors with scales and zero points, in the order of `QLinearMatMul` and `QLinearConv`.
+/// Two centered tensors, from inputs in the order of `QLinearMatMul` and `QLinearConv`.
 fn sides(call: &mut Call, along: [i64; 2]) -> Result<(Tensor, Tensor), Problem> {
     let (a, scale_a, zero_a) = (call.input(0)?, call.input(1)?, call.optional(2)?);
     let (b, scale_b, zero_b) = (call.input(3)?, call.input(4)?, call.optional(5)?);

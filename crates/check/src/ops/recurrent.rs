@@ -1,5 +1,5 @@
-//! LSTM, GRU and RNN, step by step: units whose weights have their zeros in the same places are
-//! treated once.
+//! LSTM, GRU and RNN, run step by step. Units whose weights have zeros in the same places are
+//! computed once.
 
 use std::collections::HashMap;
 
@@ -29,27 +29,27 @@ impl Kind {
     }
 }
 
-/// Sizes and inputs.
+/// The sizes and inputs of a layer.
 struct Layer {
     kind: Kind,
     x: Tensor,
-    /// Steps, batch, features, hidden units.
+    /// The number of steps, images in the batch, input features, and hidden units.
     steps: usize,
     batch: usize,
     hidden: usize,
-    /// For each direction and gate row the class of its weights.
+    /// For each direction and row of the gates, the class of its weights.
     class_of: Vec<usize>,
     classes: Vec<Class>,
     initial_h: Option<Tensor>,
     initial_c: Option<Tensor>,
     lens: Option<Vec<usize>>,
-    /// GRU: the reset gate is applied after the product.
+    /// For a GRU: whether the reset gate is applied after the matrix product.
     late_reset: bool,
-    /// Bounds of a hidden state, apart from the initial one.
+    /// Bounds of the hidden state, except the initial one.
     bounds: Value,
 }
 
-/// Weights that look alike: what a gate reads.
+/// Weights with the same pattern: which inputs and hidden units a gate reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Class {
     inputs: Vec<u32>,
@@ -151,7 +151,8 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     let late_reset = call.flag("linear_before_reset");
     let store = call.store();
     store.spend(w.len() + r.len())?;
-    // Zeros absorb only what is finite; states of the usual activations are.
+    // A zero stops only dependencies of finite values. The hidden states of the usual activations
+    // are finite.
     let finite_x = finite(store, x.hull(store));
     let sure = w.hull(store).is_finite() && r.hull(store).is_finite() && finite_x;
     let bounds = if usual && sure { Value::range(-1.01, 1.01) } else { Value::ANY };
@@ -231,7 +232,7 @@ impl Run {
             layer.class_of.get(row).copied().unwrap_or(0)
         };
         let set = |g: usize, j: usize| plain.get(gate(g, j)).copied().unwrap_or(EMPTY);
-        // The reset gate of each unit, for those that read the state through it.
+        // The set of each unit's reset gate, for gates that read the hidden state through it.
         let reset: Vec<u32> = match layer.kind {
             Kind::Gru => (0..h).map(|j| set(1, j)).collect(),
             _ => Vec::new(),
@@ -243,7 +244,7 @@ impl Run {
             let (before_h, before_c) = (own(&self.h), own(&self.c));
             let mut sets = match layer.kind {
                 Kind::Rnn => vec![set(0, j)],
-                // Input, forget and cell gates; the output gate comes after.
+                // Input, forget and cell gates; the output gate follows.
                 Kind::Lstm => vec![set(0, j), set(2, j), set(3, j), before_c.a, before_c.b],
                 Kind::Gru => vec![set(0, j), before_h.a, before_h.b],
             };
@@ -281,7 +282,7 @@ fn unite(store: &mut Store, sets: &[u32]) -> u32 {
     store.sets.end()
 }
 
-/// What a gate reads; with `reset` the state through the reset gate.
+/// The set that a gate depends on. With `reset`, it reads the hidden state through the reset gate.
 fn read(store: &mut Store, class: &Class, x: &[El], h: &[El], reset: Option<&[u32]>) -> u32 {
     store.sets.begin();
     store.sets.add(class.bias);
@@ -298,7 +299,7 @@ fn read(store: &mut Store, class: &Class, x: &[El], h: &[El], reset: Option<&[u3
     store.sets.end()
 }
 
-/// Lengths that are not constant: everything reads everything.
+/// Sequence lengths that are not constant: every result depends on all inputs.
 fn unknown_lengths(call: &mut Call, kind: Kind, x: &Tensor) -> Results {
     let (w, r) = (call.input(1)?, call.input(2)?);
     let hidden = r.shape.get(2).copied().unwrap_or(0);

@@ -1,4 +1,5 @@
-//! Reductions: they read whole lines, except what cannot be the maximum, or is known.
+//! Reductions. Each result depends on its whole line, except on elements that cannot be the
+//! maximum, and unless the result is known.
 
 use super::elementwise::is_mask;
 use super::lines::Lines;
@@ -11,7 +12,7 @@ use crate::tensor::{Relation, Tensor, around, axis, strides};
 use crate::unary::{exp, log, sqrt};
 use crate::value::{Value, add, div, finish, mul, square};
 
-/// Bounds of a sum of many terms, which may be added up in any order.
+/// Bounds of a sum of many terms, which a runtime may add in any order.
 pub(crate) fn sum_of(elem: Elem, terms: impl Iterator<Item = Value> + Clone) -> Value {
     if !elem.is_float() {
         return terms.fold(Value::ZERO, |s, v| add(elem, s, v));
@@ -33,17 +34,17 @@ pub(crate) fn sum_of(elem: Elem, terms: impl Iterator<Item = Value> + Clone) -> 
         let hi = if up { f64::INFINITY } else { hi.max(0.0) * 2.0 };
         return Value::new(lo, hi, nan || (up && down));
     }
-    // Terms that are nowhere below zero do not add up to less than zero.
+    // A sum of nonnegative terms is not negative.
     let low = if lo >= 0.0 { (lo - slack).max(0.0) } else { lo - slack };
     finish(elem, low, hi + slack, nan)
 }
 
-/// The sum of known terms, if it is the same in any order.
+/// The sum of known terms, if it is exact in any order; `None` otherwise.
 pub(crate) fn exact_sum(elem: Elem, terms: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let (mut sum, mut size) = (0.0, 0.0);
     for x in terms {
         let x = x?;
-        // Whole multiples of a small power of two.
+        // Multiples of a small power of two, which add without rounding.
         if (x * 1024.0).fract() != 0.0 {
             return None;
         }
@@ -72,7 +73,8 @@ fn absolute(elem: Elem, v: Value) -> Value {
     finish(elem, near, v.magnitude(), v.nan)
 }
 
-/// The maximum of a line, and which elements can be it.
+/// Bounds of the maximum (or, without `top`, the minimum) of a line, and which elements can attain
+/// it.
 fn extreme(line: &[El], top: bool) -> (Value, Vec<bool>) {
     let nan = line.iter().any(|el| el.v.nan);
     let turn = |v: Value| if top { v } else { v.neg() };
@@ -83,7 +85,7 @@ fn extreme(line: &[El], top: bool) -> (Value, Vec<bool>) {
     (v, can)
 }
 
-/// Without what is masked, if masks are assumed to work and anything is left.
+/// The elements that are not masked, if masks are assumed to work and any element is left.
 fn unmasked(store: &mut Store, line: Vec<El>) -> Vec<El> {
     if !store.assume.masks {
         return line;
@@ -92,7 +94,7 @@ fn unmasked(store: &mut Store, line: Vec<El>) -> Vec<El> {
     if kept.is_empty() { line } else { kept }
 }
 
-/// A reduction of one element many times over.
+/// The reduction of a line of `n` equal elements.
 fn uniform(store: &mut Store, op_type: &str, t: &Tensor, shape: Vec<usize>, n: usize) -> Tensor {
     let (el, e) = (t.el(store, 0), t.elem);
     let count = Value::known(n as f64);
@@ -144,7 +146,7 @@ pub(super) fn reduce(call: &mut Call) -> Results {
     let lines = Lines::new(&t, &axes);
     let mut cells = Vec::with_capacity(lines.starts.len());
     for &start in &lines.starts {
-        // What one line takes beside the tensor.
+        // The memory that one line needs in addition to the tensor.
         store.spend(3 * lines.steps.len())?;
         let line = lines.read(store, &t, start);
         cells.push(match op_type {
@@ -178,7 +180,7 @@ pub(super) fn reduce(call: &mut Call) -> Results {
     one(y)
 }
 
-/// Every element reads all of its line.
+/// Every element depends on its whole line.
 pub(crate) fn mix(
     store: &mut Store,
     t: &Tensor,
@@ -215,7 +217,7 @@ pub(super) fn arg(call: &mut Call) -> Results {
         let last = can.iter().rposition(|c| *c).unwrap_or(0) as f64;
         let only = can.iter().filter(|c| **c).count() == 1;
         let v = if only { Value::known(first) } else { Value::range(first, last) };
-        // Ties, and several candidates between which others may decide.
+        // With several candidates, ties may be broken either way, so no index is known.
         let v = if !only && first == last { Value::range(0.0, line.len() as f64) } else { v };
         cells.push(store.cell(El::new(set, v)));
     }
@@ -246,7 +248,7 @@ pub(super) fn top_k(call: &mut Call) -> Results {
     Ok(vec![y.into(), Item::Tensor(Tensor { elem: Elem::Int(64), ..at })])
 }
 
-/// Sums or products along an axis, one element after the other.
+/// `CumSum` and `CumProd`: sums or products of the elements up to each one.
 pub(super) fn cumulate(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let along = call.number(1)?.ok_or(Problem::Missing(1))? as i64;
@@ -294,7 +296,7 @@ pub(super) fn det(call: &mut Call) -> Results {
     one(Tensor::cells(store, t.elem, lines.rest, cells))
 }
 
-/// Bounds of what is divided by its own deviation over `n` elements.
+/// Bounds of the elements of a line after division by the line's own standard deviation.
 pub(crate) fn normalized(line: &[El]) -> Value {
     let finite = line.iter().all(|el| el.v.is_finite());
     let top = (line.len() as f64).sqrt() * 1.01 + 0.01;

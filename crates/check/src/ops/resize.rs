@@ -1,4 +1,4 @@
-//! Resizing: for each axis the source positions of every output position.
+//! Resizing: for each axis, the source positions of every output position.
 
 use super::product::finite;
 use crate::call::{Call, Results, one};
@@ -9,22 +9,23 @@ use crate::value::{Value, loose};
 
 /// How one axis is resized.
 struct Axis {
-    /// For each output position the input positions that have a weight.
+    /// For each output position, the input positions with a nonzero weight.
     sources: Vec<Vec<usize>>,
 }
 
-/// What an axis is resized by.
+/// How positions of an axis map to its source: mode, coordinate transformation, antialiasing.
 struct CoordinateRule<'c> {
     mode: &'c str,
     transform: &'c str,
     nearest: &'c str,
     antialias: bool,
-    /// Whether a weight of zero may meet infinity: neighbors without weight count, too.
+    /// Whether values may be infinite. Then neighbors with a weight of zero count, too, since zero
+    /// times infinity is NaN.
     wide: bool,
 }
 
 impl CoordinateRule<'_> {
-    /// Where an output position lies in the input; exactly, or nearly.
+    /// The input coordinate of an output position, and whether it is exact.
     fn place(&self, i: usize, from: usize, to: usize, scale: f64) -> (f64, bool) {
         let x = i as f64;
         let exact = |p: f64, q: f64| ((p / q), (p / q).mul_add(q, -p) == 0.0);
@@ -53,7 +54,7 @@ impl CoordinateRule<'_> {
         let last = from.saturating_sub(1) as f64;
         let clamp = |x: f64| x.clamp(0.0, last) as usize;
         let slack = if exact { 0.0 } else { 1e-4 };
-        // In 32 bits a place may come out a little to either side.
+        // An `f32` computation may give a slightly different coordinate.
         let mut list: Vec<usize> = match self.mode {
             "nearest" => {
                 let round = |x: f64| match self.nearest {
@@ -69,7 +70,7 @@ impl CoordinateRule<'_> {
                 let more = if self.wide { 1.0 } else { 0.0 };
                 let reach = if mode == "cubic" { 2.0 } else { 1.0 } * stretch + slack + more;
                 let (first, end) = ((at - reach).ceil() as i64, (at + reach).floor() as i64);
-                // At the very end of its reach a weight is zero.
+                // At the end of its reach, an interpolation weight is zero.
                 let has = |&p: &i64| ((p as f64) - at).abs() < reach || slack > 0.0;
                 let inside = (first..=end).filter(has).map(|p| clamp(p as f64));
                 let whole = exact && at.fract() == 0.0 && !self.antialias && !self.wide;
@@ -82,7 +83,7 @@ impl CoordinateRule<'_> {
     }
 }
 
-/// Scales and sizes of the resized axes.
+/// The new extent and the scale of each axis.
 fn extents(call: &mut Call, shape: &[usize]) -> Result<Vec<(usize, f64)>, Problem> {
     let rank = shape.len();
     let upsample = call.node.op_type() == "Upsample" || call.opset() < 11;
@@ -160,7 +161,7 @@ pub(super) fn resize(call: &mut Call) -> Results {
     one(t)
 }
 
-/// One axis, resized.
+/// Resizes one axis.
 fn along(
     call: &mut Call,
     t: &Tensor,

@@ -7,7 +7,7 @@ use crate::error::Problem;
 use crate::store::{Cell, El, Store};
 use crate::tensor::{Tensor, around, size, strides, view};
 
-/// What happens to the element that is already there: it is replaced, or combined.
+/// How a new value is combined with the old one; `None` if it replaces it.
 fn mode(call: &Call) -> Result<Option<Binary>, Problem> {
     let name = match call.text("reduction").unwrap_or("none") {
         "none" => return Ok(None),
@@ -20,13 +20,13 @@ fn mode(call: &Call) -> Result<Option<Binary>, Problem> {
     Ok(binary(name))
 }
 
-/// The data's elements while they are written.
+/// The elements of the data while they are being written.
 struct Target<'s> {
     store: &'s mut Store,
     data: Tensor,
     cells: Vec<Cell>,
     write: Option<Binary>,
-    /// Whether where it writes is not modeled.
+    /// Whether the positions that are written are not modeled.
     blurred: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'s> Target<'s> {
         Ok(())
     }
 
-    /// Indices that are not known may write anything anywhere.
+    /// With unknown indices, any update may be written to any position.
     fn flood(mut self, indices: &Tensor, updates: &Tensor) -> Tensor {
         let store = &mut *self.store;
         let (a, b) = (indices.total(store), updates.total(store));
@@ -147,7 +147,7 @@ pub(super) fn scatter_nd(call: &mut Call) -> Results {
     one(target.done())
 }
 
-/// Writes a block into a cache, at places that are not modeled.
+/// `TensorScatter`: writes into a cache, at positions that are not modeled.
 pub(super) fn tensor_scatter(call: &mut Call) -> Results {
     let (data, updates) = (call.input(0)?, call.input(1)?);
     let given = call.optional(2)?;

@@ -11,7 +11,7 @@ fn list(call: &Call, i: usize) -> Result<Vec<Tensor>, Problem> {
     Ok(call.item(i)?.sequence()?.to_vec())
 }
 
-/// A place in a sequence: constant, counted from the end when negative.
+/// A constant position in a sequence; negative ones count from the end.
 fn place(call: &mut Call, input: usize, len: usize) -> Result<Option<usize>, Problem> {
     let Some(index) = call.number(input)? else { return Ok(None) };
     let index = index as i64;
@@ -116,7 +116,8 @@ pub(super) fn concat(call: &mut Call) -> Results {
     one(joined(store, &parts, along)?)
 }
 
-/// A body for each element of sequences; other inputs are tensors, the same for all.
+/// `SequenceMap`: runs a body for each element of the sequences. Inputs that are tensors are the
+/// same in every run.
 pub(super) fn map(call: &mut Call) -> Results {
     let graph = call.graph("body")?;
     let steps = call.item(0)?.sequence()?.len();

@@ -1,4 +1,4 @@
-//! Constants, shapes, and operators that change the shape alone.
+//! Constants, shapes, and operators that only change the shape.
 
 use crate::call::{Call, Results, one};
 use crate::elem::Elem;
@@ -40,7 +40,7 @@ fn find_sparse(call: &Call) -> bool {
     ["sparse_value", "value_string", "value_strings"].iter().any(|n| call.attribute(n).is_some())
 }
 
-/// A constant shape.
+/// A shape that is given as a constant input.
 fn target(call: &mut Call, input: usize) -> Result<Vec<usize>, Problem> {
     let list = call.whole(input)?.ok_or(Problem::Missing(input))?;
     let shape = literal::extents(&list).ok_or(Problem::Form("has a negative extent"))?;
@@ -106,8 +106,8 @@ pub(super) fn eye_like(call: &mut Call) -> Results {
     one(Tensor::known(store, elem, t.shape, values))
 }
 
-/// Fresh random numbers: unknown, and no function of the image. `Bernoulli` and `Multinomial` draw
-/// with probabilities that may be one.
+/// Random numbers: unknown, and independent of the image. `Bernoulli` and `Multinomial` are not
+/// among them: they sample from probabilities that may be one.
 pub(super) fn random(call: &mut Call) -> Results {
     let op_type = call.node.op_type();
     let like = matches!(op_type, "RandomNormalLike" | "RandomUniformLike");
@@ -195,7 +195,8 @@ pub(super) fn expand(call: &mut Call) -> Results {
     one(t.broadcast(&shape)?)
 }
 
-/// Windows of signal processing and filter banks: constants that are not computed here.
+/// Windows of signal processing and mel filter banks. They are constants, whose values are not
+/// computed here.
 pub(super) fn window(call: &mut Call) -> Results {
     let n = call.number(0)?.ok_or(Problem::Missing(0))?;
     let n = if (0.0..1e9).contains(&n) { n as usize } else { 0 };
@@ -204,7 +205,7 @@ pub(super) fn window(call: &mut Call) -> Results {
     one(Tensor::filled(call.store(), elem, vec![n], El::new(EMPTY, v)))
 }
 
-/// Weights from the bins of a spectrum to those of the mel scale, from constants.
+/// `MelWeightMatrix`: weights from the bins of a spectrum to mel bands, computed from constants.
 pub(super) fn mel(call: &mut Call) -> Results {
     let whole = |n: Option<f64>, i: usize| {
         let n = n.ok_or(Problem::Missing(i))?;
@@ -217,7 +218,7 @@ pub(super) fn mel(call: &mut Call) -> Results {
     one(Tensor::filled(call.store(), elem, shape, El::new(EMPTY, Value::range(-1.1, 1.1))))
 }
 
-/// How long a sequence is, or whether an optional holds something.
+/// The length of a sequence, or whether an optional is not empty.
 pub(super) fn count_of(call: &mut Call) -> Results {
     let (elem, n) = match call.item(0) {
         Ok(Item::Optional(inner)) => (Elem::Bool, i64::from(inner.is_some())),

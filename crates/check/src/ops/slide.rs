@@ -1,19 +1,19 @@
-//! Windows that slide: convolutions and pooling share where they read.
+//! Sliding windows: the input positions that convolutions and pooling read.
 
 use crate::call::Call;
 use crate::error::Problem;
 use crate::store::Store;
 use crate::tensor::size;
 
-/// Where nothing is read.
+/// A position in the padding, where nothing is read.
 pub(crate) const OUTSIDE: u32 = u32::MAX;
 
-/// How a window moves over spatial axes.
+/// How a window moves over the spatial axes.
 pub(crate) struct Window {
     kernel: Vec<usize>,
     strides: Vec<usize>,
     dilations: Vec<usize>,
-    /// Before each axis, then after each.
+    /// The padding before each axis, then the padding after each.
     pads: Vec<i64>,
     ceil: bool,
     auto: Option<Auto>,
@@ -25,7 +25,7 @@ enum Auto {
     Lower,
 }
 
-/// For each output position (row-major) and tap, the input position read.
+/// For each output position (in row-major order) and tap, the input position that it reads.
 pub(crate) struct Table {
     pub extents: Vec<usize>,
     pub taps: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The input positions of one output position, tap by tap.
+    /// The input positions of one output position, by tap.
     pub fn at(&self, position: usize) -> &[u32] {
         self.sources.get(position * self.taps..(position + 1) * self.taps).unwrap_or(&[])
     }
@@ -44,10 +44,11 @@ impl Table {
 }
 
 impl Window {
-    /// From a node's attributes; `kernel` is what the weight says.
+    /// Reads a window from the attributes of a node. `kernel` is the shape of the weights' taps, if
+    /// there are weights.
     ///
     /// # Errors
-    /// Attributes of the wrong length or sign.
+    /// If an attribute has the wrong length or sign.
     pub fn new(call: &Call, kernel: Option<&[usize]>, axes: usize) -> Result<Window, Problem> {
         let list = |name: &'static str| -> Result<Vec<usize>, Problem> {
             let Some(list) = call.ints(name) else { return Ok(vec![1; axes]) };
@@ -95,10 +96,10 @@ impl Window {
         [get(&self.kernel), get(&self.strides), get(&self.dilations), pad(i), pad(axes + i)]
     }
 
-    /// Where a convolution or a pool reads.
+    /// The positions that a convolution or a pooling reads.
     ///
     /// # Errors
-    /// No window fits, or the table is too large.
+    /// If no window fits, or the table exceeds a limit.
     pub fn forward(&self, store: &mut Store, input: &[usize]) -> Result<Table, Problem> {
         let mut axes = Vec::new();
         for (i, &n) in input.iter().enumerate() {
@@ -120,7 +121,7 @@ impl Window {
                     if count < 0 {
                         return Err(Problem::Attribute("pads"));
                     }
-                    // A last window that starts behind the padding does not count.
+                    // A last window that would start in the padding after the axis is dropped.
                     if self.ceil {
                         count += stride - 1;
                         count = count.min(n + low - 1);
@@ -134,11 +135,11 @@ impl Window {
         combine(store, &axes, input)
     }
 
-    /// Where the transpose of a convolution reads; `extra` and `shape` are its attributes
+    /// The positions that a transposed convolution reads. `extra` and `shape` are the attributes
     /// `output_padding` and `output_shape`.
     ///
     /// # Errors
-    /// Nothing is left, or the table is too large.
+    /// If the result is empty, or the table exceeds a limit.
     pub fn backward(
         &self,
         store: &mut Store,
@@ -181,7 +182,7 @@ impl Window {
     }
 }
 
-/// One axis: its extent and taps, and each source.
+/// One axis: its output extent, its taps, and the source of each output position and tap.
 struct Axis {
     extent: usize,
     taps: usize,
@@ -211,7 +212,7 @@ fn combine(store: &mut Store, axes: &[Axis], input: &[usize]) -> Result<Table, P
     let taps = size(&axes.iter().map(|a| a.taps).collect::<Vec<_>>())?;
     let positions = size(&extents)?;
     store.spend(size(&[positions, taps])?)?;
-    // Grow the table axis by axis: positions outside, taps inside.
+    // Extends the table axis by axis: output positions in the outer loop, taps in the inner.
     let (mut rows, mut width, mut sources) = (1, 1, vec![0u32]);
     for (axis, &n) in axes.iter().zip(input) {
         let mut next = Vec::with_capacity(rows * axis.extent * width * axis.taps);

@@ -1,4 +1,4 @@
-//! Softmax and its kin: weights that are exactly zero are not read.
+//! Softmax and related operators. Elements whose weight is exactly zero are not dependencies.
 
 use super::elementwise::is_mask;
 use super::lines::Lines;
@@ -19,7 +19,7 @@ enum Form {
 pub(super) fn softmax(call: &mut Call) -> Results {
     let mut t = call.thin(0)?;
     let axes: Vec<usize> = if call.opset() < 13 {
-        // The older form flattens all axes from this one on.
+        // Before opset 13, all axes from this one on are flattened.
         (call.axis(1, t.rank())?..t.rank()).collect()
     } else {
         vec![call.axis(-1, t.rank())?]
@@ -32,14 +32,14 @@ pub(super) fn softmax(call: &mut Call) -> Results {
     one(along(call.store(), &mut t, &axes, form)?)
 }
 
-/// A plain softmax along the last axis.
+/// `Softmax` along the last axis.
 pub(super) fn last(store: &mut Store, t: &Tensor) -> Result<Tensor, Problem> {
     let axis = t.rank().checked_sub(1).ok_or(Problem::Rank { input: 0, found: 0 })?;
     along(store, &mut t.clone(), &[axis], Form::Plain)
 }
 
 fn along(store: &mut Store, t: &mut Tensor, axes: &[usize], form: Form) -> Result<Tensor, Problem> {
-    // Thin axes stay thin, unless the softmax runs along them.
+    // Thin axes stay thin, unless the softmax runs along one of them.
     if axes.iter().any(|&a| t.kept.get(a) != t.shape.get(a)) {
         *t = t.dense(store)?;
     }
@@ -57,7 +57,7 @@ fn along(store: &mut Store, t: &mut Tensor, axes: &[usize], form: Form) -> Resul
     Ok(y.with_shape(shape, kept))
 }
 
-/// One line: its results.
+/// The results of one line.
 fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) -> Vec<Cell> {
     let sure = line.iter().all(|el| !el.v.nan && el.v.hi < f64::INFINITY);
     let top = line.iter().map(|el| el.v.lo).fold(f64::NEG_INFINITY, f64::max);
@@ -91,7 +91,8 @@ fn weigh(store: &mut Store, line: &[El], elem: crate::elem::Elem, form: Form) ->
     };
     let weight = match form {
         Form::Log if weight.point().is_none() && clear => {
-            // No lower than the distance of the lowest to the highest score, and a little.
+            // No lower than the lowest score minus the highest, with an allowance for the logarithm
+            // of the sum and for rounding.
             let low = line.iter().map(|el| el.v.lo).fold(f64::INFINITY, f64::min);
             let high = line.iter().map(|el| el.v.hi).fold(f64::NEG_INFINITY, f64::max);
             let lo = (low - high) * 1.01 - 1.0 - (line.len() as f64).ln();

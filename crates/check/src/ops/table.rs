@@ -1,4 +1,4 @@
-//! Every operator, and how exactly it is modeled.
+//! The table of supported operators, and how exactly each is modeled.
 
 use super::{
     arrange, attention, control, conv, einsum, elementwise, index, linear, norm, opaque, pool,
@@ -9,22 +9,24 @@ use crate::call::Operator;
 /// How exactly an operator is modeled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exactness {
-    /// Each element of each output reads what it can depend on, known zeros and masks included.
+    /// Each output element has exactly the dependencies that it can have. Known zeros and masks are
+    /// taken into account.
     Exact,
-    /// More may be read than is said. The verdict names the operator where that matters.
+    /// An output may depend on less than is reported. The verdict names the operator if that
+    /// matters.
     Opaque,
 }
 
-/// One operator of the standard domain.
+/// An operator of ONNX's standard domain.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorRow {
     /// The name of the operator in ONNX.
     pub name: &'static str,
     /// How exactly it is modeled.
     pub exactness: Exactness,
-    /// Attributes and inputs that change what is read, and what is refused.
+    /// Attributes and inputs that change the dependencies, and which ones are rejected.
     pub notes: &'static str,
-    /// How many outputs there are; zero where the node says.
+    /// The number of outputs; zero if it depends on the node.
     pub outputs: usize,
     run: Operator,
 }
@@ -49,7 +51,7 @@ const fn row(
     OperatorRow { name, exactness, notes, outputs, run }
 }
 
-/// Every operator that is modeled, by name.
+/// Every supported operator, by name.
 #[rustfmt::skip]
 pub static TABLE: &[OperatorRow] = &[
     row("Abs", Exactness::Exact, 1, "what is constant within the bounds depends on nothing", elementwise::unary),

@@ -2,7 +2,7 @@
 
 use super::build::{Net, blind, int, ints, leaks, reads};
 
-/// Every pixel is a token; `mask` adds the mask to the scores.
+/// Self-attention with every pixel as a token; `mask` adds the mask to the scores.
 fn attention(mask: impl Fn(&mut Net, &str) -> String) -> (Net, String) {
     let mut net = Net::image(1, 4, 4);
     let t = net.reshape("x", &[1, 1, 16]);
@@ -54,7 +54,7 @@ fn no_mask_reads_everything() {
     assert_eq!(blind(&d), 0.0);
 }
 
-/// The attention weight of a single token is one, whatever its score.
+/// With a single unmasked token, the attention weight is one, whatever its score.
 #[test]
 fn a_mask_of_self_alone_reads_self_alone() {
     let (net, y) = attention(|net, scores| {

@@ -1,4 +1,4 @@
-//! Small models, written with the wire types.
+//! Builds small models from the protobuf types.
 
 use pixelrnn_check::{CheckError, Hop, Options, Position, Report, check_bytes};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
@@ -9,7 +9,7 @@ use pixelrnn_onnx::proto::{
 };
 use prost::Message;
 
-/// Extents; -1 stands for the batch.
+/// Describes a value by its element type and extents; -1 is a dynamic batch.
 pub fn info(name: &str, data_type: DataType, dims: &[i64]) -> ValueInfoProto {
     let dim = |&n: &i64| Dimension {
         value: Some(match n {
@@ -56,24 +56,24 @@ pub fn body(name: &str, g: GraphProto) -> AttributeProto {
     AttributeProto { name: Some(name.into()), g: Some(g), ..Default::default() }
 }
 
-/// A graph being written. Values are named after the nodes that make them.
+/// A graph under construction. Values are named after the nodes that compute them.
 #[derive(Clone, Default)]
 pub struct Net {
     pub graph: GraphProto,
     pub opset: i64,
-    /// In front of every name: bodies need names of their own.
+    /// A prefix for all names, so that the names in a body are unique.
     pub prefix: String,
 }
 
 impl Net {
-    /// With an image input `x` of C colours, H rows, W columns.
+    /// A graph with an image input `x` of C colors, H rows and W columns.
     pub fn image(c: i64, h: i64, w: i64) -> Net {
         let mut net = Net { opset: 18, ..Default::default() };
         net.graph.input.push(info("x", DataType::Float, &[-1, c, h, w]));
         net
     }
 
-    /// A body without inputs yet.
+    /// A body, still without inputs.
     pub fn empty() -> Net {
         Net { opset: 18, ..Default::default() }
     }
@@ -109,7 +109,7 @@ impl Net {
         name
     }
 
-    /// A node with one result.
+    /// Adds a node with one result, and returns the name of the result.
     pub fn node(&mut self, op: &str, inputs: &[&str], attributes: &[AttributeProto]) -> String {
         self.nodes(op, inputs, attributes, 1).remove(0)
     }
@@ -139,7 +139,7 @@ impl Net {
         self.node("Reshape", &[x, &shape], &[])
     }
 
-    /// Zeros before and after, for each axis.
+    /// Pads with zeros; `pads` has the amounts before each axis, then those after.
     pub fn pad(&mut self, x: &str, pads: &[i64]) -> String {
         let pads = self.whole(pads);
         self.node("Pad", &[x, &pads], &[])
@@ -154,8 +154,8 @@ impl Net {
         self.slice(x, axis, -1, i64::MIN, -1)
     }
 
-    /// A convolution that keeps the size; `live` says which weights are not zero, by output
-    /// channel, input channel, row, column.
+    /// A convolution that keeps the size. `live` says which weights are nonzero, by output channel,
+    /// input channel, row and column.
     pub fn conv(
         &mut self,
         x: &str,
@@ -169,7 +169,7 @@ impl Net {
         self.node("Conv", &[x, &w, &bias], &[ints("pads", &[k / 2; 4])])
     }
 
-    /// The file, with a value as its output.
+    /// The encoded model with the value `output` as its output.
     pub fn bytes(mut self, output: &str) -> Vec<u8> {
         if self.graph.output.is_empty() {
             self.graph
@@ -214,7 +214,7 @@ pub fn weights(
     weights
 }
 
-/// The paper's masks: feature k of F belongs to color k * C / F.
+/// The masks of the paper: feature k of F belongs to color k * C / F.
 pub fn mask(
     [outs, ins, kernel]: [usize; 3],
     colours: usize,
@@ -227,24 +227,25 @@ pub fn mask(
     }
 }
 
-/// Outputs that read a value at or after their own place, each with the first such value.
+/// The outputs that depend on a value at or after their own position, each with the first such
+/// value.
 pub fn leaks(d: &Report) -> Vec<(usize, usize)> {
     (0..d.outputs()).filter_map(|r| Some((r, d.first_from(r, r)?))).collect()
 }
 
-/// The share of earlier values that are not read.
+/// The fraction of earlier values that outputs do not depend on.
 pub fn blind(d: &Report) -> f64 {
     let n = d.outputs();
     let seen: usize = (0..n).map(|r| d.count_below(r, r)).sum();
     1.0 - seen as f64 / (n * (n - 1) / 2) as f64
 }
 
-/// What an output reads, as places in raster order.
+/// The values that an output depends on, as indices in raster order.
 pub fn reads(d: &Report, row: usize) -> Vec<usize> {
     (0..d.values()).filter(|&c| d.depends(row, c)).collect()
 }
 
-/// The way from an output back to an input.
+/// The path from an output back to an input.
 pub fn way(
     bytes: &[u8],
     options: &Options,

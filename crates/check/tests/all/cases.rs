@@ -1,4 +1,4 @@
-//! Files from the field, each with the right answer.
+//! Models from other projects, each with its correct verdict.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ fn leaks_are_counted_and_traced() {
 fn a_finite_mask_is_proved_by_the_range_or_stated_as_a_condition() {
     let r = report("attention_add_1e4");
     assert_eq!((r.verdict, r.leaking_outputs), (Verdict::Conditional, 0));
-    // One condition: what it implies is not listed.
+    // A single condition: the one that it implies is not listed.
     assert_eq!(r.conditions.len(), 1, "{:?}", r.conditions);
     assert!(r.conditions[0].contains("the scores stay above"), "{:?}", r.conditions);
     let narrow = Options { range: Some((0.0, 1.0)), ..Options::default() };
@@ -96,7 +96,8 @@ fn links_and_pipes_are_not_read() {
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
-/// Each of these leaks in ONNX Runtime. A refusal or a condition is right, too; "causal" never is.
+/// Each of these leaks in ONNX Runtime. The verdict may be an error or a condition, but never
+/// "causal".
 #[test]
 fn none_of_these_is_causal() {
     for name in [
@@ -147,6 +148,7 @@ fn names_are_escaped_wherever_they_are_printed() {
     let text = answer.text(&[0]);
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     assert!(text.contains("\\u{1b}"), "{text}");
-    // JSON escapes control characters by itself, but what it says is to be printed, too.
+    // JSON escapes control characters itself, but its strings are printed by others, so they are
+    // escaped as well.
     assert!(!answer.json().to_string().contains("\\u001b"));
 }

@@ -1,4 +1,4 @@
-//! Masked convolutions, right and wrong.
+//! Masked convolutions, correct and faulty.
 
 use pixelrnn_check::{Options, Position, condense};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
@@ -57,7 +57,7 @@ fn mask_a_with_the_lower_left_open_leaks() {
     let mut net = Net::image(1, 28, 28);
     let y = net.conv("x", [1, 1, 7], |_, _, y, x| y < 3 || x < 3);
     let leaks = leaks(&net.check(&y));
-    // All but the last row and the first column; first (0, 1), which reads (1, 0).
+    // All but the last row and the first column leak. The first is (0, 1), which depends on (1, 0).
     assert_eq!(leaks.len(), 729);
     assert_eq!(leaks.first(), Some(&(1, 28)));
 }
@@ -71,7 +71,7 @@ fn an_unshifted_target_reads_itself() {
     assert!((0..36).all(|r| d.first_from(r, r) == Some(r)));
 }
 
-/// The weight is an input of the graph, the mask a constant of it.
+/// A mask counts if it is multiplied by a weight that is an input of the graph.
 #[test]
 fn a_mask_multiplied_into_an_unknown_weight_counts() {
     let shape = [3, 3, 3];
@@ -97,13 +97,13 @@ fn a_mask_multiplied_into_an_unknown_weight_counts() {
 
 #[test]
 fn groups_strides_and_transposes() {
-    // Depthwise: a color reads itself alone.
+    // Depthwise: each color depends on itself only.
     let mut net = Net::image(3, 4, 4);
     let w = net.floats(&[3, 1, 1, 1], &[1.0; 3]);
     let y = net.node("Conv", &["x", &w], &[super::build::int("group", 3)]);
     let d = net.check(&y);
     assert!((0..48).all(|r| reads(&d, r) == [r]));
-    // Down by two and up again: each 2 x 2 block reads its upper left pixel.
+    // Downsampling by two and upsampling: each 2 x 2 block depends on its upper left pixel.
     let mut net = Net::image(1, 4, 4);
     let w = net.floats(&[1, 1, 1, 1], &[1.0]);
     let y = net.node("Conv", &["x", &w], &[ints("strides", &[2, 2])]);
@@ -123,7 +123,7 @@ fn a_leak_has_a_way_back() {
     let ops: Vec<&str> = hops.iter().map(|h| h.op_type.as_str()).collect();
     assert_eq!(ops, ["Conv", "Relu", "Conv"]);
     assert_eq!(hops[0].element, [0, 0, 3, 3]);
-    // Only by way of the row below.
+    // The only path is through the row below.
     assert_eq!(hops[1].element[2..], [4, 3]);
     assert!(!hops[0].passes && hops[1].passes);
     assert_eq!(condense(&hops, 2).len(), 2);

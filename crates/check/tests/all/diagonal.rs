@@ -1,4 +1,4 @@
-//! The Diagonal BiLSTM as Scans, with the faults that published code has had.
+//! The Diagonal BiLSTM as Scans, with faults that have occurred in published code.
 
 use super::build::{Net, blind, body, int, leaks, mask, reads};
 
@@ -14,7 +14,7 @@ enum Fault {
     MirroredSkewedMap,
 }
 
-/// `[1, F, H, W]` with row i moved i columns to the right.
+/// Skews `[1, F, H, W]`: row i moves i columns to the right.
 fn skew(net: &mut Net, x: &str) -> String {
     let y = net.pad(x, &[0, 0, 0, 0, 0, 0, 0, N]);
     let y = net.reshape(&y, &[1, F, N * 2 * N]);
@@ -29,7 +29,7 @@ fn unskew(net: &mut Net, y: &str) -> String {
     net.slice(&x, 3, 0, N, 1)
 }
 
-/// The recurrence over the columns of a skewed map. The cell is reduced to what it reads.
+/// The recurrence over the columns of a skewed map. The LSTM cell is reduced to its dependencies.
 fn recurrence(net: &mut Net, z: &str, fault: Fault) -> String {
     let mut step = Net::empty();
     step.input("h", &[N, F]);
@@ -45,7 +45,7 @@ fn recurrence(net: &mut Net, z: &str, fault: Fault) -> String {
         }
     };
     let both = step.node("Concat", &[&near, "h"], &[int("axis", 1)]);
-    // The weights lie outside: the body captures them.
+    // The weights are outside: the body captures them.
     let s = step.node("MatMul", &[&both, "k"], &[]);
     let s = step.node("Add", &[&s, "z"], &[]);
     let h = step.node("Tanh", &[&s], &[]);
@@ -128,6 +128,6 @@ fn known_faults() {
     assert_eq!(count(Fault::PaddedBelow).0.len(), 780);
     let (leaks, blind) = count(Fault::MirroredSkewedMap);
     assert_eq!(leaks, []);
-    // 43,416 of 306,936, as a separate simulation with plain sets counts them, too.
+    // 43,416 of 306,936; a separate simulation with plain sets gives the same count.
     assert!((0.14144..0.14146).contains(&blind), "{blind}");
 }

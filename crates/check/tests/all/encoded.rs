@@ -1,4 +1,4 @@
-//! What the encoder writes: read back, and analyzed.
+//! Reads back and analyzes what the encoder writes.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use prost::Message;
 
 use super::build::reads;
 
-/// Rows of a 3 x 4 image, summed from the top by a Scan: `s = s * decay + row * gain`. The decay is
-/// a constant, the gain an input.
+/// A Scan over the rows of a 3 x 4 image, from the top (with `reverse`, from the bottom): `s = s *
+/// decay + row * gain`. The decay is a constant, the gain an input.
 fn recurrence(reverse: bool) -> OnnxGraph {
     let mut body = OnnxGraph::new("step");
     let s = body.input("state", Type::real([4]), Role::Local);
@@ -47,7 +47,7 @@ fn recurrence(reverse: bool) -> OnnxGraph {
     g
 }
 
-/// Collects every name that something is given in a graph and its bodies.
+/// Collects the names of all nodes and values in a graph and its bodies.
 fn names(graph: &GraphProto, nodes: &mut Vec<String>, values: &mut Vec<String>) {
     values.extend(graph.input.iter().map(|i| i.name().to_string()));
     values.extend(graph.initializer.iter().map(|i| i.name().to_string()));
@@ -74,7 +74,7 @@ fn names_are_unique_and_invariants_are_captured_or_carried() {
     assert!(unique(&nodes), "{nodes:?}");
     assert!(unique(&values), "{values:?}");
     let scan = graph.node.iter().find(|n| n.op_type() == "Scan").expect("a scan");
-    // Two states (one of them the gain, carried) and one scanned tensor; the decay is captured.
+    // Two states (one of which carries the gain) and one scanned tensor; the decay is captured.
     assert_eq!(scan.input.len(), 3);
     assert_eq!(scan.output.len(), 3);
     assert!(!scan.input.contains(&"decay".to_string()));
@@ -97,7 +97,7 @@ fn encoded_scans_read_what_they_should() {
         assert_eq!((d.input.as_str(), d.output.as_str()), ("image", "logits"));
         for out in 0..12 {
             let (y, x) = (out / 4, out % 4);
-            // Column 2 forgets at once: its decay is zero.
+            // Column 2 forgets immediately: its decay is zero.
             let seen: Vec<usize> = (0..3usize)
                 .filter(|&r| if reverse { r > y } else { r < y })
                 .filter(|&r| x != 2 || r.abs_diff(y) == 1)

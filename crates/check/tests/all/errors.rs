@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Invalid models and options, and their errors.
 
 use pixelrnn_check::{CheckError, Options, Position, Problem, check_bytes};
 use pixelrnn_onnx::proto::tensor_proto::DataLocation;
@@ -25,7 +25,7 @@ fn small() -> Vec<u8> {
     net.bytes(&y)
 }
 
-/// Whatever the bytes, there is an answer or an error.
+/// Any bytes lead to a report or an error.
 #[test]
 fn broken_bytes_never_panic() {
     let bytes = small();
@@ -57,7 +57,7 @@ fn unknown_operators_are_all_named() {
     let branches = [body("then_branch", inside.graph.clone()), body("else_branch", inside.graph)];
     let d = net.node("If", &[&c], &branches);
     let e = net.node("Add", &[&a, &d], &[]);
-    // Not needed for the output, so no reason to refuse.
+    // The output does not need this node, so it is no reason for an error.
     net.node("QuickGelu", &["x"], &[]);
     match check_bytes(&net.bytes(&e), &Options::default()) {
         Err(error @ CheckError::Unsupported { .. }) => {
@@ -115,7 +115,7 @@ fn huge_shapes_are_refused() {
         Err(CheckError::Node { problem: Problem::TooLarge(_), .. }) => {}
         other => panic!("{other:?}"),
     }
-    // Memory for sets is bounded, too.
+    // The memory for sets is limited, too.
     let tight = Options { memory: 64, ..Default::default() };
     match check_bytes(&small(), &tight) {
         Err(CheckError::TooLarge(_)) => {}

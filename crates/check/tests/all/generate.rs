@@ -1,5 +1,5 @@
-//! Random graphs over small images, made of many kinds of operators: each pattern takes a map of
-//! the image's shape and gives another one.
+//! Random graphs over small images, composed of patterns with many kinds of operators. Each pattern
+//! maps a tensor of the image's shape to another one.
 
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 use pixelrnn_onnx::proto::{AttributeProto, TensorProto};
@@ -7,7 +7,7 @@ use pixelrnn_onnx::proto::{AttributeProto, TensorProto};
 use super::build::{Net, info, int, ints};
 use super::{layers, patterns};
 
-/// Random numbers, the same on every machine.
+/// Reproducible pseudorandom numbers.
 pub struct Random(pub u64);
 
 impl Random {
@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-/// A graph being made.
+/// A graph under construction.
 pub struct Maker {
     pub net: Net,
     pub random: Random,
@@ -48,7 +48,7 @@ pub fn all() -> Vec<(&'static str, Pattern)> {
     patterns::PATTERNS.iter().chain(layers::PATTERNS).copied().collect()
 }
 
-/// A graph of a few patterns, its image's extents, and the names of the patterns.
+/// A random graph, the extents of its image, and the names of its patterns.
 pub fn graph(seed: u64) -> (Vec<u8>, [usize; 3], Vec<&'static str>) {
     let mut random = Random(seed);
     let (c, h, w) = (1 + random.below(2), 2 + random.below(3), 2 + random.below(3));
@@ -64,7 +64,7 @@ pub fn graph(seed: u64) -> (Vec<u8>, [usize; 3], Vec<&'static str>) {
         let y = pattern(&mut m, &x);
         before = std::mem::replace(&mut x, y);
     }
-    // Now and then what came before is joined in.
+    // Sometimes add the input of the last pattern (a skip connection).
     if m.random.chance(20) {
         x = m.net.node("Add", &[&x, &before], &[]);
     }
@@ -109,7 +109,7 @@ impl Maker {
         self.random.pick(&[0.0, 0.5, 1.0, -1.0, 2.0, -3.0, 0.25, 100.0, -1e4, 1e-3, 255.0])
     }
 
-    /// Weights with zeros in random places.
+    /// Weights with zeros at random positions.
     pub fn weights(&mut self, dims: &[i64]) -> String {
         let n = dims.iter().product::<i64>() as usize;
         let zeros = self.random.pick(&[20, 50, 80]);
@@ -122,7 +122,7 @@ impl Maker {
         self.net.floats(dims, &values)
     }
 
-    /// Zeros and ones.
+    /// Random booleans.
     pub fn bits(&mut self, n: usize) -> Vec<bool> {
         (0..n).map(|_| self.random.chance(50)).collect()
     }
@@ -154,13 +154,13 @@ impl Maker {
         name
     }
 
-    /// Back to the image's shape.
+    /// Reshapes to the shape of the image.
     pub fn home(&mut self, x: &str) -> String {
         let dims = self.dims();
         self.net.reshape(x, &dims)
     }
 
-    /// Whole numbers in the range of an axis, made of the values.
+    /// Integer indices into an axis, computed from the values.
     pub fn indices(&mut self, x: &str, extent: i64) -> String {
         let scale = self.scalar(0.02);
         let y = self.op("Mul", &[x, &scale], &[]);
@@ -169,7 +169,7 @@ impl Maker {
         self.cast(&y, DataType::Int64)
     }
 
-    /// A matrix of scores between positions, and the values, from maps.
+    /// From maps: a matrix of scores between positions, the values, and the number of positions.
     pub fn tokens(&mut self, x: &str) -> (String, String, i64) {
         let n = self.h * self.w;
         let flat = self.net.reshape(x, &[1, self.c, n]);
@@ -194,7 +194,7 @@ impl Maker {
     }
 }
 
-/// The type of an attribute, which ONNX Runtime wants.
+/// Fills in the type of an attribute, which ONNX Runtime requires.
 pub fn typed(mut a: AttributeProto) -> AttributeProto {
     if a.r#type.is_none() {
         a.r#type = Some(match () {

@@ -1,4 +1,4 @@
-//! Which input is the image, in which order its colors come, and what the rest is.
+//! Which input is the image, in which order its colors are, and the roles of other inputs.
 
 use pixelrnn_check::{Options, Order, Position, Role, Unseen, Verdict, check_bytes, explain};
 use pixelrnn_onnx::proto::tensor_proto::DataType;
@@ -9,7 +9,7 @@ fn order(order: Order) -> Options {
     Options { order: Some(order), ..Options::default() }
 }
 
-/// A map of features beside the image, of whatever is in it, is a condition.
+/// A map of features next to the image is a condition, and so is a label.
 #[test]
 fn conditions_are_told_from_the_image() {
     let mut net = Net::empty();
@@ -38,7 +38,7 @@ fn conditions_are_told_from_the_image() {
 
 #[test]
 fn colors_may_come_in_any_order() {
-    // Each color reads those behind it: causal from blue to red.
+    // Each color depends on later colors: causal from blue to red.
     let reversed =
         |o: usize, i: usize, y: usize, x: usize| y < 1 || y == 1 && (x < 1 || x == 1 && i > o);
     let net = || {
@@ -51,7 +51,7 @@ fn colors_may_come_in_any_order() {
     assert!(r.hint.as_deref().is_some_and(|h| h.contains("--order bgr")), "{:?}", r.hint);
     let r = check_bytes(&net(), &order(Order::Bgr)).expect("runs");
     assert_eq!((r.verdict, r.blind_share > 0.0), (Verdict::Causal, true));
-    // As whole pixels, each reads its own.
+    // With pixels as a whole, each depends on itself.
     let r = check_bytes(&net(), &order(Order::Pixel)).expect("runs");
     assert_eq!((r.verdict, r.leaking_outputs), (Verdict::Leaks, 16));
 }
@@ -60,7 +60,7 @@ fn colors_may_come_in_any_order() {
 fn whole_pixels_may_read_no_color_of_their_own() {
     let file = |center: bool| {
         let mut net = Net::image(3, 4, 4);
-        // 6 parameters of a pixel, which could be 2 for each color.
+        // 6 parameters per pixel, which could also be 2 per color.
         let open = move |_, _, y: usize, x: usize| y < 1 || y == 1 && (x < 1 || x == 1 && center);
         let y = net.conv("x", [6, 3, 3], open);
         net.bytes(&y)
@@ -82,7 +82,7 @@ fn what_is_not_seen_is_explained() {
     let r = check_bytes(&bytes, &options).expect("runs");
     let p = |row, column| Position { colour: 0, row, column };
     let why = |to, from| explain(&bytes, &options, &r, to, from).expect("a reason");
-    // To the right of the pixel the mask has its zeros; two rows up there is no weight at all.
+    // To the right of the pixel, the mask has zeros. Two rows above it, the kernel has no taps.
     match why(p(4, 4), p(4, 5)) {
         Unseen::Stopped(hop) => assert_eq!(hop.op_type, "Conv"),
         Unseen::OutOfReach => panic!("connected"),

@@ -1,4 +1,4 @@
-//! Patterns: attention, reductions, moves, loops, layers and quantization.
+//! Patterns of random graphs: attention, reductions, moves, loops, layers and quantization.
 
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
@@ -387,7 +387,7 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
     }),
 ];
 
-/// A recurrent layer over the raster.
+/// A recurrent layer over the pixels in raster order.
 fn recurrent(m: &mut Maker, x: &str, op: &str, gates: i64) -> String {
     let (t, h) = (m.h * m.w, m.c);
     let y = m.net.reshape(x, &[m.c, t]);

@@ -1,10 +1,10 @@
-//! Where colors, rows, columns and levels lie.
+//! Layouts: where colors, rows, columns and levels are.
 
 use pixelrnn_check::{CheckError, Layout, Options, check_bytes};
 
 use super::build::{Net, ints, reads};
 
-/// Two levels for each of three colors of 4 x 5 pixels; every logit reads its own value.
+/// Two levels for each of three colors of 4 x 5 pixels; every logit depends on its own value only.
 fn logits(perm: &[i64], shape: &[i64]) -> Vec<u8> {
     let mut net = Net::image(3, 4, 5);
     let y = net.reshape("x", &[1, 3, 1, 4, 5]);
@@ -43,7 +43,7 @@ fn an_unusual_layout_can_be_given() {
     let bytes = logits(&[0, 2, 1, 3, 4], &[1, 6, 4, 5]);
     let d = check_bytes(&bytes, &with_layout("(lc)hw")).expect("given");
     assert!((0..60).all(|r| reads(&d, r) == [r]));
-    // Read the usual way it looks like a leak.
+    // With the default layout, it looks like a leak.
     let d = check_bytes(&bytes, &Options::default()).expect("usual");
     assert!((0..60).any(|r| reads(&d, r) != [r]));
 }
@@ -97,7 +97,8 @@ fn channels_last_is_noticed() {
     assert!((0..216).all(|r| reads(&d, r) == [r]));
 }
 
-/// A batch that is fixed in the file: what one image does to another is not its own dependence.
+/// A batch size that is fixed in the file is kept. Dependencies between different images do not
+/// count.
 #[test]
 fn a_fixed_batch_is_kept() {
     let mut net = Net::image(1, 2, 2);

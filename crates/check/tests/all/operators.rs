@@ -1,4 +1,4 @@
-//! Single operators, by what their elements read.
+//! Single operators: what each element of the result depends on.
 
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 use pixelrnn_onnx::proto::{AttributeProto, FunctionProto, NodeProto};
@@ -7,7 +7,7 @@ use prost::Message;
 use super::build::{Net, body, floats, info, int, ints, model, reads, whole};
 use pixelrnn_check::{Options, Verdict, check_bytes};
 
-/// A model of one colour, 2 x 2, and what its outputs read.
+/// Builds a model of one color and 2 x 2 pixels, and returns what its outputs depend on.
 fn reading(build: impl FnOnce(&mut Net) -> String) -> Vec<Vec<usize>> {
     let mut net = Net::image(1, 2, 2);
     let y = build(&mut net);
@@ -221,7 +221,7 @@ fn loops_and_branches_with_known_conditions() {
     assert_eq!(got, [[2], [3], [0], [1]]);
 }
 
-/// A loop that a value may end after each step: its state may be that of any step.
+/// If an unknown value may end a loop after each step, its final state may be that of any step.
 #[test]
 fn a_loop_that_values_end_reads_what_any_step_would() {
     let file = |limit: i64, stack: bool| {
@@ -230,7 +230,7 @@ fn a_loop_that_values_end_reads_what_any_step_would() {
         step.input("i", &[]);
         step.input("go", &[]);
         step.input("s", &[1, 1, 1, 4]);
-        // Each step moves the values one to the right.
+        // Each step moves the values one column to the right.
         let s = step.slice("s", 3, 0, 3, 1);
         let s = step.pad(&s, &[0, 0, 0, 1, 0, 0, 0, 0]);
         let end = step.slice("s", 3, 0, 1, 1);
@@ -246,12 +246,12 @@ fn a_loop_that_values_end_reads_what_any_step_would() {
         let y = net.nodes("Loop", &[&trips, "", "x"], &[body("body", step.graph)], 1).remove(0);
         check_bytes(&net.bytes(&y), &Options::default())
     };
-    // After one step for certain, and one or two more if the first value is above zero.
+    // At least one step, and up to two more if the first value is positive.
     let d = file(3, false).expect("runs");
     let got: Vec<_> = (0..4).map(|r| reads(&d, r)).collect();
     assert_eq!(got, [vec![], vec![0], vec![0, 1], vec![0, 1, 2]]);
     assert_eq!(d.verdict, Verdict::Causal);
-    // Without a limit that is near, everything is read, and that is uncertain.
+    // With a very high limit, everything is a dependency, and the verdict is uncertain.
     let d = file(1 << 20, false).expect("runs");
     assert_eq!((d.verdict, d.uncertain.len()), (Verdict::Uncertain, 1));
     assert!(file(3, true).expect_err("stacked").to_string().contains("fixed number of steps"));
@@ -282,7 +282,7 @@ fn operators_of_state_space_models_are_causal() {
     assert!((0..6).all(|r| reads(&d, r) == (0..=r).collect::<Vec<_>>()));
 }
 
-/// The fourth result of `Attention` is, on request, that of the softmax: it reads the whole row.
+/// The fourth result of `Attention` can be the softmax, which depends on the whole row.
 #[test]
 fn stages_of_attention_read_what_they_hold() {
     let row = |mode: i64| {
@@ -291,7 +291,7 @@ fn stages_of_attention_read_what_they_hold() {
         let attributes =
             [int("q_num_heads", 1), int("kv_num_heads", 1), int("qk_matmul_output_mode", mode)];
         let stage = net.nodes("Attention", &[&t, &t, &t], &attributes, 4).remove(3);
-        // The weights of the first token.
+        // The attention weights of the first token.
         let y = net.slice(&stage, 2, 0, 1, 1);
         let d = net.check(&y);
         reads(&d, 1)

@@ -1,4 +1,4 @@
-//! Random networks against an obvious reference: truth values pushed through nested loops.
+//! Compares random networks with a simple reference: booleans pushed through nested loops.
 
 use super::build::{Net, reads};
 
@@ -15,7 +15,7 @@ impl Coins {
 const H: usize = 5;
 const W: usize = 4;
 
-/// What each position of each channel reads, as lists of flags.
+/// What each position of each channel depends on, as lists of flags.
 type Maps = Vec<Vec<Vec<bool>>>;
 
 fn convolve(x: &Maps, live: &[Vec<[[bool; 3]; 3]>]) -> Maps {

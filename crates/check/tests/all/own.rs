@@ -1,4 +1,4 @@
-//! Files that `pixelrnn export` wrote. By their metadata each gets an answer that is true of it.
+//! Files that `pixelrnn export` wrote: each is checked according to its metadata.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ fn each_scale_is_checked_given_the_smaller_ones() {
         assert!(r.parts.iter().all(|p| p.verdict == Verdict::Causal), "{name}");
         assert_eq!(r.inputs.iter().filter(|i| i.role == Role::Condition).count(), 1, "{name}");
     }
-    // Without the smaller image as a condition, those of its pixels leak.
+    // Without the smaller scale as a condition, the dependencies on its pixels are leaks.
     let named = Options { output: Some("logits".into()), ..Options::default() };
     let r = check_file(&path("scales_forward"), &named).expect("runs");
     assert_eq!((r.verdict, r.leaking_outputs), (Verdict::Leaks, 8));
@@ -64,7 +64,7 @@ fn what_is_drawn_reads_random_numbers_up_to_its_own() {
     }
 }
 
-/// The smaller image holds pixels: bounds are those of the image, so that nothing overflows.
+/// A smaller scale has the range of the image, so that nothing overflows.
 #[test]
 fn a_smaller_image_has_the_range_of_the_image() {
     let mut net = Net::empty();
@@ -73,7 +73,8 @@ fn a_smaller_image_has_the_range_of_the_image() {
     let small = net.slice(&small, 3, 0, 4, 2);
     let first = mask([2, 1, 3], 1, false);
     let logits = net.conv(&small, [2, 1, 3], &first);
-    // Upsampled; a weight of two would carry the largest float beyond it.
+    // Upsampled by a matrix product; a factor of two would overflow if the range were that of all
+    // floats.
     let rows = net.floats(&[4, 2], &[2.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0]);
     let columns = net.floats(&[2, 4], &[2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0]);
     let up = net.node("MatMul", &[&rows, &small], &[]);
@@ -117,7 +118,7 @@ fn sampler(build: impl Fn(&mut Net) -> String) -> Result<Report, CheckError> {
     check_bytes(&proto.encode_to_vec(), &Options::default())
 }
 
-/// The metadata are believed about what is to be asked, not about the answer.
+/// The metadata say what to check. They are not trusted about the result.
 #[test]
 fn a_sampler_that_reads_ahead_leaks() {
     let r = sampler(|net| net.node("Relu", &["uniform"], &[])).expect("runs");

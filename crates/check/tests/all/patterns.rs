@@ -1,4 +1,4 @@
-//! Patterns: functions of numbers, masks, convolutions and products.
+//! Patterns of random graphs: functions of numbers, masks, convolutions and products.
 
 use pixelrnn_onnx::proto::tensor_proto::DataType;
 
@@ -252,7 +252,7 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
     ("LogSoftmax", |m, x| m.op("LogSoftmax", &[x], &[int("axis", 3)])),
 ];
 
-/// A map moved on by some columns.
+/// Rotates a map by one along an axis.
 fn rolled(m: &mut Maker, x: &str, axis: i64) -> String {
     let (a, b) = (m.net.slice(x, axis, 1, i64::MAX, 1), m.net.slice(x, axis, 0, 1, 1));
     m.op("Concat", &[&a, &b], &[int("axis", axis)])

@@ -1,6 +1,6 @@
-//! Models as PyTorch exports them, right ones and faulty twins. `tests/pytorch/make_check_files.py`
-//! writes the files, and the number of leaking outputs that changing the image one value at a time
-//! shows.
+//! Models exported by PyTorch, correct ones and faulty variants.
+//! `tests/pytorch/make_check_files.py` writes the files. It also counts the leaking outputs, by
+//! changing the image one value at a time.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use pixelrnn_check::{Options, Verdict, check_file, trace};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/pytorch");
 
-/// A file, its leaking outputs, all its outputs, and the options to check it with.
+/// The rows of the table: a file, the number of leaking outputs, the number of outputs, and the
+/// options to check it with.
 fn rows() -> Vec<(String, usize, usize, Options)> {
     let table = std::fs::read_to_string(Path::new(FOLDER).join("table.txt")).expect("a table");
     let row = |line: &str| {

@@ -1,5 +1,5 @@
-//! Random graphs: none of them makes the analysis fail. What it says of them is held against ONNX
-//! Runtime by a test that has one.
+//! Random graphs, which must not make the analysis fail. Where ONNX Runtime is available,
+//! `runtime.rs` compares the results with it.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ fn there_are_enough_patterns() {
     assert!(names.len() >= 60, "{}", names.len());
 }
 
-/// `PIXELRNN_CHECK_DUMP` names a folder for the graphs and their sets.
+/// If `PIXELRNN_CHECK_DUMP` is set, the graphs and their sets are written to that folder.
 #[test]
 fn random_graphs_are_analyzed() {
     let folder = std::env::var("PIXELRNN_CHECK_DUMP").ok();
@@ -44,7 +44,7 @@ fn random_graphs_are_analyzed() {
     }
 }
 
-/// Whatever becomes of the bytes of a graph, there is an answer or an error.
+/// Any change to the bytes of a graph leads to a report or an error.
 #[test]
 fn broken_graphs_never_panic() {
     let mut random = Random(7);

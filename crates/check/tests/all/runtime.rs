@@ -1,9 +1,9 @@
-//! What is said of random graphs, held against ONNX Runtime: one value of an image is changed at a
-//! time, and every output that then differs must be said to depend on it.
+//! Compares reported dependencies of random graphs with ONNX Runtime. One value of an image is
+//! changed at a time. Every output that then differs must be reported to depend on that value.
 //!
-//! `cargo test -p pixelrnn-check` tries 200 graphs, and
-//! `cargo test -p pixelrnn-check --release -- --ignored` another 2,000. (Seed 3843, not among them, makes
-//! ONNX Runtime itself abort: it moves a quantization into a branch.)
+//! `cargo test -p pixelrnn-check` tries 200 graphs, and `cargo test -p pixelrnn-check --release --
+//! --ignored` another 2,000. (Seed 3843, not among them, makes ONNX Runtime itself abort: it moves
+//! a quantization into a branch.)
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use pixelrnn_runtime::{Array, Engine, OrtEngine, OrtOptions, Program, Session};
 
 use super::generate::{Random, graph};
 
-/// Values that one value of an image is changed to.
+/// The values that an image value is changed to.
 const CHANGES: [f32; 6] = [-1.0, 0.0, 0.25, 1.0, 37.5, 255.0];
 
-/// Images to start from, of several magnitudes.
+/// Images of different magnitudes to start from.
 fn images(n: usize, random: &mut Random) -> Vec<Vec<f32>> {
     let mut image = |f: &mut dyn FnMut(&mut Random) -> f32| (0..n).map(|_| f(random)).collect();
     vec![
@@ -31,7 +31,7 @@ fn images(n: usize, random: &mut Random) -> Vec<Vec<f32>> {
     ]
 }
 
-/// Dependencies that were seen, that were claimed, and that were seen and denied.
+/// Counts of dependencies: observed, reported, and observed but not reported.
 #[derive(Default)]
 struct Count {
     graphs: usize,
@@ -39,11 +39,12 @@ struct Count {
     claimed: usize,
     denied: Vec<String>,
     failed: usize,
-    /// What was claimed and never seen, by the patterns of the graphs: where to look for more.
+    /// For each pattern: how often a reported dependency was never observed, to find where the
+    /// analysis is imprecise.
     unseen: BTreeMap<&'static str, [usize; 2]>,
 }
 
-/// One graph, held against the runtime.
+/// Compares one graph with the runtime.
 fn try_graph(engine: &dyn Engine, seed: u64, count: &mut Count) {
     let (bytes, [c, h, w], names) = graph(seed);
     let chw = || "chw".parse().ok();
@@ -93,7 +94,7 @@ fn try_graph(engine: &dyn Engine, seed: u64, count: &mut Count) {
     }
 }
 
-/// Places in `moved` are channel by channel; those of the report are pixel by pixel.
+/// Indices of `moved` are channel by channel; those of the report are pixel by pixel.
 fn hold(report: &Report, moved: &[bool], [c, h, w]: [usize; 3], seed: u64, count: &mut Count) {
     let n = c * h * w;
     let raster = |i: usize| i % (h * w) * c + i / (h * w);
@@ -112,7 +113,7 @@ fn hold(report: &Report, moved: &[bool], [c, h, w]: [usize; 3], seed: u64, count
     }
 }
 
-/// The output for an image; nothing where the runtime gives up (an index out of range, say).
+/// The output for an image; `None` if the runtime fails (for example, an index is out of range).
 fn run(session: &mut dyn Session, image: &[f32], [c, h, w]: [usize; 3]) -> Option<Vec<f32>> {
     let x: Array = ArrayD::from_shape_vec(IxDyn(&[1, c, h, w]), image.to_vec()).expect("fits");
     let outputs = session.run(&[("x", &x)]).ok()?;
@@ -140,7 +141,7 @@ fn hold_all(seeds: std::ops::Range<u64>) {
     }
     assert!(count.denied.is_empty(), "{:#?}", count.denied);
     assert!(count.graphs as u64 * 10 > total * 9, "{} of {total} graphs ran", count.graphs);
-    // What is claimed and never seen is to be rare.
+    // Reported dependencies that are never observed must be rare.
     assert!(never < 18.0 || total < 200, "{never} %");
 }
 
@@ -152,7 +153,7 @@ fn two_hundred_random_graphs() {
 #[test]
 #[ignore = "ten times as many graphs; run by hand, with --ignored"]
 fn two_thousand_random_graphs() {
-    // Other seeds, as in `PIXELRNN_CHECK_SEEDS=0:5000`.
+    // Other seeds: `PIXELRNN_CHECK_SEEDS=0:5000`.
     let seeds = std::env::var("PIXELRNN_CHECK_SEEDS").unwrap_or_else(|_| "10000:12000".into());
     let (first, end) = seeds.split_once(':').expect("FIRST:END");
     hold_all(first.parse().expect("a number")..end.parse().expect("a number"));

@@ -1,10 +1,10 @@
-//! The table of operators: complete, in order, and the same in the documentation.
+//! The table of operators is complete, sorted, and the same as in the documentation.
 
 use pixelrnn_check::{CheckError, Exactness, Options, TABLE, check_bytes};
 
 use super::build::Net;
 
-/// The operators of the standard domain up to operator set 28.
+/// The operators of the standard domain up to opset 28.
 const STANDARD: &str = "Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh \
     Attention AveragePool BatchNormalization Bernoulli BitCast BitShift BitwiseAnd BitwiseNot \
     BitwiseOr BitwiseXor BlackmanWindow Cast CastLike CausalConvWithState Ceil Celu CenterCropPad \
@@ -28,7 +28,8 @@ const STANDARD: &str = "Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asi
     StringNormalizer StringSplit Sub Sum SwiGLU Swish Tan Tanh TensorScatter TfIdfVectorizer \
     ThresholdedRelu Tile TopK Transpose Trilu Unique Unsqueeze Upsample Where Xor";
 
-/// What no image model has between an image and its logits, or whose shapes depend on values.
+/// Operators that no image model has between an image and its logits, or whose output shapes depend
+/// on values.
 const REFUSED: &str = "ImageDecoder NonMaxSuppression RegexFullMatch STFT StringConcat \
     StringNormalizer StringSplit TfIdfVectorizer Unique";
 
@@ -47,7 +48,8 @@ fn every_standard_operator_is_modeled_or_refused_by_name() {
     assert_eq!(names.len(), count);
 }
 
-/// An operator that is not modeled is refused with advice; one that is fails by its own rules.
+/// An operator that is not in the table is rejected with advice. One that is in the table may fail
+/// only by its own rules.
 #[test]
 fn what_is_in_the_table_is_what_runs() {
     for name in STANDARD.split_whitespace() {

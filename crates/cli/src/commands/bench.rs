@@ -69,7 +69,7 @@ pub struct Bench {
     threads: Option<u16>,
 }
 
-/// Seconds.
+/// Times in seconds.
 struct Times {
     load: f64,
     first: f64,
@@ -111,7 +111,7 @@ impl Bench {
                 let name = engine.name();
                 out.progress(&format!("running {} on {name}", kind.name()));
                 let times = self.measure(&model, kind, &weights, &inputs, engine.as_ref())?;
-                // The other engines run on one thread.
+                // Only ONNX Runtime uses several threads.
                 let threads = if engine.threads() > 1 { threads } else { 1 };
                 let rate = self.batch.count as f64 / times.median;
                 let ms = |seconds: f64| format!("{:.2}", seconds * 1e3);
@@ -186,7 +186,7 @@ impl Bench {
             GraphKind::Forward | GraphKind::Nll | GraphKind::Sample => self.shards(engine),
             _ => 1,
         };
-        // Shards may have different sizes.
+        // The shards of a batch may differ in size.
         let batch = if shards > 1 { Batch::Symbolic } else { self.batch.batch };
         let options = match kind.samples() {
             true => sampling::options(engine, weights, batch, SampleOptions::default()),
@@ -259,7 +259,7 @@ impl Bench {
     }
 }
 
-/// The shape of an input for `count` images.
+/// The shape of an input for a batch of `count` images.
 fn shape(tensor: &Tensor, count: usize) -> Vec<usize> {
     let extent = |e: &Extent| if let Extent::Fixed(n) = e { *n } else { count };
     tensor.shape.iter().flatten().map(extent).collect()

@@ -111,7 +111,7 @@ fn table(differences: &[Difference]) -> Table {
     table
 }
 
-/// Infinite differences (different shapes, NaN) become null.
+/// A difference that is not finite (different shapes, or NaN) is null in JSON.
 fn row(d: &Difference) -> serde_json::Value {
     json!({
         "output": d.output,

@@ -1,4 +1,4 @@
-//! `pixelrnn curve`: the learning curves of runs.
+//! `pixelrnn curve`: plots the learning curves of runs.
 
 use std::path::PathBuf;
 

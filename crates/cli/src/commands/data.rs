@@ -14,11 +14,11 @@ use crate::out::Out;
 use crate::parse;
 use crate::table::{Align, Table, grouped};
 
-/// Rows and columns of the picture.
+/// The numbers of rows and columns of the picture.
 const ROWS: usize = 10;
 const COLUMNS: usize = 10;
 
-/// The most classes whose images are counted.
+/// Maximal number of classes whose images are counted.
 const MOST_CLASSES: usize = 10_000;
 
 /// Show how a data set is read: splits, classes, shape, levels
@@ -85,7 +85,8 @@ impl Data {
     }
 }
 
-/// The number of images per split; held-out validation images do not count as training images.
+/// The number of images per split. Validation images that are held out do not count as training
+/// images.
 fn splits(data: &Dataset) -> Map<String, Value> {
     let present = data.splits().into_iter();
     present.map(|split| (split.name().to_string(), json!(count(data, split)))).collect()
@@ -115,7 +116,7 @@ fn class_counts(data: &Dataset) -> Map<String, Value> {
     all
 }
 
-/// For each split with conditions, the shape of their rows.
+/// For each split with conditions, the shape of a row of each condition.
 fn conditions(data: &Dataset) -> Map<String, Value> {
     let mut all = Map::new();
     for split in data.splits() {
@@ -177,8 +178,8 @@ fn by_class(data: &Dataset, classes: usize) -> String {
     text
 }
 
-/// The images of the grid and its number of columns: equally many images of each of the first
-/// classes, or without labels evenly spaced images in a square.
+/// The images of the grid and its number of columns. With labels: the same number of images of each
+/// of the first classes. Otherwise: evenly spaced images in a square.
 fn shown(data: &Dataset, images: Images) -> (Vec<usize>, Option<usize>) {
     let Some(labels) = images.labels().filter(|_| data.classes().is_some_and(|n| n > 1)) else {
         let most = (ROWS * COLUMNS).min(images.count());

@@ -73,12 +73,12 @@ impl Eval {
         let spec = for_model(&spec, &model);
         let seed = self.seed.or(trained.map(|(_, recipe)| recipe.seed)).unwrap_or(0);
         let data = match self.model.run().filter(|_| self.data.is_none()) {
-            // The images of the run, exactly as in training.
+            // Without --data: the images of the run, exactly as in training.
             Some(run) => {
                 let RunImages { data, same, .. } = run.images(&spec, seed)?;
                 let (name, path) = (data.name(), run.settings_path());
                 match same {
-                    // Another seed samples other binary images.
+                    // With another seed, other binary images are sampled, so the hash may differ.
                     Some(false) if self.seed.is_none() => {
                         return usage(format!(
                             "the images in {name} have changed since the run was trained (hash in {}): evaluate on \
@@ -94,7 +94,7 @@ impl Eval {
                 }
                 data
             }
-            // Validation images are never counted as training images.
+            // Held-out validation images are never counted as training images.
             None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
         announce(&data, out);

@@ -1,4 +1,4 @@
-//! `pixelrnn export`: a model as plain ONNX.
+//! `pixelrnn export`: writes a model as plain ONNX.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::out::Out;
 use crate::parse;
 use crate::table;
 
-/// The heading of the options on the form of the file.
+/// The heading, in the help text, of options on the form of the file.
 const ONNX: &str = "Form of the file";
 
 /// Export a model as ONNX, with standard operators only
@@ -92,7 +92,7 @@ pub struct Export {
     deploy: Deploy,
 }
 
-/// [`ControlFlow`] on the command line.
+/// The values of `--control-flow`, see [`ControlFlow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Control {
     Scan,
@@ -118,7 +118,7 @@ impl Export {
         let model = self.model.load()?;
         model.prove()?;
         let loaded = self.weights.load(&self.model, &model)?;
-        // A gradient or a step with constant weights would be useless.
+        // Constant weights would be useless in graphs that compute gradients or training steps.
         let as_inputs = self.weights_as_inputs || self.graph.trains();
         let untrained = (!as_inputs).then(|| loaded.warning(&self.model)).flatten();
         let LoadedWeights { weights: loaded, json: origin, .. } = loaded;
@@ -137,7 +137,7 @@ impl Export {
             images: self.deploy.images(),
         };
         if as_inputs {
-            // No later step checks that they fit.
+            // Nothing that follows checks whether the weights fit the model.
             model.check_weights(&loaded)?;
         }
         if let Some(folder) = &self.deploy.triton {
@@ -229,7 +229,7 @@ impl Export {
         self.temperature.unwrap_or(1.0)
     }
 
-    /// Checks that the options go together.
+    /// Rejects combinations of options that contradict each other.
     fn sensible(&self, piped: bool, out: &Out) -> Result<(), Failure> {
         if piped && out.json {
             return usage("`--json` cannot be combined with `-o -`: both write to standard output");

@@ -1,4 +1,4 @@
-//! `pixelrnn inspect`: the graph of a model after any pass, and its costs.
+//! `pixelrnn inspect`: prints the graph of a model after any pass, and its costs.
 
 use pixelrnn::internal::graph::{Operation, Type};
 use pixelrnn::internal::passes::Job;
@@ -77,7 +77,7 @@ impl Inspect {
                 self.graph
             ));
         }
-        // Before loading the model: a wrong name prints the list of passes.
+        // Before the model is loaded: an error for an invalid name lists the passes.
         if let Some(pass) = &self.dump_after {
             self.known(pass)?;
         }
@@ -90,13 +90,13 @@ impl Inspect {
                 ("declared", model.graph_of(self.graph)?.to_string())
             }
         };
-        // Sizes do not depend on the values of the weights.
+        // Costs do not depend on the values of the weights.
         let graph = model.compile(self.graph, &self.options(None), &mut |_, _| {})?;
         let cost = cost(&graph);
         let step = match self.batch {
             None => None,
             Some(n) => {
-                // The graph that `train` runs, with operators of the engine.
+                // The graph that `train` runs, which contains operators of the engine.
                 let options = ExportOptions { native: !global.plain, ..self.options(None) };
                 let trained = model.compile(self.graph, &options, &mut |_, _| {})?;
                 Some((n, step_memory(&trained, usize::from(n))))
@@ -157,7 +157,7 @@ impl Inspect {
         let options = self.options((!self.weights_as_inputs).then_some(&fresh));
         let mut text = String::new();
         let graph = model.compile(self.graph, &options, &mut |name, graph| {
-            // A pass may run more than once: each scale of a model is compiled separately.
+            // A pass may run several times, since each scale of a model is compiled separately.
             if pass == Some(name) {
                 text.push_str(&graph.to_string());
             }
@@ -229,7 +229,7 @@ fn layers(model: &Declaration, cost: &Cost) -> Vec<Layer> {
             }
         }
     }
-    // A pass may merge layers of one kind.
+    // A pass may merge several layers of the same kind into one.
     let known: Vec<String> = layers.iter().map(|l| l.path.clone()).collect();
     let joint = cost.by_layer.iter().filter(|(path, _)| !known.contains(path));
     layers.extend(joint.map(|(path, &multiply_adds)| Layer {

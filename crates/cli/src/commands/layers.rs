@@ -62,7 +62,7 @@ fn kind(parameter: &Parameter) -> String {
     }
 }
 
-/// The default value as text, if the parameter has one.
+/// The default value of a parameter as text, if it has one.
 fn default(parameter: &Parameter) -> Option<String> {
     match (parameter.default, parameter.kind) {
         (Default::Number(n), _) => Some(n.to_string()),
@@ -71,7 +71,7 @@ fn default(parameter: &Parameter) -> Option<String> {
     }
 }
 
-/// The layer with all its parameters.
+/// The layer with all of its parameters, as in a declaration.
 fn signature(layer: &Layer) -> String {
     if layer.parameters.is_empty() {
         return layer.name.to_string();
@@ -84,12 +84,13 @@ fn signature(layer: &Layer) -> String {
     format!("{}({})", layer.name, parameters.join(", "))
 }
 
-/// The first sentence of the documentation, without the layer's form at its beginning.
+/// The first sentence of the documentation, without the layer's syntax at its beginning.
 fn summary(name: &str) -> String {
     let text = documentation(name);
     let first = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
     let first = first.split_once("`: ").map_or(first.as_str(), |(_, rest)| rest);
-    // Not at the dots of `et al. 2017` and `{ ... }`.
+    // A sentence ends at a dot before a capital letter, not at the dots of `et al. 2017` or `{ ...
+    // }`.
     let ends = |&at: &usize| first[at + 2..].starts_with(char::is_uppercase);
     let end = first.match_indices(". ").map(|(at, _)| at).find(ends).unwrap_or(first.len());
     first[..end].trim_end_matches('.').to_string()

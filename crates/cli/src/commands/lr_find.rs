@@ -151,12 +151,12 @@ impl LrFind {
     }
 }
 
-/// The loss by learning rate; `None` without steps.
+/// The plot of the loss over the learning rate; `None` if there were no steps.
 fn plot(found: &Found, model: &str, rule: &str) -> Option<Plot> {
     let (first, last) = (found.steps.first()?, found.steps.last()?);
     let smoothed = found.steps.iter().map(|s| s.smoothed);
     let low = smoothed.clone().fold(f64::INFINITY, f64::min);
-    // Losses far above that of fresh weights say nothing more.
+    // Losses far above that of the initial weights are of no interest, so the plot ends there.
     let high = smoothed.fold(0.0, f64::max).min(first.smoothed + 0.5 * (first.smoothed - low));
     let room = ((high - low) * 0.08).max(1e-6);
     let points = |value: fn(&lr_finder::SweepStep) -> f64| {

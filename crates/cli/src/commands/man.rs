@@ -1,4 +1,4 @@
-//! `pixelrnn man`: the manual pages.
+//! `pixelrnn man`: writes the manual pages.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ impl Man {
     }
 }
 
-/// Adds the pages of a command and of its subcommands: file names and texts.
+/// Adds the pages of a command and of its subcommands, as file names and texts.
 fn collect(
     command: &Command,
     name: &str,

@@ -1,4 +1,4 @@
-//! `pixelrnn quickstart`: all steps of the work, on a small model.
+//! `pixelrnn quickstart`: all steps, from the declaration to the export, on a small model.
 
 use std::path::Path;
 use std::time::Instant;
@@ -61,7 +61,7 @@ impl Quickstart {
 
         let engines = engines::choose(None, &ENGINES, &engines::options(global, None), out)?;
         let names: Vec<&str> = engines.iter().map(|e| e.name()).collect();
-        // The fastest engine is the last.
+        // The last engine is the fastest.
         let Some(engine) = engines.last() else {
             return crate::exit::usage("no engine is available: see `pixelrnn runtime list`");
         };

@@ -23,7 +23,7 @@ use crate::parse;
 use crate::progress::Bar;
 use crate::table::plural;
 
-/// The heading of the options of --complete.
+/// The heading, in the help text, of options for `--complete`.
 const COMPLETION: &str = "Completion";
 
 /// Draw images from a model
@@ -83,7 +83,7 @@ pub struct Sample {
     engine: Option<EngineKind>,
 }
 
-/// The names of the methods.
+/// The values of `--method`.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum MethodName {
     Cached,
@@ -99,17 +99,17 @@ impl From<MethodName> for SampleMethod {
     }
 }
 
-/// The most class names in an error.
+/// Maximal number of class names in an error message.
 const NAMED: usize = 20;
 
-/// Which class is drawn.
+/// The class of the images, from `--label`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
     One(u32),
     All,
 }
 
-/// The class of this number, or of this name in the data of the run.
+/// Parses `--label`: `all`, the number of a class, or its name in the data of the run.
 fn label(text: &str, names: &[String]) -> Result<Label, Failure> {
     if text == "all" {
         return Ok(Label::All);
@@ -195,10 +195,10 @@ impl Sample {
                     true => for_model(spec, &model),
                     false => spec.clone(),
                 };
-                // The images to complete do not depend on the seed of the samples.
+                // The seed of the samples does not affect which images are completed.
                 let data = spec.load(0).map_err(Failure::data)?;
                 announce(&data, out);
-                // A class that is named needs no labels.
+                // If the user gives a class or conditions, the data need no labels.
                 match label.is_some() || !self.condition.is_empty() {
                     true => suits_images(&model, &data)?,
                     false => suits(&model, &data)?,
@@ -233,7 +233,7 @@ impl Sample {
             (None, ..) => None,
             (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
             (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
-            // Completions have the labels of what they complete.
+            // A completion has the class of the image that it completes.
             _ => {
                 out.note(
                     "each image is completed as its own class, from the labels of the data: `--label` \
@@ -282,7 +282,7 @@ impl Sample {
             format!("{path}: {} of {}, {seconds:.1} s", plural(drawn, "image"), model.name());
         let object = json!({
             "output": path.to_string(),
-            // The older name.
+            // The earlier name of this field.
             "file": path.to_string(),
             "model": model.name(),
             "weights": origin,
@@ -328,7 +328,7 @@ impl Sample {
     }
 }
 
-/// The first `count` images, each repeated `copies` times, as `[N, H, W, C]`.
+/// The first `count` images, each repeated `copies` times: `[N, H, W, C]`.
 fn stacked(
     model: &pixelrnn::Declaration,
     images: pixelrnn::training::data::Images,
@@ -344,12 +344,12 @@ fn stacked(
     Ok(all)
 }
 
-/// An array of bytes in NumPy's format, version 1.
+/// Encodes an array of bytes as a NumPy file, version 1.
 fn npy(images: &Array) -> Vec<u8> {
     let shape: Vec<String> = images.shape().iter().map(usize::to_string).collect();
     let mut header =
         format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
-    // What comes before the numbers is a multiple of 64 bytes, the last of them a line feed.
+    // The length of the header is a multiple of 64 bytes, and its last byte is a line feed.
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
     }

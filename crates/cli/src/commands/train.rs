@@ -23,7 +23,7 @@ use crate::records::{self, PROGRESS, Records};
 use crate::table::{grouped, plural};
 use crate::watch::{Watch, figure};
 
-/// The headings of groups of options.
+/// The headings, in the help text, of groups of options.
 const BUDGET: &str = "Budget";
 const RECIPE: &str = "Recipe";
 
@@ -159,7 +159,7 @@ impl Train {
         Ok(ExitCode::of(outcome.reason != Reason::Diverged))
     }
 
-    /// What was asked for; the library decides what a resumed run allows.
+    /// The trainer for these arguments. The library decides which of them a resumed run may change.
     fn trainer(&self, global: &Global) -> Result<Trainer, Failure> {
         let mut trainer = Trainer::new(&self.out)
             .request(self.request())
@@ -169,7 +169,8 @@ impl Train {
             trainer = trainer.resume();
         }
         if let Some(name) = &self.model {
-            // A run that exists and is not resumed is refused whatever the model.
+            // Without --resume, an existing run is an error, whatever the model. So do not load the
+            // model then.
             if self.resume || !begun {
                 let asked = model::load(name, &self.set)?;
                 if begun {

@@ -1,4 +1,4 @@
-//! `pixelrnn zoo`: the models, their parameters and the results of the paper.
+//! `pixelrnn zoo`: lists the models, their parameters and the results of the paper.
 
 use pixelrnn::Declaration;
 use pixelrnn::training::{bits_per_dim, data::Shape};

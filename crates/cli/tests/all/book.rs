@@ -1,10 +1,11 @@
-//! The commands of the book, run with the program.
+//! Runs the commands in the book.
 //!
-//! In a chapter of `docs/src`, or in the README, a block ```` ```console,tested ```` or
-//! ```` ```sh,tested ```` holds commands that must end with exit code 0, or with `exit=N` with N. Of a
-//! block with `exact` instead of `tested` the output must be the one that is shown; `PIXELRNN_BLESS=1`
-//! rewrites it. A block with `file=NAME` is written to that file first. The commands of a chapter run one after the other in a folder of their own, without
-//! ONNX Runtime. So that this takes seconds, training and `quickstart` are cut short.
+//! In a chapter of `docs/src`, or in the README, a block ```` ```console,tested ```` or ````
+//! ```sh,tested ```` has commands that must exit with code 0, or with `exit=N` with code N. For a
+//! block with `exact` instead of `tested`, the output must be the one that is shown;
+//! `PIXELRNN_BLESS=1` rewrites it. A block with `file=NAME` is written to that file first. The
+//! commands of a chapter run in order in a folder of their own, without ONNX Runtime. Training and
+//! `quickstart` are shortened, so that this takes only seconds.
 
 use std::fs;
 use std::io::BufWriter;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::npz::edges;
 use crate::run::{good, run_in};
 
-/// What a block demands.
+/// What a block requires.
 struct Demand {
     exact: bool,
     code: i32,
@@ -28,7 +29,7 @@ fn demand(info: &str) -> Option<Demand> {
     (shell && (exact || words.contains(&"tested"))).then_some(Demand { exact, code })
 }
 
-/// The words of a command, and the file that its output goes to.
+/// The words of a command, and the file that its output is redirected to.
 fn words(line: &str) -> (Vec<String>, Option<String>) {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -48,7 +49,7 @@ fn words(line: &str) -> (Vec<String>, Option<String>) {
     (words, file)
 }
 
-/// The command cut short: two steps of training, with the engine that is compiled in.
+/// A shortened command: two steps of training, with an embedded engine.
 fn shortened(mut words: Vec<String>) -> Vec<String> {
     let budgets = ["--epochs", "--steps", "--minutes"];
     match words[0].as_str() {
@@ -70,7 +71,8 @@ fn shortened(mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// A folder of pictures, as in the chapter on folders: two classes, training and test images.
+/// Creates the folder of pictures for the chapter on folders: two classes, training and test
+/// images.
 fn photos(folder: &Path) {
     for split in ["train", "test"] {
         for (class, slope) in [("disks", 3), ("stripes", 7)] {
@@ -94,7 +96,7 @@ fn bless() -> bool {
     std::env::var_os("PIXELRNN_BLESS").is_some()
 }
 
-/// Runs the blocks of a page; gives the page with the output as it is, and what is wrong.
+/// Runs the blocks of a page. Returns the page with the actual outputs, and a list of problems.
 fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     photos(folder.path());
@@ -128,7 +130,7 @@ fn run_page(name: &str, text: &str) -> (String, Vec<String>) {
             let mut command = match (prompt, info.starts_with("sh")) {
                 (Some(command), _) => command.to_string(),
                 (None, true) => shown[i].to_string(),
-                // Output, or a line between commands.
+                // A line of output, or a line between commands.
                 (None, false) => {
                     if !exact {
                         made.push_str(&format!("{}\n", shown[i]));

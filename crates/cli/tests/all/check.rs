@@ -66,7 +66,7 @@ fn what_was_exported_is_as_causal_as_what_was_declared() {
 
 #[test]
 fn a_leaking_file() {
-    // `export` refuses to write it.
+    // The command `export` refuses to write a leaking model, so the library exports it.
     let path = model("leaking.pixelrnn");
     let leaking = Declaration::from_file(path.as_ref(), &[]).unwrap();
     let onnx = leaking.export(GraphKind::Forward, &ExportOptions::default()).unwrap();
@@ -83,7 +83,7 @@ fn a_leaking_file() {
     for end in ["output", "input"] {
         assert_eq!(found["witness"][end], declared["witness"][end]);
     }
-    // The node, and its place in the text it was compiled from.
+    // A hop of the path names the node and its position in the source text.
     let path = found["witness"]["path"].as_array().unwrap();
     let through = |hop: &&serde_json::Value| hop.as_str().unwrap().contains("`smooth");
     let hop = path.iter().find(through).unwrap_or_else(|| panic!("{path:?}"));
@@ -99,7 +99,7 @@ fn pictures() {
     let cases = [
         (tiny("check", "digits-diagonal"), 0),
         (vec!["check", "digits-pixelcnn", "--set", "colours=3", "--set", "levels=4"], 0),
-        // The smallest image there is, and one too wide for a line between the cells.
+        // The smallest possible image, and one that is too wide for grid lines.
         (vec!["check", "digits-pixelcnn", "--set", "height=1", "--set", "width=1"], 0),
         (vec!["check", "digits-pixelcnn", "--set", "width=100", "--at", "1,99"], 0),
     ];
@@ -113,7 +113,7 @@ fn pictures() {
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         assert!(frame.width > 100 && frame.height > 100, "{arguments:?}");
-        // Nothing leaks, so red stands in the legend alone: 11 x 11.
+        // Nothing leaks, so red occurs only in the legend: 11 x 11.
         let red = pixels.chunks(3).filter(|p| *p == [0xd6, 0x27, 0x28]).count();
         assert_eq!(red, 121, "{arguments:?}");
     }
@@ -160,7 +160,8 @@ fn files_that_are_no_model() {
     assert!(bad(&huge).contains("too large for the causality proof"));
 }
 
-/// What `export` writes, `check` reads: every distribution, layout and type of image.
+/// `check` proves files that `export` writes, for all distributions, layouts and element types of
+/// images.
 #[test]
 fn files_of_every_form_are_proved() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Models that are given a map: from the declaration to samples.
+//! Models that are conditioned on a map: from the declaration to samples.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn ran(folder: &Path, line: &str) -> Ran {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
 }
 
-/// What a run complains about.
+/// The error of a command that must fail.
 fn bad(folder: &Path, line: &str, parts: &[&str]) {
     let ran = ran(folder, line);
     assert_eq!(ran.code, 2, "{line}: {}{}", ran.out, ran.err);
@@ -75,7 +75,7 @@ fn from_the_declaration_to_samples() {
     assert_eq!(object["images"], 6);
 }
 
-/// The metadata say which input is the condition, also where its shape looks like that of weights.
+/// The metadata state which input is the condition, even if its shape looks like that of weights.
 #[test]
 fn exported_files_know_their_conditions() {
     let folder = folder();

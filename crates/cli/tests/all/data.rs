@@ -37,7 +37,7 @@ fn warnings_and_refusals() {
     assert!(bad(&["data", "digits,size=4x2,fit=crop,array=x"]).contains("does not apply"));
 }
 
-/// A run as it was written before images were chosen at random: other words in `run.json`.
+/// A run from before images were chosen at random, whose `run.json` has other fields.
 #[test]
 fn an_old_run_goes_on_with_its_images() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ fn an_old_run_goes_on_with_its_images() {
     assert_eq!(object["data_sha256"], json!(loaded.fingerprint()));
 }
 
-/// A large array, most of it a hole in its file, is read once and then known.
+/// A large array in a sparse file is read once; later its fingerprint is cached.
 #[test]
 fn large_files_are_read_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,7 +92,8 @@ fn large_files_are_read_once() {
     let first = data();
     assert_eq!(std::fs::read_dir(path.join("pixelrnn/data")).unwrap().count(), 1);
     assert_eq!(data(), first);
-    // A change that keeps length and time is not noticed: it was not read again.
+    // A change that keeps the length and the modification time is not noticed, so the file was not
+    // read.
     let file = std::fs::File::options().write(true).open(path.join("a.npy")).unwrap();
     std::io::Seek::seek(&mut &file, std::io::SeekFrom::End(-1)).unwrap();
     std::io::Write::write_all(&mut &file, &[9]).unwrap();

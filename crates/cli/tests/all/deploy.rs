@@ -1,4 +1,4 @@
-//! `export` for where models are deployed.
+//! The deployment options of `export`.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn fewer_bits_make_smaller_files() {
         sizes.push(fs::metadata(folder.path().join(&file)).unwrap().len());
     }
     assert!(sizes[0] > sizes[1] && sizes[0] > sizes[2] && sizes[2] > sizes[3], "{sizes:?}");
-    // Plain means plain: the default writes what it says.
+    // The default is f32: giving it explicitly changes nothing.
     assert_eq!(export(folder.path(), &["--graph", "nll", "-o", "a.onnx"]).code, 0);
     assert_eq!(
         export(folder.path(), &["--graph", "nll", "--dtype", "f32", "-o", "b.onnx"]).code,
@@ -51,7 +51,7 @@ fn a_repository_is_whole_or_not_there() {
     let config = fs::read_to_string(inside("sampler/config.pbtxt")).unwrap();
     assert!(config.contains("TYPE_UINT8\n    dims: [ -1, 1, 3, 4 ]"), "{config}");
 
-    // An empty folder will do; anything else is left as it is.
+    // An empty folder can be used. Anything else stays unchanged.
     fs::create_dir(folder.path().join("empty")).unwrap();
     assert_eq!(export(folder.path(), &["--triton", "empty"]).code, 0);
     fs::write(folder.path().join("file"), "mine").unwrap();
@@ -63,7 +63,7 @@ fn a_repository_is_whole_or_not_there() {
         assert!(ran.err.contains(why), "{}", ran.err);
     }
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "mine");
-    // What is refused late leaves nothing behind either.
+    // An error after the start leaves nothing behind, either.
     let ran =
         export(folder.path(), &["--triton", "late", "--set", "levels=300", "--image", "uint8"]);
     assert_eq!(ran.code, 2);

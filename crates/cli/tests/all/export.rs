@@ -27,7 +27,7 @@ fn the_same_bytes_every_time() {
     assert!(read("a.onnx") == read("b.onnx"));
     assert!(read("a.onnx") != read("c.onnx"));
 
-    // To standard output, and nothing else there.
+    // With `-o -`, only the model is written to standard output.
     let mut piped = tiny("export", "digits-row-lstm");
     piped.extend(["-o", "-", "--init-seed", "0"]);
     let output = command(folder.path(), &piped).output().unwrap();
@@ -54,7 +54,7 @@ fn weights_there_and_back() {
         fs::metadata(path("c.onnx")).unwrap().len() < fs::metadata(path("a.onnx")).unwrap().len()
     );
 
-    // Weights of another model.
+    // Weights of another model are an error.
     let other = ["export", "digits-diagonal", "--weights", "w.safetensors", "-o", "d.onnx"];
     for extra in [&[][..], &["--weights-as-inputs", "--write-weights", "e.safetensors"]] {
         let ran = run_in(folder.path(), &[&other[..], extra].concat());
@@ -112,7 +112,7 @@ fn engines_agree() {
     assert_eq!(difference["engines"], json!(["reference", "tract"]));
     assert!(difference["absolute"].as_f64().unwrap() < 1e-3);
 
-    // By default, whatever works here.
+    // By default, the engines that work on this machine are compared.
     let ran = run(&with(&["--batch", "dynamic:1"]));
     assert_eq!(ran.code, 0);
     assert!(ran.out.contains("batch dynamic:1: reference, tract agree\n"), "{}", ran.out);
@@ -122,7 +122,7 @@ fn engines_agree() {
         ran.err
     );
     assert_eq!(run(&with(&["-q"])).err, "");
-    // Asked for, it must be there.
+    // An engine that the user names must be available.
     assert!(
         bad(&with(&["--engine", "tract,ort"])).starts_with("error: ONNX Runtime was not found")
     );
@@ -149,7 +149,7 @@ fn bench_says_what_it_measured() {
     assert!(bad(&with(&["--runs", "0"])).contains("from 1 to 1000000"));
 }
 
-/// The weights go to a second file; both are there, or neither.
+/// With external data, either both files are written or none.
 #[test]
 fn external_data_stand_beside_the_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ fn external_data_stand_beside_the_model() {
     let ran = export(path, &[&seed[..], &["-o", "whole.onnx"]].concat());
     assert_eq!(ran.code, 0);
     assert!(size("a.onnx") < size("whole.onnx"));
-    // Another program finds them, from wherever it runs.
+    // Another program finds the weights, whatever its working directory.
     let elsewhere = tempfile::tempdir().unwrap();
     let model = path.join("a.onnx").display().to_string();
     let check = ["check", &model, "--json"];
@@ -176,7 +176,7 @@ fn external_data_stand_beside_the_model() {
     let ran = run_in(elsewhere.path(), &check);
     assert!(ran.code == 2 && ran.err.contains("a.onnx.data"), "{known} {}", ran.err);
 
-    // A place that cannot hold two files keeps what it had.
+    // If the two files cannot both be written, the old ones stay.
     fs::remove_file(path.join("a.onnx")).unwrap();
     fs::create_dir(path.join("b.onnx.data")).unwrap();
     fs::write(path.join("b.onnx"), "old").unwrap();
@@ -189,7 +189,7 @@ fn external_data_stand_beside_the_model() {
     assert_eq!(names(path), ["b.onnx", "b.onnx.data", "whole.onnx"]);
 }
 
-/// A disk that takes no file beyond some size stands for one that is full: neither file is left.
+/// A limit on the file size simulates a full disk: neither file is left.
 #[cfg(target_os = "linux")]
 #[test]
 fn external_data_that_do_not_fit_leave_nothing() {
@@ -209,7 +209,7 @@ fn external_data_that_do_not_fit_leave_nothing() {
     assert_eq!(names(path), Vec::<String>::new());
 }
 
-/// Exported files go to others: they do not tell of the folders of the machine they were made on.
+/// Exported files are published: they must not contain paths of the machine they were written on.
 #[test]
 fn no_path_of_this_machine_is_exported() {
     let folder = tempfile::tempdir().unwrap();

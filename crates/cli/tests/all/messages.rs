@@ -1,10 +1,10 @@
-//! Errors and warnings: they name the place, the numbers, and what would be right.
+//! Errors and warnings. They name the place and the numbers, and say what would be correct.
 
 use std::path::Path;
 
 use crate::run::{Ran, bad, good, run, run_in, tiny};
 
-/// An array of f32 in NumPy's format.
+/// Writes an array of f32 as a NumPy file.
 fn npy(path: &Path, shape: &str, values: impl Iterator<Item = f32>) {
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}").into_bytes();
@@ -19,7 +19,7 @@ fn npy(path: &Path, shape: &str, values: impl Iterator<Item = f32>) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// A folder of gray pictures, 4 x 4, two classes with names.
+/// Creates a folder of gray pictures, 4 x 4, in two named classes.
 fn pictures(folder: &Path) {
     for (class, slope) in [("cats", 5), ("dogs", 11)] {
         let folder = folder.join("pets").join(class);
@@ -62,7 +62,7 @@ fn a_file_that_is_no_model_gives_one_error() {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("does not look like a model file"), "{}", ran.err);
     assert!(ran.err.matches("error:").count() == 1 && ran.err.lines().count() < 12, "{}", ran.err);
-    // A model with many errors shows the first few.
+    // Of many errors in a model, only the first few are shown.
     let wrong = "nosuch(3); ".repeat(20);
     let model = format!("pub M {{ }}\nimage 4 x 4, colors 1, levels 2;\n{wrong}\n");
     std::fs::write(path.join("m.pixelrnn"), model).unwrap();
@@ -105,13 +105,13 @@ fn negative_numbers_are_refused_with_the_range() {
 fn limits_and_files_are_named_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    // A file of 104 KiB.
+    // A file of 104 KiB, which exceeds the limit.
     let export = ["export", "digits-diagonal", "-o", "m.onnx", "-q"];
     assert_eq!(run_in(path, &export).code, 0);
     let ran = run_in(path, &["check", "m.onnx", "--memory", "1"]);
     assert!(ran.code == 2 && ran.err.contains("more than the 1 byte allowed"), "{}", ran.err);
     assert!(!ran.err.contains(" 0 "), "{}", ran.err);
-    // Enough for the file, not for the analysis.
+    // Enough for the file, but not for the analysis.
     let ran = run_in(path, &["check", "m.onnx", "--memory", "112KiB"]);
     assert!(ran.code == 2 && ran.err.contains("of 112 KiB allowed"), "{}", ran.err);
     assert_eq!(bad(&["check", "nothere.onnx"]).matches("nothere.onnx").count(), 1);
@@ -213,7 +213,7 @@ fn classes_have_names() {
     let text = bad(&["sample", "digits-gated-class", "-o", "a.npy", "--label", "dog"]);
     assert!(text.contains("the classes have no names"), "{text}");
 
-    // Whose class a completion has is said.
+    // The program says which class a completion has.
     let complete = ["sample", "run", "--engine=tract", "-o", "e.npy", "-n", "2", "--complete"];
     let more = ["images:pets,levels=17", "--keep-rows", "2", "--split", "train"];
     let ran = run_in(path, &[&complete[..], &more].concat());
@@ -246,7 +246,7 @@ fn trained_models_are_at_hand() {
     let object = crate::run::json(&["zoo", "--trained"]);
     let digits = &object["models"][0];
     assert_eq!(digits["name"], "digits-gated-class");
-    // What the list says is what these weights score.
+    // The list states the loss that these weights really have.
     let eval = crate::run::json(&["eval", "digits-gated-class", "--trained", "--engine=tract"]);
     let [found, said] = [&eval, digits].map(|o| o["nats_per_image"].as_f64().unwrap());
     assert!((found - said).abs() < 1e-3, "{found} {said}");
@@ -274,7 +274,7 @@ fn trained_models_are_at_hand() {
     let text = bad(&["eval", "mnist-diagonal", "--trained", "--engine=tract"]);
     assert!(text.contains("binarized MNIST") && text.contains("--data npz:"), "{text}");
 
-    // The other commands take them, too.
+    // Other commands accept `--trained`, too.
     let export =
         ["export", "mnist-diagonal", "--trained", "--graph", "nll", "-o", "m.onnx", "--json"];
     let ran = run_in(path, &export);

@@ -1,6 +1,6 @@
-//! Writes the arrays of NumPy that tests give to the program.
+//! Writes NumPy arrays for tests.
 
-/// An array of f32 or u8 (`<f4`, `|u1`) in the format `.npy`.
+/// An `.npy` file of f32 or u8 (`<f4`, `|u1`).
 pub fn npy(elements: &str, dims: &[usize], bytes: &[u8]) -> Vec<u8> {
     let dims: Vec<String> = dims.iter().map(|n| format!("{n},")).collect();
     let dims = dims.join(" ");
@@ -12,7 +12,7 @@ pub fn npy(elements: &str, dims: &[usize], bytes: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &length.to_le_bytes()[..], text.as_bytes(), bytes].concat()
 }
 
-/// f32 in the format `.npy`.
+/// An `.npy` file of f32.
 pub fn floats(dims: &[usize], value: impl Fn(usize) -> f32) -> Vec<u8> {
     let bytes: Vec<u8> = (0..dims.iter().product()).flat_map(|i| value(i).to_le_bytes()).collect();
     npy("<f4", dims, &bytes)
@@ -35,7 +35,7 @@ pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
         }
         head.extend([name.len() as u16, 0].map(u16::to_le_bytes).concat());
         out.extend([b"PK\x03\x04", &head[..], name.as_bytes(), bytes].concat());
-        // Comment, disk, attributes; then where the member begins.
+        // Comment, disk, attributes; then the offset of the member.
         let rest = [&[0; 10][..], &at.to_le_bytes(), name.as_bytes()].concat();
         directory.extend([b"PK\x01\x02\x14\x00", &head[..], &rest].concat());
     }
@@ -46,7 +46,8 @@ pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-/// Images of 8 x 8 with 17 levels and a map of edges, 24 to train and 8 to test, and a file of 5 maps.
+/// Writes an archive of 8 x 8 images with 17 levels and a map of edges, 24 for training and 8 for
+/// testing, and a file with 5 maps.
 pub fn edges(folder: &std::path::Path) {
     let images = |count: usize| {
         let bytes: Vec<u8> = (0..count * 64).map(|i| (i * 7 % 17) as u8).collect();

@@ -51,7 +51,7 @@ fn help_ends_with_an_example() {
         let start = format!("  pixelrnn {}", path.join(" "));
         assert!(text.contains("\nExample:\n") && last.starts_with(&start), "{path:?}: {text}");
         assert!(text.lines().all(|l| l.len() <= 100), "{path:?}: {text}");
-        // What all commands share comes last.
+        // The options that all commands share come last.
         let headings: Vec<&str> = text.lines().filter(|l| OPTIONS.contains(l)).collect();
         assert_eq!(headings.last(), Some(&"Common options:"), "{path:?}: {text}");
         assert!(!text.contains('\u{1b}'), "{path:?}");
@@ -94,17 +94,17 @@ fn quickstart_with_nothing_installed() {
     }
     let files = ["context.png", "model.onnx", "run", "sample.onnx", "samples.png"];
     assert_eq!(names(&folder.path().join("pixelrnn-quickstart")), files);
-    // Again, over what is there.
+    // A second time, over the existing files.
     let ran = run_in(folder.path(), &["quickstart", "--epochs", "1", "--json", "-q"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(object["run"], json!("pixelrnn-quickstart/run"));
-    // Untrained it is near log2(17) = 4.09.
+    // An untrained model has about log2(17) = 4.09 bits.
     let bits = object["bits_per_dim"].as_f64().unwrap();
     assert!((1.5..3.2).contains(&bits), "{bits}");
     assert_eq!(object["within"], json!(true));
     assert!(object["seconds"].as_f64().unwrap() > 0.0);
-    // What it wrote is what `check` takes.
+    // `check` can read the file that it wrote.
     let onnx = "pixelrnn-quickstart/model.onnx";
     assert_eq!(run_in(folder.path(), &["check", onnx]).code, 0);
 
@@ -124,7 +124,7 @@ fn engines_that_work_here() {
     let expected = [("reference", &yes), ("tract", &yes), ("ort", &no), ("ort-cuda", &no)];
     assert_eq!(works, expected.map(|(name, works)| (Some(name), works)));
     assert!(good(&["runtime", "list"]).contains("Run `pixelrnn runtime install` once"));
-    // Python is hidden, so nothing can be fetched; what it began is its own.
+    // Python is hidden, so nothing can be downloaded. The message is that of the program.
     let folder = tempfile::tempdir().unwrap();
     let ran = run_in(folder.path(), &["runtime", "install", "-q"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
@@ -134,7 +134,7 @@ fn engines_that_work_here() {
 #[test]
 fn a_reader_who_stops_listening() {
     let folder = tempfile::tempdir().unwrap();
-    // More than a pipe holds, so that writing must fail.
+    // More than fits into a pipe, so that writing must fail.
     let arguments = ["inspect", "mnist-diagonal", "--dump-after", "unroll", "--control-flow"];
     let mut child = command(folder.path(), &[&arguments[..], &["unroll"]].concat())
         .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! What `train` records, `curve` and `lr-find`.
+//! The records of `train`, and the commands `curve` and `lr-find`.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn a_run_is_recorded() {
     assert!(of("step").len() >= 3 && !of("validation").is_empty() && !of("checkpoint").is_empty());
     let files: Vec<&Value> = of("sample").iter().map(|e| &e["file"]).collect();
     assert_eq!(files, ["run/samples/step-00000025.png", "run/samples/step-00000050.png"]);
-    // The last line is the result, and there is one of it.
+    // The last line is the result, and there is only one.
     let end = events.last().unwrap();
     assert_eq!((&end["event"], &end["step"]), (&"end".into(), &60.into()));
     assert_eq!((of("end").len(), &end["reason"]), (1, &"budget".into()));
@@ -59,7 +59,7 @@ fn a_run_is_recorded() {
     });
     assert!(first.starts_with(b"\x89PNG") && first != second, "the samples change");
 
-    // The table is that of the log.
+    // The CSV file has the same rows as the log.
     let log = lines(&std::fs::read_to_string(path.join("run/log.jsonl")).unwrap());
     let counted = |e: &&Value| e["event"] == "step" || e["event"] == "validation";
     let table = std::fs::read_to_string(path.join("run/log.csv")).unwrap();
@@ -73,7 +73,7 @@ fn a_run_is_recorded() {
         assert_eq!(cells[3].parse::<f64>().ok(), line["nats"].as_f64());
     }
 
-    // A resumed session has an event file of its own. What the first wrote stays.
+    // A resumed session writes an event file of its own. That of the first session stays.
     let events = names(&path.join("run/tensorboard"));
     assert!(events.len() == 1 && events[0].starts_with("events.out.tfevents."), "{events:?}");
     let bytes = std::fs::read(path.join("run/tensorboard").join(&events[0])).unwrap();
@@ -96,7 +96,7 @@ fn classes_are_columns_of_samples() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
     let file = std::fs::File::open(folder.path().join("run/samples/step-00000004.png")).unwrap();
     let picture = png::Decoder::new(std::io::BufReader::new(file)).read_info().unwrap();
-    // Ten classes by two images of 4 x 4, eight times enlarged, two pixels apart.
+    // Ten classes by two images of 4 x 4, enlarged eight times, with gaps of two pixels.
     assert_eq!((picture.info().width, picture.info().height), (10 * 34 + 2, 2 * 34 + 2));
 }
 
@@ -162,14 +162,14 @@ fn a_learning_rate_is_found() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
     let object: Value = serde_json::from_str(&ran.out).unwrap();
     let rate = object["suggestion"].as_f64().unwrap();
-    // Rates of 1e-5 learn nothing here, and 1 explodes.
+    // With a learning rate of 1e-5 nothing is learned here, and with 1 the training diverges.
     assert!((3e-4..0.2).contains(&rate), "{rate}");
     let steps = object["steps"].as_array().unwrap();
     assert!(steps.len() > 30 && steps[0]["lr"] == 1e-6, "{object}");
     assert!(std::fs::read(path.join("lr.png")).unwrap().starts_with(b"\x89PNG"));
     assert_eq!(names(path), ["lr.png"], "the training is thrown away");
 
-    // Far too low: nothing falls, and the answer is no.
+    // Far too low: the loss does not fall, so there is no suggestion.
     let ran = find(&["--steps", "20", "--from", "1e-12", "--to", "1e-11"]);
     assert!(ran.code == 1 && ran.out.contains("no suggestion"), "{}{}", ran.out, ran.err);
     let ran = find(&["--from", "1", "--to", "0.1"]);

@@ -1,16 +1,16 @@
-//! Running the program.
+//! Runs the program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// What a run left.
+/// The result of running the program.
 pub struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-/// Runs the program in a folder, without any engine but those that are compiled in.
+/// Runs the program in a folder, with embedded engines only.
 pub fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
     let output = command(folder, arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -20,14 +20,14 @@ pub fn run_in(folder: &Path, arguments: &[&str]) -> Ran {
     Ran { code: status.code().unwrap(), out: text(&stdout), err }
 }
 
-/// The program, ready to be run.
+/// The command to run the program in a folder.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pixelrnn"));
     command
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        // No ONNX Runtime, wherever this runs.
+        // No ONNX Runtime, whatever the machine has.
         .env("PIXELRNN_OFFLINE", "1")
         .env("XDG_CACHE_HOME", folder)
         .env("PATH", "")
@@ -35,7 +35,7 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the program where it should write nothing.
+/// Runs the program and checks that it writes no files.
 pub fn run(arguments: &[&str]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let ran = run_in(folder.path(), arguments);
@@ -43,34 +43,34 @@ pub fn run(arguments: &[&str]) -> Ran {
     ran
 }
 
-/// A run that should go well; its answer.
+/// The output of a command that must succeed.
 pub fn good(arguments: &[&str]) -> String {
     let ran = run(arguments);
     assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
     ran.out
 }
 
-/// A run that should go well; its answer as JSON.
+/// The output of a command that must succeed, as JSON.
 pub fn json(arguments: &[&str]) -> serde_json::Value {
     let mut all = arguments.to_vec();
     all.push("--json");
     serde_json::from_str(&good(&all)).unwrap()
 }
 
-/// A run that cannot be done; what it complains of.
+/// The error of a command that must fail with exit code 2.
 pub fn bad(arguments: &[&str]) -> String {
     let ran = run(arguments);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {}", ran.err);
     ran.err
 }
 
-/// A model of the tests.
+/// The path of a model file of the tests.
 pub fn model(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "models", name].iter().collect();
     path.display().to_string()
 }
 
-/// The files of a folder.
+/// The names of the files in a folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =
@@ -79,7 +79,7 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The smallest useful variant of a model of the zoo.
+/// The arguments of a command for the smallest useful variant of a model in the zoo.
 pub fn tiny<'a>(command: &'a str, model: &'a str) -> Vec<&'a str> {
     vec![command, model, "--set", "h=4", "--set", "layers=1"]
 }

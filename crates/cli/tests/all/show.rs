@@ -1,4 +1,4 @@
-//! `zoo`, `inspect`, and models by name and by file.
+//! `zoo`, `inspect`, and models given by name and by file.
 
 use pixelrnn::internal::passes::pipeline::passes;
 use serde_json::json;
@@ -41,7 +41,7 @@ fn stages_and_passes() {
     assert_eq!(good(&with(&["--stage", "expanded"])), expanded);
     let lowered = good(&with(&["--stage", "lowered"]));
     assert!(lowered.contains("= Scan(") && lowered.contains("Conv("), "{lowered}");
-    // The last that runs for f32 and images as they are.
+    // The last pass for an export with f32 and the default image format.
     assert_eq!(good(&with(&["--dump-after", "own_states"])), lowered);
     assert!(good(&with(&["--dump-after", "unroll", "--control-flow", "unroll"])).len() > 1000);
     assert!(good(&with(&["--dump-after", "lower", "--no-simplify"])).contains("= Scan("));
@@ -97,7 +97,7 @@ fn settings() {
     assert!(set("height=0").starts_with("error: "));
     let text = set("hh=4");
     assert!(text.contains("hh") && text.contains("`h`"), "{text}");
-    // Later ones win.
+    // A later `--set` overrides an earlier one.
     let twice = json(&["check", "digits-diagonal", "--set", "h=64", "--set", "h=4"]);
     let once = json(&["check", "digits-diagonal", "--set", "h=4"]);
     assert_eq!(twice, once);

@@ -1,4 +1,4 @@
-//! `train`, `eval` and `sample`: from images to a run's folder, and from there to figures and images.
+//! `train`, `eval` and `sample`: from images to a run folder, and from there to losses and images.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::run::{Ran, bad, command, names, run_in};
 
-/// Digits made small, so that a step takes milliseconds on any engine.
+/// Small digits, so that a step takes milliseconds on any engine.
 const DATA: &str = "digits,limit=90,size=4x4";
 const MODEL: [&str; 11] = [
     "train",
@@ -54,7 +54,7 @@ fn from_images_to_figures_and_samples() {
     let ran =
         train(path, "run", &["--epochs", "3", "--json", "--optimizer", "adam", "--lr", "0.01"]);
     let object: Value = serde_json::from_str(good(&ran)).unwrap();
-    // 81 of the 90 train, in 6 batches.
+    // 81 of the 90 images are for training, in 6 batches.
     assert_eq!((&object["reason"], &object["step"]), (&"budget".into(), &18.into()), "{object}");
     assert_eq!(names(&path.join("run")), FILES);
     let log = std::fs::read_to_string(path.join("run/log.jsonl")).unwrap();
@@ -64,7 +64,7 @@ fn from_images_to_figures_and_samples() {
         .filter(|l| l["event"] == "validation")
         .map(|l| l["nats"].as_f64().unwrap())
         .collect();
-    // Sixteen pixels of 17 levels know nothing yet at 16 ln 17 = 45.3.
+    // For sixteen pixels of 17 levels, an untrained model has 16 ln 17 = 45.3 nats.
     assert!(nats.len() == 3 && nats[2] < nats[0] && nats[2] < 45.0, "{nats:?}");
 
     let eval = |more: &[&str]| {
@@ -75,7 +75,7 @@ fn from_images_to_figures_and_samples() {
     let per_image = figures["nats_per_image"].as_f64().unwrap();
     let per_dim = figures["bits_per_dim"].as_f64().unwrap();
     assert!((per_dim - per_image / 16.0 / f64::ln(2.0)).abs() < 1e-9, "{figures}");
-    // Batches of another size, the last one smaller, weigh the same.
+    // The result does not depend on the batch size, even if the last batch is smaller.
     let others = eval(&["--batch", "7"])["nats_per_image"].as_f64().unwrap();
     assert!((others - per_image).abs() < 1e-4, "{others} {per_image}");
 
@@ -94,7 +94,7 @@ fn from_images_to_figures_and_samples() {
     let grid = sample("e.PNG", &["--complete", DATA, "--keep-rows", "2", "--completions", "2"]);
     assert_eq!(&grid[..4], b"\x89PNG");
 
-    // Images of one's own, which have no test split.
+    // Images of the user, which have no test split.
     let complete = |name: &str, completions: &str, seed: &str| {
         let own = ["--complete", "npy:a.npy,levels=17", "--keep-rows", "2"];
         let bytes =
@@ -111,7 +111,7 @@ fn from_images_to_figures_and_samples() {
     }
     assert_ne!(complete("h.npy", "1", "2"), one);
 
-    // Without an engine named, tract serves where ONNX Runtime cannot be had, and that is said.
+    // Without `--engine`, tract is used if ONNX Runtime is not available, with a warning.
     let ran = run_in(path, &["eval", "run", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains("warning") && ran.out.contains("\"tract\""), "{}{}", ran.out, ran.err);
@@ -122,7 +122,7 @@ fn what_cannot_be_written_is_said_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     for output in ["gone/a.png", "."] {
-        // A run of minutes, were it begun.
+        // This would run for minutes if it started.
         let name = if output == "." { "folder.png" } else { output };
         if output == "." {
             std::fs::create_dir(path.join(name)).unwrap();
@@ -149,8 +149,8 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     for i in 0..20 {
         let arguments = if i == 0 { first.clone() } else { resume("killed", &[]) };
         let mut child = command(path, &arguments).spawn().unwrap();
-        // Checkpoints are written all the time: some moments after the next one, others are on
-        // their way.
+        // Checkpoints are written continuously. The program is killed at different moments after a
+        // new one, so that sometimes the next is being written.
         let before = std::fs::read(&last).ok();
         let deadline = Instant::now() + Duration::from_secs(60);
         while child.try_wait().unwrap().is_none()
@@ -176,7 +176,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     }
 }
 
-/// A disk that takes no file beyond some size stands for one that is full.
+/// A limit on the file size simulates a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_last_checkpoint() {
@@ -210,7 +210,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert_eq!(std::fs::read(&last).unwrap(), before);
     let left = names(&path.join("run"));
     assert!(left.iter().all(|name| FILES.contains(&name.as_str())), "{left:?}");
-    // With room again, it goes on.
+    // With enough space again, the run continues.
     good(&run_in(path, &resume("run", &["--steps", "6"])));
 }
 
@@ -258,7 +258,7 @@ fn settings_that_make_no_sense_are_refused() {
     let ran = train(path, "run", &["--steps", "1", "--shards", "17"]);
     assert!(ran.code == 2 && ran.err.contains("the batch size, 16"), "{}", ran.err);
     good(&train(path, "drawn", &["--steps", "1"]));
-    // Images without any to validate with.
+    // Too few images to hold out validation images.
     let of =
         [&["sample", "drawn", "-n", "4", "--engine=tract", "-q", "-o", "few.npy"][..]].concat();
     good(&run_in(path, &of));
@@ -274,7 +274,7 @@ fn settings_that_make_no_sense_are_refused() {
     assert!(path.join("short/curve.png").exists() || ran.out.contains("1 step"));
 }
 
-/// Other images under the old name are found out; the same under another name are not in the way.
+/// Other images under the old name are detected. The same images under another name are accepted.
 #[test]
 fn a_run_keeps_its_images() {
     let folder = tempfile::tempdir().unwrap();
@@ -295,11 +295,11 @@ fn a_run_keeps_its_images() {
     assert!(ran.code == 2 && ran.err.contains("have changed"), "{}", ran.err);
     assert_eq!(std::fs::read(path.join("run/run.json")).unwrap(), before);
     good(&run_in(path, &resume("run", &["--steps", "3", "--data", "npy:kept.npy,levels=17"])));
-    // From now on that is their name.
+    // From now on, the run uses the new name.
     good(&run_in(path, &resume("run", &["--steps", "4"])));
 }
 
-/// A checkpoint is held against its checksum however it is named, and any of them can be judged.
+/// A checkpoint is verified by its checksum, whatever its name, and `eval` accepts any checkpoint.
 #[test]
 fn checkpoints_are_weights() {
     let folder = tempfile::tempdir().unwrap();
@@ -311,7 +311,7 @@ fn checkpoints_are_weights() {
     };
     let [best, last] = ["run/best.safetensors", "run/last.safetensors"]
         .map(|weights| serde_json::from_str::<Value>(good(&eval(weights))).unwrap());
-    // There was one validation, so both are the averages at the end.
+    // There was only one validation, so both files have the averaged weights at the end.
     assert_eq!(best["nats_per_image"], last["nats_per_image"]);
     let mut bytes = std::fs::read(path.join("run/best.safetensors")).unwrap();
     let at = bytes.len() - 9;
@@ -321,7 +321,7 @@ fn checkpoints_are_weights() {
     assert!(ran.code == 2 && ran.err.contains("checksum"), "{}", ran.err);
 }
 
-/// Conditions and scales, all the way: trained, stopped and resumed, judged, drawn from.
+/// Conditional and Multi-Scale models are trained, stopped, resumed, evaluated and sampled.
 #[test]
 fn conditional_and_multi_scale_models_learn() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Runs that start from weights, that diverge, and whose files are not what they were.
+//! Runs that start from given weights, that diverge, or whose files have changed.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn train(folder: &Path, model: &[&str], out: &str, more: &[&str]) -> Ran {
     run_in(folder, &[&["train"], model, &rest, more].concat())
 }
 
-/// A run of 12 steps in the folder `run`.
+/// Trains 12 steps into the folder `run`.
 fn trained(folder: &Path) {
     let model = [&["digits-diagonal", "--set", "h=4"][..], &SIZE].concat();
     let ran =
@@ -54,7 +54,7 @@ fn a_new_run_starts_from_the_weights_of_another() {
     let losses = ["tuned", "from-run", "from-file", "fresh"].map(|run| first_loss(path, run));
     assert!(losses[0] == losses[1] && losses[0] == losses[2], "{losses:?}");
     assert!(losses[0] < 0.95 * losses[3], "{losses:?}");
-    // Where they came from, also after the run went on.
+    // The origin of the weights is still recorded after the run was resumed.
     let origin = settings(path, "tuned")["initial_weights"].clone();
     assert_eq!(origin["file"], "run/best.safetensors");
     assert_eq!(origin["sha256"].as_str().unwrap().len(), 64);
@@ -99,7 +99,7 @@ fn a_run_that_diverges_says_so_and_keeps_its_last_good_weights() {
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     let object: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(object["reason"], "diverged");
-    // Sixteen pixels of 17 levels.
+    // The loss of an untrained model with sixteen pixels of 17 levels is 16 ln 17.
     assert!(object["loss"].as_f64().unwrap() > 2.0 * 16.0 * f64::ln(17.0), "{object}");
     let eval = ["eval", "run", "--engine=tract", "-q", "--json", "--split", "valid"];
     let nats = |weights: &str| {
@@ -157,7 +157,8 @@ fn a_run_is_not_scored_on_other_images_of_the_same_name() {
     assert_eq!(run_in(&there, &explicit).code, 0);
     let home = ["eval", "run", "--engine=tract", "-q", "--split", "valid"];
     assert_eq!(run_in(&here, &home).code, 0);
-    // Four of the 40 validate, with the run's images or with the same ones named.
+    // Four of the 40 images are for validation, whether the run's images are used or the same ones
+    // are given.
     let counted = |more: &[&str]| {
         let all = ["eval", "run", "--engine=tract", "-q", "--json", "--split", "train"];
         let ran = run_in(&here, &[&all[..], more].concat());
@@ -167,7 +168,7 @@ fn a_run_is_not_scored_on_other_images_of_the_same_name() {
     assert_eq!(counted(&["--data", "npy:some.npy,levels=17"]), 36);
 }
 
-/// Settings that somebody edited are refused by name, not passed over.
+/// Invalid settings in an edited run are errors that name them; they are not ignored.
 #[test]
 fn wrong_settings_of_a_run_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -183,7 +184,7 @@ fn wrong_settings_of_a_run_are_named() {
     }
 }
 
-/// What belongs to a run is not written through links, wherever they lead.
+/// Files of a run are not written through links.
 #[cfg(unix)]
 #[test]
 fn files_of_a_run_are_not_written_through_links() {
@@ -202,7 +203,7 @@ fn files_of_a_run_are_not_written_through_links() {
         assert_eq!(std::fs::read(&outside).unwrap(), before, "{name}");
         std::fs::remove_file(&inside).unwrap();
         std::fs::rename(&outside, &inside).unwrap();
-        // As it was, for the next one.
+        // Restore the run for the next case.
         std::fs::remove_dir_all(path.join("run")).unwrap();
         trained(path);
     }

@@ -1,5 +1,5 @@
-//! `web`: a page is a whole folder whose files name each other, or it is not there.
-//! `tests/web/run.mjs` opens one in a browser.
+//! `web`: the page is a complete folder whose files refer to each other, or it is not written at
+//! all. `tests/web/run.mjs` opens one in a browser.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::run::{Ran, names, run_in, tiny};
 
-/// A stand-in for the npm package.
+/// A replacement for the npm package.
 fn package(folder: &Path) {
     let dist = folder.join("node_modules/onnxruntime-web/dist");
     fs::create_dir_all(&dist).unwrap();
@@ -27,7 +27,7 @@ fn web(folder: &Path, model: &str, extra: &[&str]) -> Ran {
     run_in(folder, &arguments)
 }
 
-/// All files below a folder, with `/` between the parts of a path.
+/// The paths of all files below a folder, with `/` as the separator.
 fn files(folder: &Path, before: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for name in names(folder) {
@@ -40,7 +40,7 @@ fn files(folder: &Path, before: &str) -> BTreeSet<String> {
     found
 }
 
-/// What a text names in quotes and looks like a file.
+/// Quoted words in a text that look like file names.
 fn named(text: &str) -> BTreeSet<String> {
     let endings = [".js", ".css", ".json", ".onnx", ".wasm", ".html"];
     let quoted = text.split(['"', '\'']).map(|part| part.trim_start_matches("./"));
@@ -65,7 +65,7 @@ fn a_page_is_whole() {
     let told: BTreeSet<String> = serde_json::from_value(answer["files"].clone()).unwrap();
     assert_eq!((&answer["output"], &told), (&json!("page"), &there));
 
-    // Each file but the first is named by another, and nothing else is.
+    // Each file except the first is referred to by another one, and no other names occur.
     let mut all = BTreeSet::from(["index.html".to_string()]);
     for name in &there {
         if name.starts_with("ort/") || name.ends_with(".onnx") {
@@ -92,7 +92,7 @@ fn a_page_is_whole() {
     assert!(inputs("row").iter().any(|input| input == "begun"));
 }
 
-/// Every distribution multiplies its logits by the input, once for each color.
+/// In all distributions, the logits are multiplied by the input, once per color.
 #[test]
 fn the_temperature_is_an_input() {
     let folder = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ fn the_temperature_is_an_input() {
         assert_eq!(ran.code, 0, "{model}: {}", ran.err);
         let step = fs::read(folder.path().join(at).join("step.onnx")).unwrap();
         let count = |text: &[u8]| step.windows(text.len()).filter(|part| *part == text).count();
-        // As an input of the graph and of the products; the constant is gone.
+        // The name occurs as an input of the graph and of each product. The constant is gone.
         let products = if set.is_empty() { 1 } else { 3 };
         assert_eq!(count(b"inverse_temperature"), 1 + products, "{model}");
         assert_eq!(count(b"draw/level/factor"), 0, "{model}");
@@ -141,7 +141,7 @@ fn what_stands_in_the_way_is_said_and_nothing_is_left() {
     assert_eq!(names(&folder.path().join("full")), ["mine.txt"]);
 }
 
-/// `examples/web/mnist` is a page of today; `PIXELRNN_BLESS=1` writes it.
+/// `examples/web/mnist` is up to date; `PIXELRNN_BLESS=1` rewrites it.
 #[test]
 fn the_example_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();

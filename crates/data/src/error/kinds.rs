@@ -1,6 +1,6 @@
-//! What a file is, by its first bytes, when it is not what was expected.
+//! Recognizes files of other formats by their first bytes.
 
-/// Beginnings, what they are of, and what to do.
+/// First bytes of a file, its format, and what to do about it.
 const KINDS: [(&[u8], &str); 20] = [
     (b"<!DOCTYPE", "a web page: the download failed, or needs a login; download it again"),
     (b"<!doctype", "a web page: the download failed, or needs a login; download it again"),
@@ -24,7 +24,7 @@ const KINDS: [(&[u8], &str); 20] = [
     (b"Rar!", "a RAR archive: unpack it"),
 ];
 
-/// What a file is, after "is not ...: ".
+/// What a file is, to follow "is not ...: " in an error.
 pub fn what(found: &[u8]) -> String {
     let blank = found.iter().take_while(|b| b.is_ascii_whitespace()).count();
     let text = found.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&found[blank..]);

@@ -1,4 +1,4 @@
-//! Errors of reading data.
+//! Errors from reading data.
 
 mod kinds;
 mod place;
@@ -12,147 +12,147 @@ use crate::shape::Shape;
 pub use place::{Absence, Place};
 use words::{list, no_keys, remedy, reshape, splits, takers};
 
-/// Why data cannot be read, or cannot be used with these options.
+/// Why data cannot be read, or cannot be used with the given options.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// An error of the file system.
+    /// The operating system reported an error.
     #[error("cannot read {place}: {error}")]
     Io {
-        /// Where.
+        /// The file.
         place: Place,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         error: io::Error,
     },
-    /// The file is of another kind.
+    /// The file has another format.
     #[error("{place} is not {expected}: {}", kinds::what(found))]
     Magic {
-        /// Where.
+        /// The file.
         place: Place,
-        /// The kind it should be of.
+        /// The format that was expected.
         expected: &'static str,
-        /// Its first bytes.
+        /// The first bytes of the file.
         found: Vec<u8>,
     },
-    /// The file is of the right kind, but its own description of itself makes no sense.
+    /// The file has the right format, but its header is inconsistent.
     #[error("{place} is damaged ({what}): download it again, or remove it")]
     Damaged {
-        /// Where.
+        /// The file.
         place: Place,
         /// What is wrong.
         what: &'static str,
     },
-    /// The file is in order but uses what is not supported here.
+    /// The file is valid, but uses a feature that is not supported.
     #[error("{place} cannot be used: {what}")]
     Unsupported {
-        /// Where.
+        /// The file.
         place: Place,
-        /// What, and what to do about it.
+        /// The feature, and what to do about it.
         what: String,
     },
-    /// Compressed data do not decompress.
+    /// Compressed data cannot be decompressed.
     #[error(
         "{place} is damaged: its compressed data are truncated or invalid ({error}); download it again"
     )]
     Compressed {
-        /// Where.
+        /// The file.
         place: Place,
-        /// The decompressor's words.
+        /// The error of the decompressor.
         #[source]
         error: io::Error,
     },
-    /// The file ends before what it declares.
+    /// The file is shorter than its header declares.
     #[error("{place} is truncated: expected {expected} bytes, found {found}: download it again")]
     Truncated {
-        /// Where.
+        /// The file.
         place: Place,
-        /// Bytes that were declared.
+        /// The number of bytes that the header declares.
         expected: u64,
-        /// Bytes that were found.
+        /// The number of bytes in the file.
         found: u64,
     },
-    /// The file goes on after what it declares.
+    /// The file is longer than its header declares.
     #[error(
         "{place} is damaged: it continues after the expected {expected} bytes; download it again"
     )]
     Trailing {
-        /// Where.
+        /// The file.
         place: Place,
-        /// Bytes that were declared.
+        /// The number of bytes that the header declares.
         expected: u64,
     },
-    /// The header declares more than a file of this length can hold.
+    /// The header declares more bytes than a file of this length can contain.
     #[error(
         "{place} is damaged: it declares {declared} bytes, but can contain at most {room}; download it again"
     )]
     Oversized {
-        /// Where.
+        /// The file.
         place: Place,
-        /// Bytes that were declared.
+        /// The number of bytes that the header declares.
         declared: u128,
-        /// Bytes that a file of its length can decompress to.
+        /// The largest number of bytes that the file can contain after decompression.
         room: u64,
     },
     /// The elements of an array are not levels.
     #[error("{place} holds values of type `{found}`, {advice}")]
     Elements {
-        /// Where.
+        /// The array.
         place: Place,
-        /// The type as NumPy writes it.
+        /// The element type, as NumPy writes it.
         found: String,
-        /// What the values are, and what mends them.
+        /// What the values look like, and how to convert them.
         advice: String,
     },
-    /// A value outside of the range that was given.
+    /// A value is outside of the range in the option `range`.
     #[error(
         "{place} contains the value {value}, outside of `range={low}:{high}`: give the actual range"
     )]
     OutsideRange {
-        /// Where.
+        /// The file.
         place: Place,
         /// The value.
         value: f64,
-        /// The least value of the range.
+        /// The lower end of the range.
         low: f64,
-        /// The highest value of the range.
+        /// The upper end of the range.
         high: f64,
     },
-    /// An array that is not a list of images.
+    /// The shape of an array is not that of a list of images.
     #[error(
         "{place} has the shape {found:?}; expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C from 1 \
          to 4 and no empty axis{}",
         reshape(found)
     )]
     Extents {
-        /// Where.
+        /// The array.
         place: Place,
         /// Its shape.
         found: Vec<u64>,
     },
-    /// An archive without an array that can be chosen.
+    /// An archive in which no array can be chosen as the images.
     #[error("{}", no_keys(path, wanted, found, example))]
     NoKeys {
         /// The archive.
         path: PathBuf,
-        /// The array that was asked for.
+        /// The name of the array that was requested.
         wanted: Option<String>,
-        /// What it has.
+        /// The names of the arrays in the archive.
         found: Vec<String>,
-        /// One that could be images.
+        /// The name of an array that could be images.
         example: Option<String>,
     },
-    /// An archive without the labels that were asked for.
+    /// An archive without the requested array of labels.
     #[error("{} has no array `{wanted}` for labels; it has {}", path.display(), list(found))]
     NoLabels {
         /// The archive.
         path: PathBuf,
-        /// The array that was asked for.
+        /// The name of the array that was requested.
         wanted: String,
-        /// What it has.
+        /// The names of the arrays in the archive.
         found: Vec<String>,
     },
-    /// An archive without the array of a condition.
+    /// An archive without an array for a condition.
     #[error(
         "{} has no array for the condition `{wanted}`: expected `train_{wanted}`, `test_{wanted}` or \
          `{wanted}`, with a row for each image; it has {}", path.display(), list(found)
@@ -160,12 +160,12 @@ pub enum DataError {
     NoCondition {
         /// The archive.
         path: PathBuf,
-        /// The condition.
+        /// The name of the condition.
         wanted: String,
-        /// What it has.
+        /// The names of the arrays in the archive.
         found: Vec<String>,
     },
-    /// Several sets of images in one folder.
+    /// A folder with several data sets.
     #[error(
         "{} contains several sets: {}; choose one with `,array={}`",
         folder.display(), list(found), found.first().map_or("", String::as_str)
@@ -173,30 +173,30 @@ pub enum DataError {
     Sets {
         /// The folder or archive.
         folder: PathBuf,
-        /// The sets.
+        /// The names of the data sets.
         found: Vec<String>,
     },
-    /// The version of CIFAR for Python.
+    /// The pickled Python version of CIFAR, which is not supported.
     #[error(
         "{} is the pickled Python version of {name}: download the binary version, {archive}", folder.display()
     )]
     PythonVersion {
         /// The folder or archive.
         folder: PathBuf,
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
-        /// What to download.
+        /// The archive to download instead.
         archive: &'static str,
     },
     /// A Parquet file that cannot be read.
     #[error("{place} cannot be read as Parquet: {reason}")]
     Parquet {
-        /// Where.
+        /// The file.
         place: Place,
-        /// The reader's words.
+        /// The error of the Parquet reader.
         reason: String,
     },
-    /// A table without a column that is needed.
+    /// A table without a required column.
     #[error(
         "{} has no column {wanted}; it has {}; name others with `,array=NAME` and `,labels=NAME`",
         path.display(), list(found)
@@ -204,160 +204,160 @@ pub enum DataError {
     Columns {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The column that was looked for.
         wanted: String,
-        /// What it has.
+        /// The columns of the table.
         found: Vec<String>,
     },
     /// The path is not a file.
     #[error("{place} is {found}: expected a file")]
     NotAFile {
-        /// Where.
+        /// The path.
         place: Place,
-        /// What it is.
+        /// What the path is instead.
         found: &'static str,
     },
-    /// A line of a table.
+    /// A line of a table is invalid.
     #[error("{place}, line {line}: {what}")]
     Line {
-        /// Where.
+        /// The file.
         place: Place,
-        /// The line, counted from 1.
+        /// The number of the line, counted from 1.
         line: usize,
         /// What is wrong.
         what: String,
     },
-    /// An option that does not apply to the format.
+    /// An option that the format does not support.
     #[error(
         "`{option}` does not apply to `{format}`: leave it out (it applies to {})",
         takers(option)
     )]
     NotForFormat {
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// The format.
+        /// The name of the format.
         format: &'static str,
     },
-    /// `fit` without `size`.
+    /// The option `fit` without `size`.
     #[error("`fit` needs a size: add `,size=HxW`, or use `,crop=HxW`")]
     FitWithoutSize,
-    /// `crop` of more than there is.
+    /// The option `crop` with a size larger than an image.
     #[error(
         "{place} is {from}, smaller than `crop={}x{}`: use a smaller crop",
         to.0, to.1
     )]
     CropsNothing {
-        /// Where.
+        /// The image.
         place: Place,
-        /// What it is.
+        /// The size of the image.
         from: Shape,
-        /// What was asked for: height, width.
+        /// The requested size: height, width.
         to: (usize, usize),
     },
-    /// Colors that cannot become others.
+    /// The number of channels cannot be converted.
     #[error(
         "cannot convert {from} channels to {to} in {place}: only conversions between 1 and 3 are supported"
     )]
     Colours {
-        /// Where.
+        /// The image.
         place: Place,
-        /// Its channels.
+        /// Its number of channels.
         from: usize,
-        /// What was asked for.
+        /// The requested number of channels.
         to: usize,
     },
-    /// A value that the levels do not allow.
+    /// A value that is not below the number of levels.
     #[error("{place}: image {image} contains the value {value}, expected 0 to {} for {levels} levels", levels - 1)]
     Value {
-        /// Where.
+        /// The image.
         place: Place,
-        /// The image, counted from 0.
+        /// The index of the image, counted from 0.
         image: usize,
         /// The value.
         value: u8,
-        /// How many levels there are.
+        /// The number of levels.
         levels: usize,
     },
-    /// Two sizes of image in one data set.
+    /// Images of different sizes in one data set.
     #[error("{place} is {found}, but {first} is {expected}; {}", remedy(found, expected))]
     Sizes {
-        /// The one that differs.
+        /// The first image that differs.
         place: Place,
         /// Its size.
         found: Shape,
-        /// The first one.
+        /// The first image of the data set.
         first: Place,
-        /// The size of the first one.
+        /// The size of the first image.
         expected: Shape,
     },
-    /// Labels that do not belong to the images beside them.
+    /// The number of labels differs from the number of images.
     #[error(
         "{place} contains {found} labels for {images} images: expected one label per image, in the \
          same order"
     )]
     LabelCount {
-        /// Where the labels are.
+        /// The array or file of labels.
         place: Place,
-        /// How many labels.
+        /// The number of labels.
         found: usize,
-        /// How many images.
+        /// The number of images.
         images: usize,
     },
-    /// An image that the split does not have.
+    /// The split has no image with this index.
     #[error("invalid image {index}: expected 0 to {}", count.saturating_sub(1))]
     NoImage {
-        /// The image, counted from 0.
+        /// The index, counted from 0.
         index: usize,
-        /// How many there are.
+        /// The number of images.
         count: usize,
     },
     /// A picture that cannot be decoded.
     #[error("{place} is a damaged {kind}: {reason}; replace it, or leave it out")]
     Picture {
-        /// Where.
+        /// The picture.
         place: Place,
         /// `PNG` or `JPEG`.
         kind: &'static str,
-        /// The decoder's words.
+        /// The error of the decoder.
         reason: String,
     },
-    /// A folder without the files that the source is made of.
+    /// A folder that contains none of the expected files.
     #[error("{} contains no {wanted}", folder.display())]
     NoFiles {
         /// The folder.
         folder: PathBuf,
-        /// What was looked for.
+        /// The files that were looked for.
         wanted: String,
     },
-    /// The source has no such split.
+    /// The source does not have this split.
     #[error("{name} has no `{}` images: {absence}; it has {}", split.name(), splits(present))]
     NoSplit {
-        /// The data set.
+        /// The specification of the data set.
         name: String,
         /// The split.
         split: Split,
-        /// Why.
+        /// The reason.
         absence: Absence,
-        /// Those it has.
+        /// The splits that exist.
         present: Vec<Split>,
     },
-    /// `size` would make images larger.
+    /// The option `size` would enlarge an image.
     #[error(
         "{place} is {from}, and `size={}x{}` would enlarge it: `size` only makes images smaller",
         to.0, to.1
     )]
     Enlarges {
-        /// Where.
+        /// The image.
         place: Place,
-        /// What it is.
+        /// The size of the image.
         from: Shape,
-        /// What was asked for: height, width.
+        /// The requested size: height, width.
         to: (usize, usize),
     },
-    /// A batch of no images.
+    /// A batch size of 0.
     #[error("a batch must hold at least one image")]
     EmptyBatch,
-    /// A position that this data set does not have with this batch size.
+    /// A position beyond the end of an epoch, for this data set and batch size.
     #[error(
         "invalid step {step} in an epoch of {steps} steps: was the run started with another batch size \
          or other data?"
@@ -365,7 +365,7 @@ pub enum DataError {
     Position {
         /// The step, counted from 0.
         step: usize,
-        /// The steps of an epoch.
+        /// The number of steps in an epoch.
         steps: usize,
     },
 }

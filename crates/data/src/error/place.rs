@@ -1,16 +1,16 @@
-//! The position of an error, and why a split is missing.
+//! Where an error is, and why a split is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::Split;
 
-/// A file, or an array in one.
+/// A file, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// What in it: an array of an `.npz`, a file of an archive.
+    /// The part of the file: an array of an `.npz`, or a file in an archive.
     pub member: Option<String>,
 }
 
@@ -37,47 +37,47 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Absence {
-    /// No file holds it.
+    /// No file contains it.
     #[error("{} is missing in {}", wanted, folder.display())]
     File {
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
-        /// Its name or names.
+        /// The name or names of the file.
         wanted: &'static str,
     },
-    /// The archive has no such array.
+    /// The archive has no array of this name.
     #[error("array `{key}` is missing in {}", path.display())]
     Key {
         /// The archive.
         path: PathBuf,
-        /// The array.
+        /// The name of the array.
         key: &'static str,
     },
-    /// The source is one file that holds another split.
+    /// The source is a single file, which contains another split.
     #[error("all of {} is `{}`", path.display(), holds.name())]
     Single {
         /// The file or folder.
         path: PathBuf,
-        /// What it holds.
+        /// The split that it contains.
         holds: Split,
     },
-    /// There are no training images that it could be taken from.
+    /// There are no training images from which it could be taken.
     #[error(
         "the source has no validation images of its own, and no training images to take them from"
     )]
     NoTrain,
-    /// The share of the training images that validates is less than one image.
+    /// The requested share of the training images is less than one image.
     #[error(
         "{share} of {count} training images is less than one image; give a larger share with \
          `,holdout=SHARE`"
     )]
     TooFew {
-        /// How many there are.
+        /// The number of training images.
         count: usize,
         /// The share.
         share: f64,
     },
-    /// No training image is to validate.
+    /// The option `holdout=0`: no training image is used for validation.
     #[error("`holdout=0` keeps all training images for training")]
     Off,
 }

@@ -1,4 +1,4 @@
-//! Parts of messages.
+//! Parts of error messages.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub fn remedy(found: &Shape, expected: &Shape) -> &'static str {
     }
 }
 
-/// What mends a shape that is not one of images, in NumPy.
+/// NumPy code that converts an array of another shape to images, to append to an error.
 pub fn reshape(found: &[u64]) -> &'static str {
     match *found {
         _ if found.contains(&0) => ": it is empty, save the images again",
@@ -46,7 +46,7 @@ pub fn no_keys(
     format!("{path} has {missing}; it has {}{choose}", list(found))
 }
 
-/// The formats that take an option.
+/// The formats that support an option.
 pub fn takers(option: &str) -> String {
     let takers = FORMATS.iter().filter(|format| format.takes.contains(&option));
     takers.map(|format| format!("`{}`", format.word)).collect::<Vec<_>>().join(", ")

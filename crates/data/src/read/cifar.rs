@@ -1,4 +1,5 @@
-//! `cifar10` and `cifar100`: the binary versions, in a folder or as they are downloaded.
+//! `cifar10` and `cifar100`: the binary versions, unpacked in a folder or as the downloaded
+//! archive.
 
 use std::sync::Arc;
 
@@ -13,19 +14,19 @@ use crate::shape::Shape;
 const SHAPE: Shape = Shape { height: 32, width: 32, colours: 3 };
 const PIXELS: u64 = 3 * 32 * 32;
 
-/// One of the two data sets.
+/// CIFAR-10 or CIFAR-100.
 struct Kind {
     name: &'static str,
-    /// Labels before the pixels of a record; the last one is the class.
+    /// The number of label bytes before the pixels of a record; the last one is the class.
     labels: u64,
     classes: u8,
-    /// The archive to download, and its names in the version for Python.
+    /// The archive to download, and file names that only the Python version has.
     archive: &'static str,
     python: &'static [&'static str],
-    /// The file of the classes' names, and the names where it is missing, if they are known.
+    /// The file with the names of the classes, and the known names if that file is missing.
     names: &'static str,
     usual: &'static [&'static str],
-    /// The split of a file, and its place there.
+    /// The split that a file belongs to, and its position in the split.
     batch: fn(&str) -> Option<(Split, u32)>,
     wanted: [&'static str; 2],
 }
@@ -75,12 +76,12 @@ const HUNDRED: Kind = Kind {
     wanted: ["`train.bin`", "`test.bin`"],
 };
 
-/// CIFAR-10: `data_batch_*.bin`, in the order of their numbers, and `test_batch.bin`.
+/// Reads CIFAR-10: `data_batch_*.bin`, in the order of their numbers, and `test_batch.bin`.
 pub fn ten(request: &Request) -> Result<Raw, DataError> {
     read(request, &TEN)
 }
 
-/// CIFAR-100: `train.bin` and `test.bin`, with the hundred fine classes.
+/// Reads CIFAR-100: `train.bin` and `test.bin`, with the hundred fine classes.
 pub fn hundred(request: &Request) -> Result<Raw, DataError> {
     read(request, &HUNDRED)
 }
@@ -126,8 +127,8 @@ fn read(request: &Request, kind: &'static Kind) -> Result<Raw, DataError> {
     Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings: Vec::new() })
 }
 
-/// The names of the classes, if their file is there and names them all; otherwise what they are usually called, or
-/// their numbers.
+/// The names of the classes, from their file if it exists and names them all; otherwise the known
+/// names, or numbers.
 fn names(files: &Files, kind: &Kind) -> Result<Vec<String>, DataError> {
     let usual = |class: usize| kind.usual.get(class).map_or(class.to_string(), |n| n.to_string());
     let numbers = || (0..usize::from(kind.classes)).map(usual).collect();
@@ -139,7 +140,7 @@ fn names(files: &Files, kind: &Kind) -> Result<Vec<String>, DataError> {
     Ok(if names.len() == usize::from(kind.classes) { names } else { numbers() })
 }
 
-/// The records of a file, and their labels, for which it is read through once.
+/// The records of a file. It is read once in full for the labels.
 fn records(entry: &Entry, kind: &'static Kind) -> Result<Part, DataError> {
     let (place, stride) = (entry.place(), kind.labels + PIXELS);
     let damaged = |what| DataError::Damaged { place: place.clone(), what };

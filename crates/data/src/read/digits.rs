@@ -1,4 +1,4 @@
-//! `digits`: embedded; `src/digits.md` says where they come from.
+//! `digits`: the embedded data set. `src/digits.md` states its source.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -17,7 +17,7 @@ const TRAIN: usize = 1500;
 static PIXELS: &[u8; 1797 * 8 * 8] = include_bytes!("../digits.bin");
 static LABELS: &[u8; 1797] = include_bytes!("../digits-labels.bin");
 
-/// The first 1,500 train, the others test.
+/// The first 1,500 images are for training, the others for testing.
 pub fn read(_: &Request) -> Result<Raw, DataError> {
     let (train, test) = PIXELS.split_at(TRAIN * SHAPE.values());
     let labels = LABELS.split_at(TRAIN);

@@ -1,4 +1,4 @@
-//! `idx:FILE-or-FOLDER`: the format of MNIST and of what is shaped like it.
+//! `idx:FILE-or-FOLDER`: the format of MNIST and similar data sets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
 use crate::shape::Shape;
 
-/// MNIST lies in `MNIST/raw` below the folder that torchvision is given.
+/// Maximal depth of subfolders: torchvision puts MNIST into `MNIST/raw` below its root.
 const DEPTH: usize = 4;
 
-/// How the names of a split's images end, without `.gz`; what comes before is the set.
+/// The end of the name of a split's images, without `.gz`. What precedes it is the name of the set.
 const TRAIN: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx3-ubyte"];
 const TEST: [&str; 4] = [
     "t10k-images-idx3-ubyte",
@@ -43,7 +43,7 @@ fn single(path: &Path) -> Result<Raw, DataError> {
     let name = name.unwrap_or_default();
     let absent = |holds| Err(Absence::Single { path: path.to_path_buf(), holds });
     let Some(entry) = files.find(|base| base == name) else {
-        // What is hidden, or not there.
+        // The file is hidden, or does not exist.
         Input::open(path)?;
         let what = "its name begins with a dot: rename it".to_string();
         return Err(DataError::Unsupported { place: Place::file(path), what });
@@ -60,8 +60,8 @@ fn single(path: &Path) -> Result<Raw, DataError> {
     Ok(Raw { levels: Some(256), train, valid, test, class_names: Vec::new(), warnings })
 }
 
-/// The two splits of one set: of the only one, of the one without a name, or of that which `array`
-/// names.
+/// The two splits of one set: the one that the option `array` names, else the only one, else the
+/// one without a name.
 fn set(request: &Request, files: &Files) -> Result<Raw, DataError> {
     let folder = files.root().to_path_buf();
     let mut sets: Vec<&str> = Vec::new();
@@ -107,9 +107,9 @@ fn plain(name: &str) -> &str {
     name.strip_suffix(".gz").unwrap_or(name)
 }
 
-/// The images of a file, and their labels where the file of labels lies beside it.
+/// The images of a file, and their labels if there is a file with them.
 fn images(files: &Files, entry: &Entry, warnings: &mut Vec<String>) -> Result<Part, DataError> {
-    // EMNIST is published with rows and columns exchanged, and its letters count from 1.
+    // EMNIST stores rows as columns, and its letters count from 1.
     let emnist = entry.base().starts_with("emnist-");
     let mut part = records(entry, emnist)?;
     if emnist && warnings.is_empty() {
@@ -120,7 +120,7 @@ fn images(files: &Files, entry: &Entry, warnings: &mut Vec<String>) -> Result<Pa
         .entries()
         .iter()
         .filter(|other| plain(other.base()) == labels && other.name != entry.name);
-    // Those in the same folder first; Kaggle's archive has a folder for each file.
+    // Prefer the labels in the same folder. Kaggle's archive has a folder for each file.
     let beside = near.min_by_key(|other| other.folders() != entry.folders());
     if let Some(beside) = beside {
         let mut labels = labels_of(beside)?;
@@ -192,7 +192,7 @@ fn records(entry: &Entry, transposed: bool) -> Result<Part, DataError> {
     Ok(Part { place, count, labels: None, conditions: Vec::new(), pixels: Box::new(records) })
 }
 
-/// Rows as columns.
+/// Exchanges rows and columns.
 fn transpose(pixels: &[u8], shape: Shape) -> Vec<u8> {
     let colours = shape.colours;
     let places = (0..shape.width).flat_map(|x| (0..shape.height).map(move |y| y * shape.width + x));

@@ -1,5 +1,5 @@
-//! Bytes of a file or of a member of an archive, front to back, which never take more memory than
-//! they can fill.
+//! Sequential reading of a file or a member of an archive. Memory is allocated only for bytes that
+//! the file can contain.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -11,35 +11,35 @@ use flate2::read::MultiGzDecoder;
 use crate::bytes::Bytes;
 use crate::error::{DataError, Place};
 
-/// Deflate makes no more than this of one byte.
+/// The largest compression ratio of deflate.
 const DEFLATE_RATIO: u64 = 1032;
 
-/// The most bytes that are read in one piece: labels, text, a picture.
+/// The maximal number of bytes that are read at once: labels, text, or a picture.
 const MAX_PIECE: u64 = 1 << 30;
 
-/// Something to read from.
+/// A stream of bytes with a known maximal length.
 pub struct Input {
     place: Place,
     stream: Stream,
-    /// The most bytes that can still come out of it.
+    /// The maximal number of bytes that are left.
     room: u64,
 }
 
 enum Stream {
-    /// A part of a file: what is not wanted is skipped without being read.
+    /// A part of a file, in which bytes can be skipped without reading them.
     Plain { file: BufReader<File>, at: u64 },
-    /// What must be read to be skipped; `exact` if `room` is what will come.
+    /// A stream in which skipped bytes must be read. With `exact`, exactly `room` bytes are left.
     Read { reader: Box<dyn Read>, exact: bool },
 }
 
-/// Opens a file, if it is one.
+/// Opens a regular file. Returns it with its length.
 ///
 /// # Errors
-/// The system refuses; a folder, a pipe, a device.
+/// If the file cannot be opened, or is a folder, a pipe or a device.
 pub fn open_file(path: &Path) -> Result<(File, u64), DataError> {
     let place = Place::file(path);
     let wrong = |error| DataError::Io { place: place.clone(), error };
-    // Asked before it is opened: opening a pipe waits for somebody to write.
+    // Check before opening: opening a pipe would wait for a writer.
     let kind = path.metadata().map_err(wrong)?;
     if !kind.is_file() {
         let found = if kind.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
@@ -51,16 +51,16 @@ pub fn open_file(path: &Path) -> Result<(File, u64), DataError> {
 }
 
 impl Input {
-    /// Opens a file, gzipped or not; its first bytes tell.
+    /// Opens a file. If its first bytes are those of gzip, it is decompressed.
     ///
     /// # Errors
-    /// The file cannot be opened, or is not a file.
+    /// If it cannot be opened, or is not a regular file.
     pub fn open(path: &Path) -> Result<Input, DataError> {
         let (file, length) = open_file(path)?;
         Input::part(Place::file(path), file, 0, length)
     }
 
-    /// A part of a file, gzipped or not; a gzipped one is decompressed.
+    /// Opens a part of a file; if it is gzipped, it is decompressed.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -80,24 +80,24 @@ impl Input {
         })
     }
 
-    /// A part of bytes that lie anywhere, gzipped or not.
+    /// Opens a part of `bytes`; if it is gzipped, it is decompressed.
     pub fn within(place: Place, bytes: Arc<Bytes>, start: u64, length: u64) -> Input {
         let reader = BufReader::with_capacity(1 << 16, Within { bytes, at: start, left: length });
         Input::plain(place, Box::new(reader), length).gunzip()
     }
 
-    /// What holds exactly `length` bytes.
+    /// A stream of exactly `length` bytes.
     pub fn plain(place: Place, reader: Box<dyn Read>, length: u64) -> Input {
         Input { place, stream: Stream::Read { reader, exact: true }, room: length }
     }
 
-    /// What decompresses from `length` bytes.
+    /// A stream that is decompressed from `length` bytes.
     pub fn deflated(place: Place, reader: Box<dyn Read>, length: u64) -> Input {
         let room = length.saturating_mul(DEFLATE_RATIO);
         Input { place, stream: Stream::Read { reader, exact: false }, room }
     }
 
-    /// The same, decompressed if it begins as a gzip file does. What cannot be read says so later.
+    /// The same stream, decompressed if it starts like a gzip file. Read errors are reported later.
     pub fn gunzip(mut self) -> Input {
         if let Stream::Plain { .. } = self.stream {
             return self;
@@ -116,12 +116,12 @@ impl Input {
         }
     }
 
-    /// Where this is.
+    /// The file or member.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The most bytes that can still come.
+    /// The maximal number of bytes that are left.
     pub fn room(&self) -> u64 {
         self.room
     }
@@ -131,17 +131,18 @@ impl Input {
         matches!(self.stream, Stream::Read { exact: false, .. })
     }
 
-    /// What is left, to be read at any place without being copied; only of an uncompressed file.
+    /// The remaining bytes with random access, without copying them; `None` if the file is
+    /// compressed.
     pub fn direct(&self) -> Option<Bytes> {
         let Stream::Plain { at, .. } = &self.stream else { return None };
         let file = Mutex::new(File::open(&self.place.path).ok()?);
         Some(Bytes::File { file, start: *at, length: self.room })
     }
 
-    /// Passes over bytes.
+    /// Skips bytes.
     ///
     /// # Errors
-    /// If they cannot be read. That there are fewer shows when something is read.
+    /// If they cannot be read. If there are fewer, the next read fails.
     pub fn skip(&mut self, length: u64) -> Result<(), DataError> {
         let length = length.min(self.room);
         let place = self.place.clone();
@@ -161,26 +162,26 @@ impl Input {
         }
     }
 
-    /// The next `length` bytes, or as many as there are.
+    /// Reads the next `length` bytes, or fewer at the end.
     ///
     /// # Errors
-    /// If it cannot be read or decompressed, or that is more than is read in one piece.
+    /// If they cannot be read or decompressed, or are more than can be read at once.
     pub fn up_to(&mut self, length: u64) -> Result<Vec<u8>, DataError> {
         if length.min(self.room) > MAX_PIECE {
             let (place, declared) = (self.place.clone(), u128::from(length));
             return Err(DataError::Oversized { place, declared, room: MAX_PIECE });
         }
-        // Small pieces at once; large ones grow with what arrives.
+        // Short pieces are allocated at once; long ones grow as bytes arrive.
         let mut bytes = Vec::with_capacity(length.min(self.room).min(1 << 20) as usize);
         let done = Read::by_ref(self).take(length).read_to_end(&mut bytes);
         done.map_err(|error| self.wrong(error))?;
         Ok(bytes)
     }
 
-    /// The next `length` bytes.
+    /// Reads the next `length` bytes.
     ///
     /// # Errors
-    /// If it cannot be read or decompressed, or ends before.
+    /// If they cannot be read or decompressed, or the stream ends before.
     pub fn exactly(&mut self, length: u64) -> Result<Vec<u8>, DataError> {
         let bytes = self.up_to(length)?;
         let found = bytes.len() as u64;
@@ -192,10 +193,10 @@ impl Input {
         }
     }
 
-    /// Compares what is declared to come, the product of `dims`, with what can come.
+    /// The number of bytes that a header declares, the product of `dims`.
     ///
     /// # Errors
-    /// If there is more or less of it, as far as can be known before it is read.
+    /// If the rest of the stream is known to be shorter or longer.
     pub fn declare(&self, dims: &[u64]) -> Result<u64, DataError> {
         let declared = dims.iter().fold(1u128, |all, &n| all.saturating_mul(u128::from(n)));
         let (place, room) = (self.place.clone(), self.room);
@@ -210,10 +211,10 @@ impl Input {
         }
     }
 
-    /// All that is left: the product of `dims`, not a byte more or less.
+    /// Reads the rest, which must have as many bytes as the product of `dims`.
     ///
     /// # Errors
-    /// As [`Self::declare`] and [`Self::exactly`].
+    /// Those of [`Self::declare`] and [`Self::exactly`].
     pub fn rest(mut self, dims: &[u64]) -> Result<Vec<u8>, DataError> {
         let expected = self.declare(dims)?;
         let bytes = self.exactly(expected)?;
@@ -221,11 +222,11 @@ impl Input {
         Ok(bytes)
     }
 
-    /// Sees that nothing is left after `expected` bytes: so it reaches the end, where checksums are
-    /// compared.
+    /// Checks that the stream ends here. `expected` bytes have been read; it is the number in the
+    /// error. Reading to the end also verifies checksums.
     ///
     /// # Errors
-    /// If something is left, or the checksum is wrong.
+    /// If there are more bytes, or the checksum is wrong.
     pub fn end(&mut self, expected: u64) -> Result<(), DataError> {
         match self.up_to(1)?.is_empty() {
             true => Ok(()),
@@ -233,7 +234,7 @@ impl Input {
         }
     }
 
-    /// An error while reading.
+    /// Converts an error that occurred while reading.
     pub fn wrong(&self, error: io::Error) -> DataError {
         let place = self.place.clone();
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
@@ -260,7 +261,7 @@ impl Read for Input {
     }
 }
 
-/// A part of bytes as a stream.
+/// A stream over a part of `bytes`.
 struct Within {
     bytes: Arc<Bytes>,
     at: u64,

@@ -1,4 +1,4 @@
-//! Sources to raw images: one file and one line of [`FORMATS`] per format.
+//! Reads sources into raw images: one file and one row of [`FORMATS`] per format.
 
 mod arrays;
 mod cifar;
@@ -25,30 +25,30 @@ pub use part::{Part, Picture, REACH, Raw};
 use crate::error::DataError;
 use crate::spec::Spec;
 
-/// What a reader is asked for.
+/// What a reader is asked to read.
 pub struct Request<'a> {
-    /// Where.
+    /// The file or folder.
     pub path: &'a Path,
-    /// The options that concern readers: `array`, `labels`, `conditions`, `range`.
+    /// The specification. Readers use the options `array`, `labels`, `conditions` and `range`.
     pub spec: &'a Spec,
 }
 
-/// A format of data.
+/// A data format.
 pub struct Format {
-    /// As it is written before the colon.
+    /// The name of the format, before the colon.
     pub word: &'static str,
-    /// How it is written with its path.
+    /// How it is written together with a path.
     pub usage: &'static str,
-    /// One line for a help text.
+    /// A one-line description for the help text.
     pub about: &'static str,
-    /// How names of its files end, in lower case and without `.gz`.
+    /// The endings of its file names, in lower case and without `.gz`.
     pub endings: &'static [&'static str],
-    /// The options for readers that it takes.
+    /// The reader options that it supports.
     pub takes: &'static [&'static str],
     pub(crate) read: fn(&Request) -> Result<Raw, DataError>,
 }
 
-/// Every format.
+/// All formats.
 pub static FORMATS: [Format; 10] = [
     Format {
         word: "digits",
@@ -133,7 +133,7 @@ pub static FORMATS: [Format; 10] = [
 ];
 
 impl Format {
-    /// Whether it reads files.
+    /// Whether it needs a path.
     pub fn has_path(&self) -> bool {
         self.usage.contains(':')
     }

@@ -1,4 +1,4 @@
-//! `parquet:FILE-or-FOLDER`: image data sets as Hugging Face publishes them, with a column of encoded
+//! `parquet:FILE-or-FOLDER`: data sets as Hugging Face publishes them, with a column of encoded
 //! pictures and often one of labels.
 
 use std::fs::File;
@@ -19,10 +19,10 @@ use super::part::{Each, Part, Pixels, Raw};
 use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
 
-/// Columns of classes, the better ones first.
+/// Names of label columns, in order of preference.
 const LABELS: [&str; 7] = ["label", "labels", "fine_label", "target", "class", "y", "coarse_label"];
 
-/// Reads a file, or the files of a folder, which say in their names what split they are of.
+/// Reads a file, or the files of a folder, whose names contain their split.
 pub fn read(request: &Request) -> Result<Raw, DataError> {
     let path = request.path;
     let mut files: [Vec<PathBuf>; 3] = Default::default();
@@ -73,7 +73,7 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
     SerializedFileReader::new(file).map_err(wrong(path))
 }
 
-/// Does what calls the reader, which panics on some damaged files.
+/// Runs code that calls the Parquet reader, and turns its panics on damaged files into errors.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let reason = "it is damaged; download or write it again".to_string();
@@ -119,7 +119,7 @@ fn shard(request: &Request, path: &Path) -> Result<(Part, Vec<String>), DataErro
     Ok((Part { place, count, labels, conditions: Vec::new(), pixels }, names.unwrap_or_default()))
 }
 
-/// Whether a column holds encoded pictures: bytes, or a group with a column of that name.
+/// Whether a column has encoded pictures: bytes, or a group with such a column.
 fn is_picture(column: &TypePtr) -> bool {
     let bytes =
         |column: &Type| column.is_primitive() && column.get_physical_type() == Physical::BYTE_ARRAY;
@@ -134,7 +134,7 @@ fn is_whole(column: &TypePtr) -> bool {
     column.is_primitive() && whole.contains(&column.get_physical_type())
 }
 
-/// The schema with one column alone.
+/// A schema with this column only.
 fn only(reader: &SerializedFileReader<File>, column: &TypePtr) -> Result<Type, ParquetError> {
     let name = reader.metadata().file_metadata().schema().name();
     Type::group_type_builder(name).with_fields(vec![column.clone()]).build()
@@ -164,7 +164,8 @@ fn labels(
     .collect()
 }
 
-/// The names of a label's classes in Hugging Face's description: `"label": {"names": ["a", "b"]`.
+/// The names of a label's classes, from Hugging Face's description: `"label": {"names": ["a",
+/// "b"]`.
 fn class_names(text: &str, label: &str) -> Option<Vec<String>> {
     let (_, rest) = text.split_once(&format!("\"{label}\""))?;
     let (_, rest) = rest.split_once("\"names\"")?;
@@ -174,7 +175,7 @@ fn class_names(text: &str, label: &str) -> Option<Vec<String>> {
     Some(names.filter(|name| !name.is_empty()).collect())
 }
 
-/// The pictures of a file; memory holds one of its row groups.
+/// The pictures of a file. One row group at a time is in memory.
 struct Shard {
     path: PathBuf,
     image: TypePtr,
@@ -227,7 +228,7 @@ impl Shard {
     }
 }
 
-/// The encoded picture of a row.
+/// The encoded picture in a row.
 fn picture(row: &Row) -> Option<&[u8]> {
     match row.get_column_iter().next()?.1 {
         Field::Bytes(bytes) => Some(bytes.data()),

@@ -1,4 +1,4 @@
-//! What a reader hands over: splits whose images are read when they are asked for.
+//! The result of a reader: splits whose images are read on demand.
 
 use std::sync::Arc;
 
@@ -8,64 +8,64 @@ use crate::conditions::Condition;
 use crate::error::{Absence, DataError, Place};
 use crate::shape::Shape;
 
-/// In compressed data, a `limit` chooses among the images in this number of bytes at the start.
+/// In compressed data, a `limit` chooses among the images in the first `REACH` bytes.
 pub const REACH: u64 = 1 << 28;
 
 /// An image.
 pub struct Picture {
-    /// Where it came from.
+    /// The file or array that it is from.
     pub place: Place,
     /// Its size.
     pub shape: Shape,
-    /// [H, W, C].
+    /// The values in [H, W, C].
     pub pixels: Vec<u8>,
 }
 
-/// Takes one image after the other, and says whether it wants another one.
+/// Called with one image after the other. Returns whether to continue.
 pub type Each<'a> = dyn FnMut(Picture) -> Result<bool, DataError> + 'a;
 
-/// The images of a split, wherever they lie.
+/// Access to the images of a split.
 pub trait Pixels {
-    /// Reads some of the images, until `each` wants no more; returns whether it still does.
-    /// `wanted` is in rising order; no other image is decoded.
+    /// Calls `each` with the images of the indices `wanted`, which are in ascending order, until it
+    /// returns false. Returns whether all were visited. No other image is decoded.
     ///
     /// # Errors
-    /// Whatever is wrong with them, and what `each` says.
+    /// If an image cannot be read, and errors of `each`.
     fn visit(&self, wanted: &[usize], each: &mut Each) -> Result<bool, DataError>;
 
-    /// Whether gray images among colored ones become colored.
+    /// Whether gray images are converted to color if others have color.
     fn mixes_colours(&self) -> bool {
         false
     }
 
-    /// How many images, from the first one, can be reached without decompressing more than
-    /// [`REACH`] bytes; `None`: all.
+    /// The number of images, from the first one, that can be reached by decompressing at most
+    /// [`REACH`] bytes; `None` if all can.
     fn reach(&self) -> Option<usize> {
         None
     }
 
-    /// All images in one piece, as they are, if they lie so in an uncompressed file.
+    /// All images as one range of bytes, if an uncompressed file contains them in [N, H, W, C].
     fn direct(&self) -> Option<Bytes> {
         None
     }
 }
 
-/// The images of a split, before any option applies.
+/// The images of a split, before options are applied.
 pub struct Part {
-    /// Where they are.
+    /// The file or folder.
     pub place: Place,
-    /// How many.
+    /// The number of images.
     pub count: usize,
-    /// The class of each image, if the source has classes.
+    /// The class of each image, if the source has labels.
     pub labels: Option<Vec<u32>>,
-    /// Arrays that a model may be conditioned on, with a row for each image.
+    /// Arrays for the conditions of a model, with a row for each image.
     pub conditions: Vec<Arc<Condition>>,
     /// The images themselves.
     pub pixels: Box<dyn Pixels>,
 }
 
 impl Part {
-    /// Gives every image its class.
+    /// Sets the labels.
     ///
     /// # Errors
     /// [`DataError::LabelCount`] if there are more or fewer labels than images.
@@ -78,8 +78,8 @@ impl Part {
         Ok(())
     }
 
-    /// Several parts, one after the other; nothing if there is none. Labels are kept if all have
-    /// them, conditions are not.
+    /// Concatenates parts; `None` if there are none. Labels are kept if all parts have them;
+    /// conditions are dropped.
     pub fn chain(mut parts: Vec<Part>) -> Option<Part> {
         if parts.len() < 2 {
             return parts.pop();
@@ -93,7 +93,7 @@ impl Part {
     }
 }
 
-/// Parts one after the other.
+/// Concatenated parts.
 struct Chain(Vec<Part>);
 
 impl Pixels for Chain {
@@ -127,50 +127,50 @@ impl Pixels for Chain {
     }
 }
 
-/// What a source holds.
+/// The content of a source.
 pub struct Raw {
-    /// How many levels the values have, if the format or the file says so.
+    /// The number of levels, if the format or the file states it.
     pub levels: Option<usize>,
     /// Training images.
     pub train: Result<Part, Absence>,
-    /// Validation images of the source's own.
+    /// Validation images that the source itself provides.
     pub valid: Result<Part, Absence>,
     /// Test images.
     pub test: Result<Part, Absence>,
-    /// What the classes are called, from class 0; empty if they have no names.
+    /// The names of the classes, from class 0; empty if they have none.
     pub class_names: Vec<String>,
-    /// What the user should know: what was skipped, turned or guessed.
+    /// Warnings for the user: what was skipped, rotated or assumed.
     pub warnings: Vec<String>,
 }
 
 impl Raw {
-    /// The splits, and which they are.
+    /// The three splits in the order of [`Split::ALL`](crate::Split::ALL).
     pub fn parts(&self) -> [&Result<Part, Absence>; 3] {
         [&self.train, &self.valid, &self.test]
     }
 }
 
-/// Opens a source of records at its beginning.
+/// Opens a source of records at its start.
 pub type Open = Arc<dyn Fn() -> Result<Input, DataError>>;
 
-/// Bytes of a record to the pixels of an image.
+/// Converts the bytes of a record to the pixels of an image.
 pub type Decode = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, DataError>>;
 
-/// Images of one size, one after the other, behind a header.
+/// Images of one size, as consecutive records after a header.
 pub struct Records {
-    /// Opens it with checks of all that is read, if there are any.
+    /// Opens the source such that checksums, if there are any, are verified.
     pub open: Open,
-    /// Opens it so that what is not wanted is skipped without being read, if that can be.
+    /// Opens the source such that bytes can be skipped without reading them, if possible.
     pub skim: Open,
-    /// Bytes before the first record.
+    /// The number of bytes before the first record.
     pub head: u64,
-    /// Bytes of a record.
+    /// The number of bytes of a record.
     pub stride: u64,
-    /// How many.
+    /// The number of records.
     pub count: usize,
-    /// The size of all images.
+    /// The size of each image.
     pub shape: Shape,
-    /// How a record becomes pixels; `None`: it is the pixels.
+    /// Converts a record to pixels; `None` if the record is the pixels.
     pub decode: Option<Decode>,
 }
 

@@ -1,4 +1,4 @@
-//! `csv` and `amat`: a line of numbers for each image.
+//! `csv` and `amat`: one line of numbers per image.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::bytes::{Bytes, Spool};
 use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
 
-/// Levels of this many bytes stay in memory, the rest lies in a temporary file.
+/// The maximal number of bytes in memory; further levels go to a temporary file.
 const ROOM: u64 = 1 << 27;
 
-/// The longest line: a colored image of 1,024 x 1,024, each value in five letters.
+/// The longest line: a color image of 1,024 x 1,024, with five characters per value.
 const MAX_LINE: u64 = 5 * 3 * 1024 * 1024;
 
 /// Reads files that end in `.csv`.
@@ -67,11 +67,11 @@ fn read(request: &Request, ending: &str, wanted: &'static str) -> Result<Raw, Da
     Ok(Raw { levels, train, valid, test, class_names: Vec::new(), warnings })
 }
 
-/// The numbers of a table as levels, and labels if there is one number more than an image has.
+/// The numbers of a table as levels, and the labels if it has a column for them.
 struct Table {
     place: Place,
     range: Option<(f64, f64)>,
-    /// The column of the label.
+    /// The index of the label's column.
     label: Option<usize>,
     columns: usize,
     labels: Vec<u32>,
@@ -89,7 +89,8 @@ fn table(request: &Request, input: Input, warnings: &mut Vec<String>) -> Result<
         header && ["label", "class", "y", "target"].contains(&name.trim_matches('"'))
     });
     let square = |n: usize| layout(&place, &[0x7fff_ffff, n as u64]).is_ok();
-    // Without names: the first one, if an image has one value less.
+    // Without column names, the first column has the labels if the remaining ones make up a square
+    // image.
     let label = named.or((!square(columns) && square(columns.saturating_sub(1))).then_some(0));
     let range = request.spec.range;
     let spool = Spool::new(ROOM);
@@ -154,7 +155,7 @@ impl Table {
     }
 }
 
-/// Numbers between commas, semicolons or blanks.
+/// Splits a line at commas, semicolons or blanks.
 fn fields(line: &str) -> Vec<&str> {
     let line = line.trim();
     match line.contains([',', ';']) {

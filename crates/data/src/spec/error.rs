@@ -1,46 +1,46 @@
-//! Errors in the text of a data set.
+//! Errors in a data set specification.
 
 use super::OPTIONS;
 use crate::read::FORMATS;
 
-/// Why a text does not name a data set.
+/// Why a text is not a valid data set specification.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
     /// The text is empty.
     #[error("missing data set: expected one of {}", sources())]
     Empty,
-    /// No source has this name.
+    /// There is no source of this name.
     #[error("unknown data source `{found}`{}; expected one of {}", meant(near), sources())]
     UnknownSource {
-        /// What was written.
+        /// The name in the text.
         found: String,
-        /// What was probably meant.
+        /// A similar name.
         near: Option<String>,
     },
-    /// A source that reads files was given none.
+    /// A source that needs a path was given none.
     #[error("`{source_name}` needs a path: write `{usage}`")]
     NoPath {
-        /// The source.
+        /// The name of the source.
         source_name: &'static str,
-        /// How it is written.
+        /// How the source is written.
         usage: &'static str,
     },
-    /// An embedded source needs no path.
+    /// An embedded source was given a path.
     #[error("`{source_name}` is embedded and takes no path; leave out `:{found}`")]
     NeedsNoPath {
-        /// The source.
+        /// The name of the source.
         source_name: &'static str,
-        /// What was written.
+        /// The text.
         found: String,
     },
-    /// A quote that does not end.
+    /// A quote that is not closed.
     #[error("unclosed quote in {found}: add a quote at the end of the path")]
     OpenQuote {
-        /// What was written.
+        /// The specification.
         found: String,
     },
-    /// No option has this name.
+    /// There is no option of this name.
     #[error(
         "unknown option `{found}`{}; options: {}. Put a path with a comma in quotes: \
          `npy:\"a,b.npy\"`",
@@ -48,35 +48,35 @@ pub enum SpecError {
         options()
     )]
     UnknownOption {
-        /// What was written.
+        /// The name in the text.
         found: String,
-        /// What was probably meant.
+        /// A similar option.
         near: Option<String>,
     },
     /// An option without a value.
     #[error("the option `{option}` needs a value: {wanted}")]
     NoValue {
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// What it takes, with an example.
+        /// The values that it accepts, with an example.
         wanted: &'static str,
     },
-    /// A value that its option does not take.
+    /// An option with an invalid value.
     #[error("`{option}` cannot be `{found}`{}; {wanted}", meant(near))]
     BadValue {
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// What was written.
+        /// The value in the text.
         found: String,
-        /// What it takes, with an example.
+        /// The values that it accepts, with an example.
         wanted: &'static str,
-        /// What was probably meant.
+        /// A similar value.
         near: Option<String>,
     },
     /// An option is given twice.
     #[error("the option `{option}` is given twice")]
     Twice {
-        /// The option.
+        /// The name of the option.
         option: &'static str,
     },
 }

@@ -1,13 +1,13 @@
-//! The tables of formats and options as a help text.
+//! The help text for data set specifications, from the tables of formats and options.
 
 use super::OPTIONS;
 use crate::read::FORMATS;
 
-/// Where descriptions begin, and where lines end.
+/// The column at which descriptions start, and the length of a line.
 const INDENT: usize = 32;
 const WIDTH: usize = 98;
 
-/// Every source and every option, a line each or a few, for a help text.
+/// The help text: all sources and all options.
 pub fn help() -> String {
     let mut text =
         "SPEC is SOURCE[,OPTION=VALUE]..., as in `idx:mnist,binarize=threshold`. A path with a\n\
@@ -23,7 +23,7 @@ pub fn help() -> String {
     text
 }
 
-/// What is written, and what it is, in lines that begin under each other.
+/// Appends an entry: the usage on the left, its description aligned on the right.
 fn entry(text: &mut String, usage: &str, about: &str) {
     let mut line = format!("  {usage}");
     if line.len() + 2 > INDENT {

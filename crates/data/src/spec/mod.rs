@@ -1,4 +1,4 @@
-//! The data set specification of `--data`: a source, then options.
+//! The data set specification after `--data`: a source, then options.
 
 mod error;
 mod help;
@@ -16,16 +16,17 @@ use text::quoted;
 
 use crate::read::Format;
 
-/// A data set specification, as given with `--data`.
+/// A data set specification, as given with `--data`: `SOURCE[,OPTION=VALUE]...`, for example
+/// `idx:mnist,binarize=threshold,limit=1000`.
 ///
-/// `SOURCE[,OPTION=VALUE]...`, for example `idx:mnist,binarize=threshold,limit=1000`. It parses
-/// with [`str::parse`] and prints as it was written, options in the order in which they apply,
-/// which is that of [`OPTIONS`]. A path ends at the first comma, unless it is written in quotes.
+/// It is parsed with [`str::parse`]. Printing it gives the same text, with the options in the order
+/// in which they apply, which is that of [`OPTIONS`]. A path ends at the first comma, unless it is
+/// in quotes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// The source of the images.
     pub source: Source,
-    /// `array=NAME`: one of several arrays or sets.
+    /// `array=NAME`: which of several arrays or sets to read.
     pub array: Option<String>,
     /// `labels=NAME`: the array (for `npy`, the file) with the classes.
     pub labels: Option<String>,
@@ -38,22 +39,22 @@ pub struct Spec {
     pub holdout: Option<f64>,
     /// `shuffle=N|off`: seed for choosing validation images and those of a limit; 0 by default.
     pub shuffle: Option<Shuffle>,
-    /// `limit=N`: keep N images of each split. It applies after splitting, so it moves no image to another
-    /// split.
+    /// `limit=N`: keep N images of each split. It applies after splitting, so no image moves to
+    /// another split.
     pub limit: Option<usize>,
     /// `crop=HxW`: crop the center of each image.
     pub crop: Option<(usize, usize)>,
-    /// `fit=crop|pad|squash`: how an image of other proportions gets this size.
+    /// `fit=crop|pad|squash`: how an image of other proportions is brought to `size`.
     pub fit: Option<Fit>,
-    /// `size=HxW`: images are made this small; each new pixel is the mean of the area it covers,
-    /// rounded to the nearest level. An image is never enlarged: pixels that follow from others
-    /// would flatter the bits per dimension.
+    /// `size=HxW`: the size to which images are reduced. Each new pixel is the mean of the area
+    /// that it covers, rounded to the nearest level. Images are never enlarged: interpolated pixels
+    /// are easy to predict, so the bits per dimension would be too low.
     pub size: Option<(usize, usize)>,
     /// `colours=1|3`: grayscale, or red, green and blue.
     pub colours: Option<usize>,
     /// `levels=N`: a value v of L levels becomes floor(v * N / L).
     pub levels: Option<usize>,
-    /// `binarize=...`: two levels; happens after `levels`.
+    /// `binarize=...`: reduce to two levels, after `levels`.
     pub binarize: Option<Binarize>,
 }
 
@@ -84,19 +85,19 @@ impl Spec {
 pub struct Source {
     /// The format, one of [`FORMATS`](crate::FORMATS).
     pub format: &'static Format,
-    /// The path as given.
+    /// The path as it was written.
     pub path: Option<PathBuf>,
 }
 
 impl Source {
-    /// The path to open: `~` at its beginning is the home folder.
+    /// The path to open, in which a leading `~` is replaced by the home folder.
     pub fn location(&self) -> PathBuf {
         let written = self.path.clone().unwrap_or_default();
         text::expand_home(&written).unwrap_or(written)
     }
 }
 
-/// The choice of validation images and of the images of a limit.
+/// How validation images and the images of a limit are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shuffle {
@@ -106,7 +107,7 @@ pub enum Shuffle {
     Off,
 }
 
-/// How an image whose proportions differ from `size` gets this size.
+/// How an image whose proportions differ from `size` is brought to this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fit {
@@ -119,7 +120,7 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// Every way, by its name.
+    /// All variants, by name.
     pub const ALL: [(&'static str, Fit); 3] =
         [("crop", Fit::Crop), ("pad", Fit::Pad), ("squash", Fit::Squash)];
 }
@@ -128,17 +129,17 @@ impl Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Binarize {
-    /// 1 if the intensity, level / (L - 1), is at least one half.
+    /// 1 if the intensity, level / (L - 1) for L levels, is at least one half.
     Threshold,
-    /// 1 with the probability of the intensity, sampled once.
+    /// 1 with a probability equal to the intensity, sampled once.
     Sample,
-    /// Training images are resampled every epoch; the others are sampled once, like [`Self::Sample`],
-    /// so that results are comparable.
+    /// Training images are sampled again every epoch. The others are sampled once, like
+    /// [`Self::Sample`], so that results are comparable.
     Resample,
 }
 
 impl Binarize {
-    /// Every way, by its name.
+    /// All variants, by name.
     pub const ALL: [(&'static str, Binarize); 3] = [
         ("threshold", Binarize::Threshold),
         ("sample", Binarize::Sample),

@@ -1,31 +1,31 @@
-//! The options: one line of a table each.
+//! The table of options.
 
 use super::{Binarize, Fit, Shuffle, Spec};
 
 /// An option of a data set.
 #[derive(Debug)]
 pub struct SpecOption {
-    /// Its name.
+    /// The name of the option.
     pub word: &'static str,
     /// Other accepted names.
     pub also: &'static [&'static str],
-    /// Its values, as in `N`.
+    /// A placeholder for its values, such as `N`.
     pub values: &'static str,
-    /// One line for a help text.
+    /// A one-line description for the help text.
     pub about: &'static str,
     /// Whether only some formats support it.
     pub of_readers: bool,
-    /// What it takes, with an example, for errors.
+    /// The values that it accepts, with an example, for errors.
     pub(super) wanted: &'static str,
     /// The names of its values, if it has a fixed set.
     pub(super) names: &'static [&'static str],
-    /// Sets it and returns whether it was unset before; `None` if the value is invalid.
+    /// Sets the option. Returns whether it was unset before, or `None` if the value is invalid.
     pub(super) set: fn(&mut Spec, &str) -> Option<bool>,
-    /// Its value as text.
+    /// The value of the option as text; `None` if it is not set.
     pub(crate) show: fn(&Spec) -> Option<String>,
 }
 
-/// Every option, in the order in which they apply.
+/// All options, in the order in which they apply.
 pub static OPTIONS: [SpecOption; 13] = [
     SpecOption {
         word: "array",

@@ -1,4 +1,4 @@
-//! Text to [`Spec`].
+//! Parses text to a [`Spec`].
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -47,7 +47,7 @@ fn source(text: &str) -> Result<Source, SpecError> {
     Ok(Source { format, path: Some(path.ok_or(no_path)?) })
 }
 
-/// A path whose name says how it should have been written.
+/// For a path without a source: how it should have been written, guessed from its name.
 fn by_name(text: &str) -> Option<String> {
     let name = Path::new(text).file_name()?.to_str()?.to_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);

@@ -1,14 +1,14 @@
-//! Commas, quotes and `~` in the text of a data set.
+//! Commas, quotes and `~` in data set specifications.
 
 use std::path::{Path, PathBuf};
 
-/// Splits at commas that do not stand in quotes. A quote opens at the beginning of a value, which is
-/// after the first `:` of the source and the first `=` of an option, and a doubled one inside stands
-/// for itself. Returns the parts with their quotes; `None` if a quote is not closed.
+/// Splits a text at commas outside of quotes. A quote can open at the start of a value, that is,
+/// after the first `:` of the source or the first `=` of an option. Inside, a doubled quote stands
+/// for one. Returns the parts with their quotes; `None` if a quote is not closed.
 pub fn split(text: &str) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quote = None;
-    // Whether a value begins here.
+    // Whether a value starts here.
     let mut begins = false;
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -34,7 +34,7 @@ pub fn split(text: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(parts)
 }
 
-/// A value without the quotes around it.
+/// A value without quotes around it.
 pub fn unquoted(text: &str) -> String {
     let text = text.trim();
     for quote in ['"', '\''] {
@@ -46,7 +46,7 @@ pub fn unquoted(text: &str) -> String {
     text.to_string()
 }
 
-/// A value as it is to be written: in quotes where it would not be read back without.
+/// A value as it must be written: in quotes if it could not be parsed otherwise.
 pub fn quoted(text: &str) -> String {
     let plain = !text.contains(',') && text.trim() == text && !text.starts_with(['"', '\'']);
     match plain {
@@ -55,7 +55,8 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// A path in the home folder, if it begins with `~/` or is `~`.
+/// Replaces a leading `~` by the home folder; `None` if the path does not start with `~/` and is
+/// not `~`.
 pub fn expand_home(path: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix("~").ok()?;
     let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty())?;

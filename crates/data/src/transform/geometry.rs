@@ -1,4 +1,4 @@
-//! `crop=`, `fit=`, `size=` and `colours=`: what makes images agree in size.
+//! `crop=`, `fit=`, `size=` and `colours=`: options that give all images the same size.
 
 use super::shrink::shrink;
 use crate::error::DataError;
@@ -6,15 +6,15 @@ use crate::read::Picture;
 use crate::shape::Shape;
 use crate::spec::Fit;
 
-/// What is done to each image, in the order of the fields but for `fit`, which is a part of `size`.
+/// The changes to each image, in the order of the fields, except `fit`, which is a part of `size`.
 pub struct Geometry {
-    /// The middle of each image: height, width.
+    /// The size of the center to crop: height, width.
     pub crop: Option<(usize, usize)>,
     /// The new size: height, width.
     pub size: Option<(usize, usize)>,
-    /// How images of other proportions get it.
+    /// How images of other proportions are brought to `size`.
     pub fit: Fit,
-    /// 1: gray; 3: red, green and blue.
+    /// 1 for gray; 3 for red, green and blue.
     pub colours: Option<usize>,
 }
 
@@ -24,10 +24,10 @@ impl Geometry {
         self.crop.is_none() && self.size.is_none() && self.colours.is_none()
     }
 
-    /// Changes an image. What the user should know is added to `warnings`, once.
+    /// Transforms an image. A warning for the user is added to `warnings` once.
     ///
     /// # Errors
-    /// The image is too small, or has colors that cannot be changed so.
+    /// If the image is too small, or its number of colors cannot be converted.
     pub fn apply(
         &self,
         mut picture: Picture,
@@ -56,7 +56,7 @@ impl Geometry {
         warnings: &mut Vec<String>,
     ) -> Result<Picture, DataError> {
         let Shape { height, width, .. } = picture.shape;
-        // The largest part, and the smallest whole, of the new proportions.
+        // The largest part of the image with the new proportions, or the smallest frame around it.
         let part = |round: fn(usize, usize) -> usize, least: bool| {
             let wide = round(height.saturating_mul(to.1), to.0);
             let tall = round(width.saturating_mul(to.0), to.1);
@@ -88,11 +88,11 @@ impl Geometry {
     }
 }
 
-/// The middle of an image, with black where there is nothing of it.
+/// The center of an image, padded with black where the image is smaller.
 fn window(picture: Picture, (height, width): (usize, usize)) -> Picture {
     let Shape { height: tall, width: wide, colours } = picture.shape;
     let shape = Shape { height, width, colours };
-    // Of an odd difference the larger half lies below and on the right.
+    // If a difference is odd, the larger half is below or on the right.
     let (top, left) = (tall.saturating_sub(height) / 2, wide.saturating_sub(width) / 2);
     let (above, before) = (height.saturating_sub(tall) / 2, width.saturating_sub(wide) / 2);
     let mut pixels = vec![0; shape.values()];
@@ -105,7 +105,8 @@ fn window(picture: Picture, (height, width): (usize, usize)) -> Picture {
     Picture { place: picture.place, shape, pixels }
 }
 
-/// Gray is the luma of ITU-R BT.601, (299 R + 587 G + 114 B) / 1000, rounded to the nearest level.
+/// Converts the number of colors. Gray is the luma of ITU-R BT.601, (299 R + 587 G + 114 B) / 1000,
+/// rounded to the nearest level.
 fn recolour(picture: Picture, colours: usize) -> Result<Picture, DataError> {
     let Picture { place, shape, pixels } = picture;
     let gray = |p: &[u8]| match *p {

@@ -1,7 +1,7 @@
-//! `levels=N` and `binarize=threshold`, as one table.
+//! `levels=N` and `binarize=threshold`, combined into one table.
 
-/// What each of 256 values becomes: a value v of `from` levels becomes floor(v * to / from); with a
-/// threshold then 1 where level / (to - 1) is at least one half, else 0.
+/// The level that each of 256 values becomes. A value v of `from` levels becomes floor(v * to /
+/// from). With `threshold`, that then becomes 1 if level / (to - 1) is at least one half, else 0.
 pub fn table(from: usize, to: usize, threshold: bool) -> [u8; 256] {
     let mut table = [0; 256];
     for (value, level) in table.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! What the options do to images.
+//! Transformations of images that options ask for.
 
 mod binarize;
 mod geometry;

@@ -1,16 +1,16 @@
 //! `size=HxW`: area averaging.
 //!
-//! A new pixel is the mean of the old ones it covers, each weighted by how much of it is covered,
-//! in whole numbers, rounded to the nearest level, halves upwards.
+//! A new pixel is the mean of the old pixels that it covers, each weighted by the covered area. It
+//! is computed in integers, and rounded to the nearest level, halves up.
 
 use crate::error::DataError;
 use crate::read::Picture;
 use crate::shape::Shape;
 
-/// Makes an image `to` (height, width) large.
+/// Reduces an image to the size `to` (height, width).
 ///
 /// # Errors
-/// If that would enlarge it.
+/// [`DataError`] if that would enlarge it.
 pub fn shrink(picture: Picture, to: (usize, usize)) -> Result<Picture, DataError> {
     let Picture { place, shape: from, pixels: image } = picture;
     if to == (from.height, from.width) {
@@ -40,7 +40,8 @@ pub fn shrink(picture: Picture, to: (usize, usize)) -> Result<Picture, DataError
     Ok(Picture { place, shape, pixels })
 }
 
-/// For each of `to` pixels the old ones it covers, and by how much: `from` parts in all.
+/// For each of `to` pixels, the old pixels that it covers, and how much of each. The weights of a
+/// new pixel sum to `from`.
 fn cover(from: usize, to: usize) -> Vec<Vec<(usize, u64)>> {
     let share = |new: usize, old: usize| {
         let end = ((new + 1) * from).min((old + 1) * to);

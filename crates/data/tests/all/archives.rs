@@ -1,4 +1,4 @@
-//! MNIST and CIFAR as they are downloaded, and what is downloaded instead.
+//! MNIST and CIFAR as downloaded archives, and files that are downloaded by mistake.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn mnist_where_people_have_it() {
         file(&path.join("torchvision/__MACOSX"), name, b"not this one");
     }
     is_mnist(&spec("idx", &path.join("torchvision"), ""));
-    // Kaggle's archive, with a folder for each file, and one of gzipped files.
+    // Kaggle's archive, with a folder for each file, and an archive of gzipped files.
     let names =
         mnist().into_iter().map(|(name, _)| format!("{0}/{0}", name.replace("-idx", ".idx")));
     let names: Vec<String> = names.collect();
@@ -97,7 +97,7 @@ fn what_was_downloaded_instead() {
     }
 }
 
-/// Records whose classes count up.
+/// Records whose classes are 0, 1, 2 and so on.
 fn records(labels: usize, count: u8) -> Vec<u8> {
     (0..count).flat_map(|n| [vec![n; labels], noise(3072)].concat()).collect()
 }

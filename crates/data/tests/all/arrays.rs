@@ -1,4 +1,4 @@
-//! Arrays as people save them: types, layouts, names, and what is odd about values.
+//! Arrays as users save them: element types, layouts, names, and suspicious values.
 
 use pixelrnn_data::{Shape, Split};
 
@@ -6,7 +6,7 @@ use crate::write::zip::{Packing, npz};
 use crate::write::{file, noise, npy, npy_of};
 use crate::{complaint, load, pixels, says, spec};
 
-/// Four bytes for each number.
+/// Four bytes per number.
 fn floats(values: impl Iterator<Item = f32>) -> Vec<u8> {
     values.flat_map(f32::to_le_bytes).collect()
 }
@@ -110,7 +110,7 @@ fn names_of_arrays() {
         let counts = Split::ALL.map(|s| data.images(s).expect("a split").count());
         assert_eq!((counts, data.classes()), ([12, 4, 3], Some(3)), "{names:?}");
     }
-    // One array, whatever it is called.
+    // A single array, whatever its name.
     let one = [("x", images(20)), ("labels", labels(20))];
     let data = load(&archive(&one, "")).expect("data");
     assert_eq!(
@@ -125,7 +125,7 @@ fn names_of_arrays() {
     says(&complaint(&archive(&two, ",array=c")), &["no array `c`", "`a (20 x"]);
     says(&complaint(&archive(&two, ",array=a,labels=kinds")), &["4 labels for 20 images"]);
     says(&complaint(&archive(&two, ",array=a,labels=no")), &["no array `no`", "`kinds`"]);
-    // Downsampled ImageNet: flat, planar, classes from 1, a mean beside them, several files.
+    // Downsampled ImageNet: flat, planar, classes from 1, an array `mean`, several files.
     let batch = |n: usize| {
         let bytes: Vec<u8> =
             (0..n).flat_map(|i| noise(192).into_iter().map(move |v| v ^ i as u8)).collect();
@@ -151,7 +151,7 @@ fn names_of_arrays() {
     assert_eq!(data.images(Split::Train).expect("train").count(), 15);
 }
 
-/// KMNIST: an archive for the images and one for the labels of each split.
+/// KMNIST has separate archives for the images and the labels of each split.
 #[test]
 fn labels_in_archives_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -216,7 +216,7 @@ fn large_arrays_stay_in_their_file_and_small_limits_read_little() {
     let head = npy(&[count, 32, 32], &[]);
     let file = std::fs::File::create(&path).expect("a file");
     std::io::Write::write_all(&mut &file, &head).expect("written");
-    // A hole: it takes no room.
+    // A sparse file, which takes no disk space.
     file.set_len((head.len() + count * values) as u64).expect("a length");
     let data = load(&spec("npy", &path, ",limit=4")).expect("data");
     assert_eq!(data.images(Split::Train).expect("train").count(), 4);

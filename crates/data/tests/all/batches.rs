@@ -59,12 +59,14 @@ fn every_epoch_is_all_images_in_an_order_of_its_own() {
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..1500).collect::<Vec<_>>());
-        // A fair order: images stand on average in the middle, and do not stay where they were.
+        // A uniform shuffle: on average, early images come in the middle, and few stay in their
+        // place.
         let early: usize = order[..750].iter().sum();
         assert!(early.abs_diff(750 * 750) < 40_000, "{early}");
         assert!(order.iter().enumerate().filter(|(at, i)| at == *i).count() < 10);
     }
-    // The same on every machine, for ever: a run must be able to go on after an update.
+    // The order must never change, on any machine: a run must continue after an update of the
+    // program.
     assert_eq!(first[..6], [960, 497, 1266, 1426, 1387, 1032]);
     let other = "digits".parse::<pixelrnn_data::Spec>().expect("a spec").load(1).expect("digits");
     let other = shuffled(&other, 1500, Position::default()).next().map(read).expect("a batch");

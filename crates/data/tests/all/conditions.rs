@@ -1,4 +1,4 @@
-//! Arrays beside the images, which a model is conditioned on.
+//! Conditions: arrays in addition to the images, with a row per image.
 
 use pixelrnn_data::{Position, Split, numbers};
 
@@ -10,7 +10,8 @@ fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
     values.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
-/// Image `i` has the value `i` everywhere, and so have its rows of both conditions, the second a half more.
+/// Image `i` has the value `i` everywhere. So have its rows of both conditions, plus one half in
+/// the second.
 fn archive(count: usize) -> Vec<(&'static str, Vec<u8>)> {
     let images: Vec<u8> = (0..count).flat_map(|i| [i as u8; 6]).collect();
     let halves = (0..count).flat_map(|i| [i as f32 + 0.5; 12]);
@@ -61,7 +62,8 @@ fn rows_stay_with_their_images() {
     }
 }
 
-/// Conditions are part of the fingerprint; without any it is what it was.
+/// Conditions are part of the fingerprint. Without conditions, the fingerprint is the same as
+/// before they existed.
 #[test]
 fn fingerprints_know_conditions() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -86,7 +88,7 @@ fn arrays_that_do_not_suit_are_refused() {
     };
     let wrong = |array: Vec<u8>| complaint(&spec("npz", &with(array), ",conditions=edges"));
     let good = with(npy(&[3, 2, 2], &noise(12)));
-    // `images` is the only array that is left.
+    // `images` is the only remaining array.
     assert_eq!(load(&spec("npz", &good, ",conditions=edges")).expect("data").levels(), 256);
     says(
         &complaint(&spec("npz", &good, ",conditions=depth,array=images")),

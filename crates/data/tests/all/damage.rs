@@ -1,5 +1,5 @@
-//! Files of every format, cut short at every byte and with every byte changed: never a panic, and
-//! where something is missing, always an error that names the file.
+//! Files of every format, truncated at every byte and with every byte changed. Nothing may panic,
+//! and if bytes are missing, the error must name the file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::write::zip::{Packing, npz, zip};
 use crate::write::{file, grey, gzip, idx, noise, npy, rgb};
 use crate::{load, says, spec};
 
-/// Source, file to write, what `--data` names, good bytes.
+/// For each case: the source, the file to write, the path in `--data`, and the valid bytes.
 fn cases(folder: &Path) -> Vec<(&'static str, PathBuf, PathBuf, Vec<u8>)> {
     let array = npy(&[2, 3, 3], &noise(18));
     let blocks: Vec<Vec<Vec<u8>>> = vec![vec![vec![9, 100, 200]; 3]; 2];
@@ -72,7 +72,7 @@ fn changed_anywhere() {
             for change in [0x01, 0x80, 0xff, good[at]] {
                 let mut bytes = good.clone();
                 bytes[at] ^= change;
-                // Some changes are harmless, or make another picture; none may do worse.
+                // Some changes are harmless or give another picture, but nothing worse may happen.
                 if let Ok(data) = attempt(source, &path, &named, &bytes) {
                     let Ok(images) = data.images(Split::Train) else { continue };
                     let values = images.shape().values() * images.count();
@@ -83,7 +83,7 @@ fn changed_anywhere() {
     }
 }
 
-/// Archives of files, and tables, whose damage may also leave good data.
+/// Archives and tables: after some damage, the remaining data are valid.
 #[test]
 fn archives_and_tables_changed_or_cut_anywhere() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -12,7 +12,8 @@ fn they_are_the_published_ones_in_their_order() {
     let counts = Split::ALL.map(|s| data.images(s).expect("a split").count());
     assert_eq!(counts, [1500, 150, 297]);
     let all = [pixels(&data, Split::Train), pixels(&data, Split::Test)].concat();
-    // The zero that opens the published file; the sum of scikit-learn's copy; FNV-1a of everything.
+    // The zero with which the published file begins, the sum in scikit-learn's copy, and an FNV-1a
+    // hash of everything.
     let zero = [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0];
     assert_eq!(all[..16], zero);
     assert_eq!(all.iter().map(|&v| u64::from(v)).sum::<u64>(), 561718);
@@ -20,7 +21,7 @@ fn they_are_the_published_ones_in_their_order() {
     assert_eq!(all.iter().fold(0xcbf2_9ce4_8422_2325, step), 0x493f_a2f6_7df5_50a1);
 }
 
-/// Which images of all others are these, by what they show.
+/// The indices of the images `some` among `all`, found by their pixels.
 fn among(all: &Dataset, some: &Dataset, split: Split, of: Split) -> Vec<usize> {
     let all = pixels(all, of);
     let all: Vec<&[u8]> = all.chunks_exact(64).collect();
@@ -46,7 +47,7 @@ fn validation_images_are_training_images_until_they_are_held_out() {
     assert!(train.is_sorted() && train.iter().all(|image| !valid.contains(image)));
     assert_eq!(pixels(&held, Split::Valid), pixels(&data, Split::Valid));
     assert_eq!(pixels(&held, Split::Test), test);
-    // Labels go with their images, and every class gives a tenth.
+    // Labels move with their images, and a tenth of every class is held out.
     let all = data.images(Split::Train).expect("train").labels().expect("labels").to_vec();
     let labels = held.images(Split::Train).expect("train").labels().expect("labels");
     assert_eq!(labels, train.iter().map(|&i| all[i]).collect::<Vec<_>>());
@@ -55,7 +56,7 @@ fn validation_images_are_training_images_until_they_are_held_out() {
         let n = |labels: &[u32]| labels.iter().filter(|&&l| l == class).count() as f64;
         assert!((n(labels) - n(&all) / 10.0).abs() < 1.0, "{class}");
     }
-    // Once is enough.
+    // Holding out a second time changes nothing.
     assert_eq!(count(&held.hold_out(), Split::Train), 1350);
     let about = "validation: 150 of 1,500 training images, chosen at random (seed 0), the same \
                  share of every class";
@@ -72,7 +73,7 @@ fn the_choice_does_not_change_with_the_seed_of_the_run_and_does_with_its_own() {
     let shuffled = load("digits,shuffle=1").expect("digits");
     assert_ne!(pixels(&data, Split::Valid), pixels(&shuffled, Split::Valid));
     assert_ne!(data.fingerprint(), shuffled.fingerprint());
-    // The same for ever: runs must find their validation images again.
+    // The choice must never change: resumed runs must find the same validation images.
     let first = &among(&data, &data, Split::Valid, Split::Train)[..6];
     assert_eq!(first, FIRST);
 }

@@ -31,7 +31,7 @@ fn idx_files_and_folders_gzipped_or_not() {
         let text = alone.images(Split::Test).expect_err("no test").to_string();
         says(&text, &["no `test`", "is `train`"]);
     }
-    // The name of a file of the test split says so; four dimensions are colors.
+    // A file name of the test split determines the split; a fourth dimension is the color.
     let path = file(folder.path(), TEST, &idx(&[2, 1, 1, 3], &[1, 2, 3, 4, 5, 6]));
     let alone = load(&spec("idx", &path, "")).expect("data");
     assert_eq!(alone.splits(), [Split::Test]);
@@ -73,7 +73,7 @@ fn idx_files_that_are_no_images() {
     wrong(&[0, 0, 8, 3, 0, 0], &["truncated"]);
 }
 
-/// Records whose colors are told apart: red `n`, green `n + 1`, blue `n + 2`.
+/// Records whose colors differ: red is `n`, green `n + 1`, blue `n + 2`.
 fn records(numbers: std::ops::Range<u8>) -> Vec<u8> {
     let planes = |n| [vec![n; 1024], vec![n + 1; 1024], vec![n + 2; 1024]].concat();
     numbers.flat_map(|n| [vec![n % 10], planes(n)].concat()).collect()

@@ -1,4 +1,4 @@
-//! `crop`, `fit`, `colours`, and what is said about proportions.
+//! `crop`, `fit`, `colours`, and warnings about proportions.
 
 use pixelrnn_data::{Shape, Split};
 

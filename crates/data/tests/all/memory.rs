@@ -1,4 +1,4 @@
-//! Images that do not fit in the memory that they may take are the same images.
+//! Images that do not fit into memory are read correctly.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::write::tar::tar;
 use crate::write::zip::{Packing, npz};
 use crate::write::{file, grey, gzip, idx, noise, npy, rgb};
 
-/// One data set in every format, and whether it can stay in its file.
+/// The same data set in every format.
 fn cases(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     let array = npy(&[30, 4, 3], &noise(360));
     let members = [("train", array.clone()), ("test", npy(&[5, 4, 3], &noise(60)))];
@@ -38,7 +38,7 @@ fn cases(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     ]
 }
 
-/// All that can be seen of a data set.
+/// Everything that can be read from a data set.
 fn seen(data: &Dataset) -> Vec<(Split, Vec<u8>, Option<Vec<u32>>)> {
     let split = |split| {
         let images = data.images(split).expect("a split");

@@ -128,7 +128,7 @@ fn arrays_that_are_no_images() {
     let record = String::from_utf8_lossy(&record[10..]).replace("'|u1'", "[('a', '|u1')]");
     let head = [b"\x93NUMPY\x01\x00", &(record.len() as u16).to_le_bytes()[..]].concat();
     wrong([head, record.into_bytes()].concat(), &["several fields"]);
-    // Two dimensions of one: both orders are the same. Gzipped is as good.
+    // With two axes of extent one, both memory orders are the same. The file may be gzipped.
     let path = file(folder.path(), "a.npy", &gzip(&npy_of("|u1", true, &[1, 1, 3], &[1, 2, 3])));
     assert_eq!(pixels(&load(&spec("npy", &path, "")).expect("data"), Split::Train), [1, 2, 3]);
 }

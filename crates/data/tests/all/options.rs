@@ -18,10 +18,10 @@ fn shrinking_is_the_mean_of_the_area() {
     assert_eq!(shrunk("3x1"), [10, 40, 70]);
     assert_eq!(shrunk("1x3"), [30, 40, 50]);
     assert_eq!(shrunk("3x3"), rows.as_flattened());
-    // Half of the middle column goes to each side: (2*0 + 10) / 3 = 3.3, rounded.
+    // Half of the middle column belongs to each side: (2*0 + 10) / 3 = 3.3, rounded.
     assert_eq!(shrunk("3x2"), [3, 17, 33, 47, 63, 77]);
     says(&complaint(&spec("idx", &path, ",size=4x3")), &["a.idx is 3 x 3", "4x3", "smaller"]);
-    // Colours are not mixed; halves round up.
+    // Colors are not mixed; halves are rounded up.
     let path = file(folder.path(), "a.npy", &npy(&[1, 1, 2, 2], &[1, 200, 2, 255]));
     let data = load(&spec("npy", &path, ",size=1x1")).expect("data");
     assert_eq!(pixels(&data, Split::Train), [2, 228]);
@@ -87,7 +87,7 @@ fn samples_are_drawn_once_with_the_probability_of_the_intensity() {
     assert!((share(1) - 0.2).abs() < 0.01 && (share(2) - 0.8).abs() < 0.01);
     let again = load(&spec("idx", &path, ",binarize=sample")).expect("data");
     assert_eq!(bits, pixels(&again, Split::Train));
-    // Fewer images are the same images; another seed makes others.
+    // A limit does not change the samples of the remaining images; another seed does.
     let some = load(&spec("idx", &path, ",limit=9,shuffle=off,binarize=sample")).expect("data");
     assert_eq!(pixels(&some, Split::Train), &bits[..36]);
     let other: pixelrnn_data::Spec =
@@ -103,7 +103,7 @@ fn resampled_images_change_with_the_epoch_and_others_do_not() {
     let once = load("digits,binarize=sample").expect("digits");
     assert_eq!(pixels(&data, Split::Test), pixels(&once, Split::Test));
     assert_eq!(pixels(&data, Split::Valid), pixels(&once, Split::Valid));
-    // An image by its index, whatever the batch and its place in it.
+    // The samples of an image depend on its index, but not on the batch or its place in it.
     let image = |epoch: u64, size: usize, index: usize| -> Vec<f32> {
         let batches = data.shuffled(Split::Train, size, Position { epoch, step: 0 });
         let mut batches = batches.expect("batches").take(1500usize.div_ceil(size));
@@ -119,10 +119,10 @@ fn resampled_images_change_with_the_epoch_and_others_do_not() {
     assert_eq!(first, image(0, 64, 3));
     assert_ne!(first, image(1, 7, 3));
     assert_ne!(first, image(0, 7, 4));
-    // What is drawn once is the same in both splits that an image is in.
+    // An image that is in both splits has the same samples in both.
     let once = load("digits,binarize=sample,shuffle=off").expect("digits");
     assert_eq!(pixels(&once, Split::Train)[1350 * 64..], *pixels(&once, Split::Valid));
-    // Over many epochs the mean is the intensity.
+    // Over many epochs, the mean of the samples is the intensity.
     let intensities = data.images(Split::Train).expect("train").image(3).expect("an image");
     let mut sums = vec![0.0; 64];
     for epoch in 0..200 {

@@ -1,4 +1,4 @@
-//! `parquet`, in builds that have it.
+//! `parquet`, in builds with this feature.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{complaint, load, pixels, says, spec};
 const SCHEMA: &str = "message schema { optional group image { optional binary bytes; optional binary \
                       path (UTF8); } optional int64 label; }";
 
-/// Groups of rows as `datasets` writes them.
+/// Writes row groups in the form that Hugging Face's `datasets` writes.
 fn write(path: &Path, groups: &[Vec<(Vec<u8>, i64)>]) {
     let schema = Arc::new(parse_message_type(SCHEMA).expect("a schema"));
     let about = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}"#;

@@ -1,4 +1,5 @@
-//! Folders of pictures as they are: other formats, orientation, hidden files, names of splits.
+//! Folders of pictures as users have them: other formats, orientation, hidden files, names of
+//! splits.
 
 use std::io::Cursor;
 
@@ -33,7 +34,8 @@ fn webp_bmp_tiff_and_gif() {
         assert_eq!(data.shape(), Shape { height: 5, width: 4, colours: 3 }, "{name}");
         assert_eq!(pixels(&data, Split::Train), colors, "{name}");
         assert!(data.warnings().is_empty(), "{name}");
-        // Never a panic, and if it is read after all, then as a picture of some size.
+        // A truncated file must not cause a panic. If it can be read nevertheless, it is a picture
+        // of some size.
         for length in 0..bytes.len() {
             file(&place, name, &bytes[..length]);
             let _ = load(&spec("images", &place, ""));
@@ -58,7 +60,7 @@ fn webp_bmp_tiff_and_gif() {
     assert_eq!(pixels(&data, Split::Train), [1, 255]);
 }
 
-/// Exif data that say how a picture is to be turned.
+/// Exif data with an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -79,7 +81,7 @@ fn turned_png(orientation: u8) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(&chunk);
     let length = (chunk.len() as u32 - 4).to_be_bytes();
-    // After the header, which is 33 bytes with the signature.
+    // Inserted after the header, which has 33 bytes including the signature.
     [&plain[..33], &length, &chunk, &crc.sum().to_be_bytes(), &plain[33..]].concat()
 }
 
@@ -93,7 +95,7 @@ fn what_cameras_note_about_orientation() {
         let all = pixels(&data, Split::Train);
         (data.shape().height, data.shape().width, all[0], all[all.len() - 1])
     };
-    // 6: to be turned to the right; 8: to the left; 2: a mirror; 3: upside down.
+    // 6: rotate clockwise; 8: rotate counterclockwise; 2: mirror; 3: upside down.
     for (orientation, tall, first, last) in [
         (1, false, 10, 200),
         (2, false, 200, 10),
@@ -202,7 +204,7 @@ fn class_folders_give_labels_to_every_split() {
             assert_eq!(classes.len(), 10, "{options} {split:?}: {labels:?}");
         }
     }
-    // Pictures beside the folders: these are no classes.
+    // With pictures next to the folders, the folders are not classes.
     file(folder.path(), "photos/cover.png", &grey((1, 2), &[1, 2]));
     assert_eq!(load(&spec("images", folder.path(), "")).expect("data").classes(), None);
 }
@@ -221,7 +223,7 @@ fn a_colored_picture_after_gray_ones_makes_all_colored_in_every_split() {
     assert_eq!(gray.name(), spec("images", folder.path(), ",colours=1"));
 }
 
-/// As in Tiny ImageNet: validation and test pictures in a folder that is not a class.
+/// Like Tiny ImageNet: validation and test pictures are in a folder that is not a class.
 #[test]
 fn splits_without_the_folders_of_classes_have_no_labels() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -81,7 +81,7 @@ fn jpegs_and_what_they_are_beside() {
     let value = |y: usize, x: usize| (20 + 50 * y + 90 * x) as u8;
     let blocks: Vec<Vec<Vec<u8>>> =
         (0..2).map(|y| (0..3).map(|x| vec![value(y, x)]).collect()).collect();
-    // What counts is what is in it.
+    // The content determines the format, not the name.
     file(folder.path(), "0.png", &jpeg(&blocks));
     let data = load(&spec("images", folder.path(), "")).expect("data");
     assert_eq!(data.shape(), Shape { height: 16, width: 24, colours: 1 });
@@ -89,7 +89,7 @@ fn jpegs_and_what_they_are_beside() {
     for (at, &found) in image.iter().enumerate() {
         assert_eq!(found, value(at / 24 / 8, at % 24 / 8), "{at}");
     }
-    // A color without chroma is gray, and gray ones become coloured beside it.
+    // A color JPEG without chroma is gray, and gray pictures next to it are converted to color.
     let coloured: Vec<Vec<Vec<u8>>> =
         (0..2).map(|_| (0..3).map(|_| vec![77, 128, 128]).collect()).collect();
     file(folder.path(), "1.jpeg", &jpeg(&coloured));
@@ -129,7 +129,7 @@ fn folders_without_pictures_and_pictures_that_are_none() {
     wrong(b"GIF89a", &["damaged GIF"]);
     wrong(b"\xff\xd8\xff\xd9", &["damaged JPEG"]);
     wrong(b"\x89PNG\r\n\x1a\n", &["damaged PNG"]);
-    // Sizes that the file cannot hold.
+    // A size that a file of this length cannot contain.
     let mut huge = grey((1, 1), &[0]);
     huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
     let mut crc = flate2::Crc::new();
@@ -140,6 +140,6 @@ fn folders_without_pictures_and_pictures_that_are_none() {
     let frame = huge.windows(2).position(|w| w == [0xff, 0xc0]).expect("a frame");
     huge[frame + 5..frame + 9].copy_from_slice(&[0x3f, 0xff, 0x3f, 0xff]);
     wrong(&huge, &["it declares 268402689"]);
-    // Noise behind a good beginning.
+    // Noise after valid first bytes.
     wrong(&[&b"\xff\xd8\xff"[..], &noise(500)].concat(), &["damaged JPEG"]);
 }

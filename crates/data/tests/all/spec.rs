@@ -1,4 +1,4 @@
-//! The language of `--data`.
+//! The syntax of `--data`.
 
 use pixelrnn_data::{Binarize, Spec};
 

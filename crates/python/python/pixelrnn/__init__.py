@@ -1,7 +1,7 @@
 """Is an autoregressive image model really autoregressive?
 
-`check` takes an ONNX file and computes, for every color of every pixel, the exact set of image values that
-its logits depend on. `assert_causal` does the same for a `torch.nn.Module` in a test:
+`check` analyzes an ONNX file. For every color of every pixel, it computes the set of image values that the
+logits depend on. `assert_causal` does the same for a `torch.nn.Module` in a test:
 
     import pixelrnn
 

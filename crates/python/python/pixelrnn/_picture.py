@@ -1,4 +1,4 @@
-"""Pictures of what an output reads."""
+"""Pictures of the pixels that an output depends on."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COLORS = np.array(
 
 
 def marks(report: Report, row: int, column: int) -> npt.NDArray[np.int64]:
-    """A mark for each pixel, (height, width)."""
+    """The mark of each pixel, as an array (height, width)."""
     seen = report.reads(row, column).any(axis=2)
     place = np.arange(seen.size).reshape(seen.shape)
     own = row * seen.shape[1] + column
     found = np.where(place < own, np.where(seen, READ, UNREAD), np.where(seen, LEAK, LATER))
-    # Its own pixel leaks where one of its colors does.
+    # The output's own pixel is a leak if one of its colors depends on too much.
     colors = range(report.colors) if not report.whole_pixels else [0]
     leaks = False
     for color in colors:
@@ -42,7 +42,7 @@ def marks(report: Report, row: int, column: int) -> npt.NDArray[np.int64]:
 
 
 def png(found: npt.NDArray[np.int64], scale: int) -> bytes:
-    """A PNG file with squares of `scale` pixels, a line between them."""
+    """A PNG file in which each mark is a square of `scale` pixels, with lines between the squares."""
     pixels = COLORS[found].repeat(scale, axis=0).repeat(scale, axis=1)
     if scale > 3:
         pixels[::scale] = 255

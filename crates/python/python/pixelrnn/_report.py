@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["causal", "conditional", "uncertain", "leaks"]
 Order = Literal["rgb", "bgr", "pixel"]
-# An output and a value, each row, column, color.
+# The positions of an output and of a value, each (row, column, color).
 _Leak = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -25,15 +25,15 @@ _Leak = tuple[tuple[int, int, int], tuple[int, int, int]]
 class Hop:
     """One node on the path from an output back to the image."""
 
-    #: The operator, as in the ONNX standard.
+    #: The name of the operator in the ONNX standard.
     operator: str
-    #: The node's name.
+    #: The name of the node.
     node: str
-    #: The module it belongs to, `body.0.conv`; empty if the exporter does not say.
+    #: The module that it belongs to, such as `body.0.conv`; empty if the exporter does not state it.
     module: str
-    #: Where in the code it comes from, `model.py:12`; empty if the exporter does not say.
+    #: The line of code that it comes from, such as `model.py:12`; empty if the exporter does not state it.
     source: str
-    #: The element of the node's result, and the result's shape.
+    #: The index of the element in the node's result, and the shape of the result.
     element: tuple[int, ...]
     shape: tuple[int, ...]
     text: str
@@ -44,12 +44,12 @@ class Hop:
 
 @dataclass(frozen=True)
 class Witness:
-    """An output that reads what it is to predict, the value that it reads, and the way between."""
+    """An output that leaks, the value that it must not depend on, and the path between them."""
 
-    #: Row, column, color.
+    #: The position of the output and of the value: row, column, color.
     output: tuple[int, int, int]
     input: tuple[int, int, int]
-    #: From the output back to the image.
+    #: The nodes from the output back to the image.
     path: tuple[Hop, ...]
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Witness:
 
 
 def condensed(hops: Sequence[Hop], limit: int = 16) -> list[Hop]:
-    """At most `limit` hops, those in the middle left out."""
+    """At most `limit` hops; those in the middle are left out."""
     hops = list(hops)
     if len(hops) <= limit:
         return hops
@@ -72,46 +72,46 @@ def _hop(parts: _check.HopParts) -> Hop:
 
 
 class Report:
-    """What the outputs of a model depend on, and whether they may.
+    """The verdict on a model, and what its outputs depend on.
 
-    Values of the image are numbered by row, column and color, whatever the layout in the file.
+    Positions are (row, column, color), whatever the layout in the file.
     """
 
-    #: "causal": no image in `range` can move an output that must not move. "conditional": so it is if
-    #: `conditions` hold. "uncertain": an operator that is not modeled exactly may read too much.
-    #: "leaks": an output reads what it must not.
+    #: "causal": proved for all images in `range`. "conditional": causal if `conditions` hold.
+    #: "uncertain": there may be a leak through an operator that is not modeled exactly.
+    #: "leaks": an output depends on a value that it must not depend on.
     verdict: Verdict
     colors: int
     height: int
     width: int
-    #: Logits, or parameters, for each output.
+    #: The number of logits (or parameters) per output.
     levels: int
-    #: Whether an output stands for a whole pixel, not for one color of it.
+    #: Whether an output stands for a whole pixel instead of one of its colors.
     whole_pixels: bool
-    #: Whether outputs may read the value at their own place, as in a sampler's file.
+    #: Whether outputs may depend on the value at their own position, as in the file of a sampler.
     own_place: bool
     order: Order
-    #: The least and the largest value of an image.
+    #: The smallest and the largest value of an image.
     range: tuple[float, float]
     input: str
     output: str
     output_layout: str
-    #: All inputs, each "image", "condition", "weights" or "unused".
+    #: The role of each input by name: "image", "condition", "weights" or "unused".
     inputs: dict[str, str]
     nodes: int
     parameters: int
     outputs: int
     leaking_outputs: int
-    #: The share of earlier values that are never read: the blind spot.
+    #: The size of the blind spot: the fraction of earlier values that outputs do not depend on.
     blind_share: float
     conditions: list[str]
-    #: Operators that are not modeled exactly, each with its first node.
+    #: The operators that are not modeled exactly, each with the first node that uses it.
     uncertain: list[tuple[str, str]]
-    #: Another order in which a model that leaks is causal.
+    #: For a model that leaks: another order in which it would be causal.
     hint: str | None
-    #: What the metadata of a file of `pixelrnn export` say that it holds.
+    #: The kind of graph, in a file that `pixelrnn export` wrote.
     holds: str | None
-    #: Output, input and verdict where several things were asked of a file.
+    #: Output, input and verdict of each check, if several checks were made.
     parts: list[tuple[str, str, str]]
 
     def __init__(self, found: _check.Found) -> None:
@@ -145,40 +145,41 @@ class Report:
         return self._witness
 
     def leaks(self, limit: int = 100) -> list[_Leak]:
-        """Outputs that leak, each with the first value that it must not read."""
+        """The first `limit` outputs that leak, each with the first value that it must not depend on."""
         return self._found.leaks(limit)
 
     def reads(self, row: int, column: int, color: int | None = None) -> npt.NDArray[np.bool_]:
-        """What an output reads, as an array (height, width, colors).
+        """The values that an output depends on, as an array (height, width, colors).
 
-        Without a color it is the last one, which may read the most.
+        The default color is the last one, which has the largest allowed context. Raises IndexError if
+        the output is outside of the image.
         """
         data = self._found.reads(self._place((row, column), color))
         shape = (self.height, self.width, self.colors)
         return np.frombuffer(data, dtype=np.bool_).reshape(shape)
 
     def dependencies(self) -> npt.NDArray[np.bool_]:
-        """What every output reads.
+        """The values that each output depends on.
 
-        The shape is (height, width, colors, height, width, colors), outputs first; of a model of whole
-        pixels (height, width, height, width, colors). Raises ValueError if that is more than `memory`
-        bytes.
+        The shape is (height, width, colors, height, width, colors), outputs first. For a model of whole
+        pixels, it is (height, width, height, width, colors). Raises ValueError if that is more than
+        `memory` bytes.
         """
         data = np.frombuffer(self._found.dependencies(), dtype=np.bool_)
         image = (self.height, self.width, self.colors)
         return data.reshape((*(image[:2] if self.whole_pixels else image), *image))
 
     def path(self, output: Sequence[int], value: Sequence[int]) -> tuple[Hop, ...]:
-        """The path from an output back to a value of the image, both (row, column[, color]).
+        """The path from an output back to a value of the image. Both are (row, column[, color]).
 
         Raises ModelError if the output does not depend on the value.
         """
         return tuple(map(_hop, self._found.path(self._place(output), self._place(value))))
 
     def why_not(self, output: Sequence[int], value: Sequence[int]) -> Hop | None:
-        """The node at which a zero or a mask stops what comes from a value.
+        """The node at which a zero or a mask stops the dependency of an output on a value.
 
-        None if nothing in the graph connects the two. Raises ModelError if the output does depend on
+        None if nothing in the graph connects them. Raises ModelError if the output does depend on
         the value.
         """
         parts = self._found.explain(self._place(output), self._place(value))
@@ -190,7 +191,7 @@ class Report:
         return row, column, self.colors - 1 if chosen is None else chosen
 
     def text(self) -> str:
-        """The result as text."""
+        """The report as text."""
         what = "pixels" if self.whole_pixels else "outputs"
         lines = [
             f"{self.verdict}: {self.leaking_outputs} of {self.outputs} {what} read what they must not",
@@ -213,14 +214,19 @@ class Report:
         return f"<pixelrnn.Report {self.verdict}: {self.leaking_outputs} of {self.outputs} leak>"
 
     def picture(self, row: int | None = None, column: int | None = None) -> str:
-        """A map of what an output reads, in characters: `#` read, `.` earlier and never read, `@` the
-        output's pixel, `!` a leak, blank later. By default the output is the one in the center.
+        """A map of the pixels that an output depends on, in characters.
+
+        `#`: earlier, read. `.`: earlier, never read. `@`: the output's own pixel. `!`: a leak. Blank:
+        later, not read. By default, the output is the first one that leaks, or else the one in the center.
         """
         marks = _picture.marks(self, *self._center(row, column))
         return "\n".join("".join(_picture.SIGNS[mark] for mark in line) for line in marks)
 
     def png(self, row: int | None = None, column: int | None = None, scale: int = 12) -> bytes:
-        """The same as a PNG file: blue read, amber never read, black the output, red a leak."""
+        """The same map as a PNG file.
+
+        Blue: earlier, read. Amber: earlier, never read. Black: the output's own pixel. Red: a leak.
+        """
         return _picture.png(_picture.marks(self, *self._center(row, column)), scale)
 
     def _repr_png_(self) -> bytes:
@@ -250,16 +256,16 @@ def check(
     memory: int = 2 << 30,
     time: float = 60.0,
 ) -> Report:
-    """Checks an ONNX model: a path, the bytes of a file, or an `onnx.ModelProto`.
+    """Checks an ONNX model, given as a path, as bytes, or as an `onnx.ModelProto`.
 
-    input: name of the input that is the image; by default the one that looks like it.
-    output: name of the output, or of an inner value, that holds the logits; by default the first output.
-    image: (colors, height, width) or (height, width), where the file leaves them open.
-    input_layout, output_layout: axes behind the batch, as "chw", "(cl)hw" or "hwcl", l for the levels.
-    levels: logits for each value, to tell layouts apart.
-    order: of the colors of a pixel: "rgb", "bgr", or "pixel" for models of whole pixels.
-    range: least and largest value of the image; by default -1 to 255.
-    conditions: whether to look for conditions under which a model is causal.
+    input: name of the input that is the image; detected by its shape by default.
+    output: name of the output, or of an inner value, with the logits; by default the first output.
+    image: (colors, height, width) or (height, width), if the file leaves them open.
+    input_layout, output_layout: axes after the batch, such as "chw", "(cl)hw" or "hwcl" (l: the levels).
+    levels: number of logits per value, if the layout is ambiguous.
+    order: order of the colors of a pixel: "rgb", "bgr", or "pixel" for models of whole pixels.
+    range: smallest and largest value of the image; by default -1 and 255.
+    conditions: whether to look for conditions under which an unproved model would be causal.
     memory, time: limits in bytes and seconds.
 
     Raises ModelError if the model cannot be analyzed and OSError if the file cannot be read.

@@ -1,4 +1,4 @@
-"""Modules of PyTorch. It is imported only when a function here is called."""
+"""Checks modules of PyTorch, which is imported only when a function here is called."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ def export(
     dtype: torch.dtype | None = None,
     keep_zeros: bool = False,
 ) -> bytes:
-    """Exports a module in memory, in evaluation mode; the module itself is not changed.
+    """Exports a module in evaluation mode and returns the bytes. The module itself is not changed.
 
-    shape: of an image without the batch: (colors, height, width), or (height, width) for integer codes.
-    args, kwargs: what `forward` takes after the image, as a label; with a batch of one.
-    dtype: of the image; by default float32 in 0 to 1, and for a shape of two axes int64 zeros.
-    keep_zeros: Parameters that are zero as a whole (layers that start at zero) would stop every
-        dependency, though training moves them. They are filled with random numbers first, unless this
-        is true. Masks in buffers, and zeros in part of a parameter, stay as they are.
+    shape: shape of an image without the batch: (colors, height, width), or (height, width) for integer codes.
+    args, kwargs: further arguments of `forward` after the image, such as a label, with a batch of one.
+    dtype: element type of the image. By default float32 (random numbers from 0 to 1), or int64 (zeros) for a
+        shape with two axes.
+    keep_zeros: keep parameters that are entirely zero. Such layers (initialized to zero) stop every dependency
+        until training changes them. By default, they are filled with random numbers before the export. Masks
+        in buffers, and parameters that are zero only in part, are never changed.
 
-    Raises ImportError without torch, or without onnx and onnxscript, which its exporter needs.
+    Raises ImportError if torch is missing, or onnx or onnxscript, which its exporter needs.
     """
     try:
         import torch
@@ -48,7 +49,7 @@ def export(
     if dtype.is_floating_point:
         image = torch.rand((1, *shape)).to(dtype)
     level = logging.root.manager.disable
-    # The exporter reports its progress, and what it could not register.
+    # The exporter logs its progress and operators that it could not register.
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -86,14 +87,14 @@ def assert_causal(
     assume: bool = False,
     **options: Any,
 ) -> Report:
-    """Fails with AssertionError unless a `torch.nn.Module` is causal; else returns the report.
+    """Raises AssertionError unless a `torch.nn.Module` is causal. Returns the report.
 
     shape, args, kwargs, dtype, keep_zeros: see `export`.
-    assume: Accept an answer that holds only under conditions.
-    options: those of `check`, as `order="pixel"`, `range=(0, 1)` or `output_layout="lhw"`.
+    assume: accept a verdict that holds only under conditions.
+    options: options of `check`, such as `order="pixel"`, `range=(0, 1)` or `output_layout="lhw"`.
 
-    The message names the first output that reads what it is to predict, and the path of the leak
-    through the modules, with their own names.
+    The message of the error names the first output that leaks, and the path of the leak through the
+    modules, by their names in the code.
     """
     __tracebackhide__ = True
     model = export(module, shape, args=args, kwargs=kwargs, dtype=dtype, keep_zeros=keep_zeros)

@@ -1,4 +1,4 @@
-//! The report on a declaration.
+//! `check` for declared models.
 
 use pixelrnn::internal::graph::Role;
 use pixelrnn::{Causality, Declaration, Error};
@@ -8,8 +8,8 @@ use crate::exit::Failure;
 use crate::model;
 use crate::out::Out;
 
-/// Proves a model causal, or reports the leak. For a multi-scale model, the report covers the first
-/// scale that leaks, otherwise the image itself, with one line for each scale.
+/// Proves a model causal, or reports the leak. For a Multi-Scale model, the report is on the first
+/// scale that leaks, otherwise on the full image, with one line for each scale.
 pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Failure> {
     let mut all = model.causality()?;
     let reported = all.iter().position(|c| !c.causal()).unwrap_or(all.len() - 1);
@@ -42,7 +42,8 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
             .collect();
         let input = format!("image {}", witness.input);
         report.path.push(input);
-        // The proof knows the position in the source text. Here a leak is a result, not an error.
+        // The proof knows the position in the source text. In this command a leak is a result, not
+        // an error.
         if let Err(Error::Model { text, diagnostics }) = model.prove() {
             report.diagnostic = Some(pixelrnn::render(&text, &diagnostics, out.colour()));
         }

@@ -1,4 +1,4 @@
-//! The report on any ONNX file. `pixelrnn-check` writes its text.
+//! `check` for ONNX files. The text output is the same as that of `pixelrnn-check`.
 
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use super::{Report, picture};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::out::Out;
 
-/// The most values an image may have to be drawn: the picture needs one bit per pair.
+/// Maximal number of values of an image for which a picture is drawn: it needs one bit per pair of
+/// values.
 const DRAWN: usize = 1 << 15;
 
-/// Rejects the flags for ONNX files when a declaration is checked.
+/// Rejects flags for ONNX files if a declared model is checked.
 pub fn none_given(arguments: &FileArguments) -> Result<(), Failure> {
     match arguments.first_given() {
         Some(flag) => usage(format!(
@@ -24,7 +25,7 @@ pub fn none_given(arguments: &FileArguments) -> Result<(), Failure> {
     }
 }
 
-/// Analyzes a file, and says whether it is causal.
+/// Analyzes a file. The exit code says whether it is causal.
 pub fn run(
     file: &str,
     arguments: &FileArguments,
@@ -43,7 +44,7 @@ pub fn run(
         let drawn = drawable(file, &answer)?;
         let panels = match chosen.is_empty() {
             true => super::usual(&drawn.causality),
-            // A panel shows what the last color of a pixel reads.
+            // A panel shows the context of the pixel's last color.
             false if report.whole_pixels => {
                 chosen.iter().map(|o| (o + 1) * report.colours - 1).collect()
             }
@@ -69,14 +70,14 @@ fn outputs(report: &FileReport, at: &[At]) -> Result<Vec<usize>, Failure> {
             return usage(message);
         }
         let &At { row, column, colour } = at;
-        // The last color of a pixel may read the most.
+        // The last color of a pixel has the largest allowed context.
         let colour = colour.unwrap_or(report.colours - 1);
         Ok(report.output_at(Position { colour, row, column }))
     };
     at.iter().map(one).collect()
 }
 
-/// The report in the form that the picture needs.
+/// Converts the report to the form that is needed for the picture.
 fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
     let report = &answer.report;
     let n = report.values();
@@ -88,7 +89,7 @@ fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
     let mut reads = BitRows::new(n, n);
     for row in 0..n {
         let output = if report.whole_pixels { row / report.colours } else { row };
-        // A sampler's output may read the random number at its own place.
+        // The output of a sampler may depend on the random number at its own position.
         let counted = |&value: &usize| !(report.own_place && value == row);
         for run in report.reads(output) {
             run.filter(counted).for_each(|value| reads.set(row, value));

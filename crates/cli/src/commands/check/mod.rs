@@ -55,13 +55,13 @@ pub struct Check {
 /// The result of a check.
 pub struct Report {
     pub name: String,
-    /// Lines to print: name and value.
+    /// The lines to print: name and value.
     pub facts: Vec<(&'static str, String)>,
     pub causality: Causality,
-    /// The scales of a multi-scale model, by name.
+    /// The scales of a Multi-Scale model, by name.
     pub scales: Vec<(String, Causality)>,
     pub parameters: usize,
-    /// From the first leaking output back to the input, if any.
+    /// The path from the first leaking output back to the input; empty if there is no leak.
     pub path: Vec<String>,
     /// The leak, shown in the source text of the model.
     pub diagnostic: Option<String>,
@@ -95,7 +95,7 @@ impl Check {
     fn outputs(&self, causality: &Causality) -> Result<Vec<usize>, Failure> {
         let Causality { height, width, colours, .. } = *causality;
         let index = |y: usize, x: usize, colour: usize| (y * width + x) * colours + colour;
-        // The last color of a pixel may read the most.
+        // The last color of a pixel has the largest allowed context.
         let last = colours - 1;
         if self.at.len() > picture::MAX_PANELS {
             return usage(format!("`--at` may be given at most {} times", picture::MAX_PANELS));
@@ -115,7 +115,8 @@ impl Check {
     }
 }
 
-/// A few outputs to draw: the first that leaks, if any, the center, and some at the border.
+/// The outputs that are drawn by default: the first one that leaks, if any, the center, and some at
+/// the border.
 pub fn usual(causality: &Causality) -> Vec<usize> {
     let Causality { height, width, colours, .. } = *causality;
     let index = |y: usize, x: usize, colour: usize| (y * width + x) * colours + colour;
@@ -175,7 +176,7 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
     text
 }
 
-/// The center, or the next output before it with a blind spot, if there is one.
+/// The output at the center, or the nearest one before it that has a blind spot.
 fn typical(causality: &Causality) -> usize {
     let Causality { height, width, colours, .. } = *causality;
     let centre = (height / 2 * width + width / 2) * colours + colours - 1;
@@ -183,7 +184,7 @@ fn typical(causality: &Causality) -> usize {
     (0..=centre).rev().find(misses).unwrap_or(centre)
 }
 
-/// Number of pixels listed by position; the others are counted.
+/// Maximal number of pixels that are listed by position; the rest is counted.
 const NAMED: usize = 4;
 
 fn unseen(causality: &Causality, output: usize) -> String {

@@ -8,19 +8,19 @@ use super::{Report, place};
 use crate::canvas::{Canvas, Colour, word_width};
 use crate::exit::Failure;
 
-/// The legend of the picture, for the text output.
+/// The legend of the picture, printed with the report.
 pub const LEGEND: &str = "one panel for each output
   blue: earlier, read; amber: earlier, never read; black: the output's own pixel;
   gray: later, not read; red: read although not earlier (a leak)";
 
-/// An addition to the legend for images with several colors.
+/// Appended to the legend for images with several colors.
 pub const LEGEND_OF_COLOURS: &str =
     "  a blue pixel with an amber dot: read in some of its colors\n";
 
-/// Number of panels if no outputs are chosen.
+/// The number of panels if the user chooses no outputs.
 pub const USUAL_PANELS: usize = 6;
 
-/// The most panels in a picture.
+/// Maximal number of panels of a picture.
 pub const MAX_PANELS: usize = 48;
 
 const PAPER: Colour = [0xff, 0xff, 0xff];
@@ -34,7 +34,7 @@ const LEAK: Colour = [0xd6, 0x27, 0x28];
 const COLUMNS: usize = 3;
 const MARGIN: usize = 28;
 const GAP: usize = 28;
-/// A caption and the space under it.
+/// The height of a caption, including the space below it.
 const CAPTION: usize = 24;
 /// Approximate length of the longer side of a panel, in pixels.
 const PANEL: usize = 232;
@@ -47,7 +47,7 @@ const WORDS: [(Colour, &str); 5] = [
     (LEAK, "leak"),
 ];
 
-/// Draws the report's outputs into a file.
+/// Draws the context of these outputs into a file.
 pub fn write(report: &Report, outputs: &[usize], path: &Path) -> Result<(), Failure> {
     Ok(files::write(path, &draw(report, outputs).png(path)?)?)
 }
@@ -94,7 +94,7 @@ fn file_name(name: &str) -> &str {
 }
 
 fn draw_panel(canvas: &mut Canvas, [x, y]: [usize; 2], cell: usize, c: &Causality, output: usize) {
-    // Lines between the cells, where there is room for them.
+    // Grid lines between the cells, if the cells are large enough.
     let line = usize::from(cell >= 4);
     canvas.fill([x, y], [c.width * cell + line, c.height * cell + line], PAPER);
     for pixel in 0..c.width * c.height {
@@ -110,7 +110,7 @@ fn draw_panel(canvas: &mut Canvas, [x, y]: [usize; 2], cell: usize, c: &Causalit
     }
 }
 
-/// The color of a pixel, and of a dot in it.
+/// The color of a pixel, and of the dot in it if there is one.
 fn colours(c: &Causality, output: usize, pixel: usize) -> (Colour, Option<Colour>) {
     let own = output / c.colours;
     let values = pixel * c.colours..(pixel + 1) * c.colours;
@@ -124,7 +124,7 @@ fn colours(c: &Causality, output: usize, pixel: usize) -> (Colour, Option<Colour
         match read(values) {
             0 => (UNREAD, None),
             n if n == c.colours => (READ, None),
-            // Some of its colors.
+            // The output depends on some of the pixel's colors, but not on all.
             _ => (READ, Some(UNREAD)),
         }
     }

@@ -1,4 +1,4 @@
-//! The graphs of a page: `step`, with the temperature as an input, and `row`.
+//! The graphs that a page uses: `step`, with the temperature as an input, and `row`.
 
 use std::sync::Arc;
 
@@ -10,24 +10,25 @@ use serde_json::{Value, json};
 
 use crate::exit::{Failure, usage};
 
-/// What logits are multiplied by: an input of shape `[1]`.
+/// The name of the input by which logits are multiplied; its shape is `[1]`.
 pub const FACTOR: &str = "inverse_temperature";
 
-/// A graph as a page needs it.
+/// A graph in the form that a page needs.
 pub struct PageGraph {
     /// The ONNX file.
     pub bytes: Vec<u8>,
-    /// Names of inputs and outputs, with their element types and shapes.
+    /// The names, element types and shapes of the inputs and outputs.
     pub ports: Value,
 }
 
-/// The graph that draws a pixel. With the temperature 1, its numbers are those of `export --graph step`.
+/// The graph that samples one pixel. At temperature 1, it computes the same as `export --graph
+/// step`.
 ///
 /// # Errors
-/// A model that cannot be sampled pixel by pixel, or weights that do not fit.
+/// If the model cannot be sampled pixel by pixel, or the weights do not fit the model.
 pub fn step(model: &Declaration, weights: &Weights) -> Result<PageGraph, Failure> {
-    // Any temperature but 1 makes the compiler multiply the logits by a constant; by one that nothing
-    // else in the graph is likely to share.
+    // For any temperature except 1, the compiler multiplies the logits by a constant. The constant
+    // 1/3 probably occurs nowhere else in the graph.
     let tempered = options(weights, 3.0);
     let graph = model.compile(GraphKind::Step, &tempered, &mut |_, _| {})?;
     let factor = (1.0 / 3.0_f64) as f32;
@@ -38,10 +39,10 @@ pub fn step(model: &Declaration, weights: &Weights) -> Result<PageGraph, Failure
     encode(model, GraphKind::Step, &options(weights, 1.0), &graph)
 }
 
-/// The graph between two rows.
+/// The graph that runs between two rows.
 ///
 /// # Errors
-/// As [`step`].
+/// Those of [`step`].
 pub fn row(model: &Declaration, weights: &Weights) -> Result<PageGraph, Failure> {
     let options = options(weights, 1.0);
     let graph = model.compile(GraphKind::Row, &options, &mut |_, _| {})?;
@@ -67,14 +68,14 @@ fn encode(
     Ok(PageGraph { bytes, ports })
 }
 
-/// A tensor, the open batch as null.
+/// The description of an input or output. A dynamic batch is null.
 fn port(name: &str, ty: &Type) -> Value {
     let shape: Vec<Option<usize>> = ty.shape.iter().map(|dim| dim.fixed()).collect();
     json!({ "name": name, "shape": shape })
 }
 
-/// The same graph with an input in place of the constant that logits are multiplied by; `None` if
-/// there is no such constant.
+/// Replaces the constant by which the logits are multiplied by an input. Returns `None` if there is
+/// no such constant.
 fn with_factor(graph: &OnnxGraph, factor: f32) -> Result<Option<OnnxGraph>, BuildError> {
     let constant = OnnxOp::Constant(Arc::new(Literal::scalar(factor)));
     let mut rewrite = Rewrite::new(graph);
@@ -100,7 +101,7 @@ fn with_factor(graph: &OnnxGraph, factor: f32) -> Result<Option<OnnxGraph>, Buil
     Ok(if found { Some(without_dead_nodes(&graph)?) } else { None })
 }
 
-/// The same graph without the constants that nothing reads any more.
+/// Removes constants that no node reads.
 fn without_dead_nodes(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();

@@ -1,4 +1,5 @@
-//! `pixelrnn web`: a static page on which a model draws, and completes what a person draws.
+//! `pixelrnn web`: writes a static page on which a model draws images, and completes what the
+//! visitor draws.
 
 mod graphs;
 mod ort_web;
@@ -15,7 +16,7 @@ use crate::model::{LoadedWeights, ModelArguments, WeightArguments, image_text};
 use crate::out::Out;
 use crate::table;
 
-/// What is the same for every model.
+/// The files that are the same for every model.
 const PAGE: [(&str, &str); 5] = [
     ("index.html", include_str!("page/index.html")),
     ("page.css", include_str!("page/page.css")),
@@ -129,7 +130,7 @@ fn image(model: &Declaration) -> Value {
     })
 }
 
-/// A path inside the page, as an address has it.
+/// A path inside the page as a URL path.
 fn slashes(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }

@@ -1,4 +1,4 @@
-//! ONNX Runtime for the web, as its npm package has it.
+//! ONNX Runtime for the web, from its npm package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,31 +7,32 @@ use serde_json::{Value, json};
 
 use crate::exit::{Failure, usage};
 
-/// The files of the package, and where they go. A `.js`, since some file servers do not know `.mjs`.
+/// The files of the package, and where they go. They end in `.js` because some file servers do not
+/// know `.mjs`.
 const FILES: [(&str, &str); 2] = [
     ("ort.wasm.bundle.min.mjs", "ort/ort.wasm.bundle.min.js"),
     ("ort-wasm-simd-threaded.wasm", "ort/ort-wasm-simd-threaded.wasm"),
 ];
 
-/// What a page takes from the package.
+/// The files of the package that a page needs.
 pub struct OrtWeb {
-    /// Paths inside the page, and contents.
+    /// The paths inside the page, and the contents.
     pub files: Vec<(PathBuf, Vec<u8>)>,
     version: Option<String>,
 }
 
 impl OrtWeb {
-    /// Where a page finds the files, and the version if the package tells it.
+    /// The version, if the package states it, and the paths at which a page finds the files.
     pub fn json(&self) -> Value {
         let [(_, script), (_, wasm)] = FILES;
         json!({ "version": self.version, "script": script, "wasm": wasm })
     }
 }
 
-/// Reads the package, or the folder `dist` of one.
+/// Reads the package, or its folder `dist`.
 ///
 /// # Errors
-/// A file is missing.
+/// If a file is missing.
 pub fn find(package: &Path) -> Result<OrtWeb, Failure> {
     let inside = package.join("dist");
     let dist = if inside.is_dir() { &inside } else { package };
@@ -53,7 +54,7 @@ pub fn find(package: &Path) -> Result<OrtWeb, Failure> {
     Ok(OrtWeb { files, version })
 }
 
-/// The version that the package states.
+/// The version in the package's `package.json`.
 fn version(path: &Path) -> Option<String> {
     let package: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let named = package.get("name")?.as_str()? == "onnxruntime-web";

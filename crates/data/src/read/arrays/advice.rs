@@ -1,6 +1,6 @@
-//! What to do with an array whose values are not levels: the advice that is right for its values.
+//! Advice for arrays whose values are not levels, depending on the values.
 
-/// What was seen of an array.
+/// Statistics of the values of an array.
 #[derive(Debug, Default)]
 pub struct Seen {
     low: f64,
@@ -11,7 +11,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Looks at values.
+    /// Adds values to the statistics.
     pub fn see(&mut self, values: impl Iterator<Item = f64>) {
         for value in values {
             if !value.is_finite() {
@@ -24,7 +24,7 @@ impl Seen {
         }
     }
 
-    /// What the values are and what mends them, after "holds values of type ...".
+    /// What the values look like and how to convert them, to follow "holds values of type ...".
     pub fn advice(&self) -> String {
         let (low, high) = (self.low, self.high);
         let (l, h) = (short(low), short(high));
@@ -66,7 +66,7 @@ impl Seen {
     }
 }
 
-/// A number with as many digits as a person needs.
+/// A number with as few digits as a reader needs.
 fn short(x: f64) -> String {
     let rounded = (x * 1e4).round() / 1e4;
     if rounded == 0.0 && x != 0.0 { format!("{x:.1e}") } else { rounded.to_string() }

@@ -1,10 +1,10 @@
-//! The types of an array's elements.
+//! The element types of NumPy arrays.
 
-/// A type of number, as NumPy writes it: `|u1`, `<f4`, `>i2`.
+/// A numeric element type; NumPy writes `|u1`, `<f4`, `>i2`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elements {
     kind: Kind,
-    /// Bytes of a number.
+    /// The number of bytes of an element.
     pub width: usize,
     big_endian: bool,
 }
@@ -18,7 +18,7 @@ enum Kind {
 }
 
 impl Elements {
-    /// The type of a `descr`, if it is a number.
+    /// Parses a `descr`; `None` if the type is not numeric.
     pub fn parse(text: &str) -> Option<Elements> {
         let order = text.chars().next()?;
         let kind = match text.get(1..2)? {
@@ -38,17 +38,17 @@ impl Elements {
         (fits && "<>|=".contains(order)).then_some(Elements { kind, width, big_endian })
     }
 
-    /// Whether they are bytes, which are levels as they are.
+    /// Whether elements are unsigned bytes, which are used as levels without conversion.
     pub fn are_bytes(self) -> bool {
         self.kind == Kind::Unsigned && self.width == 1
     }
 
-    /// Whether they are whole numbers.
+    /// Whether elements are integers.
     pub fn are_whole(self) -> bool {
         matches!(self.kind, Kind::Unsigned | Kind::Signed)
     }
 
-    /// The numbers in bytes. Whole numbers above 2^53 are rounded.
+    /// Decodes elements as `f64`. Integers above 2^53 are rounded.
     pub fn numbers(self, bytes: &[u8]) -> impl Iterator<Item = f64> {
         bytes.chunks_exact(self.width).map(move |bytes| self.number(bytes))
     }
@@ -71,7 +71,7 @@ impl Elements {
     }
 }
 
-/// A number of 16 bits, IEEE 754.
+/// Decodes an IEEE 16-bit float.
 fn half(bits: u16) -> f64 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);

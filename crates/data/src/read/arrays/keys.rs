@@ -1,19 +1,19 @@
-//! What the names of arrays say.
+//! What the names of arrays mean.
 
 use crate::dataset::Split;
 
-/// What an array is.
+/// What an array contains, by its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// The images of a split.
     Images(Split),
     /// The labels of a split.
     Labels(Split),
-    /// Labels of whatever is there.
+    /// Labels; the name does not say of which split.
     AnyLabels,
 }
 
-/// Words for splits, in names of arrays, files and folders.
+/// The words for each split in names of arrays, files and folders.
 pub const SPLITS: [(Split, &[&str]); 3] = [
     (Split::Train, &["train", "training", "trn"]),
     (Split::Valid, &["valid", "val", "validation", "dev"]),
@@ -27,15 +27,15 @@ const IMAGES: [&str; 13] = [
 
 const LABELS: [&str; 8] = ["y", "label", "labels", "lbl", "target", "targets", "class", "classes"];
 
-/// Letters and digits in lower case.
+/// The letters and digits of a name, in lower case.
 fn plain(key: &str) -> String {
     key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-/// The split that the array `key` of the condition `name` belongs to: none if it is just called `name`.
-/// `None` if it is another array.
+/// Whether the array `key` belongs to the condition `name`, and to which split: `Some(None)` if
+/// `key` is just `name`, and `None` if it is another array.
 pub fn split_of_condition(key: &str, name: &str) -> Option<Option<Split>> {
-    // Arrays that are read as images or labels cannot also be conditions.
+    // An array that is read as images or labels cannot be a condition, too.
     if role(key).is_some() {
         return None;
     }
@@ -50,7 +50,7 @@ pub fn split_of_condition(key: &str, name: &str) -> Option<Option<Split>> {
     })
 }
 
-/// What the name of an array says; nothing if it could be anything.
+/// What the name of an array means; `None` if it does not say.
 pub fn role(key: &str) -> Option<Role> {
     let plain = plain(key);
     if LABELS.contains(&plain.as_str()) {

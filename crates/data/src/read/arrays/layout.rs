@@ -1,27 +1,28 @@
-//! Which of an array's dimensions are images, rows, columns and colors.
+//! Which axes of an array are images, rows, columns and colors.
 
 use crate::error::{DataError, Place};
 use crate::shape::Shape;
 
-/// Flat images of fewer values are taken for something else, such as one-hot labels.
+/// Flat images with fewer values are not accepted: they are probably something else, such as
+/// one-hot labels.
 const LEAST_FLAT: u64 = 64;
 
-/// What an array holds.
+/// The layout of an array of images.
 pub struct Layout {
-    /// How many images.
+    /// The number of images.
     pub count: usize,
-    /// Their size.
+    /// The size of an image.
     pub shape: Shape,
-    /// Whether the planes of an image's colors lie one after the other: [N, C, H, W].
+    /// Whether the colors of an image are separate planes: [N, C, H, W].
     pub planar: bool,
-    /// What was concluded, if the shape does not say it.
+    /// What was assumed where the shape is ambiguous, as a warning.
     pub note: Option<String>,
 }
 
-/// Reads the shape of an array: [N, H, W], [N, H, W, C], [N, C, H, W], or [N, H * W * C].
+/// Interprets the shape of an array: [N, H, W], [N, H, W, C], [N, C, H, W], or [N, H * W * C].
 ///
 /// # Errors
-/// It is none of these.
+/// [`DataError::Extents`] if it is none of these.
 pub fn layout(place: &Place, dims: &[u64]) -> Result<Layout, DataError> {
     let wrong = || DataError::Extents { place: place.clone(), found: dims.to_vec() };
     let (n, height, width, colours, planar) = match *dims {
@@ -47,7 +48,7 @@ pub fn layout(place: &Place, dims: &[u64]) -> Result<Layout, DataError> {
     Ok(Layout { count: extent(n)?, shape, planar, note })
 }
 
-/// The side and the colors of a square image with this number of values.
+/// The side length and the number of colors of a square image with this number of values.
 fn flat(values: u64) -> Option<(u64, u64)> {
     let side = |n: u64| Some(n.isqrt()).filter(|side| side * side == n);
     side(values).map(|side| (side, 1)).or_else(|| {
@@ -56,7 +57,7 @@ fn flat(values: u64) -> Option<(u64, u64)> {
     })
 }
 
-/// [C, H, W] as [H, W, C].
+/// Converts [C, H, W] to [H, W, C].
 pub fn planes_to_pixels(planes: &[u8], shape: Shape) -> Vec<u8> {
     let plane = shape.height * shape.width;
     let mut pixels = Vec::with_capacity(planes.len());

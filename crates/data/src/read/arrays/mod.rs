@@ -1,4 +1,4 @@
-//! `npy` and `npz`: arrays of NumPy.
+//! `npy` and `npz`: NumPy arrays.
 
 mod advice;
 mod elements;

@@ -1,4 +1,4 @@
-//! `npy:FILE`, and the arrays in an `.npz`: NumPy's format, versions 1 to 3.
+//! `npy:FILE`, and the arrays in an `.npz`: NumPy's format in versions 1 to 3.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use crate::read::part::{Decode, Open, Part, REACH, Raw, Records};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// NumPy itself refuses longer headers.
+/// The longest header. NumPy itself rejects longer ones.
 const MAX_HEADER: u64 = 10_000;
 
-/// What stands before the elements.
+/// The header of an array.
 #[derive(Clone, Debug)]
 struct Header {
     elements: String,
     fortran: bool,
     dims: Vec<u64>,
-    /// Bytes of the header.
+    /// The length of the header in bytes.
     length: u64,
 }
 
-/// An array whose header was read.
+/// An array whose header has been read.
 #[derive(Clone)]
 pub struct NpyArray {
     pub place: Place,
@@ -40,7 +40,7 @@ pub struct NpyArray {
     skim: Open,
 }
 
-/// Reads a file whose one array is all training images.
+/// Reads a file with one array, all of which are training images.
 pub fn read(request: &Request) -> Result<Raw, DataError> {
     let path = request.path;
     let single = || Err(Absence::Single { path: path.to_path_buf(), holds: Split::Train });
@@ -61,10 +61,10 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
     })
 }
 
-/// The numbers of an `.npy` file as they are, `[N, ...]`.
+/// Reads the numbers of an `.npy` file without converting them to levels: `[N, ...]`.
 ///
 /// # Errors
-/// The file cannot be read, is not a NumPy array, or does not hold finite numbers in rows.
+/// If the file cannot be read, is not a NumPy array, or does not contain rows of finite numbers.
 pub fn numbers(path: &Path) -> Result<Array, DataError> {
     let array = NpyArray::file(path)?;
     let (mut values, mut rows) = (Vec::new(), 0);
@@ -74,51 +74,51 @@ pub fn numbers(path: &Path) -> Result<Array, DataError> {
         Ok(())
     })?;
     let shape: Vec<usize> = std::iter::once(rows).chain(dims).collect();
-    // As many values as the shape says, by construction.
+    // By construction, the number of values matches the shape.
     Ok(Array::from_shape_vec(shape, values).unwrap_or_default())
 }
 
 impl NpyArray {
-    /// The array of a file.
+    /// Opens the array in a file.
     ///
     /// # Errors
-    /// The file cannot be read or is not a NumPy array.
+    /// If the file cannot be read or is not a NumPy array.
     pub fn file(path: &Path) -> Result<NpyArray, DataError> {
         let path = path.to_path_buf();
         let open: Open = Arc::new(move || Input::open(&path));
         NpyArray::new(open.clone(), open)
     }
 
-    /// An array behind a way to open it, with and without checks of what is read.
+    /// An array, given how to open it: `open` verifies checksums, `skim` does not.
     ///
     /// # Errors
-    /// It cannot be read or is not a NumPy array.
+    /// If it cannot be read or is not a NumPy array.
     pub fn new(open: Open, skim: Open) -> Result<NpyArray, DataError> {
         let mut input = skim()?;
         let header = header(&mut input)?;
         Ok(NpyArray { place: input.place().clone(), header, open, skim })
     }
 
-    /// Shape and type, as in `200 x 28 x 28, |u1`.
+    /// Shape and element type, such as `200 x 28 x 28, |u1`.
     pub fn about(&self) -> String {
         let dims: Vec<String> = self.header.dims.iter().map(u64::to_string).collect();
         format!("{}, {}", dims.join(" x "), self.header.elements)
     }
 
-    /// Whether its shape is that of images.
+    /// Whether its shape can be that of images.
     pub fn may_be_images(&self) -> bool {
         layout(&self.place, &self.header.dims).is_ok()
     }
 
-    /// How many rows it has.
+    /// The number of rows, which is the extent of the first axis.
     pub fn count(&self) -> u64 {
         self.header.dims.first().copied().unwrap_or(0)
     }
 
-    /// As images, and what was concluded about their layout.
+    /// The array as images, and what was assumed about its layout.
     ///
     /// # Errors
-    /// Its type, shape or order is not one of images, or its length is wrong.
+    /// If its element type, shape or memory order is not supported, or its length is wrong.
     pub fn images(&self, request: &Request) -> Result<(Part, Option<String>), DataError> {
         let (place, header) = (self.place.clone(), &self.header);
         let Some(elements) = Elements::parse(&header.elements) else {
@@ -157,7 +157,8 @@ impl NpyArray {
         Ok((Part { place, count, labels: None, conditions: Vec::new(), pixels }, note))
     }
 
-    /// Values as levels: as they are if they are whole numbers from 0 to 255, or as the range says.
+    /// Converts values to levels: integers from 0 to 255 stay as they are, other values are mapped
+    /// by `range`.
     fn levels(
         &self,
         elements: Elements,
@@ -181,7 +182,7 @@ impl NpyArray {
         })
     }
 
-    /// Says what the values are and what to do about it.
+    /// The error for an array that does not contain levels, with advice for its values.
     fn refuse(&self, elements: Elements) -> DataError {
         let mut seen = Seen::default();
         let mut look = || -> Result<(), DataError> {
@@ -207,10 +208,10 @@ impl NpyArray {
         }
     }
 
-    /// Gives a part the classes that this array holds.
+    /// Sets the labels of a part to the values of this array.
     ///
     /// # Errors
-    /// They are not one whole number for each image.
+    /// If it does not contain one nonnegative integer per image.
     pub fn label(&self, part: &mut Part) -> Result<(), DataError> {
         let place = self.place.clone();
         let unsupported = |what: &str| {
@@ -245,9 +246,9 @@ impl NpyArray {
         }
     }
 
-    /// Refuses an array in the order of Fortran.
+    /// Checks that the array is not in Fortran order (column-major).
     fn in_order(&self) -> Result<(), DataError> {
-        // One column or one row is the same in both orders.
+        // With at most one axis longer than 1, both orders are the same.
         if !self.header.fortran || self.header.dims.iter().filter(|&&n| n > 1).count() < 2 {
             return Ok(());
         }
@@ -255,10 +256,10 @@ impl NpyArray {
         Err(DataError::Unsupported { place: self.place.clone(), what: what.to_string() })
     }
 
-    /// Calls `each` with the numbers of each row, as they are; returns the shape of a row.
+    /// Calls `each` with the numbers of each row, unconverted. Returns the shape of a row.
     ///
     /// # Errors
-    /// It does not hold finite numbers, or has another number of rows than `count`.
+    /// If there are numbers that are not finite, or the number of rows differs from `count`.
     pub fn rows(
         &self,
         count: Option<usize>,
@@ -304,10 +305,10 @@ impl NpyArray {
         Ok(dims.iter().map(|&n| n as usize).collect())
     }
 
-    /// As rows of a condition for the images of a part.
+    /// Adds the array to a part as the rows of a condition.
     ///
     /// # Errors
-    /// As [`Self::rows`].
+    /// Those of [`Self::rows`].
     pub fn condition(&self, name: &str, part: &mut Part) -> Result<(), DataError> {
         let dims = self.header.dims.iter().skip(1).map(|&n| n as usize);
         let mut rows = Rows::new(name, &dims.collect::<Vec<_>>(), MEMORY);
@@ -318,10 +319,10 @@ impl NpyArray {
         Ok(())
     }
 
-    /// As a single whole number.
+    /// The value, if the array contains a single integer.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// If it cannot be read.
     pub fn number(&self) -> Result<Option<u64>, DataError> {
         let elements = Elements::parse(&self.header.elements).filter(|e| e.are_whole());
         let (Some(elements), true) = (elements, self.header.dims.iter().all(|&n| n == 1)) else {
@@ -362,7 +363,7 @@ fn header(input: &mut Input) -> Result<Header, DataError> {
         .ok_or_else(|| damaged(input, "its header does not give `descr`, `fortran_order`, `shape`"))
 }
 
-/// `{'descr': '|u1', 'fortran_order': False, 'shape': (1500, 8, 8), }`.
+/// Parses a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (1500, 8, 8), }`.
 fn parse(text: &str) -> Option<Header> {
     let after = |key: &str| {
         let (_, rest) = text.split_once(&format!("'{key}'"))?;
@@ -384,7 +385,7 @@ fn parse(text: &str) -> Option<Header> {
     Some(Header { elements, fortran, dims, length: 0 })
 }
 
-/// What an error shows of a file that is something else: its beginning.
+/// The first bytes of a file of another format, for an error.
 fn more(input: &mut Input, mut found: Vec<u8>) -> Vec<u8> {
     found.extend(input.up_to(16).unwrap_or_default());
     found

@@ -1,4 +1,4 @@
-//! `npz:FILE-or-FOLDER`: arrays by their names, or a folder of batches, as downsampled ImageNet.
+//! `npz:FILE-or-FOLDER`: arrays by name, or a folder of batches, like downsampled ImageNet.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::read::Request;
 use crate::read::files::{Archive, Files, split_of};
 use crate::read::part::{Open, Part, Raw};
 
-/// An array and its name.
+/// The name of an array, and the array.
 type Named = (String, NpyArray);
 
 /// Reads an archive, or all archives of a folder.
@@ -19,7 +19,7 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
     if request.path.is_dir() { folder(request) } else { archive(request, request.path) }
 }
 
-/// The arrays of an archive.
+/// Opens all arrays of an archive.
 fn arrays(path: &Path) -> Result<Vec<Named>, DataError> {
     let archive = Arc::new(Archive::open(path, "an archive of NumPy (.npz)")?);
     let mut arrays = Vec::new();
@@ -78,7 +78,7 @@ fn archive(request: &Request, path: &Path) -> Result<Raw, DataError> {
     Ok(Raw { levels, train, valid, test, class_names: Vec::new(), warnings })
 }
 
-/// The array that `array=` names, or else the only one that can be images.
+/// The array named by the option `array`, or else the only one that can be images.
 fn sole<'a>(
     request: &Request,
     path: &Path,
@@ -107,7 +107,7 @@ fn sole<'a>(
     }
 }
 
-/// Labels of training images that are not named after a split.
+/// Adds labels to training images, from an array whose name does not contain a split.
 fn label_all(
     request: &Request,
     path: &Path,
@@ -137,8 +137,7 @@ fn label_all(
     Ok(())
 }
 
-/// Arrays that a model is conditioned on: `train_NAME` or `NAME_train` for each split, or `NAME` for
-/// training images.
+/// Adds the conditions: `train_NAME` or `NAME_train` for each split, or `NAME` for training images.
 fn conditions(
     request: &Request,
     path: &Path,
@@ -169,7 +168,7 @@ fn conditions(
     }
 }
 
-/// Downsampled ImageNet, which has a `mean` beside its labels, counts classes from 1.
+/// Downsampled ImageNet counts classes from 1. It is recognized by an array `mean`.
 fn from_zero(arrays: &[Named], part: &mut Part) {
     let imagenet = arrays.iter().any(|(key, _)| key == "mean");
     let Some(labels) = part.labels.as_mut().filter(|_| imagenet) else { return };
@@ -178,7 +177,7 @@ fn from_zero(arrays: &[Named], part: &mut Part) {
     }
 }
 
-/// The archives of a folder: those named after a split are its batches, in the order of their
+/// Reads a folder of archives. Archives named after a split are its batches, in the order of their
 /// numbers.
 fn folder(request: &Request) -> Result<Raw, DataError> {
     if request.spec.conditions.is_some() {
@@ -227,7 +226,7 @@ fn folder(request: &Request) -> Result<Raw, DataError> {
         let absence = Absence::File { folder: request.path.to_path_buf(), wanted };
         let mut part = Part::chain(chained).ok_or(absence);
         if let (Ok(part), Some(path)) = (&mut part, &labels[split as usize]) {
-            // The only array of a file of its own, as KMNIST has them.
+            // A separate file with a single array, as in KMNIST.
             if let [(_, labels)] = &arrays(path)?[..] {
                 labels.label(part)?;
             }

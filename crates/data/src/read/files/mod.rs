@@ -1,4 +1,4 @@
-//! Files by name: in a folder, a zip archive, or a tar archive, gzipped or not.
+//! Files by name in a folder, a zip archive, or a tar archive, which may be gzipped.
 
 mod tar;
 mod zip;
@@ -16,24 +16,24 @@ use crate::bytes::{Bytes, Spool};
 use crate::dataset::Split;
 use crate::error::{DataError, Place};
 
-/// Folders in folders; more is a loop.
+/// Maximal depth of nested folders. Deeper nesting is probably a loop of links.
 pub const MAX_DEPTH: usize = 32;
 
-/// A gzipped tar archive has no directory: it is decompressed whole, up to here into memory, the
-/// rest into a temporary file, and not if it is larger than the second number.
+/// A gzipped tar archive has no directory, so it is decompressed as a whole: up to `TAR_ROOM` bytes
+/// into memory, the rest into a temporary file. More than `TAR_MOST` bytes are an error.
 const TAR_ROOM: u64 = 1 << 26;
 const TAR_MOST: u64 = 1 << 32;
 
-/// Some files.
+/// The files of a folder or an archive.
 pub struct Files {
     root: PathBuf,
     entries: Vec<Entry>,
 }
 
-/// One of them.
+/// A file in a folder or an archive.
 #[derive(Clone)]
 pub struct Entry {
-    /// Its path from the root, with `/`.
+    /// The path relative to the root, with `/`.
     pub name: String,
     from: Source,
 }
@@ -46,10 +46,10 @@ enum Source {
 }
 
 impl Files {
-    /// The files of a folder, or of an archive.
+    /// The files of a folder or an archive.
     ///
     /// # Errors
-    /// It is neither, or cannot be read.
+    /// If the path is neither, or cannot be read.
     pub fn open(path: &Path, depth: usize) -> Result<Files, DataError> {
         if path.is_dir() {
             return Files::folder(path, depth);
@@ -64,11 +64,11 @@ impl Files {
         }
     }
 
-    /// The files of a folder and of folders in it, `depth` deep, in the order of their names.
-    /// What systems and editors leave in folders is not among them.
+    /// The files of a folder and of its subfolders down to `depth`, sorted by name. Files that
+    /// operating systems and editors create are left out.
     ///
     /// # Errors
-    /// A folder cannot be read, or lies too deep where `depth` is [`MAX_DEPTH`].
+    /// If a folder cannot be read, or, with a `depth` of [`MAX_DEPTH`], the nesting is deeper.
     pub fn folder(root: &Path, depth: usize) -> Result<Files, DataError> {
         let mut files = Files { root: root.to_path_buf(), entries: Vec::new() };
         files.walk(root, "", depth)?;
@@ -106,10 +106,10 @@ impl Files {
         Ok(())
     }
 
-    /// The files of an archive; nothing if the file is none.
+    /// The files of an archive; `None` if the file is not an archive.
     ///
     /// # Errors
-    /// It cannot be read, or is damaged or too large.
+    /// If it cannot be read, is damaged, or is too large.
     pub fn archive(path: &Path) -> Result<Option<Files>, DataError> {
         let (_, _) = open_file(path)?;
         let mut input = Input::open(path)?;
@@ -160,7 +160,7 @@ impl Files {
         &self.entries
     }
 
-    /// The file with such a name that lies least deep.
+    /// The file with a matching name that is nested least deeply.
     pub fn find(&self, fits: impl Fn(&str) -> bool) -> Option<&Entry> {
         let found = self.entries.iter().filter(|entry| fits(entry.base()));
         found.min_by_key(|entry| entry.name.matches('/').count())
@@ -168,19 +168,19 @@ impl Files {
 }
 
 impl Entry {
-    /// Its name without the folders.
+    /// The file name without folders.
     pub fn base(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Its folders, outermost first.
+    /// The folders that contain the file, outermost first.
     pub fn folders(&self) -> Vec<&str> {
         let mut parts: Vec<&str> = self.name.split('/').collect();
         parts.pop();
         parts
     }
 
-    /// Where it lies, if it is a file of its own.
+    /// The path, if it is a file of its own and not in an archive.
     pub fn path(&self) -> Option<&Path> {
         match &self.from {
             Source::Path(path) => Some(path),
@@ -188,7 +188,7 @@ impl Entry {
         }
     }
 
-    /// What errors call it.
+    /// The name of the file in errors.
     pub fn place(&self) -> Place {
         match &self.from {
             Source::Path(path) => Place::file(path),
@@ -197,10 +197,11 @@ impl Entry {
         }
     }
 
-    /// Opens it, gzipped or not. `checked`: checksums are compared where there are any.
+    /// Opens the file; if it is gzipped, decompresses it. With `checked`, checksums are verified
+    /// where there are any.
     ///
     /// # Errors
-    /// It cannot be read, or is not a file.
+    /// If it cannot be read, or is not a regular file.
     pub fn open(&self, checked: bool) -> Result<Input, DataError> {
         match &self.from {
             Source::Path(path) => Input::open(path),
@@ -211,10 +212,10 @@ impl Entry {
         }
     }
 
-    /// All its bytes, not decompressed further.
+    /// The content of the file, without decompressing a gzipped one.
     ///
     /// # Errors
-    /// It cannot be read, or holds more than `most` bytes.
+    /// If it cannot be read, or is longer than `most` bytes.
     pub fn bytes(&self, most: u64) -> Result<Vec<u8>, DataError> {
         let place = self.place();
         let mut input = match &self.from {
@@ -234,7 +235,7 @@ impl Entry {
     }
 }
 
-/// Whether a file or folder is one that systems and editors leave.
+/// Whether this is the name of a file or folder that operating systems or editors create.
 fn is_hidden(name: &str) -> bool {
     const LEFT: [&str; 7] = [
         "__macosx",
@@ -248,7 +249,7 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.') && name != "." || LEFT.contains(&name.to_lowercase().as_str())
 }
 
-/// The split that a name speaks of: `Train`, `val_data`, `binarized_mnist_test`.
+/// The split in a name such as `Train`, `val_data` or `binarized_mnist_test`.
 pub fn split_of(name: &str) -> Option<Split> {
     let name = name.to_lowercase();
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());

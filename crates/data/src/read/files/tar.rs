@@ -1,12 +1,12 @@
-//! The headers of a tar archive: ustar, GNU's and pax's long names. The `tar` crate would bring file
-//! times and attributes; what is needed is where each file begins.
+//! Headers of tar archives: ustar, with long names of GNU and pax. The `tar` crate would also read
+//! times and attributes; only the offset of each file is needed here.
 
 use crate::bytes::Bytes;
 use crate::error::{DataError, Place};
 
 const BLOCK: u64 = 512;
 
-/// Names are not longer.
+/// The longest name.
 const MAX_NAME: u64 = 1 << 16;
 
 /// A file in an archive.
@@ -16,7 +16,7 @@ pub struct Member {
     pub length: u64,
 }
 
-/// Whether a file begins as a tar archive does.
+/// Whether these are the first bytes of a tar archive.
 pub fn is_header(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar") && sum_agrees(head)
 }
@@ -24,7 +24,7 @@ pub fn is_header(head: &[u8]) -> bool {
 /// The files of an archive.
 ///
 /// # Errors
-/// It cannot be read, or a header is damaged.
+/// If it cannot be read, or a header is damaged.
 pub fn members(place: &Place, bytes: &Bytes) -> Result<Vec<Member>, DataError> {
     let io = |error| DataError::Io { place: place.clone(), error };
     let damaged = |what| DataError::Damaged { place: place.clone(), what };
@@ -71,13 +71,13 @@ fn short_name(head: &[u8]) -> String {
     }
 }
 
-/// Up to the first zero.
+/// The text before the first zero byte.
 fn text_of(bytes: &[u8]) -> String {
     let text = bytes.split(|&b| b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// Octal digits, or a binary number after a first bit.
+/// A number in octal digits, or in binary if the first bit is set.
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let bytes = &field[field.len() - 8..];
@@ -88,7 +88,7 @@ fn number(field: &[u8]) -> Option<u64> {
     if text.is_empty() { Some(0) } else { u64::from_str_radix(text, 8).ok() }
 }
 
-/// The sum of a header's bytes, its own field taken for blanks.
+/// Whether the checksum of a header is correct. Its own field counts as spaces.
 fn sum_agrees(head: &[u8]) -> bool {
     let Some(field) = head.get(148..156) else { return false };
     let sum: u64 = head.iter().map(|&b| u64::from(b)).sum();
@@ -96,7 +96,7 @@ fn sum_agrees(head: &[u8]) -> bool {
     number(field) == Some(sum - own + 8 * 32)
 }
 
-/// The `path` of a pax header: lines of a length, a key and a value.
+/// The `path` in a pax header, whose lines have a length, a key and a value.
 fn pax_path(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     text.lines().find_map(|line| line.split_once(" path=").map(|(_, path)| path.to_string()))

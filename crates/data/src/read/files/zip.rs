@@ -1,4 +1,5 @@
-//! The directory of a zip archive and its members: stored or deflated, Zip64 or not.
+//! Reads zip archives: the directory, and members that are stored or deflated, with or without
+//! Zip64.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -10,14 +11,15 @@ use flate2::read::DeflateDecoder;
 use super::super::input::{Input, open_file};
 use crate::error::{DataError, Place};
 
-/// A directory of more bytes, about 300,000 files, is a slip or an attack.
+/// The maximal size of a directory, enough for about 300,000 files. A larger one is a mistake or an
+/// attack.
 const MAX_DIRECTORY: u64 = 1 << 25;
 
-/// The record at the end, without its comment, and the longest comment.
+/// The length of the record at the end without its comment, and of the longest comment.
 const END: u64 = 22;
 const COMMENT: u64 = 0xffff;
 
-/// An opened archive.
+/// An open archive.
 pub struct Archive {
     pub path: PathBuf,
     length: u64,
@@ -36,7 +38,7 @@ pub struct Member {
     header: u64,
 }
 
-/// Little-endian bytes of a record; what lies outside reads as nothing.
+/// Bytes of a record with little-endian numbers. Reading beyond its end gives `None`.
 struct Record<'a>(&'a [u8]);
 
 impl Record<'_> {
@@ -51,10 +53,10 @@ impl Record<'_> {
 }
 
 impl Archive {
-    /// Reads the directory of an archive; `expected` is what errors call it.
+    /// Reads the directory of an archive. `expected` is the name of the format in errors.
     ///
     /// # Errors
-    /// The file cannot be read, is not a zip archive, or its directory is damaged.
+    /// If the file cannot be read, is not a zip archive, or its directory is damaged.
     pub fn open(path: &Path, expected: &'static str) -> Result<Archive, DataError> {
         let place = Place::file(path);
         let io = |error| DataError::Io { place: place.clone(), error };
@@ -91,11 +93,11 @@ impl Archive {
         Ok(Archive { path: path.to_path_buf(), length, members })
     }
 
-    /// Opens a member; `key` is what errors call it. With `checked`, its checksum is compared at the
-    /// end; without, a stored one is skipped through without being read.
+    /// Opens a member; `key` is its name in errors. With `checked`, its checksum is verified at the
+    /// end. Without, bytes of a stored member can be skipped without reading them.
     ///
     /// # Errors
-    /// If it lies outside of the file, or is packed in a way that NumPy does not use.
+    /// If the member is outside the file, or its compression is not supported.
     pub fn input(&self, at: usize, key: &str, checked: bool) -> Result<Input, DataError> {
         let place = Place::member(&self.path, key);
         let io = |error| DataError::Io { place: place.clone(), error };
@@ -149,7 +151,7 @@ fn bytes(file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Number of members, size and start of the directory of a Zip64 archive.
+/// The number of members, and the size and offset of the directory, of a Zip64 archive.
 fn wide_end(file: &mut File, before: u64) -> io::Result<Option<(u64, u64, u64)>> {
     let Some(at) = before.checked_sub(20) else { return Ok(None) };
     let locator = bytes(file, at, 20)?;
@@ -190,7 +192,8 @@ fn members(mut directory: &[u8], count: u64) -> Option<Vec<Member>> {
     Some(members)
 }
 
-/// Numbers that do not fit stand in an extra field, in a fixed order, only those.
+/// Reads numbers that do not fit into 32 bits from the Zip64 extra field, which has only those, in
+/// a fixed order.
 fn widen(member: &mut Member, mut extra: &[u8]) -> Option<()> {
     let wide = |n: u64| n == 0xffff_ffff;
     if !wide(member.size) && !wide(member.compressed) && !wide(member.header) {
@@ -211,7 +214,7 @@ fn widen(member: &mut Member, mut extra: &[u8]) -> Option<()> {
     None
 }
 
-/// Compares length and checksum at the end.
+/// Verifies the length and the checksum when the end is reached.
 struct Checked {
     reader: Box<dyn Read>,
     sum: Crc,
@@ -222,7 +225,7 @@ impl Read for Checked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
         self.sum.update(&buffer[..n]);
-        // The sum's own count is modulo 2^32.
+        // The length is compared modulo 2^32.
         let whole = self.sum.amount() == self.member.size as u32;
         if n == 0 && !buffer.is_empty() && !(whole && self.sum.sum() == self.member.crc) {
             let wrong = "the checksum does not agree";

@@ -23,7 +23,7 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
         let reason = "it is truncated: the end marker is missing".to_string();
         return Err(DataError::Picture { place, kind: "JPEG", reason });
     }
-    // Otherwise damaged blocks come out gray, without an error.
+    // Without strict mode, damaged blocks are decoded as gray, without an error.
     let strict = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), strict);
     decoder.decode_headers().map_err(wrong)?;
@@ -43,8 +43,8 @@ pub fn decode(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
     }
 }
 
-/// Whether the last scan is followed by the end of an image. The decoder takes what is missing for
-/// zeros. In a scan `ff` is always followed by something else, so neither marker is there by chance.
+/// Whether the last scan is followed by an end-of-image marker. The decoder replaces missing data
+/// by zeros. Within a scan, `ff` is never followed by the bytes of these markers.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
     last(0xd9) > last(0xda)

@@ -1,4 +1,4 @@
-//! `images:FOLDER-or-ARCHIVE`: pictures in all folders below, in the order of their paths.
+//! `images:FOLDER-or-ARCHIVE`: pictures in a folder and its subfolders, sorted by path.
 
 mod jpeg;
 mod other;
@@ -16,17 +16,17 @@ use crate::count::grouped;
 use crate::dataset::Split;
 use crate::error::{Absence, DataError, Place};
 
-/// No format packs more pixels into a byte: deflate makes 1,032 bytes of one, each of at most
-/// eight pixels; a JPEG needs one bit for 64.
+/// The maximal number of pixels per byte in any supported format. Deflate decompresses one byte to
+/// at most 1,032, each with at most eight pixels; JPEG needs one bit for 64 pixels.
 const PIXELS_PER_BYTE: u64 = 8 * 1032;
 
-/// The largest picture that is decoded.
+/// The maximal number of pixels of a picture.
 const MAX_PIXELS: u64 = 1 << 28;
 
-/// The largest file of a picture.
+/// The maximal size of a picture's file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Pictures that each thread decodes at a time.
+/// The number of pictures that each thread decodes at a time.
 const PIECE: usize = 4;
 
 const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "jpe"];
@@ -91,7 +91,7 @@ pub fn read(request: &Request) -> Result<Raw, DataError> {
     Ok(Raw { levels: Some(256), train, valid, test, class_names, warnings })
 }
 
-/// The pictures among files, and a word about the others.
+/// The pictures among the files, and a warning about other files.
 fn pictures(files: &Files) -> (Vec<Entry>, Vec<String>) {
     let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
     let mut pictures = Vec::new();
@@ -117,7 +117,7 @@ fn pictures(files: &Files) -> (Vec<Entry>, Vec<String>) {
     (pictures, if count > 0 { vec![warning] } else { Vec::new() })
 }
 
-/// How many folders lie around all pictures before one that says something.
+/// The number of outer folders that contain all pictures and are not named after a split.
 fn wrapping_folders(pictures: &[Entry]) -> usize {
     let mut skip = 0;
     let Some(first) = pictures.first().map(Entry::folders) else { return skip };
@@ -131,15 +131,15 @@ fn wrapping_folders(pictures: &[Entry]) -> usize {
     skip
 }
 
-/// The split that a folder is for: by its whole name, whatever its case.
+/// The split that a folder is named after, ignoring case.
 fn split_folder(name: &str) -> Option<Split> {
     let name = name.to_lowercase();
     let found = SPLITS.iter().find(|(_, words)| words.contains(&name.as_str()));
     found.map(|(split, _)| *split)
 }
 
-/// The folders that hold pictures of one class each: those of the first split that there is, if all
-/// its pictures lie in such folders and there are at least two.
+/// The names of the classes: the folders that contain the pictures of the first existing split, if
+/// all of its pictures are in such folders and there are at least two.
 fn class_names(splits: &[Vec<Entry>; 3], depth: usize) -> Vec<String> {
     let mut names = BTreeSet::new();
     for entry in splits.iter().find(|entries| !entries.is_empty()).into_iter().flatten() {
@@ -151,7 +151,7 @@ fn class_names(splits: &[Vec<Entry>; 3], depth: usize) -> Vec<String> {
     if names.len() < 2 { Vec::new() } else { names.into_iter().collect() }
 }
 
-/// The class of each picture, if all lie in folders of classes.
+/// The class of each picture; `None` unless all of them are in folders of known classes.
 fn labels(entries: &[Entry], class_names: &[String], depth: usize) -> Option<Vec<u32>> {
     let label = |entry: &Entry| {
         let folders = entry.folders();
@@ -162,7 +162,7 @@ fn labels(entries: &[Entry], class_names: &[String], depth: usize) -> Option<Vec
     entries.iter().map(label).collect()
 }
 
-/// Pictures that are decoded when they are asked for.
+/// Pictures that are decoded on demand.
 struct Pictures(Vec<Entry>);
 
 impl Pixels for Pictures {
@@ -199,7 +199,7 @@ impl Pixels for Pictures {
     }
 }
 
-/// Decodes a file; its first bytes, not its name, say how.
+/// Decodes a file. Its first bytes, not its name, determine the format.
 fn decode(entry: &Entry) -> Result<Picture, DataError> {
     decode_bytes(entry.place(), &entry.bytes(MAX_BYTES)?)
 }
@@ -220,7 +220,7 @@ pub fn decode_bytes(place: Place, bytes: &[u8]) -> Result<Picture, DataError> {
     }
 }
 
-/// Refuses a size that a file of this length cannot hold, before memory is asked for.
+/// Rejects a size that a file of this length cannot contain, before memory is allocated.
 fn plausible(place: &Place, size: (u64, u64), length: usize) -> Result<(), DataError> {
     let pixels = size.0.saturating_mul(size.1);
     let room = (length as u64).saturating_mul(PIXELS_PER_BYTE).min(MAX_PIXELS);
@@ -233,7 +233,7 @@ fn plausible(place: &Place, size: (u64, u64), length: usize) -> Result<(), DataE
     }
 }
 
-/// Drops an alpha channel that says nothing.
+/// Removes the alpha channel. It is an error if a pixel is not opaque.
 fn opaque(place: &Place, pixels: &[u8], colours: usize) -> Result<Vec<u8>, DataError> {
     let mut kept = Vec::with_capacity(pixels.len());
     for pixel in pixels.chunks_exact(colours + 1) {

@@ -1,7 +1,7 @@
-//! WebP, BMP, TIFF and GIF, the last one's first frame, through `image`.
+//! WebP, BMP, TIFF, and the first frame of a GIF, decoded by the crate `image`.
 //!
-//! PNG and JPEG have files of their own: `image` opens JPEGs so that damaged blocks come out gray,
-//! and does not look for the end of a PNG, so that files that are cut short would pass.
+//! PNG and JPEG are decoded by other crates: `image` would accept damaged and truncated files. It
+//! decodes damaged blocks of a JPEG as gray, and does not check that a PNG is complete.
 
 use std::io::Cursor;
 
@@ -12,10 +12,10 @@ use crate::error::{DataError, Place};
 use crate::read::Picture;
 use crate::shape::Shape;
 
-/// The largest picture of these formats, whose files say little about their size.
+/// The maximal number of pixels in these formats, whose file lengths say little about the size.
 const MOST: u64 = MAX_PIXELS / 4;
 
-/// The format that a file is of, by its first bytes.
+/// The format of a file, by its first bytes.
 pub fn format(bytes: &[u8]) -> Option<ImageFormat> {
     let webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
     match bytes {
@@ -71,7 +71,7 @@ pub fn decode(place: Place, bytes: &[u8], format: ImageFormat) -> Result<Picture
     Ok(Picture { place, shape: Shape { height, width, colours }, pixels })
 }
 
-/// The upper halves of 16-bit values.
+/// The high bytes of 16-bit values.
 fn upper(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks_exact(2).map(|pair| pair[usize::from(cfg!(target_endian = "little"))]).collect()
 }

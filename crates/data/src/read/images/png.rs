@@ -1,4 +1,4 @@
-//! PNG: any depth and palette, reduced to 8 bits; no transparency.
+//! PNG: any depth and palette, reduced to 8 bits; transparency is not supported.
 
 use std::io::Cursor;
 

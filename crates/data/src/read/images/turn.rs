@@ -1,4 +1,4 @@
-//! What a camera notes about its orientation.
+//! The orientation that a camera records in the Exif data.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -6,7 +6,7 @@ use image::{DynamicImage, GrayImage, RgbImage};
 use crate::read::Picture;
 use crate::shape::Shape;
 
-/// A picture as it is to be shown, given its Exif data.
+/// Rotates or flips a picture as its Exif data say.
 pub fn turned(picture: Picture, exif: Option<&[u8]>) -> Picture {
     let exif = exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
     match exif.and_then(Orientation::from_exif_chunk) {

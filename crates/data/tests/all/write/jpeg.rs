@@ -1,6 +1,6 @@
-//! JPEGs of flat blocks: each 8 x 8 block has one value, so nothing is lost.
+//! JPEGs whose 8 x 8 blocks have a constant value each, so that they are lossless.
 
-/// Bits, with the zero byte that follows every `ff`.
+/// A bit stream. A zero byte follows every `ff`.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -35,7 +35,7 @@ pub fn jpeg(blocks: &[Vec<Vec<u8>>]) -> Vec<u8> {
     let (rows, columns) = (blocks.len() as u16, blocks[0].len() as u16);
     let components = blocks[0][0].len() as u8;
     let mut out = vec![0xff, 0xd8];
-    // Every coefficient in steps of 8: that of the mean is then the mean itself.
+    // A quantization step of 8 for all coefficients: the first coefficient is then the mean itself.
     segment(&mut out, 0xdb, &[&[0][..], &[8; 64]].concat());
     let mut frame = vec![8];
     frame.extend((rows * 8).to_be_bytes());
@@ -43,7 +43,8 @@ pub fn jpeg(blocks: &[Vec<Vec<u8>>]) -> Vec<u8> {
     frame.push(components);
     frame.extend((1..=components).flat_map(|id| [id, 0x11, 0]));
     segment(&mut out, 0xc0, &frame);
-    // Means: twelve sizes of four bits. The rest: one symbol, the end of a block, `0`.
+    // Huffman codes. Means: twelve sizes with four bits each. Other coefficients: a single symbol,
+    // end of block, with the code `0`.
     let means: Vec<u8> = (0..12).collect();
     segment(&mut out, 0xc4, &[&[0, 0, 0, 0, 12][..], &[0; 12], &means].concat());
     segment(&mut out, 0xc4, &[&[0x10, 1][..], &[0; 15], &[0]].concat());

@@ -1,4 +1,4 @@
-//! Writers of every format, as plain as can be.
+//! Writers of all formats, as simple as possible.
 
 pub mod jpeg;
 pub mod tar;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// `count` bytes that differ.
+/// `count` pseudorandom bytes.
 pub fn noise(count: usize) -> Vec<u8> {
     let mut state = 1u32;
     let mut next = || {
@@ -21,11 +21,11 @@ pub fn noise(count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-/// A file in a folder.
+/// Writes a file into a folder, and returns its path.
 pub fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    // Some file systems wait for the disk when a file is written over.
+    // Some file systems wait for the disk when a file is overwritten.
     let _ = fs::remove_file(&path);
     fs::write(&path, bytes).expect("a file");
     path
@@ -37,7 +37,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// A NumPy array of any type and order.
+/// A NumPy array of any element type and memory order.
 pub fn npy_of(elements: &str, fortran: bool, dims: &[usize], bytes: &[u8]) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let comma = if dims.len() == 1 { "," } else { "" };
@@ -69,7 +69,7 @@ pub fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     idx
 }
 
-/// A PNG of any kind.
+/// A PNG of any color type and depth.
 pub fn png_of(
     size: (u32, u32),
     colour: png::ColorType,
@@ -94,7 +94,7 @@ pub fn grey(size: (u32, u32), data: &[u8]) -> Vec<u8> {
     png_of(size, png::ColorType::Grayscale, png::BitDepth::Eight, data)
 }
 
-/// A coloured PNG, height x width.
+/// A color PNG, height x width.
 pub fn rgb(size: (u32, u32), data: &[u8]) -> Vec<u8> {
     png_of(size, png::ColorType::Rgb, png::BitDepth::Eight, data)
 }

@@ -5,12 +5,12 @@ use std::io::Write;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
-/// How members lie in an archive.
+/// How members are stored in an archive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Packing {
     Stored,
     Deflated,
-    /// Deflated, with every number that can be in a Zip64 record in one.
+    /// Deflated, with all sizes and offsets in Zip64 records.
     Wide,
 }
 
@@ -54,7 +54,7 @@ pub fn zip(members: &[(&str, Vec<u8>)], packing: Packing) -> Vec<u8> {
             number(out, name.len() as u64, 2);
             number(out, extra, 2);
         };
-        // NumPy always leaves room for wide sizes here.
+        // NumPy always reserves space for 64-bit sizes here.
         out.extend(b"PK\x03\x04");
         head(&mut out, 20);
         out.extend(name.as_bytes());
@@ -70,7 +70,7 @@ pub fn zip(members: &[(&str, Vec<u8>)], packing: Packing) -> Vec<u8> {
         }
         directory.extend(name.as_bytes());
         if wide {
-            // A field of another kind first, then ours.
+            // An extra field of another kind first, then the Zip64 field.
             directory.extend([9, 0, 1, 0, 7]);
             for (n, width) in [(1, 2), (24, 2), (sizes[0], 8), (sizes[1], 8), (at, 8)] {
                 number(&mut directory, n, width);

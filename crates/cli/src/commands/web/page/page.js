@@ -1,4 +1,4 @@
-// The page: a board to draw on, a grid of what the model draws, and what decides how.
+// The page: a board to draw on, a grid of images drawn by the model, and the controls.
 
 import { uniform } from "./random.js";
 import { Sampler } from "./sampler.js";
@@ -30,22 +30,23 @@ async function runtime({ script, wasm }) {
   }
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
   ort.env.wasm.wasmBinary = await read(wasm, (n) => say(`Loading ONNX Runtime: ${megabytes(n)} MB`));
-  // More threads need headers that a plain file server does not send, and do not pay for so small calls.
+  // Threads would need HTTP headers that a plain file server does not send, and such small calls would
+  // not be faster.
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
   return ort;
 }
 
-// ---------------------------------------------------------------- what the page knows
+// ---------------------------------------------------------------- state
 
 let model, sampler, image, values;
-// What the person drew: levels [height, width, colors].
+// The drawing of the visitor: levels [height, width, colors].
 let drawing;
-// The image whose rows below the line the board shows.
+// The image whose lower rows the board shows below the line; null for none.
 let shown = null;
 const cursor = { y: 0, x: 0, on: false };
 let running = null;
-// Settled when the run before has stopped.
+// A promise that settles when the previous run has stopped.
 let finished = Promise.resolve();
 
 const say = (text) => ($("speed").textContent = text);
@@ -61,7 +62,7 @@ function fail(error) {
 
 // ---------------------------------------------------------------- pictures
 
-// Colors of a pixel, 0 to 255.
+// The color of a pixel, with values from 0 to 255.
 function shade(levels, at) {
   const scale = 255 / (image.levels - 1);
   if (image.colors === 3) return [0, 1, 2].map((c) => levels[at + c] * scale);
@@ -84,7 +85,7 @@ function paintBoard() {
   const { height, width, colors } = image;
   const board = $("board");
   const cx = board.getContext("2d");
-  // As many dots as the screen has, so that lines are sharp.
+  // As many pixels as the screen has, so that lines are sharp.
   board.width = Math.round((board.clientWidth || 400) * (window.devicePixelRatio || 1));
   board.height = Math.round((board.width * height) / width);
   const left = (x) => Math.round((x * board.width) / width);
@@ -115,7 +116,7 @@ function paintBoard() {
   }
 }
 
-// Words on an empty board.
+// Writes an invitation on the empty board.
 function invite(cx, line, { width, height }) {
   cx.font = `${Math.round(width / 18)}px system-ui, sans-serif`;
   cx.fillStyle = "rgb(190 199 210)";
@@ -151,7 +152,7 @@ function dot(y, x) {
   }
 }
 
-// From one place to another, without gaps.
+// Draws a line between two positions, without gaps.
 function stroke(from, to) {
   const steps = Math.max(1, Math.abs(to.y - from.y), Math.abs(to.x - from.x));
   for (let i = 0; i <= steps; i++) {
@@ -173,7 +174,7 @@ function pointer() {
   };
   board.addEventListener("pointerdown", (event) => {
     board.setPointerCapture(event.pointerId);
-    // So that rows of an image before it do not come back.
+    // A run in progress must not restore rows of an earlier image.
     stop();
     cursor.on = false;
     last = place(event);
@@ -261,7 +262,7 @@ function cells(count) {
   });
 }
 
-// What the grid shows.
+// The images in the grid.
 let latest = null;
 
 function adopt(n) {
@@ -317,7 +318,7 @@ async function run(completes, signal) {
     say(`Row ${y} of ${image.height}`);
     painting = 0;
   };
-  // The page stays alive: rows appear, and buttons work.
+  // Gives the browser time to show new rows and to react to buttons.
   const pause = async () => {
     if (performance.now() - painting < 24) return;
     await next();
@@ -337,7 +338,7 @@ async function run(completes, signal) {
     const each = (n) => Number((n / time).toPrecision(2)).toLocaleString("en");
     say(`${count} ${count === 1 ? "image" : "images"} in ${time.toFixed(2)} s: ${each(count)} images/s, ` +
       `${each(count * image.width * image.height)} pixels/s`);
-    // A slow model is not to run after each stroke.
+    // A slow model should not run after each stroke.
     if (time > 5) $("live").checked = false;
   } catch (error) {
     if (!signal.aborted) fail(error);
@@ -346,13 +347,13 @@ async function run(completes, signal) {
 }
 
 function buttons(busy) {
-  // Read aloud at the end alone.
+  // Screen readers should read the text only at the end.
   $("speed").setAttribute("aria-busy", busy);
   $("complete").textContent = busy ? "Stop" : "Complete my drawing";
   for (const id of ["complete", "draw", "clear"]) $(id).disabled = false;
 }
 
-// ---------------------------------------------------------------- the beginning
+// ---------------------------------------------------------------- start
 
 function keep(rows) {
   $("kept").value = rows;
@@ -425,7 +426,7 @@ async function load() {
   $("weights").textContent = `Loaded in ${((performance.now() - began) / 1000).toFixed(1)} s.`;
 }
 
-// For scripts: `draw` takes what `Sampler.draw` does; `uniform(seed, count, completions)`.
+// For scripts: `draw` has the arguments of `Sampler.draw`, `uniform` has (seed, count, completions).
 const ready = load();
 window.pixelrnn = {
   ready,

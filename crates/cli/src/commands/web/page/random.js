@@ -1,8 +1,8 @@
-// The uniform numbers of `pixelrnn sample --seed N`: ChaCha with 8 rounds, a stream for each image.
+// The uniform random numbers of `pixelrnn sample --seed N`: ChaCha with 8 rounds, one stream per image.
 
 const rotate = (v, n) => (v << n) | (v >>> (32 - n));
 
-// A seed of 64 bits, stretched to a key of 256 by PCG32.
+// Expands a 64-bit seed to a 256-bit key, with PCG32.
 function key(seed) {
   const mask = (1n << 64n) - 1n;
   let state = BigInt.asUintN(64, BigInt(seed));
@@ -34,8 +34,8 @@ function block(key, counter, stream) {
 }
 
 /**
- * Uniform numbers for `count` images of `values` values each.
- * With `completions`, the images are completions of one image, as of `sample --complete`.
+ * Returns uniform random numbers for `count` images of `values` values each.
+ * With `completions`, the images are completions of the same image, as in `sample --complete`.
  */
 export function uniform(seed, count, values, completions = false) {
   const words = key(seed);
@@ -45,7 +45,7 @@ export function uniform(seed, count, values, completions = false) {
     for (let i = 0; i < values; i += 16) {
       const drawn = block(words, i / 16, stream);
       for (let k = 0; k < 16 && i + k < values; k++) {
-        // As many bits as a float of 32 bits holds.
+        // 24 bits, as many as the mantissa of a 32-bit float has.
         numbers[n * values + i + k] = (drawn[k] >>> 8) / 2 ** 24;
       }
     }
