@@ -13,6 +13,7 @@
 //! the recurrence, `conv.rs` for masked convolutions.
 
 mod backward;
+mod categorical;
 mod cell;
 mod conv;
 mod forward;
@@ -21,6 +22,7 @@ mod math;
 mod product;
 
 pub use backward::{Found, Gradient, backward};
+pub use categorical::Categorical;
 pub use conv::Conv;
 pub use forward::{Saved, forward};
 pub use geometry::{Order, Sweep};

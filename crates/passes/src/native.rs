@@ -1,10 +1,25 @@
 //! `native`: recurrences and masked convolutions become operators of the engine of this process.
 
 use pixelrnn_graph::{BuildError, Value};
-use pixelrnn_ops::{Layout, LstmSweep, MaskedConv, Op, PixelGraph, SweepForm, Transpose};
+use pixelrnn_ops::{
+    CategoricalNll, Distribution, Layout, LstmSweep, MaskedConv, Nll, Op, PixelGraph, SplitAxis,
+    SweepForm, Transpose,
+};
 
 use crate::expand::expand_but;
 use crate::rewrite::Rewrite;
+
+/// The maps of logits `[N, C L, H, W]` that parameters `[N, C, L, H, W]` are split from, and the convolution that
+/// makes them.
+fn logits_of(graph: &PixelGraph, parameters: Value) -> Option<(Value, &MaskedConv)> {
+    let split = graph.maker(parameters)?;
+    let Op::SplitAxis(SplitAxis { axis: 1, .. }) = split.op else { return None };
+    let logits = split.inputs[0];
+    match &graph.maker(logits)?.op {
+        Op::MaskedConv(conv) if conv.layout == Layout::Maps => Some((logits, conv)),
+        _ => None,
+    }
+}
 
 /// Expands composite operators as far as to those that the engine has, and marks these. If the graph is to be
 /// differentiated, they also give what their gradients read.
@@ -23,24 +38,38 @@ pub fn native(graph: &PixelGraph, differentiated: bool) -> Result<PixelGraph, Bu
     for (id, node) in graph.nodes() {
         let site = graph.site(id);
         let inputs = rewrite.inputs_of(id)?;
-        let mut push = |op: Op, inputs: &[Value], part: &str| {
+        let push = |rewrite: &mut Rewrite<Op>, op: Op, inputs: &[Value], part: &str| {
             rewrite.new.push(op, inputs, &format!("{}{part}", node.name), site).map(|v| v[0])
         };
         let result = match &node.op {
             Op::LstmSweep(LstmSweep { shape, form: SweepForm::Plain }) => {
                 let form = if differentiated { SweepForm::Saving } else { SweepForm::Native };
-                push(LstmSweep { shape: shape.clone(), form }.into(), &inputs, "")?
+                push(&mut rewrite, LstmSweep { shape: shape.clone(), form }.into(), &inputs, "")?
             }
             Op::MaskedConv(conv) if faster(conv) => {
                 let native = MaskedConv { layout: Layout::Native, ..conv.clone() };
                 match conv.layout {
-                    Layout::PixelMajor | Layout::Native => push(native.into(), &inputs, "")?,
+                    Layout::PixelMajor | Layout::Native => {
+                        push(&mut rewrite, native.into(), &inputs, "")?
+                    }
                     Layout::Maps => {
                         let turn = || Op::from(Transpose { perm: vec![2, 3, 0, 1] });
-                        let x = push(turn(), &inputs[..1], "/pixels")?;
-                        let y = push(native.into(), &[x, inputs[1], inputs[2]], "")?;
-                        push(turn(), &[y], "/maps")?
+                        let x = push(&mut rewrite, turn(), &inputs[..1], "/pixels")?;
+                        let y = push(&mut rewrite, native.into(), &[x, inputs[1], inputs[2]], "")?;
+                        push(&mut rewrite, turn(), &[y], "/maps")?
                     }
+                }
+            }
+            Op::Nll(Nll { distribution: Distribution::Categorical(of) }) => {
+                match logits_of(&graph, node.inputs[0]).filter(|(_, conv)| faster(conv)) {
+                    Some((logits, _)) => {
+                        let logits = rewrite.get(&[logits])?[0];
+                        let swap = Op::from(Transpose { perm: vec![2, 3, 0, 1] });
+                        let pixels = push(&mut rewrite, swap, &[logits], "/pixels")?;
+                        let nll = CategoricalNll { levels: of.levels };
+                        push(&mut rewrite, nll.into(), &[pixels, inputs[1]], "")?
+                    }
+                    None => rewrite.node(id)?[0],
                 }
             }
             _ => {

@@ -181,13 +181,24 @@ operators! {
     conv_input_gradient::ConvInputGradient,
     conv_weight_gradient::ConvWeightGradient,
     barrier::Barrier,
+    // What only an engine of this process has.
+    categorical_nll::CategoricalNll,
+    categorical_nll_slope::CategoricalNllSlope,
 }
 
 impl Op {
     /// Whether it is computed in f32 even in a model of fewer bits: likelihoods, and what decides
     /// which level is drawn.
     pub fn is_exact(&self) -> bool {
-        matches!(self, Op::Nll(_) | Op::Draw(_) | Op::ClampUniform(_) | Op::NllSlope(_))
+        matches!(
+            self,
+            Op::Nll(_)
+                | Op::Draw(_)
+                | Op::ClampUniform(_)
+                | Op::NllSlope(_)
+                | Op::CategoricalNll(_)
+                | Op::CategoricalNllSlope(_)
+        )
     }
 }
 

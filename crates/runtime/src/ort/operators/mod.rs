@@ -10,6 +10,7 @@ use ort::operator::{
 };
 use ort::value::{DynValueTypeMarker, TensorElementType, ValueRef, ValueRefMut};
 
+mod categorical;
 mod conv;
 mod sweep;
 
@@ -21,7 +22,9 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
         .add(Native::<sweep::LstmSweepGradient>::default())?
         .add(Native::<conv::MaskedConv>::default())?
         .add(Native::<conv::InputGradient>::default())?
-        .add(Native::<conv::WeightGradient>::default())
+        .add(Native::<conv::WeightGradient>::default())?
+        .add(Native::<categorical::Nll>::default())?
+        .add(Native::<categorical::NllSlope>::default())
 }
 
 /// An operator of real inputs and results.
