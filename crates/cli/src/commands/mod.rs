@@ -38,6 +38,7 @@ commands! {
     eval::Eval,
     sample::Sample,
     bench::Bench,
+    scaling::Scaling,
     runtime::Runtime,
     completions::Completions,
     man::Man,
