@@ -1,11 +1,11 @@
-//! The masked convolution and its transposes as operators of the engine. The masks of weights and of their
-//! gradients stay plain products.
+//! Lowers the masked convolution and its transposes to operators of the engine. Weights and their gradients
+//! are masked by ordinary products.
 
 use super::lower::mask_tensor;
 use super::{ConvInputGradient, ConvWeightGradient, MaskedConv};
 use crate::rules::prelude::*;
 
-/// The kernel, its center, and the taps that are read.
+/// The kernel, its center, and the taps that are read, as attributes.
 fn attributes(op: &MaskedConv) -> Vec<(&'static str, Vec<i64>)> {
     let whole = |list: &[usize]| list.iter().map(|&n| n as i64).collect::<Vec<_>>();
     vec![
