@@ -56,7 +56,7 @@ enum Nature {
     Arithmetic,
     /// Moves or compares them: these inputs have the same type, f16 if any of them is f16.
     Moves(std::ops::Range<usize>),
-    /// Reads no numbers that could be f16.
+    /// Its inputs are not converted.
     Other,
 }
 

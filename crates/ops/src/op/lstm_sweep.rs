@@ -50,8 +50,7 @@ pub struct SweepShape {
 ///
 /// In each step, a cell at position p reads the previous step: the cell state at p, and the hidden states at
 /// the K positions from p - `before` on. Where the previous step has no pixel at a position, the cell reads
-/// the initial states `h0` and `c0`. Positions outside the map read zero.
-/// states `h0` and `c0` are read. Positions outside the range of positions read zero.
+/// the initial states `h0` and `c0`. Outside the range of positions, it reads zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweep {
     /// The order of the cells, and which states they read.

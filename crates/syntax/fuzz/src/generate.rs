@@ -28,7 +28,7 @@ pub fn declaration(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that are left; zeros behind them.
+/// The bytes that are left. After the last one, zeros.
 struct Choices<'a> {
     bytes: &'a [u8],
 }
