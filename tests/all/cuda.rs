@@ -59,7 +59,7 @@ const NUMBERS: &[Elem] = &[Elem::Real, Elem::F16, Elem::Int];
 const ALL: &[Elem] =
     &[Elem::Real, Elem::F16, Elem::Bf16, Elem::Int, Elem::Bool, Elem::Int8, Elem::Byte];
 
-/// A dynamic batch size where possible; graphs with carried state are compiled with a fixed one.
+/// A dynamic and a fixed batch size.
 const BATCHES: [Batch; 2] = [Batch::Symbolic, Batch::Fixed(2)];
 
 /// The index of the first input that the kernel computes with.

@@ -214,8 +214,8 @@ fn completion_keeps_what_is_given() {
                 let inputs = [("uniform", uniform), ("given", given), ("mask", mask)];
                 draw(&**engine, &model, &options, &inputs)
             };
-            // The mask decides: with values that the same numbers would draw, the result is the same, kept or
-            // not.
+            // The result does not change if the given values are those that would be drawn anyway, or are not
+            // kept.
             assert_eq!(complete(&first, &one, &mask), one);
             assert_eq!(complete(&first, &other, &mask.mapv(|_| 0.0)), one);
             assert_eq!(complete(&first, &other, &mask.mapv(|_| 1.0)), other);
