@@ -2,7 +2,7 @@
 //!
 //! [`find`] looks at the place that the user names, otherwise in a few default places. [`install`] downloads
 //! the library from the Python package `onnxruntime`, with pip, into a cache that all projects share.
-//! [`ensure`] calls `find` and, if that fails, `install`. The build downloads nothing.
+//! [`ensure`] calls `find` and, if that fails, `install`, except for CUDA. The build downloads nothing.
 
 mod install;
 mod places;
@@ -144,12 +144,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// Finds the library or, if there is none, downloads it.
+/// Finds the library or, if there is none, downloads the one for the CPU.
 ///
-/// A library with CUDA is downloaded only if requested: it has 256 MB, and is useless without a GPU.
+/// A library with CUDA is never downloaded here, only by [`install`]: it has 256 MB, and is useless without a
+/// GPU.
 ///
 /// # Errors
-/// Those of [`find`] and [`install`].
+/// Those of [`find`] and [`install`]. [`LibraryError::Missing`] if CUDA is requested and not found, or if
+/// downloading is forbidden.
 pub fn ensure(request: &Request) -> Result<Library, LibraryError> {
     match find(request) {
         Err(LibraryError::Missing { cuda: false, tried, .. }) if request.offline => {
