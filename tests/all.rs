@@ -1,4 +1,4 @@
-//! The tests of the whole, in one binary: what holds across crates.
+//! The tests of the whole project, in one binary: properties that involve several crates.
 
 #[path = "all/book.rs"]
 mod book;

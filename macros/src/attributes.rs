@@ -1,5 +1,5 @@
-//! What the macro must know of attributes that it passes on: which are docs, which decide whether
-//! the item is there at all, and which traits they derive.
+//! Attributes that the macro passes on. It must know which of them are documentation, which can remove the
+//! item, and which traits they derive.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -7,34 +7,34 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Path, Token};
 
-/// What the macro derives.
+/// The traits that the macro derives.
 const DERIVED: [&str; 5] = ["Clone", "Copy", "Debug", "PartialEq", "Eq"];
 
 type List<T> = Punctuated<T, Token![,]>;
 
-/// Whether this is `#[doc = ...]`, as a doc comment is.
+/// Whether this is `#[doc = ...]`, the form of a doc comment.
 pub(crate) fn is_doc(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc") && matches!(attribute.meta, Meta::NameValue(_))
 }
 
-/// Whether this makes what it stands on deprecated, if only sometimes.
+/// Whether this makes its item deprecated, possibly under a condition.
 pub(crate) fn is_deprecated(attribute: &Attribute) -> bool {
     let added = conditional(attribute).map_or(Vec::new(), |(_, then)| then);
     let is = |path: &Path| path.is_ident("deprecated");
     is(attribute.path()) || added.iter().any(|meta| is(meta.path()))
 }
 
-/// Whether this may leave out what it stands on.
+/// Whether this can remove its item.
 pub(crate) fn is_cfg(attribute: &Attribute) -> bool {
     !condition(attribute).is_empty()
 }
 
-/// The `#[cfg(...)]` among `attributes`, to stand on everything that is generated.
+/// The `#[cfg(...)]` among `attributes`, which must be on everything that is generated.
 pub(crate) fn conditions(attributes: &[Attribute]) -> TokenStream {
     attributes.iter().map(condition).collect()
 }
 
-/// `#[cfg(...)]`, or the part of a `#[cfg_attr(...)]` that is one.
+/// The attribute if it is `#[cfg(...)]`, or that part of a `#[cfg_attr(...)]`.
 fn condition(attribute: &Attribute) -> TokenStream {
     if attribute.path().is_ident("cfg") {
         return attribute.to_token_stream();
@@ -44,7 +44,7 @@ fn condition(attribute: &Attribute) -> TokenStream {
     then.map(|cfg| quote!(#[cfg_attr(#when, #cfg)])).collect()
 }
 
-/// The condition of a `#[cfg_attr(...)]` and what it adds.
+/// The condition of a `#[cfg_attr(...)]`, and the attributes that it adds.
 fn conditional(attribute: &Attribute) -> Option<(Meta, Vec<Meta>)> {
     if !attribute.path().is_ident("cfg_attr") {
         return None;
@@ -54,11 +54,12 @@ fn conditional(attribute: &Attribute) -> Option<(Meta, Vec<Meta>)> {
     Some((all.next()?, all.collect()))
 }
 
-/// Takes out of `attributes` what the macro implements itself, and returns what it still has to
-/// derive, as an attribute.
+/// Removes from `attributes` the derives of traits that the macro implements itself, and returns an attribute
+/// that derives the other traits of the model.
 ///
-/// `Default` is implemented with the numbers of the declaration, so a derived one goes. Of the others
-/// the user's stays, for it may be of another crate; but one that is there only sometimes goes.
+/// `Default` is implemented with the numbers of the declaration, so a derived one is removed. Other derives
+/// of the user are kept, since they may come from another crate. A conditional one is removed, since the
+/// macro always derives the trait.
 pub(crate) fn derives(attributes: &mut Vec<Attribute>) -> TokenStream {
     let mut ours = DERIVED.to_vec();
     let attributes_now = std::mem::take(attributes);
@@ -101,14 +102,14 @@ fn module(name: &str) -> &'static str {
     }
 }
 
-/// A part of a `#[cfg_attr(...)]`, without derives that are there already.
+/// A part of a `#[cfg_attr(...)]`, without derives of traits that are always derived.
 fn unclashing(meta: &Meta) -> Option<TokenStream> {
     let Some(paths) = derive_list(meta) else { return Some(meta.to_token_stream()) };
     let kept = without(paths, &[&DERIVED[..], &["Default"]].concat())?;
     Some(quote!(derive(#kept)))
 }
 
-/// The paths of `derive(...)`.
+/// The paths in `derive(...)`.
 fn derive_list(meta: &Meta) -> Option<List<Path>> {
     let Meta::List(list) = meta else { return None };
     if !list.path.is_ident("derive") {
@@ -129,7 +130,7 @@ fn last(path: &Path) -> String {
     path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
 }
 
-/// `attribute` with another content.
+/// `attribute` with other content.
 fn attribute_of(attribute: &Attribute, meta: TokenStream) -> Option<Attribute> {
     let pound = &attribute.pound_token;
     Attribute::parse_outer.parse2(quote!(#pound [#meta])).ok()?.pop()

@@ -1,20 +1,18 @@
-//! What makes an editor understand the inside of a model: completion, hover, go to definition, and
-//! renaming of hyper-parameters.
+//! Editor support inside a model: completion, hover, go to definition, and renaming of hyper-parameters.
 //!
-//! Every name in the model is named again in real Rust, with the span of the user's token, as a path
-//! into a module that holds what may stand there: layers and blocks at the beginning of a statement,
-//! hyper-parameters in arithmetic, the words and named arguments of a layer between its parentheses.
-//! All of it is under `cfg(rust_analyzer)`, which rust-analyzer sets and nothing else does. So a name
-//! that does not exist costs no second, stranger error from rustc, and still is there for an editor
-//! to complete.
+//! Every name in the model appears again in real Rust, with the span of the user's token, as a path into a
+//! module that contains all names allowed in that place: layers and blocks at the beginning of a statement,
+//! hyper-parameters in arithmetic, the keywords and named arguments of a layer between its parentheses. All
+//! of this is under `cfg(rust_analyzer)`, which only rust-analyzer sets. So an unknown name does not cause a
+//! second, confusing error from rustc, but an editor can still complete it.
 //!
-//! To complete, rust-analyzer expands the macro twice: with the text as it is, and with a marker
-//! typed at the cursor. It looks up the marker in the second expansion and asks what could stand at
-//! the same offset of the first. From that follow three rules:
-//! - This part comes first in the expansion, the uses before the modules they refer to: the text of
-//!   the model, the documentation and the errors differ between the two.
-//! - The uses come from the tokens, not from the syntax tree, which may lack what is half typed.
-//! - Where a name is missing, its path is written nevertheless, with [`HOLE`] at its end.
+//! For completion, rust-analyzer expands the macro twice: with the text as it is, and with a marker inserted
+//! at the cursor. It looks up the marker in the second expansion, and completes the name at the same offset
+//! of the first. This leads to three rules:
+//! - This part comes first in the expansion, and the uses come before the modules that they refer to. The
+//!   text of the model, the documentation and the errors differ between the two expansions.
+//! - The uses are generated from the tokens, not from the syntax tree, which may lack a half-typed part.
+//! - Where a name is missing, a path is generated nevertheless, with [`HOLE`] at its end.
 
 use std::collections::BTreeMap;
 
@@ -30,17 +28,18 @@ use walk::{Module, Walker};
 
 mod walk;
 
-/// Stands for a name that is not there.
+/// Stands for a missing name.
 const HOLE: &str = "__missing";
 
-/// The names that the model uses, as Rust. `model` with its defaults, as far as it can be read.
+/// Generates the names that the model uses, as Rust. `model` with its `defaults` is used as far as it could
+/// be parsed.
 pub(crate) fn support(head: &Head, model: Option<&Model>, defaults: &[usize]) -> TokenStream {
     let mut walker = Walker::default();
     walker.model(head);
     let krate = &head.krate;
     let uses = walker.uses.iter().map(|(module, name)| {
         let path = match module {
-            // By itself, for the case that `krate` means nothing inside of a module.
+            // A path without a module, in case `krate` has no meaning inside a module.
             Module::Layers => quote!(#krate::layers),
             module => {
                 let module = module.name();
@@ -69,7 +68,8 @@ pub(crate) fn support(head: &Head, model: Option<&Model>, defaults: &[usize]) ->
     }
 }
 
-/// The hyper-parameters as fields of the struct, so that one is renamed wherever it is used.
+/// Generates uses of the hyper-parameters as fields of the struct, so that renaming a field renames all its
+/// uses.
 fn fields(model: &Model, walker: &Walker) -> TokenStream {
     let field = |name: &&Ident| model.fields.iter().any(|field| *name == &field.name.text);
     let value = |module: &Module| matches!(module, Module::Values | Module::Arguments(_));
@@ -79,7 +79,7 @@ fn fields(model: &Model, walker: &Walker) -> TokenStream {
     quote!(fn __fields(__model: &#model) { #(let _ = __model.#fields;)* })
 }
 
-/// The modules that the uses refer to.
+/// Generates the modules that the uses refer to.
 fn names(head: &Head, model: Option<&Model>, defaults: &[usize], walker: &Walker) -> TokenStream {
     let krate = inside(&head.krate);
     let mut values = Constants::default();
@@ -114,7 +114,7 @@ fn names(head: &Head, model: Option<&Model>, defaults: &[usize], walker: &Walker
                 );
                 for parameter in layer.parameters {
                     constants.words(layer, parameter);
-                    // Where there is no `=`, a hyper-parameter of that name is meant.
+                    // Without `=`, the name refers to the hyper-parameter.
                     if !head.fields.iter().any(|field| field.name == parameter.name) {
                         constants.argument(layer, parameter);
                     }
@@ -148,7 +148,7 @@ fn names(head: &Head, model: Option<&Model>, defaults: &[usize], walker: &Walker
     }
 }
 
-/// `path` as it is written in a module of a module.
+/// Converts `path` for use in a module inside a module.
 fn inside(path: &Path) -> TokenStream {
     let first = path.segments.first().map(|segment| segment.ident.to_string());
     match first.as_deref() {
@@ -162,7 +162,7 @@ fn inside(path: &Path) -> TokenStream {
     }
 }
 
-/// Constants of one module, no two of one name.
+/// The constants of one module, without duplicates.
 #[derive(Default)]
 struct Constants {
     names: Vec<String>,
@@ -170,7 +170,7 @@ struct Constants {
 }
 
 impl Constants {
-    /// `name` with a type and a value.
+    /// Adds the constant `name` with a type and a value.
     fn add(&mut self, name: &Ident, constant: &TokenStream) {
         let text = name.to_string();
         if !is_rust_keyword(&text) && !self.names.contains(&text) {
@@ -186,7 +186,7 @@ impl Constants {
         }
     }
 
-    /// The words that `parameter` may be.
+    /// Adds the keywords that are allowed for `parameter`.
     fn words(&mut self, layer: &walk::Layer, parameter: &walk::Parameter) {
         for word in walk::words(parameter) {
             self.word(word, &format!(" `{}` of `{}`.", parameter.name, layer.usage));

@@ -1,4 +1,4 @@
-//! From tokens to tokens.
+//! Expands the macro.
 
 use pixelrnn_graph::{Severity, Source};
 use proc_macro2::TokenStream;
@@ -7,13 +7,13 @@ use crate::attributes::conditions;
 use crate::rebuild::rebuild;
 use crate::{editor, head, item, report};
 
-/// The whole macro: split off the head, rebuild the text, check it, write the editor's part, the item
-/// and the errors.
+/// Expands the macro: splits off the head, reconstructs and checks the text, and generates the editor's part,
+/// the item and the errors.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (mut head, pieces) = head::split(input);
     let rebuilt = rebuild(pieces);
     let source = Source {
-        // Only line numbers are shown at compile time; rustc adds the file.
+        // At compile time only line numbers are shown; rustc adds the file.
         name: "model!".to_string(),
         text: rebuilt.text.as_str().into(),
         line_offset: rebuilt.line_offset,
@@ -22,14 +22,14 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (model, _) = pixelrnn_syntax::parse(&source.text);
     let conditions = conditions(&head.attributes);
     let (defaults, wrong) = model.as_ref().map(pixelrnn_syntax::defaults).unwrap_or_default();
-    // The check may have stopped before the defaults, or have reported them itself.
+    // The check may have stopped before it evaluated the defaults, or may have reported their errors itself.
     if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         diagnostics.extend(wrong);
     }
     if diagnostics.is_empty() {
         head.errors.extend(head.visibility_error.take());
     }
-    // First: see there.
+    // Must be first; see the documentation of `editor`.
     let mut out = editor::support(&head, model.as_ref(), &defaults);
     if let Some(model) = &model {
         out.extend(item::item(&mut head, model, &defaults, &source, &rebuilt));
@@ -74,7 +74,7 @@ mod tests {
         let out = expanded("M { h: usize, w: usize = 1 / 0 } image 28; a: relu");
         assert!(out.contains("struct M {"), "{out}");
         assert!(out.contains("h : 1usize , w : 1usize"), "{out}");
-        // No default for `h`, no `x`, no `;`.
+        // There is no default for `h`, no `x`, and no `;`.
         assert!(out.matches("compile_error").count() == 3, "{out}");
     }
 
@@ -90,7 +90,7 @@ mod tests {
         assert!(expanded("pub type {}").contains("keyword of Rust"));
     }
 
-    /// Whatever tokens come in, Rust that parses comes out.
+    /// Any tokens expand to Rust that can be parsed.
     #[test]
     fn the_expansion_always_parses() {
         let seed: Vec<&str> =

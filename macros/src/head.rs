@@ -1,8 +1,8 @@
-//! The head of the item, as far as it is Rust: attributes, visibility, attributes of the fields.
+//! The part of the input that is Rust: attributes, visibility, attributes of the fields.
 //!
-//! `syn` parses these, so everything that Rust allows there is allowed here, and tokens that come
-//! through another macro (`$vis`, `$(#[$meta])*`) are understood. The rest of the input is the model
-//! language; of the head it gets the docs, the visibility and the name.
+//! `syn` parses it, so everything that Rust allows is allowed here, and tokens that come from another macro
+//! (`$vis`, `$(#[$meta])*`) are understood. The rest of the input is the model language. Of the head, the
+//! model's text contains the documentation, the visibility and the name.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -13,20 +13,20 @@ use syn::{Attribute, Expr, Lit, Meta, Path, Token, Visibility, token};
 use crate::attributes::{is_cfg, is_doc};
 use crate::rebuild::Pieces;
 
-/// What the input says before the `image` line, and the rest of it.
+/// The parts of the input before the `image` line, and the rest.
 pub(crate) struct Head {
-    /// The attributes of the struct in the order written, docs among them; `#[pixelrnn(...)]` is not.
+    /// The attributes of the struct in source order, including documentation but not `#[pixelrnn(...)]`.
     pub attributes: Vec<Attribute>,
     /// The path of the crate `pixelrnn`.
     pub krate: Path,
     pub visibility: Visibility,
-    /// The hyper-parameters as far as they can be read, with their attributes.
+    /// The hyper-parameters that could be parsed, with their attributes.
     pub fields: Vec<Field>,
     /// All tokens after the hyper-parameters, or after the name.
     pub body: TokenStream,
-    /// What is wrong with the attributes.
+    /// Errors in the attributes.
     pub errors: Vec<syn::Error>,
-    /// What `syn` says to a visibility that it does not know.
+    /// The error of `syn` for an invalid visibility.
     pub visibility_error: Option<syn::Error>,
 }
 
@@ -37,10 +37,10 @@ pub(crate) struct Field {
     pub rest: TokenStream,
 }
 
-/// Splits the macro's input into its head, and the tokens that are the text of the model.
+/// Splits the macro's input into its head and the tokens of the model's text.
 pub(crate) fn split(input: TokenStream) -> (Head, Pieces) {
     let parse = |input: ParseStream| Ok(head(input));
-    // `head` takes all tokens and never fails, so neither does this.
+    // `head` consumes all tokens and never fails, so this does not fail either.
     parse.parse2(input).unwrap_or_else(|error| {
         let mut head = empty();
         head.errors.push(error);
@@ -82,10 +82,10 @@ fn head(input: ParseStream) -> (Head, Pieces) {
             pieces.tokens(visibility.to_token_stream());
             head.visibility = visibility;
         }
-        // The model language has a word to say about it, too.
+        // The parser of the model language also reports errors in it.
         Err(error) => head.visibility_error = Some(error),
     }
-    // The name; or `struct Name`, which is reported where the text is parsed.
+    // The name, or `struct Name`, which the parser of the text reports.
     for _ in 0..2 {
         if input.peek(Ident::peek_any)
             && let Ok(name) = input.call(Ident::parse_any)
@@ -104,8 +104,8 @@ fn head(input: ParseStream) -> (Head, Pieces) {
     (head, pieces)
 }
 
-/// The outer attributes that stand here; `text` gets those that are part of the model's text. One
-/// that is malformed is reported and left out.
+/// Parses the outer attributes at this place. Those that are part of the model's text are added to `text`. A
+/// malformed one is reported and left out.
 fn attributes(
     input: ParseStream,
     text: &mut TokenStream,
@@ -119,7 +119,7 @@ fn attributes(
         }
         let Ok(pound) = input.parse::<Token![#]>() else { break };
         if inner {
-            // `//!` or `#![...]`, which is reported where the text is parsed.
+            // `//!` or `#![...]`, which the parser of the text reports.
             pound.to_tokens(text);
             text.extend(input.parse::<TokenTree>());
             if input.peek(token::Bracket) {
@@ -143,14 +143,14 @@ fn attributes(
     attributes
 }
 
-/// Whether an attribute is part of the model's text: docs that are written out.
+/// Whether an attribute is part of the model's text, as literal documentation is.
 fn is_text(attribute: &Attribute) -> bool {
     let Meta::NameValue(doc) = &attribute.meta else { return false };
     let literal = matches!(&doc.value, Expr::Lit(value) if matches!(value.lit, Lit::Str(_)));
     is_doc(attribute) && literal
 }
 
-/// `#[pixelrnn(crate = path)]`.
+/// Parses `#[pixelrnn(crate = path)]`.
 fn settings(attribute: &Attribute, krate: &mut Option<Path>) -> syn::Result<()> {
     attribute.parse_nested_meta(|meta| {
         if !meta.path.is_ident("crate") {
@@ -168,7 +168,7 @@ fn settings(attribute: &Attribute, krate: &mut Option<Path>) -> syn::Result<()> 
     })
 }
 
-/// Reads the hyper-parameters into `head`; returns the tokens without the attributes.
+/// Parses the hyper-parameters into `head`. Returns the tokens without the attributes.
 fn fields(group: &Group, head: &mut Head) -> TokenStream {
     let parse = |input: ParseStream| {
         let mut text = TokenStream::new();
@@ -180,7 +180,7 @@ fn fields(group: &Group, head: &mut Head) -> TokenStream {
     parse.parse2(group.stream()).unwrap_or_else(|_| group.stream())
 }
 
-/// Reads up to a comma; returns the tokens without the attributes.
+/// Parses up to a comma. Returns the tokens without the attributes.
 fn field(input: ParseStream, head: &mut Head) -> TokenStream {
     let mut text = TokenStream::new();
     let attributes = attributes(input, &mut text, &mut head.errors);
@@ -204,7 +204,7 @@ fn field(input: ParseStream, head: &mut Head) -> TokenStream {
             head.fields.push(Field { attributes, name, rest });
         }
         None => {
-            // A doc comment that is about nothing is reported where the text is parsed.
+            // The parser of the text reports a doc comment that documents nothing.
             let stray = attributes.iter().filter(|attribute| !is_text(attribute));
             let message = "expected a hyper-parameter after this attribute";
             head.errors.extend(stray.map(|at| syn::Error::new_spanned(at, message)));
@@ -251,7 +251,7 @@ mod tests {
         assert!(head.errors.is_empty());
     }
 
-    /// As `$vis:vis` and `$meta:meta` hold it.
+    /// As the macro variables `$vis:vis` and `$meta:meta` pass them.
     #[test]
     fn what_a_macro_passes_on_is_understood() {
         let none = |inside| TokenTree::Group(Group::new(Delimiter::None, inside));

@@ -1,4 +1,4 @@
-//! The type that a model becomes, its `Default` and its `pixelrnn::Model`.
+//! Generates the struct of a model, its `Default` and its `pixelrnn::Model`.
 
 use pixelrnn_graph::Source;
 use pixelrnn_syntax::ast::{self, Expr, Model};
@@ -9,7 +9,7 @@ use crate::attributes::{conditions, derives, is_deprecated, is_doc};
 use crate::head::Head;
 use crate::rebuild::Rebuilt;
 
-/// The struct and its implementations; `defaults` are those of the fields, in order.
+/// Generates the struct and its implementations. `defaults` are those of the fields, in order.
 pub(crate) fn item(
     head: &mut Head,
     model: &Model,
@@ -22,7 +22,7 @@ pub(crate) fn item(
     let derives = derives(&mut head.attributes);
     let conditions = conditions(&head.attributes);
     let Head { attributes, krate, visibility, .. } = &*head;
-    // A path that leads elsewhere is at fault itself.
+    // If the path is wrong, the error should be at the path.
     let at_fault = krate.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
     let model_trait = Ident::new("Model", at_fault);
     let source_type = Ident::new("Source", at_fault);
@@ -36,7 +36,8 @@ pub(crate) fn item(
     let field_attributes =
         model.fields.iter().zip(defaults).map(|(field, default)| of_field(head, field, *default));
     let numbers = defaults.iter().map(|&default| Literal::usize_suffixed(default));
-    // Deprecation is for users of the model to heed. Only where it is needed: it may be forbidden.
+    // A deprecation warning is for users of the model, so it is allowed in the generated code. The attribute
+    // is added only if needed, since the user may forbid it.
     let of_fields = head.fields.iter().flat_map(|field| &field.attributes);
     let deprecated = attributes.iter().chain(of_fields).any(is_deprecated);
     let lints = deprecated.then(|| quote!(#[allow(deprecated)]));
@@ -46,8 +47,8 @@ pub(crate) fn item(
     } else {
         quote!(::core::convert::From::from([#((#texts_of_fields, self.#fields)),*]))
     };
-    // The derives come last, for attributes of the user's derives may stand before them.
-    // `From::from` by its full path: without a prelude, `String::from` is not found.
+    // The derives come last, since attributes of the user's derives may come before them. `From::from` needs
+    // its full path: without a prelude, `String::from` is not found.
     quote! {
         #(#attributes)*
         #docs
@@ -88,7 +89,7 @@ pub(crate) fn item(
     }
 }
 
-/// The attributes of a field as written, and its default as documentation.
+/// The attributes of a field as written, with its default as documentation.
 fn of_field(head: &Head, field: &ast::Field, default: usize) -> TokenStream {
     let mut out = TokenStream::new();
     if let Some(written) = head.fields.iter().find(|written| written.name == field.name.text) {
@@ -101,7 +102,7 @@ fn of_field(head: &Head, field: &ast::Field, default: usize) -> TokenStream {
     out
 }
 
-/// What is said after the user's docs: the image and the hyper-parameters.
+/// The documentation after the user's: the image and the hyper-parameters.
 fn docs(head: &Head, model: &Model, defaults: &[usize], source: &Source) -> TokenStream {
     let mut lines = Vec::new();
     if !head.attributes.iter().any(is_doc) {
@@ -129,13 +130,13 @@ fn docs(head: &Head, model: &Model, defaults: &[usize], source: &Source) -> Toke
     doc_lines(lines)
 }
 
-/// The first paragraph of a field's docs, fit for a cell of a table.
+/// The first paragraph of a field's documentation, formatted for a cell of a table.
 fn about(field: &ast::Field) -> String {
     let paragraph = field.docs.iter().map(|line| line.trim()).take_while(|line| !line.is_empty());
     paragraph.collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// Without line breaks.
+/// Removes line breaks.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -35,7 +35,7 @@ mod report;
 ///     /// Diagonal BiLSTM on binarized MNIST: the paper's best.
 ///     pub MnistDiagonal { h: usize = 16, layers: usize = 7 }
 ///
-///     image 28 x 28, colours 1, levels 2;
+///     image 28 x 28, colors 1, levels 2;
 ///
 ///     stem: masked_conv(7 x 7, A, 2 * h);
 ///     body: repeat layers {
@@ -45,20 +45,20 @@ mod report;
 /// }
 /// ```
 ///
-/// Sizes are written height x width. Labels (`stem:`) become the names of the parameters. The same
-/// text in a file works at run time; a file takes doc comments, but no other attributes.
+/// Sizes are written height x width. The paths of parameters begin with the labels (`stem:`). The same text
+/// in a file works at run time. A file can have doc comments, but no other attributes.
 ///
 /// # What is generated
 ///
 /// - A struct `MnistDiagonal` with a public field of type `usize` for each hyper-parameter. It is
 ///   `Clone`, `Copy`, `Debug`, `PartialEq` and `Eq`. Its documentation is yours, followed by the size
 ///   of the images and a table of the hyper-parameters.
-/// - `Default`, with the numbers of the declaration. `MnistDiagonal { h: 32, ..Default::default() }`
-///   is a variant.
-/// - `pixelrnn::Model`, which has the text of the declaration, and methods that compile it.
+/// - `Default`, with the numbers of the declaration. `MnistDiagonal { h: 32, ..Default::default() }` is a
+///   variant.
+/// - `pixelrnn::Model`, with the text of the declaration and methods that compile it.
 ///
-/// Shapes and causality are checked when the macro expands, for the default numbers. What is wrong is
-/// an error on the layer at fault.
+/// Shapes and causality are checked when the macro expands, for the default numbers. An error is reported at
+/// the layer at fault.
 ///
 /// # Attributes
 ///
@@ -66,7 +66,7 @@ mod report;
 ///
 /// ```ignore
 /// pixelrnn::model! {
-///     /// Also written down in every exported file.
+///     /// Also part of every exported file.
 ///     #[derive(Hash, serde::Serialize)]
 ///     #[cfg(feature = "large")]
 ///     pub Large {
@@ -77,20 +77,20 @@ mod report;
 /// }
 /// ```
 ///
-/// - `#[derive(...)]` adds to the traits above. Naming one of them again is allowed; a `Default` in
-///   the list is ignored, since the declaration gives it.
-/// - `#[cfg(...)]` decides about the struct, its implementations and the errors of the model
-///   together. Hyper-parameters cannot have one.
-/// - Docs may be comments, `#[doc = "..."]` or computed (`#[doc = include_str!("model.md")]`). The
-///   exported files have those that are written out.
+/// - `#[derive(...)]` adds to the traits above. Naming one of them again is allowed. A `Default` in the list is
+///   ignored, since the declaration defines it.
+/// - `#[cfg(...)]` applies to the struct, its implementations and the errors of the model. Hyper-parameters
+///   cannot have one.
+/// - Documentation may be comments, `#[doc = "..."]` or computed (`#[doc = include_str!("model.md")]`). Exported
+///   files contain it unless it is computed.
 ///
 /// # In another macro, or under another name
 ///
-/// The macro can stand in a `macro_rules!` and be given `$vis:vis`, `$(#[$meta:meta])*`, names,
-/// literals and expressions. A `$size:expr` is one operand, whatever is in it.
+/// The macro can be called inside a `macro_rules!`, with `$vis:vis`, `$(#[$meta:meta])*`, names, literals and
+/// expressions from its variables. A `$size:expr` is one operand, whatever it contains.
 ///
-/// What is generated refers to the crate as `::pixelrnn`. If your crate depends on it under another
-/// name, or your macro's users do not depend on it at all, say where it is:
+/// The generated code refers to the crate as `::pixelrnn`. If your crate depends on it under another name, or the
+/// users of your macro do not depend on it at all, give its path:
 ///
 /// ```ignore
 /// #[macro_export]
@@ -105,16 +105,15 @@ mod report;
 /// }
 /// ```
 ///
-/// The path is one of a dependency (`crate = rnn`), or begins with `::`, `crate`, `$crate`, `self` or
-/// `super`.
+/// The path is that of a dependency (`crate = rnn`), or begins with `::`, `crate`, `$crate`, `self` or `super`.
 ///
 /// # In an editor
 ///
-/// With rust-analyzer, the names inside of a model are completed: layers and blocks at the beginning
-/// of a statement, layers after a dot, hyper-parameters in arithmetic, the words and the named
-/// arguments of a layer between its parentheses (`initial = l` becomes `learned`). Hover shows the
-/// documentation of a layer; go to definition and renaming work for hyper-parameters, also from and
-/// to the code around the model. All this works in a text that is half typed.
+/// With rust-analyzer, the names inside a model are completed: layers and blocks at the beginning of a statement,
+/// layers after a dot, hyper-parameters in arithmetic, the keywords and the named arguments of a layer between its
+/// parentheses (`initial = l` becomes `learned`). Hover shows the documentation of a layer. Go to definition and
+/// renaming work for hyper-parameters, also from and to the code around the model. All this also works in a
+/// half-typed text.
 #[proc_macro]
 pub fn model(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand::expand(input.into()).into()

@@ -1,28 +1,28 @@
-//! The text of a token stream, and the way back from its bytes to spans.
+//! Reconstructs the text of a token stream, and maps positions in the text back to spans.
 //!
-//! Every token is put at the line and column it has in the user's file, so that the text *is* the
-//! body of the macro call but for plain comments, and places in it are true at run time as well.
-//! Tokens that come out of another macro, or from an editor that tells no positions, may lie anywhere
-//! or all at one place: then they are written in a row. The text means the same; only its layout is
-//! lost. The map back to spans is right either way.
+//! Every token is written at its line and column in the user's file. So the text is the body of the macro
+//! call, except for plain comments, and its positions are also correct at run time. Tokens that come from
+//! another macro, or from an editor that reports no positions, may have any positions. They are then written
+//! one after another. The text has the same meaning; only its layout is lost. The map back to spans is
+//! correct in both cases.
 
 use proc_macro2::{Delimiter, Group, LineColumn, Span, TokenStream, TokenTree};
 
-/// Positions that leave a larger gap than this are not believed.
+/// Positions with a larger gap than this are ignored.
 const MAX_GAP: usize = 10_000;
 
-/// A text and where each of its tokens came from.
+/// A text, and the span of each of its tokens.
 pub(crate) struct Rebuilt {
     pub text: String,
     /// The number of lines of the user's file before the text.
     pub line_offset: usize,
-    /// Where a token stands in `text`, in order and without overlap, and its span.
+    /// The range of each token in `text`, in order and without overlap, and its span.
     tokens: Vec<(std::ops::Range<usize>, Span)>,
 }
 
 impl Rebuilt {
-    /// The spans of the first and the last token that `place` touches. A place between two tokens
-    /// means the one that follows; a place after the last means the last.
+    /// The spans of the first and the last token that `place` touches. For a place between two tokens, this
+    /// is the second one; for a place after all tokens, the last one.
     pub fn spans(&self, place: pixelrnn_graph::Span) -> (Span, Span) {
         let (start, end) = (place.start as usize, place.end as usize);
         let first = self.tokens.partition_point(|(range, _)| range.end <= start);
@@ -39,7 +39,7 @@ impl Rebuilt {
     }
 }
 
-/// Writes tokens as text.
+/// Reconstructs the text of tokens.
 pub(crate) fn rebuild(pieces: Pieces) -> Rebuilt {
     let Pieces(pieces) = pieces;
     let first_line = pieces.first().map_or(1, |piece| piece.span.start().line);
@@ -67,7 +67,7 @@ impl Pieces {
         flatten(stream, &mut self.0);
     }
 
-    /// Adds the braces of `group` with `inside` between them, in place of what is there.
+    /// Adds the braces of `group` with `inside` between them, instead of its own content.
     pub fn braces(&mut self, group: &Group, inside: TokenStream) {
         self.0.push(Piece::new("{", group.span_open()));
         self.tokens(inside);
@@ -75,11 +75,11 @@ impl Pieces {
     }
 }
 
-/// A token that is not a group: the delimiters of a group are pieces of their own.
+/// A token that is not a group. The delimiters of a group are separate pieces.
 struct Piece {
     text: String,
     span: Span,
-    /// Whether it clings to the next one, as `'` does in `'a`.
+    /// Whether it is joined to the next piece, like `'` in `'a`.
     joint: bool,
 }
 
@@ -97,8 +97,8 @@ fn flatten(input: TokenStream, pieces: &mut Vec<Piece>) {
                 if let Some(comment) =
                     (punct.as_char() == '#').then(|| comment(punct.span())).flatten()
                 {
-                    // `///` arrives as `#[doc = "..."]` and `//!` as `#![doc = "..."]`, in which
-                    // all tokens have the span of the comment. Write the comment.
+                    // `///` arrives as `#[doc = "..."]` and `//!` as `#![doc = "..."]`. All their tokens have
+                    // the span of the comment. Write the comment.
                     tokens
                         .next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
                     tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
@@ -113,7 +113,7 @@ fn flatten(input: TokenStream, pieces: &mut Vec<Piece>) {
                     Delimiter::Parenthesis => ("(", ")"),
                     Delimiter::Brace => ("{", "}"),
                     Delimiter::Bracket => ("[", "]"),
-                    // What a `macro_rules!` variable holds: one operand, whatever is in it.
+                    // The content of a `macro_rules!` variable is one operand.
                     Delimiter::None if group.stream().into_iter().nth(1).is_some() => ("(", ")"),
                     Delimiter::None => ("", ""),
                 };
@@ -131,14 +131,14 @@ fn flatten(input: TokenStream, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// The doc comment at `span`, if that is what stands there.
+/// The doc comment at `span`, if there is one.
 fn comment(span: Span) -> Option<String> {
     let text = span.source_text()?;
     let comment = ["///", "/**", "//!", "/*!"].into_iter().any(|mark| text.starts_with(mark));
     comment.then_some(text)
 }
 
-/// Whether the positions of the pieces are those of a text.
+/// Whether the positions of the pieces are consistent.
 fn placeable(pieces: &[Piece]) -> bool {
     let starts: Vec<LineColumn> = pieces.iter().map(|piece| piece.span.start()).collect();
     starts.iter().all(|start| start.column <= MAX_GAP)
@@ -148,14 +148,14 @@ fn placeable(pieces: &[Piece]) -> bool {
         })
 }
 
-/// Invariant: `line` and `column` are the place in the user's file of the end of `out.text`, if the
-/// pieces are placed.
+/// Invariant: if the pieces are placed, `line` and `column` are the position in the user's file that
+/// corresponds to the end of `out.text`.
 struct Writer {
     out: Rebuilt,
     line: usize,
     column: usize,
     placed: bool,
-    /// Whether the last piece clings to the next.
+    /// Whether the last piece is joined to the next one.
     joint: bool,
 }
 
@@ -173,7 +173,7 @@ impl Writer {
         self.push(&piece.text);
         self.out.tokens.push((start..self.out.text.len(), piece.span));
         self.joint = piece.joint;
-        // Nothing may follow on the line of such a comment. In the user's file nothing does.
+        // Nothing may follow a line comment on its line. This holds in the user's file, but not here.
         if !self.placed && piece.text.starts_with("//") {
             self.push("\n");
         }
@@ -186,12 +186,12 @@ impl Writer {
         if place.line == self.line && place.column >= self.column {
             self.push(&" ".repeat(place.column - self.column));
         } else if !self.joint {
-            // Two tokens at one place: the second is moved on.
+            // Two tokens at the same position: the second one is moved.
             self.push(" ");
         }
     }
 
-    /// Whether `next` would run together with what was written last.
+    /// Whether `next`, written directly after the last piece, would form another token with it.
     fn merges(&self, next: &str) -> bool {
         let word = |c: char| c == '_' || c.is_alphanumeric();
         match (self.out.text.chars().next_back(), next.chars().next()) {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn columns_and_lines_are_those_of_the_file() {
-        // The tokens of the call alone: the first line starts where its first token does.
+        // The text has only the tokens of the call. The first line begins at the column of the first token.
         let file: TokenStream = "\n\n  model! {  M {\n  h }\n}".parse().expect("tokens");
         let Some(TokenTree::Group(call)) = file.into_iter().last() else { panic!("a group") };
         let rebuilt = rebuild(call.stream());
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(see(text.len(), text.len()), pair(";", ";"), "after the last: the last");
         assert_eq!(see(999, 9999), pair(";", ";"));
         assert_eq!(see(0, 9999), pair("M", ";"));
-        // Of nothing: the macro call.
+        // The span of an empty text is that of the macro call.
         let _ = of("").spans(pixelrnn_graph::Span::new(0, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Diagnostics as code: the only way a macro has, on stable Rust, to speak.
+//! Converts diagnostics to code, which is the only way for a macro to report them on stable Rust.
 
 use pixelrnn_graph::{Diagnostic, Severity, Source};
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 
 use crate::rebuild::Rebuilt;
 
-/// Every error as a `compile_error!`, every warning as the use of something deprecated; each under
+/// Generates a `compile_error!` for every error, and the use of a deprecated item for every warning. Each has
 /// the `#[cfg(...)]` of the model.
 pub(crate) fn report(
     diagnostics: &[Diagnostic],
@@ -26,7 +26,7 @@ pub(crate) fn report(
     diagnostics.iter().map(report).collect()
 }
 
-/// The message, then what else is said, a line each.
+/// The message, and then the remarks, one per line.
 fn text(diagnostic: &Diagnostic, source: &Source) -> String {
     let mut lines = vec![diagnostic.message.clone()];
     if !diagnostic.primary.text.is_empty() {
@@ -40,7 +40,7 @@ fn text(diagnostic: &Diagnostic, source: &Source) -> String {
     lines.join("\n")
 }
 
-/// `::core::compile_error! { "..." }`, which rustc underlines from its first token to its last.
+/// Generates `::core::compile_error! { "..." }`. rustc underlines it from its first token to its last.
 fn compile_error(start: Span, end: Span, message: &str) -> TokenStream {
     let mut literal = Literal::string(message);
     literal.set_span(end);
@@ -51,7 +51,7 @@ fn compile_error(start: Span, end: Span, message: &str) -> TokenStream {
     out
 }
 
-/// rustc warns where something deprecated is used, and adds the note.
+/// Generates the use of a deprecated item. rustc warns about it and prints the note.
 fn warning(span: Span, message: &str) -> TokenStream {
     let name = proc_macro2::Ident::new("model", span);
     let declared = proc_macro2::Ident::new("model", Span::call_site());

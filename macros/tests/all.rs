@@ -1,6 +1,6 @@
-//! What users of the macro see: the errors, word by word, and what must compile.
+//! What users of the macro see: the exact errors, and code that must compile.
 //!
-//! A case is a file under `ui/`; `TRYBUILD=overwrite` writes down what rustc says to it now.
+//! A case is a file under `ui/`. `TRYBUILD=overwrite` rewrites the expected output of rustc.
 
 #[test]
 fn ui() {

@@ -1,11 +1,11 @@
-//! Crates that know `pixelrnn` under another name, or not at all.
+//! Crates that depend on `pixelrnn` under another name, or only through another crate.
 
 use std::path::Path;
 use std::process::Command;
 
 mod project;
 
-/// Whether cargo succeeds in a project, what it prints, and what it complains about.
+/// Runs cargo in a project. Returns whether it succeeded, its output, and its error output.
 fn cargo(project: &Path, arguments: &[&str]) -> (bool, String, String) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
@@ -19,13 +19,13 @@ fn cargo(project: &Path, arguments: &[&str]) -> (bool, String, String) {
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
 
-/// Whether a project is free of errors, and what cargo says to it.
+/// Checks a project. Returns whether it has no errors, and the messages of cargo.
 fn check(project: &Path) -> (bool, String) {
     let (good, _, complaint) = cargo(project, &["check"]);
     (good, complaint)
 }
 
-/// Declaring, checking and exporting needs no images, no training and no engine.
+/// A crate that only declares, checks and exports needs no data sets, no training and no engine.
 #[test]
 fn without_features_only_the_compiler_is_built() {
     let main = r#"
@@ -61,14 +61,14 @@ fn without_features_only_the_compiler_is_built() {
         part.into_iter().chain(own).any(begins)
     };
     assert_eq!(crates.iter().find(heavy), None, "{crates:?}");
-    // What a user compiles before the first model: keep an eye on it.
+    // The crates that a user compiles before the first model: their number should stay small.
     let mut names = crates.clone();
     names.sort_unstable();
     names.dedup();
     assert!(names.len() < 65, "{} crates: {names:?}", names.len());
 }
 
-/// The example of a training run, as the only file of a user's crate.
+/// The training example, as the only file of a user's crate.
 #[test]
 fn a_crate_that_trains() {
     let main = include_str!("../../examples/train.rs");

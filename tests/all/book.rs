@@ -34,7 +34,7 @@ fn chapters() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// 1234567 as 1,234,567.
+/// Formats 1234567 as 1,234,567.
 fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -47,7 +47,7 @@ fn grouped(n: usize) -> String {
     text
 }
 
-/// A table in Markdown.
+/// Formats a table in Markdown.
 fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&head.map(String::from)) + &format!("|{}\n", "---|".repeat(N));
@@ -55,7 +55,7 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     text
 }
 
-/// One row for each argument of each layer.
+/// Generates one row for each argument of each layer.
 fn arguments() -> String {
     let rows = LAYERS.iter().flat_map(|layer| {
         let name = format!("`{}`", layer.name);
@@ -86,7 +86,7 @@ fn arguments() -> String {
     table(["layer", "argument", "value", "default"], rows)
 }
 
-/// How a layer is called with the least that it needs.
+/// A call of a layer with its required arguments only.
 fn call(layer: &Layer) -> String {
     let required = layer.parameters.iter().filter(|p| p.default == Preset::Required);
     let values = required.map(|parameter| match parameter.kind {
@@ -103,13 +103,13 @@ fn call(layer: &Layer) -> String {
     }
 }
 
-/// What each layer makes of a map of 6 features, and the weights that it has.
+/// Generates the shape of each layer's result for a map of 6 features, and the layer's weights.
 fn weights() -> String {
     let rows = LAYERS.iter().map(|layer| {
         let call = call(layer);
         let head = "pub M image 8 x 8, colors 1, levels 17;\nstem: masked_conv(3 x 3, A, 6);\n";
         let tail = if layer.terminal { "" } else { "end: logits;" };
-        // A skip connection is collected, by what ends with as many features.
+        // A skip connection needs a `collect` block whose result has the same number of features.
         let collected = "collect { L: CALL; back: masked_conv(1 x 1, B, 4); }";
         let bodies = ["L: CALL;", collected].map(|body| body.replace("CALL", &call));
         let texts = bodies.map(|body| format!("{head}{body}\n{tail}"));
@@ -124,7 +124,7 @@ fn weights() -> String {
         });
         let result = made.next_back().map(|(_, node)| graph.ty(node.outputs[0]));
         let result = match layer.name {
-            // It passes its map on.
+            // Its result is its input.
             "skip" => "[N, 6, 8, 8]".to_string(),
             _ => shape(result.unwrap_or_else(|| panic!("{call} makes nothing"))),
         };
@@ -144,7 +144,7 @@ fn shape(ty: &Type) -> String {
     format!("[{}]", extents.join(", "))
 }
 
-/// The update rules.
+/// Generates the table of update rules.
 fn rules() -> String {
     let code = |items: Vec<String>| match items.is_empty() {
         true => "none".to_string(),
@@ -166,7 +166,7 @@ fn rules() -> String {
     table(["rule", "what it is", "learning rate", "settings", "states"], rows)
 }
 
-/// The zoo.
+/// Generates the table of the zoo.
 fn models() -> String {
     let rows = pixelrnn::zoo::ZOO.iter().map(|entry| {
         let model = zoo(entry.name, &[]);
@@ -195,7 +195,7 @@ fn models() -> String {
     table(["model", "what it is", "image", "settings", "parameters", "paper, test set"], rows)
 }
 
-/// The passes, in order.
+/// Generates the table of passes, in order.
 fn passes() -> String {
     let part = |name: &str, passes: &'static [pixelrnn::internal::passes::pipeline::Pass]| {
         let name = name.to_string();
@@ -206,7 +206,7 @@ fn passes() -> String {
     table(["part", "pass", "what it does"], part("make", MAKING).chain(part("lower", LOWERING)))
 }
 
-/// What an input means.
+/// The meaning of an input.
 fn meaning(role: Role, name: &str, levels: usize) -> String {
     match role {
         Role::State if name == "begun" => "0 before the first row, then 1".into(),
@@ -237,7 +237,7 @@ fn meaning(role: Role, name: &str, levels: usize) -> String {
     }
 }
 
-/// What an output means.
+/// The meaning of an output.
 fn result<D: std::fmt::Debug>(role: &OutputRole<D>, name: &str, levels: usize) -> String {
     match role {
         OutputRole::Likelihood => "negative log-likelihood, nats per image".into(),
@@ -257,7 +257,7 @@ fn result<D: std::fmt::Debug>(role: &OutputRole<D>, name: &str, levels: usize) -
     }
 }
 
-/// Inputs and outputs of a graph: `KIND MODEL [complete]`.
+/// Generates the inputs and outputs of a graph: `KIND MODEL [complete]`.
 fn graph(words: &[&str]) -> String {
     let kind: GraphKind = words[0].parse().expect("a kind of graph");
     let small = match zoo(words[1], &[]).settings().iter().any(|(name, _)| name == "layers") {
@@ -277,7 +277,7 @@ fn graph(words: &[&str]) -> String {
     endpoints(&onnx, &names, model.image().levels)
 }
 
-/// Rows for inputs and outputs; those that there are for each parameter become one.
+/// Generates rows for inputs and outputs. Those that exist for each parameter become one row.
 fn endpoints(onnx: &OnnxGraph, parameters: &[&str], levels: usize) -> String {
     let elem = |ty: &Type| match ty.elem {
         Elem::Real => "float32",
@@ -326,7 +326,7 @@ fn endpoints(onnx: &OnnxGraph, parameters: &[&str], levels: usize) -> String {
     table(["", "name", "type", "shape", "meaning"], rows)
 }
 
-/// The messages of wrong declarations, one for each test case.
+/// Generates the messages of invalid declarations, one for each test case.
 fn errors() -> String {
     let folder = root().join("tests/errors");
     let entries = fs::read_dir(&folder).expect("test cases").map(|e| e.expect("an entry").path());
@@ -345,7 +345,7 @@ fn errors() -> String {
     table(["error", "help", "test case"], rows)
 }
 
-/// The kinds of conditions.
+/// Generates the table of the kinds of conditions.
 fn conditions() -> String {
     let code = |text: String| format!("`{text}`");
     let row = |kind: &ConditionKind| {
@@ -376,7 +376,7 @@ fn conditions() -> String {
     table(head, ConditionKind::ALL.iter().map(row))
 }
 
-/// The text of a generated section.
+/// Generates the text of a section.
 fn generated(name: &str) -> String {
     let words: Vec<&str> = name.split_whitespace().collect();
     match words[0] {
@@ -432,7 +432,7 @@ fn generated_sections_come_from_the_code() {
     );
 }
 
-/// The blocks of a text: what stands behind the fence, and what is inside.
+/// The code blocks of a text: the words after the fence, and the content.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, String)> = None;
@@ -448,8 +448,8 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// A block `pixelrnn` is a whole model; `pixelrnn,body` lacks the head; `pixelrnn,part` also lacks its
-/// ends. A block with `leaks` is a model that is refused for it.
+/// A block `pixelrnn` is a whole model; `pixelrnn,body` lacks the head; `pixelrnn,part` also lacks the first
+/// and last layers. A block with `leaks` is a model that must be rejected because it leaks.
 #[test]
 fn models_of_the_book_are_causal() {
     let mut count = 0;
@@ -487,7 +487,7 @@ fn models_of_the_book_are_causal() {
     assert!(count >= 8, "{count} models");
 }
 
-/// The anchors of a page, as GitHub and mdbook make them of headings.
+/// The anchors of a page, as GitHub and mdbook derive them from headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut fenced = false;
     let mut found = BTreeSet::new();
@@ -530,7 +530,7 @@ fn links_lead_somewhere() {
                     wrong.push(format!("{}: no heading for {link}", page.display()));
                 }
             }
-            // What the book links to is in the book: mdbook copies nothing from outside.
+            // Links of the book must stay inside the book: mdbook does not copy other files.
             if page.starts_with("docs/src") && file.starts_with("..") {
                 wrong.push(format!("{}: {link} is outside of the book", page.display()));
             }

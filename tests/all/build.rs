@@ -1,4 +1,4 @@
-//! Graphs that no declaration makes: built node by node, or edited.
+//! Graphs that cannot be declared: built node by node, or edited.
 
 use pixelrnn::internal::graph::{Dim, Init, OutputRole, Role, Type, Value};
 use pixelrnn::internal::ops::{
@@ -7,14 +7,14 @@ use pixelrnn::internal::ops::{
 use pixelrnn::internal::passes::cse_dce::Bodies;
 use pixelrnn::internal::passes::rewrite::Rewrite;
 
-/// A graph from `image` to `logits` while it is built.
+/// A graph from `image` to `logits` under construction.
 pub struct Build {
     pub graph: PixelGraph,
     colours: usize,
 }
 
 impl Build {
-    /// With its input.
+    /// An empty graph, and its image.
     pub fn new(colours: usize, height: usize, width: usize) -> (Build, Value) {
         let mut graph = PixelGraph::new("fixture");
         let shape = [Dim::N, Dim::Fixed(colours), Dim::Fixed(height), Dim::Fixed(width)];
@@ -22,19 +22,19 @@ impl Build {
         (Build { graph, colours }, image)
     }
 
-    /// A node with one result.
+    /// Adds a node with one result.
     pub fn push(&mut self, op: impl Into<Op>, inputs: &[Value], name: &str) -> Value {
         self.graph.push(op.into(), inputs, name, None).unwrap_or_else(|e| panic!("{e}"))[0]
     }
 
-    /// A weight.
+    /// Adds a weight.
     pub fn param(&mut self, shape: &[usize]) -> Value {
         let name = format!("p{}", self.graph.inputs().len());
         let ty = Type::real(shape.iter().copied());
         self.graph.input(name, ty, Role::Parameter(Init::Uniform { fan_in: 4 }))
     }
 
-    /// A convolution on maps.
+    /// Adds a convolution on maps.
     pub fn conv(
         &mut self,
         x: Value,
@@ -50,7 +50,7 @@ impl Build {
         self.push(MaskedConv::on_maps(mask), &[x, weight, bias], name)
     }
 
-    /// The map moved down and right, with zeros where nothing came.
+    /// Moves a map down and right, with zeros in the free cells.
     pub fn moved(&mut self, x: Value, down: isize, right: isize) -> Value {
         let mut x = x;
         for (axis, by) in [(2, down), (3, right)] {
@@ -66,7 +66,7 @@ impl Build {
         x
     }
 
-    /// The last layer.
+    /// Adds the last layer.
     pub fn logits(mut self, x: Value) -> PixelGraph {
         let logits = self.conv(x, MaskKind::B, [1, 1], self.colours, "logits");
         let role = OutputRole::Parameters(Distribution::of_logits(2).expect("two levels"));
@@ -75,7 +75,7 @@ impl Build {
     }
 }
 
-/// A copy of a graph, bodies too, in which some operators are others.
+/// Copies a graph with its bodies, and replaces some operators.
 pub fn edit(graph: &PixelGraph, change: &dyn Fn(&str, &Op) -> Option<Op>) -> PixelGraph {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();

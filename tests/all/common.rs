@@ -1,4 +1,5 @@
-//! What the tests share: reproducible numbers, engines, and how to run a program on them.
+//! Shared by the tests: reproducible random numbers, engines, and a function that runs a program on an
+//! engine.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -9,24 +10,24 @@ use pixelrnn::internal::ops::{ConditionKind, Domain, PixelGraph};
 use pixelrnn::runtime::{Engine, EngineKind, Program, open};
 use pixelrnn::{Array, Declaration, Weights};
 
-/// A small generator of reproducible numbers.
+/// A small random number generator.
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// A stream of its own for each seed.
+    /// A generator with a different sequence for each seed.
     pub fn new(seed: u64) -> Numbers {
         let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         numbers.next();
         numbers
     }
 
-    /// 31 fresh bits.
+    /// 31 random bits.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         self.0 >> 33
     }
 
-    /// At least 0 and below 1.
+    /// A number of at least 0 and below 1.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 7) as f64 / f64::from(1u32 << 24)
     }
@@ -41,13 +42,12 @@ impl Numbers {
         Array::from_shape_simple_fn(shape, || (2.0 * self.unit() - 1.0) as f32)
     }
 
-    /// An array of levels, as images are.
+    /// An array of levels, like an image.
     pub fn levels(&mut self, shape: Vec<usize>, levels: usize) -> Array {
         Array::from_shape_simple_fn(shape, || self.below(levels) as f32)
     }
 
-    /// An array of numbers from a domain; those that may have any sign stay away from zero, where
-    /// kinks are.
+    /// An array of numbers from a domain. Numbers of either sign are not near zero, where derivatives jump.
     pub fn of(&mut self, domain: Domain, shape: Vec<usize>) -> Array {
         match domain {
             Domain::Signed => self.array(shape).mapv(|x| x + 0.1 * x.signum()),
@@ -57,8 +57,8 @@ impl Numbers {
         }
     }
 
-    /// What a graph takes beside its parameters, for a model of `levels` levels: images, labels and
-    /// smaller images, by their roles.
+    /// The inputs of a graph except its parameters, for a model of `levels` levels: images, labels and
+    /// smaller images, found by their roles.
     pub fn batch(&mut self, graph: &PixelGraph, levels: usize, count: usize) -> Outputs {
         let inputs = graph.inputs().iter().filter_map(|input| {
             let shape = graph.ty(input.value).extents(count);
@@ -73,19 +73,19 @@ impl Numbers {
         inputs.collect()
     }
 
-    /// Values of a condition.
+    /// Random values of a condition.
     pub fn condition(&mut self, kind: ConditionKind, shape: Vec<usize>) -> Array {
         Array::from_shape_simple_fn(shape, || kind.random((self.unit() * 4_294_967_296.0) as u32))
     }
 
-    /// Images for a model.
+    /// Random images for a model.
     pub fn images(&mut self, model: &Declaration, count: usize) -> Array {
         let i = model.image();
         self.levels(vec![count, i.colours, i.height, i.width], i.levels)
     }
 }
 
-/// Fresh weights in which nothing is zero, so that no bias and no initial state goes untested.
+/// Random weights without zeros, so that biases and initial states are tested, too.
 pub fn weights(model: &Declaration, seed: u64) -> Weights {
     let mut numbers = Numbers::new(seed);
     let mut weights = model.initialize(seed);
@@ -95,7 +95,7 @@ pub fn weights(model: &Declaration, seed: u64) -> Weights {
     weights
 }
 
-/// The engines to compare: the reference first.
+/// The engines to compare. The reference is first.
 pub fn engines() -> &'static [Box<dyn Engine>] {
     static ENGINES: OnceLock<Vec<Box<dyn Engine>>> = OnceLock::new();
     ENGINES.get_or_init(|| {
@@ -105,7 +105,7 @@ pub fn engines() -> &'static [Box<dyn Engine>] {
     })
 }
 
-/// Loads a program on an engine once, and runs it on each set of inputs.
+/// Loads a program on an engine, and runs it on each set of inputs.
 pub fn run(engine: &dyn Engine, program: &Program, calls: &[Vec<(&str, &Array)>]) -> Vec<Outputs> {
     let what = format!("{} on {}", program.name, engine.name());
     let mut session = engine.load(program).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -115,15 +115,15 @@ pub fn run(engine: &dyn Engine, program: &Program, calls: &[Vec<(&str, &Array)>]
         .collect()
 }
 
-/// Inputs by reference.
+/// The inputs by reference.
 pub fn refer(inputs: &[(String, Array)]) -> Vec<(&str, &Array)> {
     inputs.iter().map(|(name, array)| (name.as_str(), array)).collect()
 }
 
-/// What a run gives.
+/// The outputs of a run, by name.
 pub type Outputs = Vec<(String, Array)>;
 
-/// Two sets of outputs are the same within the project's tolerance.
+/// Asserts that two sets of outputs agree within the project's tolerance.
 #[track_caller]
 pub fn assert_same(what: &str, expected: &Outputs, found: &Outputs) {
     assert_eq!(expected.len(), found.len(), "{what}: number of outputs");
@@ -139,7 +139,7 @@ pub fn assert_same(what: &str, expected: &Outputs, found: &Outputs) {
     }
 }
 
-/// Settings as the library takes them.
+/// Converts settings to the form of the library.
 pub fn settings(list: &[(&str, usize)]) -> Vec<(String, usize)> {
     list.iter().map(|&(name, value)| (name.to_string(), value)).collect()
 }
@@ -150,14 +150,14 @@ pub fn zoo(name: &str, list: &[(&str, usize)]) -> Declaration {
     entry.declare(&settings(list)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// Every model of the zoo whose name suits, small, but in all its parts; as few rows and columns as it
-/// may have.
+/// Every model of the zoo whose name satisfies `suits`, with small settings that keep all its parts, and with
+/// as few rows and columns as possible.
 pub fn small_zoo(suits: impl Fn(&str) -> bool, levels: Option<usize>) -> Vec<Declaration> {
     let entries = pixelrnn::zoo::ZOO.iter().filter(|entry| suits(entry.name));
     entries
         .map(|entry| {
             let plain = entry.declare(&[]).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
-            // Smaller scales divide the image.
+            // Smaller scales must divide the image.
             let step = plain.scales().iter().map(|scale| scale.factor).max().unwrap_or(1);
             let [height, width] = [4, 5].map(|side: usize| side.next_multiple_of(step));
             let width = if step > 1 { width + step } else { width };

@@ -1,4 +1,4 @@
-//! A composite operator is what it expands to: its own evaluation, a direct loop, is the definition.
+//! A composite operator equals its expansion. Its own evaluation, a direct loop, is the definition.
 
 use pixelrnn::Array;
 use pixelrnn::internal::graph::{Dim, Operation, Type, verify};
@@ -12,7 +12,7 @@ use crate::common::{Numbers, zoo};
 use crate::declared::declared;
 use crate::ops::{graph_of, inputs_of, reference};
 
-/// Each stage of a graph before lowering.
+/// A graph at each stage before lowering.
 fn stages(graph: &PixelGraph) -> Vec<(&'static str, PixelGraph)> {
     let expanded = expand(graph).expect("expands");
     let unrolled = unroll(&expanded).expect("unrolls");
@@ -53,7 +53,7 @@ fn every_sample() {
     }
 }
 
-/// Images of all sizes up to 4 x 4: one row, one column, wide, tall.
+/// Images of all sizes up to 4 x 4, including a single row and a single column.
 #[test]
 fn every_small_size() {
     for height in 1..=4 {

@@ -1,4 +1,4 @@
-//! Models that are given a map: what is computed from it alone, batches, completion, refusals.
+//! Models that are conditioned on a map: what is computed before the loops, batches, completion, errors.
 
 use ndarray::Axis;
 use pixelrnn::internal::graph::{Condition, Operation, Role};
@@ -62,7 +62,7 @@ fn drawn(
     draw(&model, weights, &*engines()[engine], &sampling, &mut |_| {})
 }
 
-/// More images than fit into one call, on every engine: each is drawn with its own maps.
+/// More images than one call draws, on every engine: each is drawn with its own maps.
 #[test]
 fn cached_is_naive_sampling_for_each_image_of_many() {
     let (maps, weights) = (maps(19), weights(&model(), 2));
@@ -78,13 +78,13 @@ fn cached_is_naive_sampling_for_each_image_of_many() {
         .map(|method| drawn(&weights, 2, method, &maps, given).unwrap_or_else(|e| panic!("{e}")));
     assert_eq!(a, b);
     assert_ne!(a, naive);
-    // The map matters.
+    // The result depends on the map.
     let mut other = maps.clone();
     other[0].1.mapv_inplace(|x| 5.0 - 9.0 * x);
     assert_ne!(drawn(&weights, 2, SampleMethod::Cached, &other, None).expect("drawn"), naive);
 }
 
-/// How many of the convolutions of conditions stand in a graph, and how many in the loops inside of it.
+/// The number of convolutions of conditions in a graph, and in the loops inside it.
 fn convolutions(graph: &PixelGraph) -> [usize; 2] {
     let of_conditions = ["a.conv", "b.conv", "c.conv", "stem.conv", "l.bias"];
     let mut found = [0; 2];
@@ -98,7 +98,7 @@ fn convolutions(graph: &PixelGraph) -> [usize; 2] {
     found
 }
 
-/// What depends on conditions alone is computed before the loops, with the same operators.
+/// What depends only on conditions is computed before the loops, with the same operators.
 #[test]
 fn maps_are_worked_on_once() {
     for kind in [GraphKind::Forward, GraphKind::Sample] {
@@ -109,7 +109,7 @@ fn maps_are_worked_on_once() {
     }
 }
 
-/// Roles keep the kind in the text form of graphs.
+/// The text form of graphs keeps the kind of a condition.
 #[test]
 fn the_text_form_knows_every_kind() {
     let graph = model().graph().clone();
@@ -143,7 +143,7 @@ fn maps_that_do_not_suit_are_refused() {
     let mut more = right.clone();
     more.push(("width".to_string(), Array::zeros(vec![2, 1, 5, 4])));
     refused(&more, "does not read a condition `width`");
-    // Other layouts are brought into that of the graph.
+    // Other layouts are converted to that of the graph.
     let first = drawn(&weights, 2, SampleMethod::Cached, &right, None).expect("drawn");
     let mut other = right.clone();
     other[0].1 = other[0].1.clone().permuted_axes(vec![0, 2, 3, 1]);

@@ -1,5 +1,4 @@
-//! What the masks do to the context: the figures of the paper's page, exactly, and a proof for every
-//! model of the zoo.
+//! The receptive fields: the exact blind spots of the paper's models, and a proof for every model of the zoo.
 
 use pixelrnn::internal::passes::{Causality, Place};
 
@@ -10,8 +9,8 @@ fn judged(name: &str, list: &[(&str, usize)]) -> Causality {
     proof.causality().clone()
 }
 
-/// A correct Diagonal BiLSTM sees every earlier pixel except exactly one: output (y, x) with
-/// x <= W - 5 never sees (y - 1, W - 1), at any depth.
+/// A Diagonal BiLSTM sees every earlier pixel except one: output (y, x) with x <= W - 5 does not see (y - 1,
+/// W - 1), for any number of layers.
 #[test]
 fn the_one_pixel_that_a_diagonal_bilstm_never_sees() {
     for layers in [1, 7] {
@@ -42,7 +41,7 @@ fn blind_spots() {
     }
 }
 
-/// As it is declared, in full size; only widths are small, which changes no set.
+/// All models in full size. Only the number of features is small, which does not change what outputs read.
 #[test]
 fn the_whole_zoo_is_causal() {
     for entry in pixelrnn::zoo::ZOO {
@@ -53,7 +52,8 @@ fn the_whole_zoo_is_causal() {
         if entry.name.contains("diagonal") {
             let blind: usize = (0..found.outputs()).map(|o| found.unseen(o).len()).sum();
             let (h, w, c) = (found.height, found.width, found.colours);
-            // Of the one pixel only the last color: the stem's later groups have seen the others.
+            // Only the last color of that pixel is not seen: the later groups of the stem have seen the
+            // others.
             assert_eq!(blind, (h - 1) * (w - 4) * c, "{}", entry.name);
         }
     }

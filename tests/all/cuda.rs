@@ -1,6 +1,6 @@
-//! Every operator of every generated graph has a kernel on CUDA in ONNX Runtime, for the types it is used
-//! with: nothing falls back to the CPU, and above all nothing inside a loop, where it would copy on
-//! every step.
+//! Every operator of every generated graph has a CUDA kernel in ONNX Runtime, for the element types that it
+//! is used with. So no operator falls back to the CPU, in particular none inside a loop, where this would
+//! copy data in every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,10 @@ use pixelrnn::{Batch, Dtype};
 
 use crate::common::{small_zoo, weights};
 
-/// What ONNX Runtime's CUDA provider computes, from its list of operator kernels (`docs/OperatorKernels.md`
-/// of its repository, the table of `CUDAExecutionProvider`), for opsets 13 and later: the operator, and
-/// the element types of what it computes with. Indices, axes and shapes are left out, since they are
-/// read on the host. Note that `Where` does not choose between truth values, and `Pad` takes no whole
-/// numbers.
+/// The operators of ONNX Runtime's CUDA provider, from its list of kernels (`docs/OperatorKernels.md` of its
+/// repository, the table of `CUDAExecutionProvider`), for opsets 13 and later: the operator, and the element
+/// types that it computes with. Indices, axes and shapes are left out, since they are read on the host. Note
+/// that `Where` does not support booleans, and `Pad` does not support integers.
 const KERNELS: &[(&str, &[Elem])] = &[
     ("Abs", NUMBERS),
     ("Add", NUMBERS),
@@ -60,16 +59,16 @@ const NUMBERS: &[Elem] = &[Elem::Real, Elem::F16, Elem::Int];
 const ALL: &[Elem] =
     &[Elem::Real, Elem::F16, Elem::Bf16, Elem::Int, Elem::Bool, Elem::Int8, Elem::Byte];
 
-/// The kinds whose batch may stay open, and those that carry their state and are compiled with one.
+/// A dynamic and a fixed batch size.
 const BATCHES: [Batch; 2] = [Batch::Symbolic, Batch::Fixed(2)];
 
-/// The position of the first input that the kernel computes with.
+/// The index of the first input that the kernel computes with.
 fn first_of(op: &OnnxOp) -> usize {
-    // The condition of `Where` is a truth value on every provider.
+    // The condition of `Where` is a boolean on every provider.
     usize::from(matches!(op, OnnxOp::Where))
 }
 
-/// Adds what a graph computes that no kernel does, and counts the operators it saw.
+/// Collects the operators of a graph that have no kernel, and all operators.
 fn look(
     graph: &OnnxGraph,
     place: &str,
@@ -92,11 +91,11 @@ fn look(
         };
         let inputs: Vec<Elem> =
             node.inputs[first_of(&node.op)..].iter().map(|&v| graph.ty(v).elem).collect();
-        // What computes shapes from shapes is left to the host by every provider.
+        // Every provider leaves the computation of shapes to the host.
         if name != "Where" && inputs.iter().all(|&elem| elem == Elem::Int) {
             continue;
         }
-        // The second input of these is an axis, a shape or a list of positions.
+        // The second input of these operators is an axis, a shape or a list of indices.
         let computed = match name {
             "Gather" | "DequantizeLinear" | "Expand" | "Reshape" | "Unsqueeze" | "Slice"
             | "Split" | "CumSum" | "Pad" => 1,
@@ -133,7 +132,7 @@ fn every_operator_has_a_kernel_on_cuda() {
             }
         }
     }
-    // Models of fewer bits, with their weights.
+    // Models with fewer bits, with their weights.
     for model in small_zoo(|name| name.starts_with("digits"), None) {
         let weights = weights(&model, 1);
         for dtype in Dtype::ALL {

@@ -1,4 +1,4 @@
-//! Models with what no model of the zoo has: learned initial states, skip connections, plain blocks,
+//! Models with features that no model of the zoo has: learned initial states, skip connections, plain blocks,
 //! wide recurrent kernels.
 
 use pixelrnn::prelude::*;

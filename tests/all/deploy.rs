@@ -1,5 +1,5 @@
-//! What is exported for where models are deployed: fewer bits, other image formats, model repositories,
-//! and forms that other toolchains need.
+//! Exports for deployment: fewer bits, other image formats, model repositories, and forms that other
+//! toolchains need.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::second_reader::decode;
 const INFERENCE: [GraphKind; 5] =
     [GraphKind::Forward, GraphKind::Nll, GraphKind::Sample, GraphKind::Step, GraphKind::Row];
 
-/// Numbers for every input of a graph that draws or reads images.
+/// Random inputs of a graph that draws or reads images.
 fn inputs(model: &Declaration, kind: GraphKind, count: usize) -> Outputs {
     let graph = model.graph_of(kind).expect("a graph");
     let mut numbers = Numbers::new(11);
@@ -29,7 +29,7 @@ fn inputs(model: &Declaration, kind: GraphKind, count: usize) -> Outputs {
             Role::Parameter(_) => continue,
             Role::Image => numbers.levels(shape, levels),
             Role::Condition(_) => numbers.levels(shape, 2),
-            // Away from bounds, where few bits decide.
+            // Not near the boundary between two levels, where the precision decides.
             Role::Uniform => Array::from_elem(shape, 0.5),
             _ => numbers.array(shape),
         };
@@ -46,7 +46,8 @@ fn engine(name: &str) -> &'static dyn Engine {
     &**engines().iter().find(|engine| engine.name() == name).expect("an engine")
 }
 
-/// Every small model for inference, scanned and unrolled, with a fixed and an open batch.
+/// Calls `check` for every small model for inference, with scans and unrolled, with a fixed and a dynamic
+/// batch size.
 fn every(mut check: impl FnMut(&Declaration, GraphKind, &ExportOptions)) {
     let models = [
         zoo("digits-pixelcnn", &[("h", 6), ("layers", 1), ("height", 4), ("width", 5)]),
@@ -66,7 +67,8 @@ fn every(mut check: impl FnMut(&Declaration, GraphKind, &ExportOptions)) {
     }
 }
 
-/// Literals of a model, bodies included: name, and ONNX's number for the element type.
+/// The constants of a model, including those in bodies: for each name, ONNX's number of the element type, and
+/// the size.
 fn literals(bytes: &[u8]) -> BTreeMap<String, (i32, usize)> {
     fn walk(
         graph: &pixelrnn::internal::onnx::proto::GraphProto,
@@ -103,14 +105,14 @@ fn fewer_bits_change_little() {
             let bytes = model.export(kind, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
             let mut found = on(engine("ort"), &bytes, &inputs);
             assert_eq!(expected.len(), found.len());
-            // tract knows no bf16.
+            // tract does not support bf16.
             let scanned = options.control_flow == ControlFlow::Scan;
             if dtype != Dtype::Bf16 && scanned && options.batch != Batch::Symbolic {
                 found.extend(on(engine("tract"), &bytes, &inputs));
             }
             for ((name, a), (other, b)) in expected.iter().cycle().zip(&found) {
                 assert_eq!(name, other);
-                // Levels that are drawn may tip over; numbers may not.
+                // Drawn levels may differ by rounding; other results must not.
                 if kind == GraphKind::Sample {
                     assert_eq!(a.shape(), b.shape());
                     continue;
@@ -126,7 +128,7 @@ fn fewer_bits_change_little() {
 
 #[test]
 fn weights_are_stored_in_fewer_bits() {
-    // ONNX's numbers: f32 1, int8 3, f16 10, bf16 16.
+    // ONNX's numbers of the element types: f32 1, int8 3, f16 10, bf16 16.
     for (dtype, stored) in [(Dtype::F16, 10), (Dtype::Bf16, 16), (Dtype::Int8, 3)] {
         every(|model, kind, options| {
             let what = format!("{} {kind} {dtype} {options:?}", model.name());
@@ -141,7 +143,7 @@ fn weights_are_stored_in_fewer_bits() {
             };
             let (before, after) = (large(&plain, 1), large(&fewer, stored));
             assert!(after > 0 && after <= before, "{what}: {after} of {before}");
-            // Biases and initial states may be as long; weights are most of it.
+            // Biases and initial states may have this size, too. Most of the elements are weights.
             assert!(large(&fewer, 1) * 4 <= before, "{what}: {} of {before}", large(&fewer, 1));
         });
     }
@@ -201,7 +203,7 @@ fn what_a_sampler_gives_nll_takes() {
     let session = engine("ort").load(&program).expect("loads");
     assert_eq!(session.outputs()[0].elements, Elements::Byte);
     assert_eq!(session.inputs()[0].elements, Elements::Real);
-    // A value that is not a byte is an error that names the input.
+    // A value that is not a byte gives an error that names the input.
     let program = export(GraphKind::Nll, &turned);
     for name in ["tract", "ort"] {
         let program = Program { name: "nll", onnx: &program, graph: None };
@@ -212,7 +214,7 @@ fn what_a_sampler_gives_nll_takes() {
             assert!(error.contains("expected whole numbers from 0 to 255"), "{error}");
         }
     }
-    // Channels last, as picture libraries have images.
+    // Channels last, the layout of image libraries.
     let images = ImageFormat { layout: Some(ImageLayout::Nhwc), bytes: false };
     let last = export(GraphKind::Nll, &ExportOptions { images, ..plain.clone() });
     let image = numbers.images(&model, 2);
@@ -221,7 +223,7 @@ fn what_a_sampler_gives_nll_takes() {
     assert_eq!(found, on(engine("ort"), &export(GraphKind::Nll, &plain), &one("image", &image)));
 }
 
-/// Given levels and masks turn with the images.
+/// Given levels and masks have the layout of the images.
 #[test]
 fn completions_in_another_layout() {
     let model = zoo("digits-row-lstm", &[("h", 4), ("layers", 1), ("height", 3), ("colours", 2)]);
@@ -284,7 +286,7 @@ fn options_that_do_not_suit_are_refused() {
     assert!(matches!(deep.export(GraphKind::Nll, &options), Err(Error::Options(_))));
 }
 
-/// Whatever the uniform numbers are, a level of probability zero is not drawn.
+/// A level of probability zero is not drawn, whatever the uniform numbers are.
 #[test]
 fn no_impossible_level_is_drawn() {
     const IMPOSSIBLE: f32 = -1e4;
@@ -317,7 +319,7 @@ fn no_impossible_level_is_drawn() {
             let drawn = run(&**engine, &program, &[vec![("uniform", &uniform)]]).remove(0);
             allowed(engine.name(), &drawn[0].1);
         }
-        // One pixel of a loop outside.
+        // One step of an outer loop.
         let onnx = model.export(GraphKind::Step, &options).expect("exports");
         let mut inputs = inputs(&model, GraphKind::Step, 8);
         for (name, array) in &mut inputs {
@@ -333,7 +335,7 @@ fn no_impossible_level_is_drawn() {
     }
 }
 
-/// Calls `see` for every node of a graph and its bodies.
+/// Calls `see` for every node of a graph and of its bodies.
 fn walk(
     graph: &OnnxGraph,
     see: &mut impl FnMut(&OnnxGraph, &pixelrnn::internal::graph::Node<OnnxOp>),
@@ -344,8 +346,8 @@ fn walk(
     }
 }
 
-/// OpenVINO multiplies two stacks of matrices of one size, or any stack with one matrix; a matrix with a
-/// stack it refuses, and a stack of one with several too.
+/// OpenVINO can multiply two stacks of equally many matrices, or any stack by a single matrix. It rejects the
+/// product of a single matrix and a stack, and that of a stack of one matrix and a longer stack.
 #[test]
 fn products_are_of_stacks_of_one_size() {
     for model in small_zoo(|_| true, None) {
@@ -367,7 +369,7 @@ fn products_are_of_stacks_of_one_size() {
     }
 }
 
-/// Of several outputs that are one constant OpenVINO keeps one name.
+/// If several outputs are the same constant, OpenVINO keeps the name of only one.
 #[test]
 fn outputs_are_constants_of_their_own() {
     let mut copies = 0;
@@ -389,7 +391,7 @@ fn outputs_are_constants_of_their_own() {
     assert!(copies > 1, "no graph has two constant outputs");
 }
 
-/// Float16 converters keep outputs f32: a node that reads one would get two types.
+/// Converters to float16 keep outputs in f32, so a node that reads an output would get the wrong type.
 #[test]
 fn no_node_reads_an_output() {
     fn reads(graph: &pixelrnn::internal::onnx::proto::GraphProto, found: &mut Vec<String>) {
@@ -410,7 +412,7 @@ fn no_node_reads_an_output() {
     });
 }
 
-/// What a `config.pbtxt` says of tensors: their names, types and dims.
+/// The tensors in a `config.pbtxt`: their names, types and dims.
 fn configured(text: &str, what: &str) -> Vec<(String, String, Vec<i64>)> {
     let mut all = Vec::new();
     let after = |line: &str, key: &str| Some(line.trim().strip_prefix(key)?.trim().to_string());
@@ -461,7 +463,7 @@ fn a_triton_repository_says_what_its_models_are() {
                         let declared: Vec<_> = tensors.iter().map(described).collect();
                         assert_eq!(configured(&config, what), declared, "{name}");
                     }
-                    // Loads and runs; what one gives the other takes.
+                    // Both models can be loaded and run, and `nll` accepts the output of `sampler`.
                     let mut all: Outputs = Vec::new();
                     for (input, _, dims) in configured(&config, "input") {
                         let dims: Vec<usize> =
@@ -485,7 +487,7 @@ fn a_triton_repository_says_what_its_models_are() {
     }
 }
 
-/// A tensor of a file as a configuration would say it.
+/// A tensor of a model file in the form of a configuration.
 fn described(
     value: &pixelrnn::internal::onnx::proto::ValueInfoProto,
 ) -> (String, String, Vec<i64>) {

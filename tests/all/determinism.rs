@@ -18,7 +18,7 @@ fn models() -> Vec<Declaration> {
     models
 }
 
-/// All that a model can be exported as.
+/// All exports of a model.
 fn exports(model: &Declaration, weights: &Weights) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for kind in GraphKind::ALL {
@@ -57,7 +57,7 @@ fn twice_the_same() {
     }
 }
 
-/// Not a test by itself: what another process makes.
+/// Prints the digests for another test, which runs this in a second process.
 #[test]
 #[ignore = "run by `the_same_in_another_process`"]
 fn print_digests() {
@@ -74,7 +74,7 @@ fn the_same_in_another_process() {
     assert!(printed.contains(&expected), "{expected}\n{printed}");
 }
 
-/// A parameter's path is its name in the graph, in a file of weights, and in the model.
+/// A parameter has the same path in the graph, in a file of weights, and in the exported model.
 #[test]
 fn one_name_everywhere() {
     for model in models() {
@@ -108,8 +108,8 @@ fn one_name_everywhere() {
                 assert_eq!(bound.input.len(), 1);
                 let named: BTreeSet<&str> = bound.initializer.iter().map(|t| t.name()).collect();
                 let missing: Vec<&&str> = paths.iter().filter(|p| !named.contains(**p)).collect();
-                // Simplified, the two directions of a diagonal layer are one constant. Elsewhere a
-                // weight has its name as long as it is used in one form.
+                // After simplification, the two directions of a diagonal layer are one constant. In training
+                // and sampling graphs, a weight keeps its name only if it is used in a single form.
                 let joined = |path: &str| path.contains(".left.") || path.contains(".right.");
                 let free = !matches!(kind, GraphKind::Forward | GraphKind::Nll);
                 let excused = |path: &str| simplify && (free || joined(path));

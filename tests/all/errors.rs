@@ -1,4 +1,4 @@
-//! Models that are refused: for each file of `tests/errors` the whole message, as a user sees it.
+//! Invalid models: for each file of `tests/errors`, the whole message as a user sees it.
 //! `PIXELRNN_BLESS=1` rewrites the messages.
 
 use std::fs;
@@ -7,7 +7,7 @@ use pixelrnn::{Declaration, Error, Source};
 
 use crate::common::{root, settings, zoo};
 
-/// All that is wrong with a model, its causality included.
+/// All errors of a model, including leaks.
 fn judge(source: Source) -> Result<(), Error> {
     Declaration::from_source(source, &[])?.prove().map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! Models whose weights stand in a second file: the same model, whatever the kind of graph.
+//! Models with their weights in a second file are the same models, for every kind of graph.
 
 use pixelrnn::internal::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use pixelrnn::prelude::*;
@@ -18,7 +18,7 @@ const KINDS: [GraphKind; 8] = [
     GraphKind::Row,
 ];
 
-/// Puts the numbers of external tensors back into a graph and the graphs in it; how many there were.
+/// Reads external tensors back into a graph and its bodies. Returns their number.
 fn inline(graph: &mut GraphProto, data: &[u8]) -> usize {
     let one = |tensor: &mut TensorProto| {
         if tensor.external_data.is_empty() {
@@ -59,7 +59,7 @@ fn weights_beside_a_model_are_those_inside() {
             let options = ExportOptions { weights: given, simplify, ..ExportOptions::default() };
             let graph = model.compile(kind, &options, &mut |_, _| {}).expect("compiles");
             let whole = model.encode(kind, &options, &graph).expect("encodes");
-            // A limit of one byte less than is needed, and one of just that.
+            // A limit that is one byte too small, and one that is just large enough.
             let write = |limit| {
                 model
                     .write(kind, &options, &graph, &path, ExternalData::Above(limit))
@@ -70,7 +70,7 @@ fn weights_beside_a_model_are_those_inside() {
             let written = write(whole.len() - 1);
             let model = std::fs::read(&path).expect("a model");
             let Some((file, bytes)) = written.external else {
-                // Nothing in it is large enough to stand elsewhere.
+                // No tensor is large enough for the second file.
                 assert_eq!((kind, model), (GraphKind::Update, whole));
                 continue;
             };

@@ -1,10 +1,10 @@
-//! The faults that published code has had, as far as a graph can express them: each is refused with
-//! the right count and witness, or its blind spot is reported. 28 x 28, one color, a 7 x 7 mask A
-//! layer and the faulty layer alone, unless said otherwise.
+//! Known bugs of published code, as far as a graph can express them. Each is rejected with the right count
+//! and witness, or its blind spot is reported. Unless stated otherwise, the image has 28 x 28 pixels and one
+//! color, and the model is a 7 x 7 layer with mask A and one faulty layer.
 //!
-//! Out of reach here: a mask multiplied into the weights once (in this IR the mask is part of the
-//! operator, so it cannot be written), arg-max called sampling (there is no arg-max), units
-//! and means of reported numbers (`likelihood.rs` holds ours against a hand computation).
+//! Not tested here: a mask that is multiplied into the weights only once (in this IR the mask is part of the
+//! operator, so this cannot be written), arg-max instead of sampling (there is no arg-max), and wrong units
+//! and means of reported results (`likelihood.rs` compares ours with a computation by hand).
 
 use pixelrnn::Array;
 use pixelrnn::compare::{TOLERANCE, difference};
@@ -56,15 +56,15 @@ fn row(colours: usize, build: &mut Build, x: Value, h: usize) -> Value {
     build.push(RowLstm { colours, learned: false, biased: false }, &inputs, "lstm")
 }
 
-/// The correct diagonal layer, expanded, to be damaged.
+/// The correct diagonal layer, expanded, so that tests can damage it.
 fn expanded_diagonal() -> PixelGraph {
     let (mut build, x) = stem();
     let x = diagonal(1, &mut build, x, H);
     expand(&build.logits(x)).expect("expands")
 }
 
-/// What the check says of a graph that leaks: how many outputs, and the first witness as
-/// `[y, x, y, x]`. Its path must lead from the output to the input.
+/// The number of leaking outputs that the check finds in a graph, and the first witness as `[y, x, y, x]`.
+/// Its path must lead from the output to the input.
 fn leak(graph: &PixelGraph) -> (usize, [usize; 4]) {
     let Err(CausalityError::Leak(found)) = verify_causality(graph) else {
         panic!("the leak was not seen");
@@ -78,13 +78,13 @@ fn leak(graph: &PixelGraph) -> (usize, [usize; 4]) {
     (found.leaking_outputs, [o.y, o.x, i.y, i.x])
 }
 
-/// The share of the past that a causal graph never sees, in per cent.
+/// The percentage of earlier values that a causal graph does not read.
 fn blind(graph: &PixelGraph) -> f64 {
     let proof = verify_causality(graph).unwrap_or_else(|e| panic!("{e}"));
     100.0 * proof.causality().blind_share
 }
 
-/// To the digits that are printed.
+/// Compares the printed digits.
 #[track_caller]
 fn assert_share(found: f64, expected: &str) {
     let digits = expected.split_once('.').map_or(0, |(_, d)| d.len());
@@ -125,8 +125,8 @@ fn state_convolution_padded_below() {
     assert_eq!(leak(&graph).0, 780);
 }
 
-/// One direction as it must not be: skewed as the left one is, then run from the last step to the
-/// first. With `mirror` as it must be.
+/// A faulty direction: skewed like the left one, and then run from the last step to the first. With `mirror`,
+/// a correct one.
 fn direction(build: &mut Build, x: Value, mirror: bool, reverse: bool) -> Value {
     let fixed = Dim::Fixed;
     let pixels = build.push(Transpose { perm: vec![2, 3, 0, 1] }, &[x], "pixels");
@@ -142,7 +142,7 @@ fn direction(build: &mut Build, x: Value, mirror: bool, reverse: bool) -> Value 
     let live = |i: ndarray::IxDyn| f32::from(i[0] >= i[2] && i[0] - i[2] < SIDE);
     let live = Array::from_shape_fn(vec![2 * SIDE - 1, 1, SIDE, 1, 1], live);
     let live = build.push(Constant { value: live }, &[], "live");
-    // A plain recurrence: h = tanh(conv(h) + z), nothing in cells without a pixel.
+    // A plain recurrence: h = tanh(conv(h) + z). Cells without a pixel are zero.
     let state = Type::real([fixed(1), fixed(SIDE), Dim::N, fixed(H)]);
     let mut body = PixelGraph::new("cell");
     let mut input = |name: &str, ty: Type| body.input(name, ty, Role::Local);
@@ -177,7 +177,7 @@ fn two_directions(mirror: bool, reverse: bool) -> PixelGraph {
     build.logits(sum)
 }
 
-/// `faults.md` says 14.9 %; what the sets give is 14.145 %, and a separate simulation gave the same.
+/// The expected value, 14.145 %, was confirmed by a separate simulation.
 #[test]
 fn skewed_map_mirrored() {
     let right = causality(&two_directions(true, false)).expect("analysed");
@@ -213,7 +213,7 @@ fn mask_a_with_its_lower_left_quadrant_open() {
 
 #[test]
 fn colour_groups_over_all_gates_at_once() {
-    // The layer as a whole: with colors, the outputs of all but the last one leak.
+    // The whole layer: with colors, the outputs of all colors but the last one leak.
     let (mut build, image) = Build::new(3, 6, 5);
     let x = build.conv(image, MaskKind::A, [7, 7], 12, "stem");
     let x = row(3, &mut build, x, 6);
@@ -231,13 +231,13 @@ fn colour_groups_over_all_gates_at_once() {
     let witness = found.witness.as_ref().expect("a witness");
     assert_eq!((witness.output.colour, witness.input.colour), (0, 0));
 
-    // The state units of a layer with h = 128. `faults.md` counts 84: groups of 128 / 3 = 42 units,
-    // rounded down; with this project's groups, floor(k * 3 / 128), two of three groups have 86.
+    // The state units of a layer with h = 128. With the groups floor(k * 3 / 128), the first two of the three
+    // groups have 86 units.
     assert_eq!(units_that_see_later_colours(4), 0);
     assert_eq!(units_that_see_later_colours(1), 86);
 }
 
-/// Of 128 state units, those with a gate that reads a later color's features.
+/// The number of state units, of 128, with a gate that reads a later color's features.
 fn units_that_see_later_colours(gates: usize) -> usize {
     let (units, colours) = (128, 3);
     let mask = Mask { kind: MaskKind::B, kernel: [1, 1], colours, gates };
@@ -269,19 +269,20 @@ fn units_that_see_later_colours(gates: usize) -> usize {
 
 #[test]
 fn causal_padding_and_a_mask() {
-    // Padded by two on the left, the three taps end at the own pixel; the mask then takes the last.
+    // With a padding of two on the left, the three taps end at the current pixel. The mask then removes the
+    // last of them.
     let (mut build, x) = stem();
     let moved = build.moved(x, 0, 1);
     let x = row(1, &mut build, moved, H);
     let graph = expand(&build.logits(x)).expect("expands");
-    // The state convolution is padded so, too, without a mask.
+    // The state convolution has the same padding, without a mask.
     let graph = edit(&graph, &|_, op| {
         matches!(op, Op::StateConv(_)).then(|| StateConv { before: 2 }.into())
     });
     assert_share(blind(&graph), "49.6");
 }
 
-/// No dependency shows it; a comparison of numbers does.
+/// The dependences do not show this bug; a comparison of results does.
 #[test]
 fn gate_g_through_a_sigmoid() {
     let (mut build, image) = Build::new(1, 4, 5);
@@ -303,7 +304,7 @@ fn batch_statistics() {
     let (mut build, x) = stem();
     let mean = build.push(Sum { axes: vec![2, 3] }, &[x], "norm");
     let centred = build.push(Sub, &[x, mean], "norm");
-    // The last output alone may see what all of the stem sees.
+    // Only the last output may read everything that the stem computes.
     let (leaking, [y, x, _, _]) = leak(&build.logits(centred));
     assert_eq!((leaking, y, x), (SIDE * SIDE - 1, 0, 0));
 
@@ -345,7 +346,7 @@ fn judged(graph: &PixelGraph) -> Causality {
     }
 }
 
-/// A convolution that reads what stands below, and a graph that is not a model.
+/// A convolution that reads rows below, and a graph that is not a model.
 #[test]
 fn other_graphs_that_are_refused() {
     let (mut build, x) = stem();
@@ -369,7 +370,7 @@ fn assert_no_model(graph: &PixelGraph) {
     assert!(matches!(verify_causality(graph), Err(CausalityError::Form(_))));
 }
 
-/// Nothing that makes images is made without a proof.
+/// No graph that draws images can be made without a proof.
 #[test]
 fn samplers_demand_the_proof() {
     let (build, x) = stem();

@@ -1,4 +1,5 @@
-//! The floors: a crate depends only on crates below it, and the macro on nothing heavy.
+//! The layers of the project: a crate depends only on crates on lower floors, and the macro has few
+//! dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::root;
 
-/// Each crate's floor.
+/// The floor of each crate.
 const FLOORS: [(&str, u32); 14] = [
     ("pixelrnn-kernels", 0),
     ("pixelrnn-files", 0),
@@ -50,7 +51,7 @@ fn dependencies_go_down() {
         seen += 1;
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let other = text(&dependency["name"]);
-            // A dependency for tests has `dev` here, one of a program the default, null.
+            // `kind` is `dev` for a dependency of tests, and null for one of the program.
             if dependency["kind"].is_null() && dependency["path"].is_string() {
                 let below = floors[other.as_str()];
                 assert!(below < *floor, "`{name}` (floor {floor}) uses `{other}` (floor {below})");
@@ -80,12 +81,12 @@ fn the_macro_stays_light() {
         name.starts_with("ort") || name.starts_with("tract") || **name == "pixelrnn-runtime"
     };
     assert_eq!(crates.iter().find(heavy), None);
-    // What a user compiles before the first model: keep an eye on it.
+    // The crates that a user compiles before the first model: their number should stay small.
     assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
 }
 
-/// A crate that the macro and the program share is compiled once: with the same features for both (see the
-/// workspace's Cargo.toml). Otherwise everything below the macro is compiled twice.
+/// A crate that the macro and the program share is compiled only once, since it has the same features for
+/// both (see the workspace's Cargo.toml). Otherwise, everything below the macro is compiled twice.
 #[test]
 fn the_macro_and_the_program_share_one_build() {
     let tree = cargo(&[
@@ -103,7 +104,8 @@ fn the_macro_and_the_program_share_one_build() {
     let below = cargo(&[&macros[..], &["--offline"]].concat());
     let below: BTreeSet<&str> = below.lines().filter_map(|l| l.split(' ').next()).collect();
     assert!(below.contains("ndarray") && below.contains("pixelrnn-ops"), "{below:?}");
-    // The same version twice: with other features. Two versions of a crate are no concern of this test.
+    // Finds crates that are built twice in the same version, with different features. Two versions of a crate
+    // are allowed.
     let mut built = BTreeSet::new();
     let mut twice = Vec::new();
     for line in tree.split("\n\n").filter_map(|part| part.lines().next()) {
@@ -120,11 +122,11 @@ fn the_macro_and_the_program_share_one_build() {
         line.expect("a level").to_string()
     };
     assert_eq!(level("profile.dev.build-override"), level("profile.dev"));
-    // The level of the release profile where nothing else is said.
+    // The optimization level of the release profile, which is the default here.
     assert_eq!(level("profile.release.build-override"), "opt-level = 3");
 }
 
-/// The Rust version that is promised is the one that is tested and documented.
+/// The stated Rust version is the one that is tested and documented.
 #[test]
 fn one_oldest_rust() {
     let read = |name: &str| std::fs::read_to_string(root().join(name)).expect("a file");

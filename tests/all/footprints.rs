@@ -1,5 +1,5 @@
-//! Footprints are true and exact: change an input element, and just those output elements change
-//! that the footprint says read it. What `verify_causality` takes for granted is proved here.
+//! Footprints are correct and exact: if an input element changes, exactly those output elements change that
+//! read it according to the footprint. `verify_causality` relies on this.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,20 +12,20 @@ use pixelrnn::{Array, Declaration, Source};
 use crate::common::{Numbers, weights};
 use crate::ops::reference;
 
-/// Operators that say they read everything: they are expanded first, or stand behind the logits.
+/// Operators whose footprint is everything. They are expanded first, or come after the logits.
 fn coarse(mnemonic: &str) -> bool {
     ["scan", "row_lstm", "diagonal_bilstm", "lstm_sweep", "nll_slope", "draw"].contains(&mnemonic)
         || mnemonic.ends_with("_nll")
         || mnemonic.ends_with("_gradient")
 }
 
-/// Inputs that never depend on an image, and are not followed.
+/// Inputs that never depend on an image, which footprints leave out.
 const UNFOLLOWED: [(&str, &[usize]); 2] = [("masked_conv", &[1, 2]), ("state_conv", &[1])];
 
-/// An element of an input.
+/// The index of an input, and the index of an element in it.
 type Element = (usize, usize);
 
-/// The numbers of the elements of a part of a tensor.
+/// The indices of the elements in a part of a tensor.
 fn elements(part: &[Range<usize>], extents: &[usize]) -> Vec<usize> {
     let mut all = vec![0];
     for (range, extent) in part.iter().zip(extents) {
@@ -35,7 +35,7 @@ fn elements(part: &[Range<usize>], extents: &[usize]) -> Vec<usize> {
     all
 }
 
-/// What each element of the result reads, as the footprint says.
+/// The elements that each element of the result reads according to the footprint.
 fn said(sample: &Sample, grids: &[Grid], constants: &[Option<&Array>]) -> Vec<BTreeSet<Element>> {
     let types: Vec<&Type> = sample.inputs.iter().collect();
     let grids: Vec<&Grid> = grids.iter().collect();
@@ -72,7 +72,7 @@ fn said(sample: &Sample, grids: &[Grid], constants: &[Option<&Array>]) -> Vec<BT
     all
 }
 
-/// What each element of the result reads, found by changing one input element after the other.
+/// The elements that each element of the result reads, found by changing each input element.
 fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Element>> {
     let eval = |inputs: &[Array<f64>]| {
         let inputs: Vec<&Array<f64>> = inputs.iter().collect();
@@ -89,7 +89,7 @@ fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Eleme
             let old = slot(&mut inputs[i], 0.0);
             let others = match sample.domains[i] {
                 Domain::Levels(levels) => (0..levels).map(|level| level as f64).collect(),
-                // To the other side of zero, where every kink is.
+                // A number on the other side of zero, where all derivatives jump.
                 _ => vec![-old - 0.125],
             };
             for other in others {
@@ -107,7 +107,7 @@ fn found_by_change(sample: &Sample, inputs: &[Array<f64>]) -> Vec<BTreeSet<Eleme
     all
 }
 
-/// Positive numbers, away from every kink.
+/// Positive random numbers, not near zero.
 fn inputs_of(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
     let draw = |(ty, domain): (&Type, &Domain)| match domain {
         Domain::Levels(levels) => numbers.levels(ty.extents(1), *levels).mapv(f64::from),
@@ -131,7 +131,7 @@ fn footprints_are_exact() {
         let inputs = inputs_of(sample, &mut numbers);
         let mut found = found_by_change(sample, &inputs);
         if mnemonic == "select" {
-            // One of two at a time: what is read is what either choice reads.
+            // `select` reads one of two inputs. The footprint must have the elements of either choice.
             let others = [&[inputs[0].mapv(|mask| -mask)], &inputs[1..]].concat();
             let others = found_by_change(sample, &others);
             found.iter_mut().zip(others).for_each(|(set, other)| set.extend(other));
@@ -140,7 +140,7 @@ fn footprints_are_exact() {
         let constants = vec![None; types.len()];
         let fine: Vec<Grid> = sample.inputs.iter().map(Grid::unit).collect();
         let whole: Vec<Grid> = sample.inputs.iter().map(Grid::whole).collect();
-        // Whatever the inputs are cut into, nothing that is read may be left out.
+        // For any grids of the inputs, the footprint must not leave out an element that is read.
         for grids in [&fine, &whole] {
             for (e, (said, found)) in said(sample, grids, &constants).iter().zip(&found).enumerate()
             {
@@ -160,7 +160,7 @@ fn footprints_are_exact() {
     assert!(checked > 30, "{checked} samples");
 }
 
-/// A product with a constant does not read where that is zero.
+/// A product with a constant does not read elements where the constant is zero.
 #[test]
 fn products_with_constants() {
     let (map, flags) = (Type::real([2usize, 3, 2]), Type::real([1usize, 3, 1]));
@@ -177,7 +177,7 @@ fn products_with_constants() {
     assert!(found.iter().any(BTreeSet::is_empty));
 }
 
-/// The sets of whole layers, recurrences too, are what evaluation really reads.
+/// The dependences of whole layers, including recurrences, are those of their evaluation.
 #[test]
 fn the_sets_of_layers_are_exact() {
     let layers = [

@@ -1,5 +1,5 @@
-//! Gradients: every operator's against a finite difference in one random direction, in f64, and
-//! whole models' against theirs.
+//! Gradients: those of every operator are compared with a finite difference in one random direction, in f64,
+//! and those of whole models, too.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ fn dot(a: &Array<f64>, b: &Array<f64>) -> f64 {
     a.iter().zip(b.iter()).map(|(x, y)| x * y).sum()
 }
 
-/// Inputs of a sample.
+/// Random inputs of a sample.
 fn inputs(sample: &Sample, numbers: &mut Numbers) -> Vec<Array<f64>> {
     let pairs = sample.inputs.iter().zip(&sample.domains);
     pairs.map(|(ty, &domain)| doubles(&numbers.of(domain, ty.extents(BATCH)))).collect()
 }
 
-/// An operator alone, and with the cotangents of its inputs.
+/// The graph of one operator, and the graph with the cotangents of its inputs.
 struct Pulled {
     /// The operator's results, `y0` and so on.
     plain: PixelGraph,
@@ -44,7 +44,7 @@ struct Pulled {
     names: Vec<usize>,
 }
 
-/// What `pull_back` makes of a sample; `None` where an operator has no rule of its own.
+/// Applies `pull_back` to a sample; `None` if the operator has no gradient rule.
 fn pulled(sample: &Sample, numbers: &mut Numbers) -> Option<Pulled> {
     let mut graph = PixelGraph::new("sample");
     let formals: Vec<Value> = sample
@@ -64,7 +64,7 @@ fn pulled(sample: &Sample, numbers: &mut Numbers) -> Option<Pulled> {
     for (i, &result) in results[..wanted].iter().enumerate() {
         let ty = graph.ty(result).clone();
         let mut seed = doubles(&numbers.array(ty.extents(BATCH)));
-        // Cells of a skewed map that hold no pixel pass no gradient, by definition.
+        // By definition, cells of a skewed map that hold no pixel pass no gradient.
         if let Op::Skew(skew) = &sample.op
             && skew.fill == Fill::Corner
         {
@@ -85,7 +85,7 @@ fn pulled(sample: &Sample, numbers: &mut Numbers) -> Option<Pulled> {
     let nodes: Vec<_> = graph.nodes().map(|(id, _)| id).collect();
     let cotangents = match pull_back(&mut graph, &nodes, &flags, &seeds) {
         Ok(cotangents) => cotangents,
-        // Gradients of gradients, and composites, have no rule of their own.
+        // Operators of gradients, and composites, have no gradient rule.
         Err(AdjointError::Missing { .. } | AdjointError::Composite { .. }) => return None,
         Err(error) => panic!("{:?}: {error}", sample.op),
     };
@@ -103,8 +103,8 @@ fn pulled(sample: &Sample, numbers: &mut Numbers) -> Option<Pulled> {
     Some(Pulled { plain, graph, given, names })
 }
 
-/// The cotangents that `pull_back` gives for a sample and random cotangents of its results, and what
-/// they say of a direction; against the difference of two evaluations.
+/// Compares the directional derivative from `pull_back`, for random cotangents of the results, with a finite
+/// difference of two evaluations.
 fn check_sample(sample: &Sample, seed: u64) -> Option<()> {
     let mut numbers = Numbers::new(seed);
     let Pulled { plain, graph, given, names } = pulled(sample, &mut numbers)?;
@@ -142,11 +142,11 @@ trait Results {
 }
 
 impl Results for Sample {
-    /// How many results the operator has of its own accord.
+    /// The number of results of the operator, without those that are saved for its gradient.
     fn op_results(&self) -> usize {
         use pixelrnn::internal::graph::Operation;
         if let Op::LstmSweep(_) = self.op {
-            // What it saves, only its gradient reads.
+            // Only its gradient reads the other results.
             return 1;
         }
         let types: Vec<&Type> = self.inputs.iter().collect();
@@ -160,11 +160,11 @@ fn every_operator_agrees_with_finite_differences() {
     for (i, sample) in Op::samples().iter().enumerate() {
         checked += usize::from(check_sample(sample, i as u64).is_some());
     }
-    // Composites and the operators that only gradients need have no rule; all others do.
+    // Composites, and the operators that only gradients need, have no rule. All others do.
     assert!(checked > 35, "{checked}");
 }
 
-/// Operators that are linear in some input, and so must be found by the next test.
+/// Operators that are linear in at least one input. The next test must find all of them.
 const LINEAR: [&str; 21] = [
     "add",
     "broadcast",
@@ -189,8 +189,8 @@ const LINEAR: [&str; 21] = [
     "unskew",
 ];
 
-/// Where a result is linear in an input, the cotangent is the transposed operator:
-/// `<f(x + v) - f(x), d> = <v, transposed d>`, to rounding. Which inputs those are is found by trying.
+/// If a result is linear in an input, its cotangent is the transposed operator:
+/// `<f(x + v) - f(x), d> = <v, transposed d>`, up to rounding. The test finds these inputs by trying.
 #[test]
 fn linear_operators_are_transposed() {
     let mut found = std::collections::BTreeSet::new();
@@ -235,7 +235,7 @@ fn linear_operators_are_transposed() {
     }
 }
 
-/// The slope of a model's loss in a random direction of its parameters, both ways.
+/// Compares the directional derivative of a model's loss with a finite difference.
 pub fn check_model(model: &Declaration) {
     let name = model.name();
     let graph = model.graph_of(GraphKind::Nll).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -296,7 +296,7 @@ fn whole_models_agree_with_finite_differences() {
     check_model(&Mixed::default().declare().expect("declares"));
 }
 
-/// A cell nobody foresaw: the state is multiplied by a scanned tensor and a constant, and squared.
+/// An unusual loop body: the state is multiplied by a scanned tensor and a constant, and squared.
 #[test]
 fn any_loop_is_differentiated() {
     let ty = Type::real([2usize, 3]);
@@ -323,8 +323,8 @@ fn any_loop_is_differentiated() {
     }
 }
 
-/// A loop in a loop: an outer state feeds an inner one, both read a weight, and what the inner loop
-/// stacks is scanned by the outer.
+/// A loop inside a loop: an outer state is an input of the inner loop, both read a weight, and the outer loop
+/// scans what the inner one stacks.
 #[test]
 fn loops_in_loops_are_differentiated() {
     let ty = Type::real([1usize, 3, 2, 2]);
@@ -367,11 +367,10 @@ fn loops_in_loops_are_differentiated() {
     }
 }
 
-/// Parts of a whole that do not meet, and together are all of it, are put side by side; any others
-/// are summed as before.
+/// Padded parts that do not overlap and cover the whole are concatenated. Others are summed as before.
 #[test]
 fn sums_of_padded_parts_are_joined() {
-    // Where each part of an axis of six begins, and its length.
+    // The start of each part along an axis of extent six, and its length.
     let cases: [(&[(usize, usize)], bool); 5] = [
         (&[(0, 2), (2, 4)], true),
         (&[(4, 2), (0, 1), (1, 3)], true),

@@ -1,6 +1,6 @@
-//! Random declarations of the whole language: conditions, scales, blocks with several results, several
-//! maps carried along, biases, products. Each goes through every pass, gradients against finite
-//! differences, both samplers and, some of them, every engine.
+//! Random declarations in the whole language: conditions, scales, blocks with several results, several
+//! carried maps, biases, products. Each goes through every pass, the comparison of gradients with finite
+//! differences, both samplers and, for some, every engine.
 
 use pixelrnn::sampling::{SampleMethod, Sampling};
 use pixelrnn::{Array, Declaration, Source};
@@ -8,11 +8,11 @@ use pixelrnn::{Array, Declaration, Source};
 use crate::common::{Numbers, engines, weights};
 use crate::{gradients, models, streaming};
 
-/// What a random declaration has.
+/// The features of a random declaration.
 struct Shape {
     colours: usize,
     label: bool,
-    /// The features of a map, 0 if there is none.
+    /// The number of features of a map condition; 0 if there is none.
     map: usize,
     small: bool,
 }
@@ -21,7 +21,7 @@ fn pick<'a>(numbers: &mut Numbers, words: &[&'a str]) -> &'a str {
     words[numbers.below(words.len())]
 }
 
-/// The definition of a layer of two stacks, in one of its many forms.
+/// The definition of a random block with two stacks.
 fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     let wide = 2 * features;
     let mut given = String::new();
@@ -56,7 +56,7 @@ fn block(numbers: &mut Numbers, shape: &Shape, features: usize) -> String {
     )
 }
 
-/// A layer that reads its map and, perhaps, something known of the image.
+/// A random layer, possibly with a condition as its bias.
 fn layer(numbers: &mut Numbers, shape: &Shape, i: usize) -> String {
     let h = 1 + numbers.below(3);
     let known = match (numbers.below(4), shape.label, shape.small, shape.map > 0) {
@@ -126,7 +126,7 @@ fn random(numbers: &mut Numbers) -> String {
     }
 }
 
-/// Both samplers draw the same images of the same numbers.
+/// Asserts that both samplers draw the same images from the same random numbers.
 fn samplers_agree(model: &Declaration, numbers: &mut Numbers) {
     let weights = weights(model, 4);
     let uniform = pixelrnn::sampling::uniform(model, 3, 11);
@@ -176,6 +176,6 @@ fn random_declarations_of_the_whole_language() {
             models::check(&model, &models::KINDS, &models::FORMS[..1]);
         }
     }
-    // The generator makes what it is for.
+    // Every feature must have been generated several times.
     assert!(seen.iter().all(|&n| n >= 10), "{seen:?}");
 }

@@ -1,4 +1,4 @@
-//! The likelihood is the right number, in the right unit.
+//! The likelihood is correct and in the right unit.
 
 use pixelrnn::internal::ops::{Env, evaluate};
 use pixelrnn::prelude::*;
@@ -7,7 +7,7 @@ use pixelrnn::{Array, Declaration};
 
 use crate::common::{Numbers, engines, run, weights, zoo};
 
-/// An untrained model of 256 levels is near 8 bits per dimension, one of two levels near 1.
+/// An untrained model of 256 levels has about 8 bits per dimension, one of two levels about 1.
 #[test]
 fn untrained_models() {
     for (name, levels, bits) in [
@@ -33,7 +33,7 @@ fn untrained_models() {
     }
 }
 
-/// By hand, from the logits: minus the sum of the logarithms of the probabilities.
+/// Computed by hand from the logits: minus the sum of the log-probabilities.
 fn by_hand(model: &Declaration, logits: &Array<f64>, images: &Array) -> Vec<f64> {
     let i = model.image();
     let mut all = Vec::new();
@@ -82,7 +82,7 @@ fn nll_is_what_the_logits_say() {
     }
 }
 
-/// Logits far from zero overflow nothing: a sure and right model has a likelihood of one.
+/// Logits far from zero do not overflow: a certain and correct model has a likelihood of one.
 #[test]
 fn large_logits() {
     for levels in [2, 5] {

@@ -1,6 +1,6 @@
-//! Models on every engine: each architecture, in one color and three, two levels and five, zero and
-//! learned initial states; plain and simplified, as `Scan` and unrolled, with a symbolic batch (two
-//! sizes through one session) and a fixed one.
+//! Models on every engine: each architecture, with one color and three, two levels and five, zero and learned
+//! initial states; plain and simplified, with `Scan` and unrolled, with a dynamic batch size (two sizes in
+//! one session) and a fixed one.
 
 use pixelrnn::internal::passes::{LEARNING_RATE, bind, fresh_state};
 use pixelrnn::prelude::*;
@@ -10,7 +10,7 @@ use pixelrnn::{Array, Declaration};
 use crate::common::{Numbers, Outputs, assert_same, engines, refer, run, small_zoo, weights, zoo};
 use crate::declared::declared;
 
-/// How a model may be written.
+/// The forms of an exported model: batch size, control flow, and whether it is simplified.
 pub const FORMS: [(Batch, ControlFlow, bool); 4] = [
     (Batch::Symbolic, ControlFlow::Scan, true),
     (Batch::Symbolic, ControlFlow::Scan, false),
@@ -18,13 +18,13 @@ pub const FORMS: [(Batch, ControlFlow, bool); 4] = [
     (Batch::Fixed(2), ControlFlow::Unroll, true),
 ];
 
-/// The models that have tests of their own.
+/// The models with tests of their own.
 const THREE: [&str; 3] = ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"];
 
-/// Without gradients.
+/// The kinds of graphs without gradients.
 pub const KINDS: [GraphKind; 2] = [GraphKind::Forward, GraphKind::Nll];
 
-/// Compares every engine with the reference, for both graphs of a model in each of some forms.
+/// Compares every engine with the reference, for the given kinds of graphs of a model in each of some forms.
 pub fn check(model: &Declaration, kinds: &[GraphKind], forms: &[(Batch, ControlFlow, bool)]) {
     let weights = weights(model, 7);
     let mut numbers = Numbers::new(3);
@@ -70,7 +70,7 @@ fn digits(name: &str) {
             let size = [("h", 6), ("layers", 2), ("height", 6), ("width", 5)];
             let mut list = size.to_vec();
             list.extend([("colours", colours), ("levels", levels)]);
-            // Unrolled ones take long to load: two settings of four.
+            // Unrolled models take long to load, so only two of the four settings are unrolled.
             let forms = if (colours == 1) == (levels == 2) { &FORMS[..] } else { &FORMS[..3] };
             check(&zoo(name, &list), &KINDS, forms);
         }
@@ -92,7 +92,7 @@ fn diagonal_bilstm() {
     digits("digits-diagonal");
 }
 
-/// The rest of the zoo differs in its wide head; once each, small.
+/// The other models of the zoo, small.
 #[test]
 fn the_rest_of_the_zoo() {
     for model in small_zoo(|name| !THREE.contains(&name), Some(3)) {
@@ -109,7 +109,7 @@ fn learned_states_and_skip_connections() {
     }
 }
 
-/// Images of one row, one column, one pixel.
+/// Images with a single row, column or pixel.
 #[test]
 fn thin_images() {
     for (height, width) in [(1, 5), (5, 1), (1, 1), (2, 2)] {
@@ -123,7 +123,7 @@ fn thin_images() {
     }
 }
 
-/// Weights as inputs give what weights as constants give.
+/// Weights as inputs give the same results as weights as constants.
 #[test]
 fn weights_as_inputs() {
     for name in ["row", "diagonal", "mixed"] {

@@ -1,5 +1,5 @@
-//! The operators that this process adds to ONNX Runtime: they compute what the plain graphs compute, and no
-//! exported model has one.
+//! The operators that this process adds to ONNX Runtime compute the same as the plain graphs, and no exported
+//! model contains them.
 
 use pixelrnn::compare::{Prepared, prepare};
 use pixelrnn::internal::onnx::Native;
@@ -9,7 +9,7 @@ use pixelrnn::{Array, ExportOptions, GraphKind};
 use crate::common::{Numbers, Outputs, assert_same, engines, refer, small_zoo, weights};
 use crate::declared::declared;
 
-/// What a graph gives on ONNX Runtime, and whether it has operators of its own.
+/// The results of a graph on ONNX Runtime, and whether it contains such operators.
 fn found(model: &pixelrnn::Declaration, kind: GraphKind, native: bool) -> (Outputs, bool) {
     let options = ExportOptions { native, ..ExportOptions::default() };
     let weights = weights(model, 3);

@@ -1,5 +1,5 @@
-//! Every operator on every engine: what it evaluates to in f64 is what its ONNX form gives, with a
-//! symbolic batch and a fixed one, simplified and plain.
+//! Every operator on every engine: its ONNX form gives the same results as its evaluation in f64, with a
+//! dynamic batch size and a fixed one, simplified and plain.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use pixelrnn::{Array, Batch, ControlFlow, GraphKind};
 
 use crate::common::{Numbers, Outputs, assert_same, engines, refer, run};
 
-/// A graph of one node; its inputs are `x0`, `x1` and so on.
+/// A graph with one node. Its inputs are `x0`, `x1` and so on.
 pub fn graph_of(sample: &Sample) -> PixelGraph {
     let mut graph = PixelGraph::new(sample.op.mnemonic());
     let mut inputs = Vec::new();
@@ -26,7 +26,7 @@ pub fn graph_of(sample: &Sample) -> PixelGraph {
     graph
 }
 
-/// Random inputs of a graph; those without a domain hold any number.
+/// Random inputs of a graph. Those without a domain may be any number.
 pub fn inputs_of(
     graph: &PixelGraph,
     domains: &[Domain],
@@ -42,14 +42,14 @@ pub fn inputs_of(
         .collect()
 }
 
-/// What a graph evaluates to in f64.
+/// Evaluates a graph in f64.
 pub fn reference(graph: &PixelGraph, batch: usize, inputs: &[(String, Array)]) -> Vec<Array<f64>> {
     let inputs: BTreeMap<String, Array<f64>> =
         inputs.iter().map(|(name, a)| (name.clone(), a.mapv(f64::from))).collect();
     evaluate(graph, &Env { batch }, &inputs).unwrap_or_else(|e| panic!("{}: {e}", graph.name))
 }
 
-/// A batch that appears in a result must be seen in some input, which then must begin with it.
+/// If a result has a batch axis, some input must have one, too, as its first axis.
 fn carry_batch(graph: &mut PixelGraph) {
     let has = |ty: &Type| ty.shape.contains(&Dim::N);
     let outputs = graph.outputs().iter().any(|o| has(graph.ty(o.value)));

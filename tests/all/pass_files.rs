@@ -1,10 +1,10 @@
-//! One text file for each pass: a small graph, and what the pass makes of it. A pass that does nothing
-//! fails, and so does one whose result changes.
+//! One text file for each pass: a small graph, and the result of the pass. A pass that changes nothing fails,
+//! and so does one whose result differs from the file.
 //!
-//! A file of `tests/passes` begins with a graph of the pixel IR (for `merge_scales` one for each scale).
-//! For a pass on ONNX graphs there follows, after `---- before`, what it is given: that graph lowered by
-//! the passes that come before it. What the pass makes follows `---- after`. `PIXELRNN_BLESS=1` rewrites
-//! all but the beginning.
+//! A file of `tests/passes` begins with a graph of the pixel IR (for `merge_scales` one for each scale). For
+//! a pass on ONNX graphs, its input follows after `---- before`: that graph, lowered and transformed by the
+//! earlier passes. The result of the pass follows after `---- after`. `PIXELRNN_BLESS=1` rewrites everything
+//! except the beginning.
 
 use std::fs;
 
@@ -27,21 +27,21 @@ fn graph(text: &str, name: &str) -> PixelGraph {
     read::<Op>(text).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// A graph as text, after the structural verifier.
+/// The text of a graph. Runs the structural verifier first.
 fn shown<O: Operation>(graph: &pixelrnn::internal::graph::Graph<O>, name: &str) -> String {
     verify(graph).unwrap_or_else(|e| panic!("{name}: {e}"));
     graph.to_string()
 }
 
-/// What a pass on ONNX graphs is given: the graph lowered, and each pass before it run.
+/// The input of a pass on ONNX graphs: the graph lowered and transformed by each earlier pass.
 fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, String) {
     let mut onnx = lower_graph(graph, Batch::Symbolic).unwrap_or_else(|e| panic!("{name}: {e}"));
     for step in LOWERING {
-        // Passes for other jobs stand aside.
+        // Skips passes that do not run for this job.
         if !(step.when)(job) && step.name != pass.name {
             continue;
         }
-        // Parameters stay inputs: files of passes say themselves what is constant.
+        // Parameters stay inputs: the files state which values are constant.
         if step.name == "bind" && pass.name != "bind" {
             continue;
         }
@@ -67,7 +67,7 @@ fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, Stri
     panic!("{name} is not a pass on ONNX graphs")
 }
 
-/// The texts before and after a pass; before, for a pass on pixel graphs, is the file's own.
+/// The texts before and after a pass. For a pass on pixel graphs, the text before is that of the file.
 fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
     let name = pass.name;
     let first = graph(texts[0], name);

@@ -1,4 +1,5 @@
-//! Gradients that recompute activations: the same bits as those that store them, from another graph.
+//! Gradients that recompute activations are bit-identical to those that store them, although the graph
+//! differs.
 
 use pixelrnn::internal::graph::{Dim, Operation, OutputRole, Role, Type};
 use pixelrnn::internal::onnx::{EncodeOptions, encode};
@@ -26,7 +27,7 @@ fn assert_same_bits(what: &str, expected: &Outputs, found: &Outputs) {
     }
 }
 
-/// How many nodes of a graph have this operator.
+/// The number of nodes of a graph with this operator.
 fn count(graph: &PixelGraph, mnemonic: &str) -> usize {
     graph.nodes().filter(|(_, node)| node.op.mnemonic() == mnemonic).count()
 }
@@ -35,7 +36,7 @@ fn declare(name: &str, set: &[(&str, usize)]) -> Declaration {
     zoo::find(name).and_then(|entry| entry.declare(&settings(set))).expect("declares")
 }
 
-/// One model of each kind, of several layers.
+/// One model of each kind, with several layers.
 fn models() -> Vec<Declaration> {
     let deep = [("h", 6), ("layers", 4)];
     let mut all: Vec<Declaration> = ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"]
@@ -98,8 +99,8 @@ fn training_goes_on_with_the_same_bits() {
     }
 }
 
-/// A barrier changes no bit, whatever the number that it waits for: not those of a zero with a sign, of NaN,
-/// or of an infinity.
+/// A barrier changes no bit, whatever value it waits for: not those of a negative zero, of NaN, or of an
+/// infinity.
 #[test]
 fn barriers_copy_bits() {
     let values = vec![0.0f32, -0.0, f32::NAN, -f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0];

@@ -1,5 +1,5 @@
-//! Images that are drawn: the same as by running the whole network for every value; as often as they
-//! should; completed, tempered, and by a loop outside.
+//! Drawn images are the same as if the whole network were run for every value, have the right frequencies,
+//! can be completed and tempered, and can be drawn by an outer loop.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,12 @@ use pixelrnn::{Array, Declaration, Weights};
 use crate::common::{Numbers, engines, weights, zoo};
 use crate::declared::declared;
 
-/// Draws whose uniform number is so near to a bound are up to rounding: such numbers are moved.
+/// Uniform numbers that are this close to the boundary between two levels are moved, since rounding could
+/// change the level.
 const NEAR: f64 = 1e-5;
-/// A true model fails a chi-square test this seldom.
+/// The probability with which a correct model fails a chi-square test.
 const P_VALUE: f64 = 1e-4;
-/// The values that chi-square exceeds with this probability, by degrees of freedom.
+/// The value that chi-square exceeds with this probability, by degrees of freedom.
 const CHI_SQUARE: [(usize, f64); 2] = [(15, 44.263), (63, 113.505)];
 
 fn small(name: &str, colours: usize, levels: usize) -> Declaration {
@@ -35,7 +36,7 @@ fn uniform(model: &Declaration, count: usize, seed: u64) -> Array {
     Array::from_shape_simple_fn(shape, || numbers.unit() as f32)
 }
 
-/// A session of a graph of a kind.
+/// Loads a graph of a kind.
 fn session(
     engine: &dyn Engine,
     model: &Declaration,
@@ -52,7 +53,7 @@ fn session(
     engine.load(&program).unwrap_or_else(|e| panic!("{}: {e}", model.name()))
 }
 
-/// The image that a graph draws.
+/// Runs a graph and returns the image that it draws.
 fn draw(
     engine: &dyn Engine,
     model: &Declaration,
@@ -63,7 +64,8 @@ fn draw(
     session.run(inputs).unwrap_or_else(|e| panic!("{e}")).remove(0).1
 }
 
-/// Without caches: the forward graph once for every value, the next value drawn of its logits.
+/// Draws without caches: runs the forward graph once for every value, and draws the next value from its
+/// logits.
 fn naive(model: &Declaration, weights: &Weights, uniform: &mut Array, temperature: f64) -> Array {
     let i = model.image();
     let onnx = model.export(GraphKind::Forward, &ExportOptions::with_weights(weights));
@@ -101,7 +103,7 @@ fn naive(model: &Declaration, weights: &Weights, uniform: &mut Array, temperatur
     image.permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned()
 }
 
-/// Weights loud enough that the network, not the uniform number, decides.
+/// Weights that are large enough for the network, and not only the uniform numbers, to matter.
 fn loud(model: &Declaration, seed: u64) -> Weights {
     let mut weights = weights(model, seed);
     weights.values_mut().for_each(|w| w.mapv_inplace(|x| 2.5 * x));
@@ -141,8 +143,8 @@ fn temperature_divides_the_logits() {
     for levels in [2, 9] {
         cached_is_naive(&small("digits-diagonal", 2, levels), 0.6);
     }
-    // So cold that only the likeliest level is drawn, and so hot that all are equally likely: still
-    // what the naive way draws.
+    // A temperature so low that only the most likely level is drawn, and one so high that all levels are
+    // equally likely. The results still equal those of naive sampling.
     for levels in [2, 9] {
         let model = small("digits-diagonal", 2, levels);
         let weights = loud(&model, 21);
@@ -175,8 +177,8 @@ fn temperature_divides_the_logits() {
     }
 }
 
-/// A number so small that nothing falls below it draws the first level that has any chance; the
-/// largest below one never a level that is not there.
+/// A uniform number near zero draws the first level with a positive probability. The largest f32 below one
+/// never draws a level that does not exist.
 #[test]
 fn extreme_numbers_draw_levels_that_are_there() {
     for levels in [2, 256] {
@@ -193,7 +195,7 @@ fn extreme_numbers_draw_levels_that_are_there() {
     }
 }
 
-/// Kept values stay, the others are drawn as if the kept ones had been drawn.
+/// Given values are kept. The others are drawn as if the given ones had been drawn.
 #[test]
 fn completion_keeps_what_is_given() {
     for (name, colours) in [("digits-diagonal", 3), ("digits-pixelcnn", 1)] {
@@ -212,7 +214,8 @@ fn completion_keeps_what_is_given() {
                 let inputs = [("uniform", uniform), ("given", given), ("mask", mask)];
                 draw(&**engine, &model, &options, &inputs)
             };
-            // What the same numbers would draw changes nothing, kept or not.
+            // The result does not change if the given values are those that would be drawn anyway, or are not
+            // kept.
             assert_eq!(complete(&first, &one, &mask), one);
             assert_eq!(complete(&first, &other, &mask.mapv(|_| 0.0)), one);
             assert_eq!(complete(&first, &other, &mask.mapv(|_| 1.0)), other);
@@ -220,7 +223,7 @@ fn completion_keeps_what_is_given() {
             let kept = mixed.iter().zip(&other).zip(&mask);
             assert!(kept.filter(|(_, m)| **m == 1.0).all(|((a, b), _)| a == b));
             assert!(mixed != one && mixed != other);
-            // What is not kept may be anything, and a mask may count to 255.
+            // Values that are not kept may be anything, and the mask may be 255 instead of 1.
             let holes = ndarray::Zip::from(&other).and(&mask);
             let holes = holes.map_collect(|&level, &m| if m == 1.0 { level } else { f32::NAN });
             assert_eq!(complete(&first, &holes, &mask.mapv(|m| 255.0 * m)), mixed);
@@ -228,7 +231,7 @@ fn completion_keeps_what_is_given() {
     }
 }
 
-/// How far counts lie from exact probabilities.
+/// The chi-square statistic of counts and exact probabilities.
 fn chi_square(counts: &[usize], probabilities: &[f64]) -> f64 {
     let total: usize = counts.iter().sum();
     let term = |(&n, p): (&usize, &f64)| {
@@ -239,7 +242,7 @@ fn chi_square(counts: &[usize], probabilities: &[f64]) -> f64 {
     counts.iter().zip(probabilities).map(term).sum()
 }
 
-/// Every image of two levels, its number's bits in raster order, colors inside pixels.
+/// All images of two levels. The bits of an image's index are its values in raster order, colors innermost.
 fn all_images(model: &Declaration) -> Array {
     let i = model.image();
     let bits = i.height * i.width * i.colours;
@@ -249,7 +252,7 @@ fn all_images(model: &Declaration) -> Array {
     })
 }
 
-/// The exact probability of each.
+/// The exact probability of each image.
 fn probabilities(model: &Declaration, weights: &Weights) -> Vec<f64> {
     let images = all_images(model);
     let graph = bind(&model.graph_of(GraphKind::Nll).expect("a graph"), weights).expect("fits");
@@ -283,14 +286,14 @@ fn frequencies_are_the_exact_probabilities() {
             let found = chi_square(&counts, &exact);
             println!("{name} {height}x{width}x{colours}: {found:.1}, limit {limit}, p {P_VALUE}");
             assert!(found < limit, "{name}: chi-square {found}, limit {limit}");
-            // Another model's probabilities are told from these.
+            // The probabilities of another model must be rejected.
             let other = probabilities(&model, &crate::common::weights(&model, 15));
             assert!(chi_square(&counts, &other) > 10.0 * limit, "{name}: the test sees nothing");
         }
     }
 }
 
-/// The loop outside, as the module's page tells it, knowing no model.
+/// The outer loop, as documented in the module `stream`. It knows nothing of the model.
 fn drive(step: &mut dyn Session, row: &mut dyn Session, data: &[(&str, &Array)]) -> Array {
     let &[count, height, width, colours] = data[0].1.shape() else { panic!("[N, H, W, C]") };
     let shapes = |session: &dyn Session| -> Vec<(String, Vec<usize>)> {
@@ -389,7 +392,7 @@ fn the_loop_outside_draws_the_same() {
     }
 }
 
-/// No pixel reads its own row, so nothing is carried from pixel to pixel.
+/// A model in which no pixel reads its own row, so that nothing is carried from pixel to pixel.
 fn stateless() -> Declaration {
     let text = "pub Columns { }\nimage 3 x 2, colours 1, levels 3;\n\
                 stem: masked_conv(3 x 1, A, 3); logits;\n";
@@ -400,7 +403,7 @@ fn stateless() -> Declaration {
 fn the_library_draws_completes_and_repeats() {
     let model = small("digits-diagonal", 3, 9);
     let weights = loud(&model, 21);
-    // One batch and a part of one.
+    // One full batch and a partial one.
     let count = BATCH + 3;
     let numbers = pixelrnn::sampling::uniform(&model, count, 7);
     assert!(numbers[0].iter().all(|u| (0.0..1.0).contains(u)));
@@ -449,7 +452,8 @@ fn the_library_draws_completes_and_repeats() {
     assert!(refused.is_err());
 }
 
-/// A group without features leaves parameters unread; they are weights of the model all the same.
+/// If a color group has no features, some parameters are not read. They are weights of the model
+/// nevertheless.
 #[test]
 fn parameters_that_are_not_read_do_not_matter() {
     let text = "pub Narrow { }\nimage 4 x 3, colours 3, levels 3;\nfirst: masked_conv(1 x 1, A, 1);\n\
@@ -474,7 +478,7 @@ fn parameters_that_are_not_read_do_not_matter() {
     assert_eq!(drawn[0], drawn[1]);
 }
 
-/// Numbers that do not suit are an error that says what would.
+/// Invalid arguments give an error that says what was expected.
 #[test]
 fn what_does_not_suit_is_refused() {
     let model = small("digits-row-lstm", 3, 9);
@@ -509,7 +513,7 @@ fn what_does_not_suit_is_refused() {
     }
 }
 
-/// One completion more changes none of the others.
+/// An additional completion does not change the others.
 #[test]
 fn completions_have_numbers_of_their_own() {
     let model = small("digits-row-lstm", 1, 2);

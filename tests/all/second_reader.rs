@@ -1,5 +1,5 @@
-//! What we write, as another reader reads it: the crate `onnx-protobuf`, which shares no code with
-//! ours.
+//! Exported models, read by another reader: the crate `onnx-protobuf`, which shares no code with this
+//! project.
 
 use onnx_protobuf as theirs;
 use onnx_protobuf::Message as _;
@@ -10,7 +10,7 @@ use prost::Message as _;
 use crate::common::{weights, zoo};
 use crate::declared::declared;
 
-/// Our own reader.
+/// Decodes a model with this project's reader.
 pub fn decode(bytes: &[u8]) -> ours::ModelProto {
     ours::ModelProto::decode(bytes).expect("our reader reads it")
 }
@@ -38,7 +38,7 @@ fn both_readers_see_the_same() {
                     let graph = model.compile(kind, &options, &mut |_, _| {}).expect("compiles");
                     let constant = |op: &OnnxOp| matches!(op, OnnxOp::Constant(_));
                     for (_, node) in graph.nodes().filter(|(_, n)| !constant(&n.op)) {
-                        // An output of the graph has its name before any node.
+                        // The names of the graph's outputs are assigned before those of nodes.
                         let names = [node.name.clone(), format!("{}_2", node.name)];
                         let found = seen.graph.node.iter().find(|n| names.contains(&n.name));
                         let found = found.unwrap_or_else(|| panic!("no node `{}`", node.name));

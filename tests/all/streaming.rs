@@ -1,4 +1,4 @@
-//! Images pixel by pixel: what the streamed graphs compute is what the forward graph computes.
+//! The streamed graphs, which compute images pixel by pixel, give the same results as the forward graph.
 
 use pixelrnn::compare::{Tolerance, difference};
 use pixelrnn::internal::onnx::{EncodeOptions, OnnxGraph, encode};
@@ -13,14 +13,14 @@ use crate::build::Build;
 use crate::common::{Numbers, Outputs, engines, refer, run, small_zoo, weights, zoo};
 use crate::declared::declared;
 
-/// How a streamed graph may be written.
+/// The forms of a streamed graph: batch size, control flow, and whether it is simplified.
 const FORMS: [(Batch, ControlFlow, bool); 3] = [
     (Batch::Symbolic, ControlFlow::Scan, true),
     (Batch::Symbolic, ControlFlow::Scan, false),
     (Batch::Fixed(2), ControlFlow::Scan, true),
 ];
 
-/// How far a logit may lie from that of the forward graph, on every engine.
+/// The tolerance for a logit of a streamed graph, compared with the forward graph, on every engine.
 const EXACT: Tolerance = Tolerance { absolute: 1e-5, relative: 0.0 };
 
 #[track_caller]
@@ -32,8 +32,8 @@ fn assert_exact(what: &str, expected: &Outputs, found: &Outputs) {
     }
 }
 
-/// Logits of random images, replayed: those of the forward graph, on the interpreter and, in these
-/// forms, on every other engine.
+/// Asserts that the replayed logits of random images equal those of the forward graph: on the interpreter
+/// and, in these forms, on every other engine.
 pub fn replays(model: &Declaration, forms: &[(Batch, ControlFlow, bool)]) {
     let what = format!("{} {:?}", model.name(), model.settings());
     let proof = model.prove().unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -49,7 +49,7 @@ fn replays_scale(
     forms: &[(Batch, ControlFlow, bool)],
 ) {
     let all = weights(model, 5);
-    // A group without features reads nothing, so its parameters are not in the graph.
+    // A color group without features reads nothing, so its parameters are not in the graph.
     let part = |graph: &PixelGraph| -> Weights {
         let read: Vec<&String> = graph.parameters().map(|(input, _)| &input.name).collect();
         all.clone().into_iter().filter(|(name, _)| read.contains(&name)).collect()
@@ -83,7 +83,7 @@ fn replays_scale(
     }
 }
 
-/// A graph in ONNX, with weights as constants.
+/// Lowers a graph to ONNX, with weights as constants.
 fn lowered(
     graph: &PixelGraph,
     weights: &Weights,
@@ -122,7 +122,7 @@ fn replays_of_diagonal_bilstm() {
     digits("digits-diagonal");
 }
 
-/// Without loops: every pixel by itself.
+/// Unrolled: every pixel has its own nodes.
 #[test]
 fn replays_unrolled() {
     let list = [("colours", 2), ("levels", 3), ("height", 3), ("width", 2)];
@@ -131,7 +131,7 @@ fn replays_unrolled() {
     }
 }
 
-/// The rest of the zoo, small; every name has its architecture.
+/// The other models of the zoo, small, in every architecture.
 #[test]
 fn replays_of_the_zoo() {
     let three = ["digits-pixelcnn", "digits-row-lstm", "digits-diagonal"];
@@ -145,7 +145,7 @@ fn replays_of_the_zoo() {
     }
 }
 
-/// As large as they are: rounding does not grow with the image.
+/// Images in full size: rounding errors do not grow with the image.
 #[test]
 fn replays_of_whole_images() {
     for name in ["mnist-diagonal", "mnist-row-lstm", "mnist-pixelcnn"] {
@@ -174,7 +174,7 @@ fn replays_of_learned_states_and_skip_connections() {
     }
 }
 
-/// Declarations of one row, one column, one pixel.
+/// Images with a single row, column or pixel.
 #[test]
 fn replays_of_thin_images() {
     for (height, width) in [(1, 5), (5, 1), (1, 1), (2, 2)] {
@@ -187,7 +187,7 @@ fn replays_of_thin_images() {
     }
 }
 
-/// The text of a random declaration: any layers in any order, any sizes.
+/// The text of a random declaration with any layers in any order, of any sizes.
 fn random(numbers: &mut Numbers) -> String {
     let colours = 1 + numbers.below(4);
     let [height, width, levels] = [1, 1, 2].map(|least| least + numbers.below(5));
@@ -214,7 +214,7 @@ fn random(numbers: &mut Numbers) -> String {
             4 => format!("masked_conv({kh} x {kw}, A, {h})"),
             _ => format!("masked_conv({kh} x {kw}, B, {h})"),
         };
-        // Mask A of a single tap has nothing to read where there is one color.
+        // With one color, a mask A of a single tap has nothing to read.
         let layer = if colours == 1 { layer.replace("(1 x 1, A", "(1 x 3, A") } else { layer };
         let activation = ["", "relu; ", "tanh; ", "sigmoid; "][numbers.below(4)];
         let up = 1 + numbers.below(8);
@@ -233,7 +233,7 @@ fn random(numbers: &mut Numbers) -> String {
     text + "logits;\n"
 }
 
-/// Whatever can be declared can be streamed.
+/// Every declaration can be streamed.
 #[test]
 fn replays_of_random_declarations() {
     let mut numbers = Numbers::new(77);
@@ -246,7 +246,7 @@ fn replays_of_random_declarations() {
     }
 }
 
-/// The bound is tight enough to see a weight that is a little off.
+/// The tolerance is small enough to detect a slightly wrong weight.
 #[test]
 fn a_replay_that_is_off_is_seen() {
     let model = zoo("digits-row-lstm", &[("h", 4), ("layers", 1), ("height", 4), ("width", 4)]);
@@ -265,7 +265,8 @@ fn a_replay_that_is_off_is_seen() {
     assert!(!difference(&right[0].1, &off[0].1, EXACT).2);
 }
 
-/// A layer that looks ahead, although what it sees there is old enough: no rule, and its name.
+/// A layer that reads later pixels, although these depend only on earlier ones, has no streaming rule. The
+/// error names it.
 #[test]
 fn a_layer_that_looks_ahead_is_named() {
     let text = "pub Ahead { }\nimage 3 x 4, colours 1, levels 2;\nstem: masked_conv(3 x 3, A, 2);\n\
@@ -273,12 +274,12 @@ fn a_layer_that_looks_ahead_is_named() {
     let model = Declaration::from_source(Source::new("ahead", text), &[]).expect("a model");
     let error = model.graph_of(GraphKind::Sample).expect_err("no rule").to_string();
     assert!(error.contains("`look`"), "{error}");
-    // With its place, and a way out.
+    // The error has the layer's position, and a suggestion.
     assert!(error.contains("ahead:4") && error.contains("conv(1 x 3, 2)"), "{error}");
     assert!(error.contains("--method naive"), "{error}");
 }
 
-/// An operator that no layer makes.
+/// An operator that no layer builds.
 #[test]
 fn an_operator_without_a_rule_is_named() {
     let (mut build, image) = Build::new(1, 3, 4);

@@ -1,5 +1,5 @@
-//! The text form of graphs: what is printed reads back as the same graph, damaged text is an error
-//! with its line, and the verifier refuses what is broken.
+//! The text form of graphs: a printed graph can be read back, damaged text gives an error with its line, and
+//! the verifier rejects invalid graphs.
 
 use pixelrnn::internal::graph::text::read;
 use pixelrnn::internal::graph::{Dim, Fault, Operation, Role, TextError, Type, verify};
@@ -95,14 +95,14 @@ fn damaged_text_is_an_error_on_its_line() {
             Ok(_) => panic!("{to} is not refused"),
             Err(TextError { line: found, reason: said }) => {
                 assert!(said.contains(reason), "{to}: line {found}: {said}");
-                // The reader may have gone on to the next word already.
+                // The reader may already be at the next word.
                 assert!((line..=line + 1).contains(&found), "{to}: line {found}: {said}");
             }
         }
     }
 }
 
-/// Any text gives a graph or an error. What reads can be printed, verified and inferred again.
+/// Any text gives a graph or an error. A graph that was read can be printed and verified.
 #[test]
 fn damaged_text_never_panics() {
     let mut texts: Vec<String> = Op::samples().iter().map(|s| graph_of(s).to_string()).collect();
@@ -124,7 +124,7 @@ fn damaged_text_never_panics() {
                     let _ = verify(&graph);
                     let text = graph.to_string();
                     let again = read::<Op>(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-                    // Not a number is not itself.
+                    // NaN is not equal to itself.
                     assert!(again == graph || text.contains("NaN"), "{text}");
                 }
                 Err(error) => {
@@ -138,7 +138,7 @@ fn damaged_text_never_panics() {
     assert!(good > 300 && bad > 1000, "{good} read, {bad} did not");
 }
 
-/// One change of a text.
+/// Changes a text in one place.
 fn damage(text: &str, numbers: &mut Numbers) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     if chars.is_empty() {
@@ -154,7 +154,7 @@ fn damage(text: &str, numbers: &mut Numbers) -> String {
         }
         2 => chars.truncate(at),
         3 | 4 => {
-            // A number becomes another.
+            // Replaces a number.
             let start = (at..chars.len()).find(|&i| chars[i].is_ascii_digit());
             if let Some(start) = start {
                 let end = (start..chars.len()).find(|&i| !chars[i].is_ascii_digit());
@@ -221,7 +221,7 @@ fn the_verifier_refuses_what_is_broken() {
         g.push(Relu.into(), &[x], "", None).expect("fits");
     });
     assert_eq!(nameless.to_string(), "one of the nodes has no name");
-    // A value of another graph is none of this one.
+    // A value of another graph does not exist in this one.
     let mut other = PixelGraph::new("other");
     let x = other.input("x", ty(), Role::Local);
     let far = other.push(Relu.into(), &[x], "r", None).expect("fits")[0];
@@ -248,7 +248,7 @@ fn the_verifier_looks_into_bodies() {
     assert_eq!(fault.to_string(), "in the body of `loop`: two inputs have the name `s`");
 }
 
-/// A name already taken gets a number; the builder refuses what does not fit.
+/// A node whose name is taken gets a number. The builder rejects invalid inputs.
 #[test]
 fn the_builder_keeps_names_apart() {
     let mut graph = PixelGraph::new("g");

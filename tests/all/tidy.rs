@@ -1,4 +1,4 @@
-//! Rules of the house that a compiler does not know.
+//! Rules of this project that a compiler does not check.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::process::Command;
 
 use crate::common::root;
 
-/// Written by a program.
+/// Generated files.
 const GENERATED: [&str; 1] = ["crates/onnx/src/proto.rs"];
 
-/// The longest file that a person should have to read.
+/// The largest number of lines of a file.
 const LINES: usize = 600;
 
-/// Hosts that a reader may be sent to.
+/// The hosts to which links may lead.
 const HOSTS: [&str; 12] = [
     "arxiv.org",
     "crates.io",
@@ -28,7 +28,7 @@ const HOSTS: [&str; 12] = [
     "www.apache.org",
 ];
 
-/// Files under version control, or all that are not hidden where there is none.
+/// The files under version control or, without git, all files that are not hidden.
 fn files() -> Vec<PathBuf> {
     let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let listed = match git {
@@ -59,7 +59,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Files that are text, with their text.
+/// The text files, with their text.
 fn texts() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(root().join(&path)).ok()?;
@@ -105,7 +105,7 @@ fn every_layer_is_in_the_documentation() {
 
 #[test]
 fn nothing_knows_the_machine_it_was_written_on() {
-    // Put together here, so that this file does not hold them.
+    // Assembled here, so that this file does not contain them.
     let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"], ["C:", "\\"]];
     let places = places.map(|parts| parts.concat());
     let mut wrong = Vec::new();
@@ -126,7 +126,7 @@ fn nothing_knows_the_machine_it_was_written_on() {
             }
         }
         if name.ends_with("Cargo.lock") {
-            // One source for all packages, and a registry: nothing from a repository or a mirror.
+            // All packages come from a single registry, and none from a repository or a mirror.
             let sources: std::collections::BTreeSet<&str> =
                 text.lines().filter(|l| l.starts_with("source = ")).collect();
             let registry = |s: &&str| s.starts_with("source = \"registry+");

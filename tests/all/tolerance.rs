@@ -1,4 +1,4 @@
-//! The tolerance can fail: a small fault in the numbers is seen.
+//! The tolerance is small enough to detect a small error.
 
 use pixelrnn::Array;
 use pixelrnn::compare::{TOLERANCE, batch_inputs, compare, difference};
@@ -9,7 +9,8 @@ use pixelrnn::runtime::Program;
 use crate::common::{Numbers, engines, run, weights, zoo};
 use crate::declared::declared;
 
-/// Any one weight, wrong by one per cent; what only reaches the logits through gates, by ten.
+/// Any one weight that is wrong by 1 % is detected; a weight that reaches the logits only through gates, by
+/// 10 %.
 #[test]
 fn one_weight_wrong_by_one_per_cent() {
     let size = [("h", 3), ("layers", 1), ("height", 5), ("width", 4)];
@@ -51,7 +52,7 @@ fn what_never_agrees() {
     assert!(!difference(&one, &far, TOLERANCE).2);
 }
 
-/// What the command `compare` shows: every pair of engines, and they agree.
+/// What the command `compare` shows: every pair of engines, and that they agree.
 #[test]
 fn engines_in_pairs() {
     let model = declared("mixed", &[]);

@@ -1,5 +1,5 @@
-//! tract draws what the other engines draw, for images of one row, one column, one pixel and more, and
-//! for calls of other sizes than those.
+//! tract draws the same images as the other engines, for images with a single row, column or pixel and for
+//! larger ones, and for calls of several sizes.
 //!
 //! tract rearranges the states of loops when it optimizes a model; see the pass `own_states`.
 
@@ -9,7 +9,8 @@ use pixelrnn::{Array, Declaration, Source, Weights};
 
 use crate::common::{engines, weights};
 
-/// Layers after an image; what is carried from row to row has the same shape in more than one of them.
+/// Layers after an image. In several of them, different states that are carried from row to row have the same
+/// shape.
 const BODIES: [&str; 5] = [
     "stem: masked_conv(5 x 1, A, 2); l2: row_lstm(2); logits;",
     "stem: masked_conv(5 x 1, A, 2); l2: masked_conv(3 x 3, B, 2); logits;",

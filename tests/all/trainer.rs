@@ -1,4 +1,4 @@
-//! Training in one call: what a new run needs, and what a run that goes on may change.
+//! Training in one call: what a new run needs, and what may change when a run is resumed.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn a_run_goes_on_with_the_same_bits() {
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
     let all = begin(&whole).steps(9).train().unwrap();
     begin(&parts).steps(4).train().unwrap();
-    // Model and images may be given again, if they are the same.
+    // Model and images may be given again if they are the same.
     let rest = go_on(&parts).model(&model(4)).data(DATA).steps(9).train().unwrap();
     assert_eq!((all.outcome.progress.step, rest.outcome.steps), (9, 5));
     assert!(all.weights == rest.weights);
@@ -48,7 +48,7 @@ fn a_run_goes_on_with_the_same_bits() {
     assert!(last(&all.run) == last(&rest.run));
     assert!(model(4).check_weights(&all.weights).is_ok());
 
-    // Fine-tuning: from the folder of a run, or from weights at hand.
+    // Fine-tuning: starts from the folder of a run, or from given weights.
     let tuned = folder.path().join("tuned");
     let from = begin(&tuned).initial_file(&whole).steps(1).prepare().unwrap();
     drop(from);
@@ -97,7 +97,7 @@ fn what_a_run_that_goes_on_keeps() {
     assert!(refused(go_on(&path).optimizer(other)).contains("beta2"));
     let weights = model(4).initialize(0);
     assert!(refused(go_on(&path).initial_weights(weights)).contains("checkpoint"));
-    // What the state does not depend on may change, and stays so.
+    // Settings on which the state does not depend may change, and keep their new values.
     let schedule = Schedule::cosine(0.5);
     go_on(&path).steps(2).learning_rate(0.5e-3).schedule(schedule).clip(2.0).train().unwrap();
     let later = go_on(&path).prepare().unwrap();

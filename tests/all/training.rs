@@ -1,5 +1,5 @@
-//! The training step as a graph: each rule of descent against its formula, and a loss that falls on
-//! every engine.
+//! The training step as a graph: each update rule is compared with its formula, and the loss falls on every
+//! engine.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn results(graph: &PixelGraph, inputs: &Doubles) -> Doubles {
     graph.outputs().iter().map(|o| o.name.clone()).zip(values).collect()
 }
 
-/// States away from where they start, so that no term of a formula vanishes.
+/// States that differ from their initial values, so that no term of a formula is zero.
 fn states(model: &Declaration, optimizer: &Optimizer, numbers: &mut Numbers) -> Doubles {
     let mut all = Doubles::new();
     for (name, w) in weights(model, 2) {
@@ -67,7 +67,7 @@ fn every_rule_follows_its_formula() {
         .sum();
     let norm = squares.sqrt();
     let lr = 0.02;
-    // Other numbers than the defaults, so that each is seen to be read.
+    // Settings that differ from the defaults, so that the test notices if one is not used.
     let settings = [[0.8, 0.97, 1e-5, 0.05], [0.95, 1e-5, 0.0, 0.0]];
     for (rule, settings) in RULES.iter().flat_map(|&rule| settings.map(|s| (rule, s))) {
         let cases = [
@@ -99,17 +99,17 @@ fn every_rule_follows_its_formula() {
                     let direction = (rule.reference)(&entry, &mut slots);
                     let expected = w - lr * direction;
                     let error = (next[&i] - expected).abs();
-                    // Constants of the graph are f32.
+                    // The constants of the graph are f32.
                     assert!(error < 1e-6, "{rule:?} {name} {i:?}: {} {expected}", next[&i]);
                     for (slot, expected) in rule.slots.iter().zip(slots) {
                         let found = after[&next_name(&state_name(name, slot))][&i];
-                        // The gradient alone, however far it was scaled down.
+                        // Compares the gradient alone, whatever it was scaled by.
                         let bound = 1e-6 * g.abs() + 1e-7 * old(slot).abs() + 1e-6 * expected.abs();
                         assert!((found - expected).abs() <= bound, "{slot}: {found} {expected}");
                     }
                     if let Some(decay) = ema {
                         let average = after[&next_name(&state_name(name, "ema"))][&i];
-                        // As if it were step 0.7, for which the early decay is smaller.
+                        // The counter has the value 0.7, for which the early decay is smaller.
                         let decay = f64::min(decay, 0.7 / 9.7);
                         let expected = decay * old("ema") + (1.0 - decay) * next[&i];
                         assert!((average - expected).abs() < 1e-6, "{rule:?} {name}: average");
@@ -126,7 +126,7 @@ fn every_rule_follows_its_formula() {
     }
 }
 
-/// Twenty steps on one batch: whatever comes out as `x.next` goes in as `x`.
+/// Twenty steps on one batch. Each output `x.next` is the input `x` of the next step.
 #[test]
 fn the_loss_falls_on_every_engine() {
     let model = small();
@@ -187,8 +187,8 @@ fn a_gradient_and_an_update_are_a_step() {
     }
 }
 
-/// The average forgets where it began, however slow its decay: after n steps with parameters that do
-/// not move, it is as near to them as n steps allow, and keeps its decay from then on.
+/// The EMA forgets its initial value, however close to 1 its decay is. With constant parameters, it is after
+/// n steps as near to them as the early decay allows.
 #[test]
 fn averages_forget_their_beginning() {
     let model = small();
@@ -217,7 +217,7 @@ fn averages_forget_their_beginning() {
     assert!(left < 1e-7);
 }
 
-/// Some steps on batches of different sizes; the losses and the state at the end.
+/// Runs some steps on batches of different sizes. Returns the losses and the final state.
 fn steps(
     step: &CompiledStep,
     engine: &dyn Engine,
@@ -233,7 +233,7 @@ fn steps(
         let mut step = || stepper.step(&[("image", &images), (LEARNING_RATE, &rate)]);
         let results = step().unwrap_or_else(|e| panic!("{e}"));
         if i == 3 {
-            // As if it had not been.
+            // The step is undone, and repeated.
             assert!(stepper.undo());
             assert!(!stepper.undo());
             let mut step = || stepper.step(&[("image", &images), (LEARNING_RATE, &rate)]);
@@ -293,7 +293,7 @@ fn a_divided_batch_changes_rounding_alone() {
             steps(&step, &**engine, &model, &optimizer)
         };
         let (whole, whole_state) = run(1);
-        // More parts than there are images in some batches; parts of different sizes.
+        // More shards than images in some batches, and shards of different sizes.
         let (parts, parts_state) = run(3);
         assert_eq!((&parts, &parts_state), (&run(3).0, &run(3).1), "always the same");
         let names = |state: &[(String, Array)]| -> Vec<String> {
@@ -318,7 +318,7 @@ fn a_divided_batch_changes_rounding_alone() {
     assert_eq!(shards(&**ort, 4096), ort.threads());
 }
 
-/// What a program gives for each image does not depend on how a batch is divided, but for rounding.
+/// The result of a program for each image does not depend on how the batch is divided, except for rounding.
 #[test]
 fn a_divided_batch_gives_the_same_of_each_image() {
     let gated = zoo("digits-gated-class", &[("h", 3), ("layers", 1)]);
@@ -351,8 +351,8 @@ fn a_divided_batch_gives_the_same_of_each_image() {
     }
 }
 
-/// Fresh biases are zero, so pixels whose surroundings are black give exactly zero before `relu`, where its
-/// slope is zero. A loop whose states begin next to zero would take the other slope.
+/// Initial biases are zero, so pixels with black surroundings have exactly zero before `relu`, where its
+/// derivative is zero. A loop whose states begin next to zero would use the other derivative.
 #[test]
 fn gradients_of_fresh_weights_are_the_same_with_and_without_loops() {
     for name in ["digits-row-lstm", "digits-diagonal"] {

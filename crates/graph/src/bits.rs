@@ -1,16 +1,16 @@
-//! Rows of bits: which inputs each output reads.
+//! A matrix of bits that records which inputs each output reads.
 
 /// A matrix of bits, one row per output, one column per input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitRows {
     columns: usize,
-    /// Words in a row.
+    /// The number of words per row.
     stride: usize,
     words: Vec<u64>,
 }
 
 impl BitRows {
-    /// All zero.
+    /// A matrix of zeros.
     pub fn new(rows: usize, columns: usize) -> BitRows {
         let stride = columns.div_ceil(64);
         BitRows { columns, stride, words: vec![0; rows * stride] }
@@ -31,7 +31,7 @@ impl BitRows {
         &self.words[row * self.stride..(row + 1) * self.stride]
     }
 
-    /// The words of a row, to be changed. Bits past the last column must stay zero.
+    /// The words of a row, mutable. Bits after the last column must stay zero.
     pub fn row_mut(&mut self, row: usize) -> &mut [u64] {
         &mut self.words[row * self.stride..(row + 1) * self.stride]
     }
@@ -46,14 +46,14 @@ impl BitRows {
         self.row_mut(row)[column / 64] |= 1 << (column % 64);
     }
 
-    /// Adds another row's bits (of a matrix as wide) to a row.
+    /// Sets all bits of a row that are set in `words`, a row of a matrix with the same number of columns.
     pub fn union(&mut self, row: usize, words: &[u64]) {
         for (mine, theirs) in self.row_mut(row).iter_mut().zip(words) {
             *mine |= theirs;
         }
     }
 
-    /// How many bits of a row are set below a column.
+    /// The number of bits of a row that are set before a column.
     pub fn count_below(&self, row: usize, column: usize) -> usize {
         let words = self.row(row);
         let whole = words[..column / 64].iter().map(|w| w.count_ones() as usize).sum::<usize>();

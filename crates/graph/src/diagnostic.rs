@@ -1,4 +1,4 @@
-//! Places in a user's text, and what is said about them. Rendering happens at the edge.
+//! Positions in the user's text, and diagnostics about them. Other crates render them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
-    /// The number of lines of `name` that stand before `text`: 0 for a model file.
+    /// The number of lines of `name` before `text`: 0 for a model file.
     pub line_offset: usize,
 }
 
@@ -54,7 +54,7 @@ impl Source {
         (self.line_offset + line + 1, column + 1)
     }
 
-    /// The text of a span, trimmed to what exists.
+    /// The text of a span; empty if the span is outside the text.
     pub fn excerpt(&self, span: Span) -> &str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
@@ -65,8 +65,8 @@ impl Source {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// As [`Source::locate`], but with the file's name alone: for what is handed on, and must not tell of
-    /// the folders of the machine that it was made on.
+    /// Like [`Source::locate`], but without the folders of the file's path, so that the result can be given
+    /// to others without telling anything about this machine.
     pub fn locate_by_name(&self, span: Span) -> String {
         let located = self.locate(span);
         let folders = self.name.rfind(['/', '\\']).map_or(0, |slash| slash + 1);
@@ -74,7 +74,7 @@ impl Source {
     }
 }
 
-/// How grave a diagnostic is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Something that may be unintended.
@@ -83,16 +83,16 @@ pub enum Severity {
     Error,
 }
 
-/// A remark on a place.
+/// A remark on a place in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The place that is underlined.
+    /// The place to underline.
     pub span: Span,
-    /// What is said of it.
+    /// The remark.
     pub text: String,
 }
 
-/// One thing to tell the user: what is wrong, where, and what would be right.
+/// A message for the user: what is wrong, where, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How serious it is.
@@ -119,19 +119,19 @@ impl Diagnostic {
         }
     }
 
-    /// With a remark on the place at fault.
+    /// Adds a remark on the place at fault.
     pub fn remark(mut self, text: impl Into<String>) -> Diagnostic {
         self.primary.text = text.into();
         self
     }
 
-    /// With a remark on another place.
+    /// Adds a remark on another place.
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         self.secondary.push(Label { span, text: text.into() });
         self
     }
 
-    /// With what would be right.
+    /// Adds a suggestion.
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
         self.help = Some(text.into());
         self

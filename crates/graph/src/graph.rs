@@ -80,7 +80,7 @@ pub struct Input {
     pub name: String,
     /// Its value in the graph.
     pub value: Value,
-    /// What it is.
+    /// The role of the input.
     pub role: Role,
     /// The layer that a parameter belongs to.
     pub layer: Option<LayerId>,
@@ -93,7 +93,7 @@ pub struct Output<D> {
     pub name: String,
     /// The value that is returned.
     pub value: Value,
-    /// What it is.
+    /// The role of the output.
     pub role: OutputRole<D>,
 }
 
@@ -104,9 +104,9 @@ pub struct Node<O> {
     pub op: O,
     /// The name, unique in its graph.
     pub name: String,
-    /// What it reads.
+    /// The values that it reads.
     pub inputs: Vec<Value>,
-    /// What it computes.
+    /// The values that it computes.
     pub outputs: Vec<Value>,
 }
 
@@ -120,9 +120,9 @@ pub struct Graph<O: Operation> {
     types: Vec<Type>,
     origins: Vec<Origin>,
     nodes: Vec<Node<O>>,
-    /// Beside the nodes, not in them: a pass that copies a node cannot lose it by accident.
+    /// Separate from the nodes, so that a pass that copies a node cannot lose its site by accident.
     sites: Vec<Site>,
-    /// Dotted paths of the declaration's layers; shared by the graphs that passes make of one.
+    /// Dotted paths of the declaration's layers. All graphs that passes make from one declaration share them.
     layers: Arc<Vec<String>>,
     inputs: Vec<Input>,
     outputs: Vec<Output<O::Distribution>>,
@@ -233,7 +233,7 @@ impl<O: Operation> Graph<O> {
         self.outputs.push(Output { name: name.into(), value, role });
     }
 
-    /// The layer of this dotted path, added to the table if it is new.
+    /// The layer with this dotted path, which is added to the table if it is new.
     pub fn layer(&mut self, path: &str) -> LayerId {
         let known = self.layers.iter().rposition(|known| known == path);
         let id = known.unwrap_or_else(|| {
@@ -243,7 +243,7 @@ impl<O: Operation> Graph<O> {
         LayerId(id as u32)
     }
 
-    /// The dotted path of a layer; empty for a layer of another declaration.
+    /// The dotted path of a layer; empty for a layer that is not in the table.
     pub fn layer_path(&self, layer: LayerId) -> &str {
         self.layers.get(layer.0 as usize).map_or("", String::as_str)
     }
@@ -253,8 +253,8 @@ impl<O: Operation> Graph<O> {
         Arc::clone(&self.layers)
     }
 
-    /// Takes the table of a graph made from the same declaration, which this one's is the beginning
-    /// of.
+    /// Sets the table of layers to that of a graph made from the same declaration. This graph's table must be
+    /// a prefix of it.
     pub fn share_layers(&mut self, layers: Arc<Vec<String>>) {
         self.layers = layers;
     }
@@ -290,8 +290,8 @@ impl<O: Operation> Graph<O> {
         Ok(outputs)
     }
 
-    /// The name, or the name with a number behind it. Numbers are given in order, so the first free
-    /// one is found by doubling and halving: counting would cost the square of the equal names.
+    /// The name, or the name with a number appended if it is taken. Numbers are used in order, so the first
+    /// free one is found by doubling and bisection. Counting would take quadratic time for many equal names.
     fn free_name(&mut self, name: &str) -> String {
         if self.names.insert(name.to_string()) {
             return name.to_string();
@@ -313,7 +313,7 @@ impl<O: Operation> Graph<O> {
         name
     }
 
-    /// Renames a node, unless another node has the name.
+    /// Renames a node. Does nothing if another node has the name.
     pub fn rename(&mut self, id: NodeId, name: &str) {
         if self.names.insert(name.to_string()) {
             let old = std::mem::replace(&mut self.nodes[id.index()].name, name.to_string());
@@ -321,8 +321,8 @@ impl<O: Operation> Graph<O> {
         }
     }
 
-    /// Takes the operator out of a node of a graph that is being used up, and leaves another there. The types
-    /// of its results stay.
+    /// Replaces the operator of a node by `left` and returns it. For graphs that are being consumed: the
+    /// types of the node's results do not change.
     pub fn take_op(&mut self, id: NodeId, left: O) -> O {
         std::mem::replace(&mut self.nodes[id.index()].op, left)
     }

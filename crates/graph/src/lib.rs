@@ -39,5 +39,5 @@ pub use type_error::TypeError;
 pub use types::{Dim, Elem, Type};
 pub use verify::{Fault, verify};
 
-/// A dense array of real numbers, row-major by construction; what engines take and give.
+/// A dense, row-major array of real numbers. Engines take and return these.
 pub type Array<R = f32> = ndarray::ArrayD<R>;

@@ -1,15 +1,16 @@
-//! Kinds with names, such as those on the command line: their text form, and what is said of an unknown one.
+//! Enumerations whose values have names, such as those on the command line: parsing, printing, and the error
+//! for unknown names.
 
-/// A name that no value of a kind has; the error of [`str::parse`] for such kinds.
+/// An unknown name. The error of [`str::parse`] for types of [`named!`](crate::named).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {kind} `{name}`: expected one of {}", known.join(", "))]
 #[non_exhaustive]
 pub struct UnknownName {
-    /// What was named, such as `engine`.
+    /// The kind of name, such as `engine`.
     pub kind: &'static str,
     /// The name that was given.
     pub name: String,
-    /// The names that there are.
+    /// The known names.
     pub known: Vec<&'static str>,
 }
 

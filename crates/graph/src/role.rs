@@ -8,9 +8,9 @@ use std::str::FromStr;
 pub enum Init {
     /// All zeros.
     Zero,
-    /// Uniform in `±1/sqrt(fan_in)`, where `fan_in` counts the live taps that one output reads.
+    /// Uniform in `±1/sqrt(fan_in)`, where `fan_in` counts only the taps that the mask leaves.
     Uniform {
-        /// Values that one output reads.
+        /// The number of values that one output reads.
         fan_in: usize,
     },
 }
@@ -18,12 +18,13 @@ pub enum Init {
 /// A condition: an input that the model does not predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// One that is given with the images, of a kind that this crate does not know: a word and a number, as
-    /// in `classes(10)`. See [`ReadOperation::condition`](crate::ReadOperation::condition).
+    /// A condition that is given with the images. Its kind, which this crate does not know, is written as a
+    /// word and a number, as in `classes(10)`. See
+    /// [`ReadOperation::condition`](crate::ReadOperation::condition).
     Given {
         /// The name of the kind.
         kind: &'static str,
-        /// The number that belongs to it.
+        /// The number after the kind.
         size: usize,
     },
     /// Every `factor`-th pixel of every `factor`-th row of the image, `[N, C, H, W]` levels.
@@ -58,7 +59,7 @@ pub enum Role {
     Gradient,
 }
 
-/// What an output is. `D` is the type of distributions, which this crate does not know.
+/// The role of an output. `D` is the type of distributions, which this crate does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputRole<D> {
     /// An output of a loop body, or of a graph that is not a model.
@@ -77,7 +78,7 @@ pub enum OutputRole<D> {
     Image,
 }
 
-/// The distribution of graphs that have none.
+/// The type of distributions for graphs that have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoDistribution {}
 
@@ -95,7 +96,7 @@ impl FromStr for NoDistribution {
     }
 }
 
-/// Words of the text form for the roles that have no parts.
+/// The words of the text form for roles without parameters.
 const ROLES: [(&str, Role); 8] = [
     ("input", Role::Local),
     ("image", Role::Image),
@@ -122,7 +123,7 @@ impl fmt::Display for Role {
 }
 
 impl Role {
-    /// The role without parts that a word of the text form names.
+    /// The role for a word of the text form; only roles without parameters.
     pub(crate) fn from_word(word: &str) -> Option<Role> {
         ROLES.iter().find(|(known, _)| *known == word).map(|&(_, role)| role)
     }
@@ -143,7 +144,7 @@ impl<D: fmt::Display> fmt::Display for OutputRole<D> {
 }
 
 impl<D> OutputRole<D> {
-    /// The role without parts that a word of the text form names.
+    /// The role for a word of the text form; only roles without parameters.
     pub(crate) fn from_word(word: &str) -> Option<OutputRole<D>> {
         Some(match word {
             "output" => OutputRole::Local,
@@ -156,8 +157,8 @@ impl<D> OutputRole<D> {
         })
     }
 
-    /// The same role in a graph whose operators have other distributions; parameters of one become
-    /// an ordinary output.
+    /// Converts the role for a graph with another type of distributions. The role of a distribution's
+    /// parameters becomes [`OutputRole::Local`].
     pub fn without_distribution<E>(self) -> OutputRole<E> {
         match self {
             OutputRole::Local | OutputRole::Parameters(_) => OutputRole::Local,

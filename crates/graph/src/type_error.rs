@@ -37,7 +37,7 @@ pub enum TypeError {
         /// The extent of the input.
         found: Dim,
     },
-    /// An input with an axis whose extent must be known and is not.
+    /// An input with an axis that must have a known extent.
     #[error("axis {axis} of input {input} must have a known extent")]
     Unknown {
         /// The position of the input.
@@ -45,7 +45,7 @@ pub enum TypeError {
         /// The axis, from 0.
         axis: usize,
     },
-    /// Two inputs that must have one type.
+    /// Two inputs that must have the same type.
     #[error("inputs have incompatible types {left} and {right}")]
     Unequal {
         /// The type of the first.
@@ -77,7 +77,7 @@ pub enum TypeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// More elements than a machine can count.
+    /// A tensor with more elements than can be counted in a `usize`.
     #[error("the size of its result overflows")]
     Overflow,
     /// A rewritten node reads a value that has no counterpart in the new graph.
@@ -86,10 +86,10 @@ pub enum TypeError {
         /// The value in the old graph.
         value: Value,
     },
-    /// A fault of the compiler.
+    /// A bug of the compiler.
     #[error("cannot be compiled: {reason}")]
     Internal {
-        /// What it assumed in vain.
+        /// The assumption that does not hold.
         reason: &'static str,
     },
 }

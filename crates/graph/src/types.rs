@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The element type of a tensor.
 ///
-/// The pixel IR holds [`Elem::Real`] only (levels are small whole numbers, exact in a float); the
-/// other kinds appear in ONNX graphs, as indices, shapes and conditions.
+/// The pixel IR has only [`Elem::Real`] (levels are small whole numbers, which a float represents exactly).
+/// The other types appear in ONNX graphs, as indices, shapes, conditions and stored weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Elem {
     /// f32 on every engine; optionally f64 in the reference interpreter.
@@ -99,10 +99,10 @@ impl fmt::Display for Dim {
     }
 }
 
-/// Element kind and shape of a value.
+/// The element type and shape of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
-    /// The kind of the elements.
+    /// The element type.
     pub elem: Elem,
     /// The extent of each axis.
     pub shape: Vec<Dim>,
@@ -114,7 +114,7 @@ impl Type {
         Type { elem: Elem::Real, shape: shape.into_iter().map(Into::into).collect() }
     }
 
-    /// The same element kind with another shape.
+    /// The same element type with another shape.
     pub fn reshaped(&self, shape: Vec<Dim>) -> Type {
         Type { elem: self.elem, shape }
     }
@@ -129,12 +129,12 @@ impl Type {
         self.shape.iter().map(|d| d.with_batch(batch)).collect()
     }
 
-    /// The shape if no axis is the batch.
+    /// The shape; `None` if an axis depends on the batch.
     pub fn fixed(&self) -> Option<Vec<usize>> {
         self.shape.iter().map(|d| d.fixed()).collect()
     }
 
-    /// The number of elements for one image (the batch counted once), saturating.
+    /// The number of elements for a batch of one image. Saturates on overflow.
     pub fn size(&self) -> usize {
         self.shape.iter().fold(1usize, |n, d| n.saturating_mul(d.with_batch(1)))
     }

@@ -1,13 +1,15 @@
 //! The structural verifier, run after every pass.
 //!
-//! It proves:
-//! - every node reads only values made before it, and every output names a value of the graph;
-//! - a node has as many results as its operator infers, of exactly those types;
-//! - node names, input names and output names are not empty and each unique in its list;
-//! - all of this in every body, too.
+//! It checks that
+//! - every node reads only values that are computed before it, and every output refers to a value of the
+//!   graph;
+//! - every node has as many results as its operator infers, of the inferred types;
+//! - the names of nodes, inputs and outputs are not empty, and unique among nodes, inputs and outputs,
+//!   respectively;
+//! - all of this holds for every body, too.
 //!
-//! It does not prove that the graph means what the declaration says (that is what engines are
-//! compared for), nor causality (`verify_causality` does).
+//! It does not check that the graph computes what the declaration says (comparing engines does), nor
+//! causality (`verify_causality` does).
 
 use std::collections::BTreeSet;
 
@@ -59,15 +61,15 @@ pub enum Fault {
         /// The results that the operator infers.
         inferred: usize,
     },
-    /// Two things of a kind have one name.
+    /// Two nodes, inputs or outputs have the same name.
     #[error("two {what} have the name `{name}`")]
     Duplicate {
-        /// The kind, such as `node`.
+        /// `node`, `input` or `output`, in the plural.
         what: &'static str,
         /// The name.
         name: String,
     },
-    /// Something has no name.
+    /// A node, input or output has no name.
     #[error("one of the {what} has no name")]
     Nameless {
         /// The kind, such as `node`.
@@ -83,7 +85,7 @@ pub enum Fault {
     },
 }
 
-/// Checks a graph; see this module's page for what that proves.
+/// Checks a graph; see the module's documentation for what is checked.
 ///
 /// # Errors
 /// The first fault found, in execution order.

@@ -1,21 +1,21 @@
-//! The gradient of the recurrence: the steps in reverse order.
+//! The gradient of the LSTM recurrence: runs the steps in reverse order.
 
 use crate::cell::{self, Read};
 use crate::forward::{each_weight, scatter};
 use crate::geometry::Sweep;
 use crate::product::{View, product};
 
-/// The cotangents that [`backward`] finds.
+/// The cotangents that [`backward`] computes.
 pub struct Gradient<'a> {
     /// Of the gates, `[H, W, N, 4 h]`.
     pub z: &'a mut [f32],
     /// Of the state weight, `[4 h, h, K]`.
     pub weight: &'a mut [f32],
-    /// Of the hidden and the cell state before the first step, `[h]`, if they are parameters.
+    /// Of the initial hidden and cell states, `[h]`, if they are parameters.
     pub initial: Option<[&'a mut [f32]; 2]>,
 }
 
-/// What the forward recurrence of a direction was given and found.
+/// The inputs and results of the forward recurrence of a direction.
 pub struct Found<'a> {
     /// The state weight, `[4 h, h, K]`.
     pub weight: &'a [f32],
@@ -25,34 +25,34 @@ pub struct Found<'a> {
     pub c: &'a [f32],
     /// The activated gates, `[H, W, N, 4 h]`.
     pub activations: &'a [f32],
-    /// The states before the first step, if they are parameters.
+    /// The initial hidden and cell states, `[h]`, if they are parameters.
     pub initial: Option<[&'a [f32]; 2]>,
 }
 
-/// State of the sweep back.
+/// The state of the backward sweep.
 struct Back<'a> {
     sweep: &'a Sweep,
     direction: usize,
     found: &'a Found<'a>,
-    /// Cotangents of the hidden states of a step, from the cells that read them, and of its cell states:
-    /// `[P, N, h]`.
+    /// For the cells of a step: cotangents of the hidden states, as far as they come from cells of the next
+    /// step, and of the cell states; `[P, N, h]`.
     dh: Vec<f32>,
     dc: Vec<f32>,
     /// Cotangents of the gates of a step, `[P, N, 4 h]`.
     dz: Vec<f32>,
-    /// Hidden states that the cells of a step read, and their cotangents, `[P, N, K h]`.
+    /// The hidden states that the cells of a step read, and their cotangents, `[P, N, K h]`.
     read: Vec<f32>,
     dread: Vec<f32>,
-    /// States before the first step, for all images.
+    /// The initial states, repeated for all images.
     initial: [Vec<f32>; 2],
     /// Their cotangents.
     dinitial: [Vec<f32>; 2],
 }
 
-/// Runs one direction back: `dh [H, W, N, h]` is the cotangent of the hidden states.
+/// Computes the gradient of one direction. `dh [H, W, N, h]` is the cotangent of the hidden states.
 ///
 /// # Panics
-/// A slice has another length.
+/// If a slice has the wrong length.
 pub fn backward(sweep: &Sweep, direction: usize, found: &Found, dh: &[f32], gradient: Gradient) {
     let (h, taps, block) = (sweep.features, sweep.taps, sweep.block());
     let all = sweep.cells() * block;
@@ -76,7 +76,7 @@ pub fn backward(sweep: &Sweep, direction: usize, found: &Found, dh: &[f32], grad
         initial: [spread(0), spread(1)],
         dinitial: [vec![0.0; block], vec![0.0; block]],
     };
-    // The weight as `[4 h, K h]`, by which cotangents of gates are multiplied; its gradient as `[K h, 4 h]`.
+    // The weight as `[4 h, K h]`, to multiply the cotangents of the gates with; its gradient as `[K h, 4 h]`.
     let mut weight = vec![0.0; found.weight.len()];
     each_weight(sweep, |g, j, tap, at| weight[(g * taps + tap) * h + j] = found.weight[at]);
     let mut dweight = vec![0.0; weight.len()];
@@ -106,7 +106,7 @@ pub fn backward(sweep: &Sweep, direction: usize, found: &Found, dh: &[f32], grad
     }
 }
 
-/// [`Back::gates`], compiled for the instruction set; a closure would not be.
+/// Calls [`Back::gates`], compiled for the instruction set. A closure would not be.
 struct Gates<'a, 'b> {
     back: &'a mut Back<'b>,
     step: usize,
@@ -123,7 +123,7 @@ impl pulp::WithSimd for Gates<'_, '_> {
     }
 }
 
-/// [`Back::spread`], the same.
+/// Calls [`Back::spread`], compiled for the instruction set.
 struct Spread<'a, 'b> {
     back: &'a mut Back<'b>,
     step: usize,
@@ -139,7 +139,7 @@ impl pulp::WithSimd for Spread<'_, '_> {
 }
 
 impl Back<'_> {
-    /// The cotangents of the gates of a step, and of the cell states before it.
+    /// Computes the cotangents of the gates of a step, and of the cell states of the step before.
     #[inline(always)]
     fn gates<S: pulp::Simd>(&mut self, simd: S, step: usize, dh: &[f32], dz_out: &mut [f32]) {
         let block = self.sweep.block();
@@ -169,7 +169,7 @@ impl Back<'_> {
         }
     }
 
-    /// The cell at a position in the step before, if it is one of the map.
+    /// The cell at a position of the previous step; `None` if it is outside the map.
     #[inline(always)]
     fn before(&self, step: usize, position: usize) -> Option<usize> {
         let step = step.checked_sub(1)?;
@@ -177,14 +177,14 @@ impl Back<'_> {
         live.then(|| self.sweep.cell(self.direction, step, position))
     }
 
-    /// The position that a cell reads through a tap, if it is one.
+    /// The position that a cell reads through a tap; `None` if there is none.
     #[inline(always)]
     fn position(&self, reader: usize, tap: usize) -> Option<usize> {
         let position = (reader + tap).checked_sub(self.sweep.before)?;
         (position < self.sweep.positions()).then_some(position)
     }
 
-    /// Puts the hidden states that the cells of a step read side by side.
+    /// Concatenates the hidden states that each cell of a step reads.
     fn gather(&mut self, step: usize) {
         let (h, taps, block) = (self.sweep.features, self.sweep.taps, self.sweep.block());
         for (i, reader) in self.sweep.live(step).enumerate() {
@@ -207,7 +207,7 @@ impl Back<'_> {
         }
     }
 
-    /// Gives the cotangents of what was read to the cells that it was read from.
+    /// Adds the cotangents of the states that were read to those of the cells they were read from.
     #[inline(always)]
     fn spread(&mut self, step: usize) {
         let (h, taps, block) = (self.sweep.features, self.sweep.taps, self.sweep.block());

@@ -1,13 +1,13 @@
-//! The LSTM cell, forward and backward, for all images of a cell of the map.
+//! The LSTM cell, forward and backward, for all images at one cell of the map.
 //!
-//! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`; the gates stand in this order,
+//! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`. The gates are in the order o, f, i, g,
 //! `[N, 4 h]`.
 
 use pulp::Simd;
 
 use crate::math::{all, sigmoid, tanh, vectors, vectors_mut};
 
-/// The four gates of an image.
+/// Splits the gates of an image.
 #[inline(always)]
 fn gates(of: &[f32], features: usize) -> [&[f32]; 4] {
     let (o, rest) = of.split_at(features);
@@ -24,8 +24,8 @@ fn gates_mut(of: &mut [f32], features: usize) -> [&mut [f32]; 4] {
     [o, f, i, &mut rest[..features]]
 }
 
-/// Activated gates, and the cell and the hidden state after, from what the states and the input give to
-/// the gates, and from the cell state before.
+/// Computes the activated gates, and the new cell and hidden states, from the contributions of the states and
+/// of the input to the gates, and from the previous cell state.
 #[inline(always)]
 fn forward_lanes<S: Simd>(
     simd: S,
@@ -41,8 +41,9 @@ fn forward_lanes<S: Simd>(
     ([o, f, i, g], [c, simd.mul_f32s(o, tanh(simd, c))])
 }
 
-/// `activations` holds what the states give to the gates, and then the activated gates; `z` is what the
-/// input gives. `c` holds the cell states before, and then after.
+/// Runs the cell forward. `activations` contains the states' contribution to the gates, and is replaced by
+/// the activated gates; `z` is the input's contribution. `c` contains the previous cell states, and is
+/// replaced by the new ones.
 #[inline(always)]
 pub(crate) fn forward<S: Simd>(
     simd: S,
@@ -76,16 +77,16 @@ pub(crate) fn forward<S: Simd>(
     }
 }
 
-/// What the backward cell reads of the forward one.
+/// The values of the forward cell that the backward cell reads.
 pub(crate) struct Read<'a> {
     /// The activated gates, `[N, 4 h]`.
     pub activations: &'a [f32],
-    /// The cell states after and before, `[N, h]`.
+    /// The new and the previous cell states, `[N, h]`.
     pub c: &'a [f32],
     pub c_before: &'a [f32],
 }
 
-/// The cotangents of the gates, and of the cell state before.
+/// Computes the cotangents of the gates and of the previous cell state.
 #[inline(always)]
 fn backward_lanes<S: Simd>(
     simd: S,
@@ -96,7 +97,7 @@ fn backward_lanes<S: Simd>(
 ) -> ([S::f32s; 4], S::f32s) {
     let one = all(simd, 1.0);
     let mul = |a, b| simd.mul_f32s(a, b);
-    // The slopes of the logistic function and of tanh, from their values.
+    // The derivatives of the logistic function and of tanh, computed from their values.
     let slope = |s| mul(s, simd.sub_f32s(one, s));
     let slope_tanh = |t| simd.mul_add_f32s(simd.neg_f32s(t), t, one);
     let t = tanh(simd, c);
@@ -110,8 +111,9 @@ fn backward_lanes<S: Simd>(
     (dz, mul(d, f))
 }
 
-/// `dh` is the cotangent of the hidden states in two parts: from the output, and from the cells that read
-/// them. `dc` is that of the cell states, and then of those before; `dz` becomes that of the gates.
+/// Runs the cell backward. `dh` is the cotangent of the hidden states in two parts: from the output, and from
+/// the cells that read them. `dc` is the cotangent of the new cell states, and is replaced by that of the
+/// previous ones. `dz` receives the cotangent of the gates.
 #[inline(always)]
 pub(crate) fn backward<S: Simd>(
     simd: S,

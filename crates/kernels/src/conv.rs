@@ -1,11 +1,11 @@
-//! Masked convolutions on pixel-major maps, tap by tap: each is a product of blocks that stand in memory one
-//! after the other, so nothing is copied to be multiplied.
+//! Masked convolutions on pixel-major maps, tap by tap. Each tap is a product of contiguous blocks, so
+//! nothing is copied before it is multiplied.
 
 use std::ops::Range;
 
 use crate::product::{View, product};
 
-/// A convolution of stride one, whose result is as large as its input.
+/// A convolution of stride one whose result is as large as its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// Rows of the map.
@@ -29,28 +29,29 @@ pub struct Conv {
     pub center_blocks: Vec<[Range<usize>; 2]>,
 }
 
-/// Below this many features, what the taps read is put side by side first: products of a few columns are slow.
+/// With fewer features than this, what the taps read is concatenated first: products with few columns are
+/// slow.
 const NARROW: usize = 8;
 
-/// A block of pixels that a tap reads, and the block of results that reads it: first pixel of each, and the
-/// number of pixels.
+/// A block of pixels that a tap reads, and the block of results that reads it: the first pixel of each, and
+/// the number of pixels.
 struct Block {
     from: usize,
     to: usize,
     pixels: usize,
 }
 
-/// What is limited to some rows of the map.
+/// Restricts a product to some rows of the map.
 enum Rows {
     Results(Range<usize>),
     Read(Range<usize>),
 }
 
-/// Into how many parts the rows of a map are divided.
+/// The number of parts into which the rows of a map are divided.
 const PARTS: usize = 4;
 
-/// The places along an axis of `extent` whose tap `at` of a kernel centered at `center` is in the map, and the
-/// first that they read.
+/// The positions along an axis of `extent` from which tap `at` of a kernel centered at `center` reads inside
+/// the map, and the position that the first of them reads.
 fn inside(extent: usize, at: usize, center: usize) -> (Range<usize>, usize) {
     let first = center.saturating_sub(at);
     let last = (extent + center).saturating_sub(at).min(extent);
@@ -89,12 +90,12 @@ impl Conv {
         self.inputs < NARROW && self.taps.len() > 1
     }
 
-    /// The blocks of a tap: stretches of rows, or all rows at once. Either the results or what they read are
-    /// among these rows.
+    /// The blocks of a tap: one per row, or one for all rows if they are contiguous. Only blocks whose
+    /// results, or whose read pixels, are in the given rows.
     fn stretches(&self, [r, c]: [usize; 2], rows: &Rows) -> Vec<Block> {
         let (inside_rows, first) = inside(self.height, r, self.center[0]);
         let (columns, first_column) = inside(self.width, c, self.center[1]);
-        // Rows of results, and how far below them the rows are that they read.
+        // The rows of the results, and how many rows below them the tap reads.
         let down = first as isize - inside_rows.start as isize;
         let (start, end) = match rows {
             Rows::Results(rows) => (rows.start as isize, rows.end as isize),
@@ -118,16 +119,17 @@ impl Conv {
         (start..end).map(row).collect()
     }
 
-    /// The rows of the map in parts, for as many threads. They depend on the map alone.
+    /// Divides the rows of the map into parts, one per thread. The division depends only on the map.
     pub fn parts(&self) -> Vec<Range<usize>> {
         let count = self.height.clamp(1, PARTS);
         (0..count).map(|i| i * self.height / count..(i + 1) * self.height / count).collect()
     }
 
-    /// The weight `[G, F, kh, kw]` as a matrix `[F, G]` for each tap that is read, for [`Conv::forward`].
+    /// Converts the weight `[G, F, kh, kw]` to one matrix `[F, G]` for each tap that is read, for
+    /// [`Conv::forward`].
     ///
     /// # Panics
-    /// The slice has another length.
+    /// If the slice has the wrong length.
     pub fn matrices(&self, weight: &[f32]) -> Vec<f32> {
         let (f, g, taps) = (self.inputs, self.outputs, self.kernel[0] * self.kernel[1]);
         assert_eq!(weight.len(), f * g * taps, "the weight");
@@ -139,7 +141,7 @@ impl Conv {
         all
     }
 
-    /// What all taps of a row of results read, side by side, `[W, N, K F]`.
+    /// Concatenates what all taps read for a row of results, `[W, N, K F]`.
     fn side_by_side(&self, x: &[f32], y: usize, out: &mut [f32]) {
         let (row, length) = (self.images * self.inputs, self.taps.len() * self.inputs);
         out.fill(0.0);
@@ -161,11 +163,11 @@ impl Conv {
         }
     }
 
-    /// Makes some rows of the result, `out [.., W, N, G]`, from `x [H, W, N, F]`, the matrices of the weight (see
-    /// [`Conv::matrices`]) and `bias [G]`.
+    /// Computes some rows of the result, `out [.., W, N, G]`, from `x [H, W, N, F]`, the matrices of the
+    /// weight (see [`Conv::matrices`]) and `bias [G]`.
     ///
     /// # Panics
-    /// A slice has another length.
+    /// If a slice has the wrong length.
     pub fn forward(
         &self,
         x: &[f32],
@@ -205,11 +207,11 @@ impl Conv {
         }
     }
 
-    /// Adds to some rows of the cotangent of the map, `dx [.., W, N, F]`, what comes from that of the result,
-    /// `dy [H, W, N, G]`.
+    /// Adds to some rows of the cotangent of the map, `dx [.., W, N, F]`, the contribution of the cotangent
+    /// of the result, `dy [H, W, N, G]`.
     ///
     /// # Panics
-    /// A slice has another length.
+    /// If a slice has the wrong length.
     pub fn input_gradient(&self, dy: &[f32], weight: &[f32], rows: Range<usize>, dx: &mut [f32]) {
         let (n, f, g) = (self.images, self.inputs, self.outputs);
         let sizes = (rows.len() * self.width * n * f, self.pixels() * n * g);
@@ -236,11 +238,12 @@ impl Conv {
         }
     }
 
-    /// The cotangent of the weight of each tap, `sums [K, F, G]`, from a map `x [H, W, N, F]` and the cotangent
-    /// of the result, `dy [H, W, N, G]`: all of them, or that of tap `part`; see [`Conv::weight_parts`].
+    /// Computes the gradient of the weight of each tap, `sums [K, F, G]`, from a map `x [H, W, N, F]` and the
+    /// cotangent of the result, `dy [H, W, N, G]`. If there are several parts, `sums [F, G]` is that of tap
+    /// `part`; see [`Conv::weight_parts`].
     ///
     /// # Panics
-    /// A slice has another length.
+    /// If a slice has the wrong length.
     pub fn weight_gradient(&self, x: &[f32], dy: &[f32], part: usize, sums: &mut [f32]) {
         let (n, f, g) = (self.images, self.inputs, self.outputs);
         let sizes = (self.pixels() * n * f, self.pixels() * n * g);
@@ -272,16 +275,16 @@ impl Conv {
         }
     }
 
-    /// Into how many parts [`Conv::weight_gradient`] is divided: taps, or one.
+    /// The number of parts of [`Conv::weight_gradient`]: one per tap, or one for all.
     pub fn weight_parts(&self) -> usize {
         if self.narrow() { 1 } else { self.taps.len() }
     }
 
-    /// Puts the cotangents of the weights of all taps, `[K, F, G]`, into `dw [G, F, kh, kw]`, which is zero where
-    /// no tap is read.
+    /// Copies the gradients of the weights of all taps, `[K, F, G]`, to `dw [G, F, kh, kw]`. Taps that are
+    /// not read get zero.
     ///
     /// # Panics
-    /// A slice has another length.
+    /// If a slice has the wrong length.
     pub fn weights_of_taps(&self, sums: &[f32], dw: &mut [f32]) {
         let (f, g, taps) = (self.inputs, self.outputs, self.kernel[0] * self.kernel[1]);
         assert_eq!((sums.len(), dw.len()), (self.taps.len() * f * g, f * g * taps), "the weight");

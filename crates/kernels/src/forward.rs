@@ -1,10 +1,10 @@
-//! The recurrence of an LSTM over a map, from the gates that its input gives to the hidden states.
+//! The LSTM recurrence over a map: computes the hidden states from the input's contribution to the gates.
 
 use crate::cell;
 use crate::geometry::Sweep;
 use crate::product::{View, product};
 
-/// What the gradient needs of the forward recurrence.
+/// The results of the forward recurrence that its gradient needs.
 pub struct Saved<'a> {
     /// The cell states, `[H, W, N, h]`.
     pub c: &'a mut [f32],
@@ -12,8 +12,8 @@ pub struct Saved<'a> {
     pub activations: &'a mut [f32],
 }
 
-/// A state weight `[4 h, h, K]` as a matrix `[K h, 4 h]`, by which the hidden states that a cell reads, side
-/// by side, are multiplied.
+/// Rearranges a state weight `[4 h, h, K]` to a matrix `[K h, 4 h]`, to multiply the concatenated hidden
+/// states that a cell reads.
 fn packed(sweep: &Sweep, weight: &[f32]) -> Vec<f32> {
     let mut packed = vec![0.0; weight.len()];
     each_weight(sweep, |g, j, tap, at| {
@@ -22,7 +22,7 @@ fn packed(sweep: &Sweep, weight: &[f32]) -> Vec<f32> {
     packed
 }
 
-/// Visits a state weight `[4 h, h, K]`: gate, feature, tap, and where it stands.
+/// Calls `visit` for each element of a state weight `[4 h, h, K]`, with its gate, feature, tap and index.
 pub(crate) fn each_weight(sweep: &Sweep, mut visit: impl FnMut(usize, usize, usize, usize)) {
     let (h, taps) = (sweep.features, sweep.taps);
     for g in 0..4 * h {
@@ -34,7 +34,7 @@ pub(crate) fn each_weight(sweep: &Sweep, mut visit: impl FnMut(usize, usize, usi
     }
 }
 
-/// Copies rows of numbers to places that are further apart.
+/// Copies rows of numbers to positions that are `apart` numbers apart, at an offset.
 #[inline(always)]
 pub(crate) fn scatter(from: &[f32], length: usize, to: &mut [f32], apart: usize, offset: usize) {
     for (from, to) in from.chunks_exact(length).zip(to.chunks_mut(apart)) {
@@ -42,12 +42,12 @@ pub(crate) fn scatter(from: &[f32], length: usize, to: &mut [f32], apart: usize,
     }
 }
 
-/// Runs one direction: `z [H, W, N, 4 h]` are the gates from the input, `weight [4 h, h, K]` the state
-/// weight, `initial` the hidden and the cell state `[h]` before the first step (zero without); `out` becomes
-/// the hidden states `[H, W, N, h]`.
+/// Runs one direction. `z [H, W, N, 4 h]` is the input's contribution to the gates, `weight [4 h, h, K]` the
+/// state weight, `initial` the initial hidden and cell states `[h]` (`None`: zero). `out` receives the hidden
+/// states `[H, W, N, h]`.
 ///
 /// # Panics
-/// A slice has another length.
+/// If a slice has the wrong length.
 pub fn forward(
     sweep: &Sweep,
     direction: usize,
@@ -104,7 +104,7 @@ pub fn forward(
     }
 }
 
-/// The cells of a step, when their states are multiplied.
+/// Computes the cells of a step, after the product of their states with the weight.
 struct Cells<'a, 's> {
     sweep: &'a Sweep,
     direction: usize,

@@ -2,37 +2,37 @@
 
 use std::ops::Range;
 
-/// Which cells make up a step.
+/// Which cells are computed in the same step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// A row: its cells read cells of the row above.
+    /// Those of a row. They read cells of the row above.
     Rows,
-    /// A diagonal, `x + y` constant: its cells read those to the left and above.
+    /// Those of a diagonal, `x + y` constant. They read the cells to the left and above.
     Diagonals,
 }
 
-/// A recurrence over a map, in one or several directions that do not read each other.
+/// A recurrence over a map, in one or more directions that do not read each other.
 ///
-/// The position of a cell in its step is its column (rows), or its row (diagonals). A cell reads the
-/// cell state of its own position in the step before, and the hidden states of the positions
+/// The position of a cell in its step is its column (rows) or its row (diagonals). A cell at position p
+/// reads, from the previous step, the cell state at p and the hidden states at the positions
 /// `p - before .. p - before + taps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sweep {
-    /// Which cells make up a step.
+    /// Which cells are computed in the same step.
     pub order: Order,
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
-    /// Rows of the map.
+    /// The number of rows of the map.
     pub height: usize,
-    /// Columns of the map.
+    /// The number of columns of the map.
     pub width: usize,
-    /// Images, N.
+    /// The number of images, N.
     pub images: usize,
-    /// Features of the states, h.
+    /// The number of features of the states, h.
     pub features: usize,
-    /// Hidden states that a cell reads, K.
+    /// The number of hidden states that a cell reads, K.
     pub taps: usize,
-    /// How many positions before its own the first of them is.
+    /// The first of them is at the position this far before the cell's own.
     pub before: usize,
 }
 
@@ -61,7 +61,7 @@ impl Sweep {
         }
     }
 
-    /// The number of the cell at a live position, counted row by row.
+    /// The index of the cell at a live position, counted row by row.
     pub(crate) fn cell(&self, direction: usize, step: usize, position: usize) -> usize {
         let (y, x) = match self.order {
             Order::Rows => (step, position),
@@ -75,12 +75,12 @@ impl Sweep {
         self.height * self.width
     }
 
-    /// What `h` of a cell's row of images takes, in numbers.
+    /// The number of values in the state of one cell for all images.
     pub(crate) fn block(&self) -> usize {
         self.images * self.features
     }
 
-    /// The positions whose cells read a position, each with the tap through which they do.
+    /// The cells that read a position, by their positions in the next step, each with the tap that reads.
     pub(crate) fn readers(&self, position: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (before, positions) = (self.before, self.positions());
         (0..self.taps).filter_map(move |tap| {

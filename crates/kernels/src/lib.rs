@@ -1,13 +1,13 @@
-//! Numeric kernels on plain slices: what plain ONNX operators do in many passes over memory, in one.
+//! Numeric kernels on plain slices. They do in one pass over memory what plain ONNX operators do in many.
 //!
-//! **Purpose.** Inside this process, for training and evaluation, the engine `ort` registers these kernels
-//! as operators of ONNX Runtime. Exported models never contain them: for each there is a graph of plain
+//! **Purpose.** For training and evaluation inside this process, the engine `ort` registers these kernels as
+//! operators of ONNX Runtime. Exported models never contain them: for each kernel there is a graph of plain
 //! operators that computes the same, and tests compare the two.
 //!
 //! **Invariants.**
-//! - A result depends on the inputs alone, not on the number of threads.
+//! - A result depends only on the inputs, not on the number of threads.
 //! - Maps are pixel-major, `[H, W, N, F]`, as in the compiler; `N` is the number of images.
-//! - Lengths of slices are checked once, at the beginning; a wrong one panics.
+//! - Lengths of slices are checked once, at the beginning. A wrong length panics.
 //!
 //! **Where to start.** `geometry.rs` for the order of the cells, then `forward.rs` and `backward.rs` for
 //! the recurrence, `conv.rs` for masked convolutions.

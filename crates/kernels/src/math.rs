@@ -1,19 +1,19 @@
-//! Functions of vectors of numbers, for every instruction set.
+//! Mathematical functions of SIMD vectors, for every instruction set.
 
 use pulp::Simd;
 
-/// Above and below this, e^x is no normal number.
+/// For larger x, e^x or e^-x is not a normal number.
 const LARGEST: f32 = 88.0;
-/// 1.5 times 2^23: added to a small number, it rounds it to a whole one, which stands in the low bits.
+/// 1.5 times 2^23. Adding it to a small number rounds that to a whole number, which is then in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// A number in every lane.
+/// A vector with the same number in every lane.
 #[inline(always)]
 pub(crate) fn all<S: Simd>(simd: S, x: f32) -> S::f32s {
     simd.splat_f32s(x)
 }
 
-/// Holds numbers between `-bound` and `bound`; no number stays none.
+/// Clamps numbers to the range from `-bound` to `bound`. NaN stays NaN.
 #[inline(always)]
 fn clamp<S: Simd>(simd: S, x: S::f32s, bound: f32) -> S::f32s {
     let (low, high) = (all(simd, -bound), all(simd, bound));
@@ -21,7 +21,7 @@ fn clamp<S: Simd>(simd: S, x: S::f32s, bound: f32) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(x, low), low, x)
 }
 
-/// A polynomial in x, the coefficient of its highest power first.
+/// A polynomial in x. The coefficient of the highest power comes first.
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, of: [f32; N]) -> S::f32s {
     let mut sum = all(simd, of[0]);
@@ -31,7 +31,7 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, of: [f32; N]) -> S::
     sum
 }
 
-/// e^x, for numbers between -[`LARGEST`] and [`LARGEST`]; the relative error is below 2e-7.
+/// e^x for numbers between -[`LARGEST`] and [`LARGEST`], with a relative error below 2e-7.
 #[inline(always)]
 fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // x = k ln 2 + r, with ln 2 in two parts.
@@ -39,7 +39,7 @@ fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let k = simd.sub_f32s(rounded, all(simd, ROUND));
     let r = simd.mul_add_f32s(k, all(simd, -0.693_145_75), x);
     let r = simd.mul_add_f32s(k, all(simd, -1.428_606_8e-6), r);
-    // The Taylor series; |r| is at most ln(2) / 2.
+    // The Taylor series. |r| is at most ln(2) / 2.
     let p = polynomial(simd, r, [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]);
     // 2^k, from the low bits of the rounded number.
     let bits = simd.transmute_u32s_f32s(rounded);
@@ -54,7 +54,7 @@ pub(crate) fn clamped_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     exp(simd, clamp(simd, x, LARGEST))
 }
 
-/// The logistic function; its relative error is below 5e-7.
+/// The logistic function, with a relative error below 5e-7.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let one = all(simd, 1.0);
@@ -62,8 +62,8 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(one, simd.add_f32s(one, e))
 }
 
-/// The hyperbolic tangent: a quotient of two polynomials (those of Eigen's `ptanh`), of relative error below
-/// 1e-6 everywhere, also next to zero.
+/// The hyperbolic tangent as a quotient of two polynomials (those of Eigen's `ptanh`). The relative error is
+/// below 1e-6 everywhere, also near zero.
 #[inline(always)]
 pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let x = clamp(simd, x, 9.0);
@@ -82,13 +82,13 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(above, polynomial(simd, square, below))
 }
 
-/// Vectors of a slice, and the rest, which is shorter than one.
+/// Splits a slice into vectors and a rest that is shorter than a vector.
 #[inline(always)]
 pub(crate) fn vectors<S: Simd>(x: &[f32]) -> (&[S::f32s], &[f32]) {
     S::as_simd_f32s(x)
 }
 
-/// The same, to be written.
+/// Like [`vectors`], mutable.
 #[inline(always)]
 pub(crate) fn vectors_mut<S: Simd>(x: &mut [f32]) -> (&mut [S::f32s], &mut [f32]) {
     S::as_mut_simd_f32s(x)
@@ -98,7 +98,7 @@ pub(crate) fn vectors_mut<S: Simd>(x: &mut [f32]) -> (&mut [S::f32s], &mut [f32]
 mod tests {
     use super::*;
 
-    /// Both functions of one number, on the machine's instruction set.
+    /// Both functions of one number, on the instruction set of this machine.
     struct Both(f32);
 
     impl pulp::WithSimd for Both {

@@ -2,7 +2,7 @@
 
 use gemm_common::Parallelism;
 
-/// A matrix in a slice: its rows and columns are this many numbers apart.
+/// A matrix in a slice. `row` and `column` are the distances between adjacent rows and columns.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub data: &'a [f32],
@@ -11,12 +11,12 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Rows that follow each other, of this length.
+    /// A matrix of contiguous rows of this length.
     pub fn rows(data: &'a [f32], length: usize) -> View<'a> {
         View { data, row: length, column: 1 }
     }
 
-    /// Rows become columns.
+    /// The transpose.
     pub fn transposed(self) -> View<'a> {
         View { data: self.data, row: self.column, column: self.row }
     }
@@ -27,10 +27,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// `out [m, n] = a [m, k] b [k, n]`, or added to `out`, whose rows are `row` numbers apart.
+/// Computes `out [m, n] = a [m, k] b [k, n]`, or adds the product to `out`, whose rows are `row` numbers
+/// apart.
 ///
 /// # Panics
-/// A matrix reaches beyond its slice.
+/// If a matrix extends beyond its slice.
 pub(crate) fn product(
     out: &mut [f32],
     row: usize,
@@ -45,10 +46,10 @@ pub(crate) fn product(
     }
     assert!(a.fits(m, k) && b.fits(k, n), "a factor reaches beyond its slice");
     assert!(n <= row && (m - 1) * row + n <= out.len(), "the product reaches beyond its slice");
-    // The kernels of `gemm` prefer a result whose columns are contiguous: its transpose is made, from the
-    // transposes of the factors in the other order.
+    // The kernels of `gemm` are faster for a result with contiguous columns. So this computes the transpose
+    // of the result, as the product of the transposed factors in reverse order.
     let (a, b) = (b.transposed(), a.transposed());
-    // SAFETY: every element that is read or written was just shown to be in its slice.
+    // SAFETY: the assertions above show that every element that is read or written is inside its slice.
     unsafe {
         (gemm_f32::gemm::f32::get_gemm_fn())(
             n,

@@ -1,23 +1,22 @@
-//! Masks of section 3.4: which taps of a kernel an output feature may read.
+//! Masks of convolution kernels (section 3.4): which taps an output feature may read.
 
 use std::ops::Range;
 
 use pixelrnn_graph::TypeError;
 
-/// Which inputs the center tap may read. Feature k of F belongs to color group
-/// `floor(k * colours / F)`.
+/// What the center tap may read. Feature k of F belongs to color group `floor(k * colours / F)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskKind {
-    /// Earlier colors only; for the first layer.
+    /// Earlier colors only. For the first layer.
     A,
-    /// Earlier colors and the own one; for every other layer.
+    /// Earlier colors and the same color. For every other layer.
     B,
-    /// No mask at all: every tap, below and to the right, too. For maps that hold no pixel still
-    /// to be predicted, such as an image to condition on.
+    /// No mask: every tap, also below and to the right. For maps that hold no pixels to be predicted, such as
+    /// a conditioning image.
     Open,
-    /// The center stands in the last row of the kernel, and every tap is read: the rows above and the
-    /// own row, in all colors. For maps that hold complete rows only, as the vertical stack of a
-    /// Gated PixelCNN does.
+    /// The center is in the last row of the kernel, and every tap is read: the rows above and the whole
+    /// current row, in all colors. For maps in which a row depends on complete earlier rows only, such as the
+    /// vertical stack of a Gated PixelCNN.
     Above,
 }
 
@@ -32,10 +31,10 @@ impl MaskKind {
         }
     }
 
-    /// The mask that a word names.
+    /// Parses the word of the text form.
     ///
     /// # Errors
-    /// Any other word.
+    /// [`TypeError`] for any other word.
     pub fn from_word(word: &str) -> Result<MaskKind, TypeError> {
         match word {
             "A" => Ok(MaskKind::A),
@@ -47,10 +46,10 @@ impl MaskKind {
     }
 }
 
-/// The mask of a kernel `[height, width]`, both odd (for [`MaskKind::Above`], the width).
+/// The mask of a kernel `[height, width]`. Both are odd; for [`MaskKind::Above`] only the width is.
 ///
-/// Output features may be `gates` equal parts (the gates of an LSTM), each grouped by colour on its
-/// own: laid over the whole axis, a gate would see colors that its cell may not.
+/// Output features may consist of `gates` equal parts (the gates of an LSTM). Each part has its own color
+/// groups: if the groups were laid over the whole axis, a gate would read colors that its cell must not read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask {
     /// Which values a tap may read.
@@ -64,7 +63,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// The row and column of the kernel that stand on the output's own pixel.
+    /// The row and column of the kernel's tap at the output's own pixel.
     pub fn centre(&self) -> [usize; 2] {
         let [height, width] = self.kernel;
         match self.kind {
@@ -73,7 +72,7 @@ impl Mask {
         }
     }
 
-    /// Whether every tap is read in full.
+    /// Whether every tap is read in full, by every output feature.
     pub fn is_open(&self) -> bool {
         matches!(self.kind, MaskKind::Open | MaskKind::Above)
     }
@@ -88,7 +87,7 @@ impl Mask {
         }
     }
 
-    /// Whether there is no tap that some output may read. The first tap is, unless it is the center.
+    /// Whether no output may read any tap. Any mask allows the first tap, unless it is the center.
     pub fn is_empty(&self) -> bool {
         !self.live(0, 0)
     }
@@ -99,7 +98,7 @@ impl Mask {
         all.filter(|&[r, c]| self.live(r, c)).collect()
     }
 
-    /// The rows of the kernel that hold a live tap, counted from the top.
+    /// The number of rows of the kernel down to the last one with a tap that is read; at least 1.
     pub fn live_rows(&self) -> usize {
         (0..self.kernel[0])
             .rev()
@@ -107,7 +106,7 @@ impl Mask {
             .map_or(1, |r| r + 1)
     }
 
-    /// Whether a tap is masked by color group (the center of mask A or B).
+    /// Whether the tap is masked by color group: the center of a mask A or B with several colors.
     pub fn grouped(&self, row: usize, column: usize) -> bool {
         !self.is_open() && self.colours > 1 && [row, column] == self.centre()
     }
@@ -141,7 +140,7 @@ impl Mask {
         }
     }
 
-    /// Where the groups of `features` outputs begin and end, gate by gate.
+    /// The bounds of the color groups of `features` outputs, gate by gate, from 0 to `features`.
     pub fn output_bounds(&self, features: usize) -> Vec<usize> {
         let cut = |&k: &usize| {
             k == 0
@@ -167,11 +166,12 @@ impl Mask {
         blocks.filter(|[inputs, _]| !inputs.is_empty()).collect()
     }
 
-    /// The number of inputs that the luckiest output reads: its fan-in for initialization.
+    /// The number of inputs that the last output feature reads, which reads the most. Used as the fan-in for
+    /// initialization.
     pub fn fan_in(&self, outputs: usize, inputs: usize) -> usize {
         let last = outputs.saturating_sub(1);
         let centre = self.centre();
-        // Only the center tells inputs apart.
+        // Only at the center does the mask depend on the input feature.
         let at_centre =
             (0..inputs).filter(|&i| self.allows(last, outputs, i, inputs, centre)).count();
         let [height, width] = self.kernel;

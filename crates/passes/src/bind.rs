@@ -1,4 +1,4 @@
-//! `bind`: parameters become constants, for models that only infer.
+//! `bind`: replaces parameters by constants, for models that are used for inference only.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use pixelrnn_ops::{Constant, PixelGraph};
 
 use crate::rewrite::Rewrite;
 
-/// Parameters by their dotted path.
+/// Weights by the dotted paths of their parameters.
 pub type Weights = BTreeMap<String, Array>;
 
 /// Why weights do not fit a graph.
@@ -52,10 +52,10 @@ pub enum BindError {
     Build(#[from] BuildError),
 }
 
-/// Checks that weights are just these parameters, each of its shape, all finite.
+/// Checks that there is exactly one weight for each parameter, of the same shape and with finite values.
 ///
 /// # Errors
-/// The first weight that does not fit, in order of the parameters.
+/// [`BindError`] for the first weight that does not fit, in the order of the parameters.
 pub fn check_shapes<'a>(
     parameters: impl IntoIterator<Item = (&'a str, Vec<usize>)>,
     weights: &Weights,
@@ -80,7 +80,7 @@ pub fn check_shapes<'a>(
     }
 }
 
-/// Checks that weights are just the parameters of a graph; see [`check_shapes`].
+/// Checks that the weights fit the parameters of a graph; see [`check_shapes`].
 ///
 /// # Errors
 /// As [`check_shapes`].
@@ -93,7 +93,7 @@ pub fn check<O: Operation>(graph: &Graph<O>, weights: &Weights) -> Result<(), Bi
 /// Replaces every parameter of an ONNX graph by its weight.
 ///
 /// # Errors
-/// The weights do not fit; see [`check`].
+/// [`BindError`] if the weights do not fit; see [`check`].
 pub fn bind_onnx(graph: &OnnxGraph, weights: &Weights) -> Result<OnnxGraph, BindError> {
     check(graph, weights)?;
     let mut rewrite = Rewrite::new(graph);
@@ -117,7 +117,7 @@ pub fn bind_onnx(graph: &OnnxGraph, weights: &Weights) -> Result<OnnxGraph, Bind
 /// Replaces every parameter by its weight.
 ///
 /// # Errors
-/// The weights do not fit; see [`check`].
+/// [`BindError`] if the weights do not fit; see [`check`].
 pub fn bind(graph: &PixelGraph, weights: &Weights) -> Result<PixelGraph, BindError> {
     check(graph, weights)?;
     let mut rewrite = Rewrite::new(graph);

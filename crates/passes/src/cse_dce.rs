@@ -1,4 +1,4 @@
-//! `cse_dce`: common subexpression elimination and dead code elimination; in bodies, too.
+//! `cse_dce`: common subexpression elimination and dead code elimination, also inside loop bodies.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::rewrite::Rewrite;
 
 /// An operator whose bodies can be replaced.
 pub trait Bodies: Operation {
-    /// For a loop, how many of its first results are states; else 0.
+    /// The number of states of a loop, which are its first results; 0 for other operators.
     fn states(&self) -> usize;
 
-    /// The operator with each body replaced.
+    /// The same operator with `change` applied to each body.
     ///
     /// # Errors
-    /// Whatever `change` gives.
+    /// Those of `change`.
     fn map_bodies(
         &self,
         change: &dyn Fn(&Graph<Self>) -> Result<Graph<Self>, BuildError>,
@@ -68,7 +68,8 @@ impl Bodies for pixelrnn_onnx::OnnxOp {
     }
 }
 
-/// A loop without the stacked results that nobody reads, and where the rest stood.
+/// Removes the stacked results of a loop that are not read. Returns the new loop, and for each of its results
+/// the former index; `None` if nothing changes.
 fn prune<O: Bodies>(op: &O, read: &[bool]) -> Result<Option<(O, Vec<usize>)>, BuildError> {
     let states = op.states();
     let kept: Vec<usize> = (0..read.len()).filter(|&i| i < states || read[i]).collect();
@@ -90,11 +91,11 @@ fn prune<O: Bodies>(op: &O, read: &[bool]) -> Result<Option<(O, Vec<usize>)>, Bu
     Ok(Some((op.map_bodies(&only)?, kept)))
 }
 
-/// `unread_parameters`: a graph without the parameters that nobody reads. A training graph keeps them:
-/// they are weights of the model, with a gradient of zero.
+/// `unread_parameters`: removes the parameters that are not read. Training graphs keep them: they are weights
+/// of the model, with a gradient of zero.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn unread_parameters<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
     let counts = graph.use_counts();
     let unread = |i: &Input| matches!(i.role, Role::Parameter(_)) && counts[i.value.index()] == 0;
@@ -106,10 +107,10 @@ pub fn unread_parameters<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildE
     rewrite.finish()
 }
 
-/// Drops what is not needed and joins what is equal. Inputs of the graph stay.
+/// Removes unread nodes and merges equal ones. The inputs of the graph are kept.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn cse_dce<O: Bodies>(graph: &Graph<O>) -> Result<Graph<O>, BuildError> {
     let live = graph.live_nodes();
     let mut read = vec![false; graph.value_count()];

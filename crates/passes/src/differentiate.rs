@@ -1,4 +1,4 @@
-//! `differentiate`: from a loss to its gradient in every parameter, as ordinary nodes.
+//! `differentiate`: adds the gradient of the loss with respect to every parameter, as ordinary nodes.
 
 use pixelrnn_graph::{BuildError, NodeId, OutputRole, Role, Site, Value};
 use pixelrnn_ops::rules::adjoint::{AdjointError, pull_back, wanted_from};
@@ -6,24 +6,25 @@ use pixelrnn_ops::{Broadcast, Constant, DivideByBatch, Op, PixelGraph, Sum};
 
 use crate::rewrite::Rewrite;
 
-/// The name of a parameter's gradient among the outputs.
+/// The name of the output for a parameter's gradient.
 pub fn gradient_name(parameter: &str) -> String {
     format!("{parameter}.grad")
 }
 
-/// From a graph with one output of likelihoods, `[N]`, to one with the outputs `loss [1]`, the mean over the
-/// batch, and the gradient of the loss in every parameter, in the order of the parameters.
+/// Differentiates a graph whose only output is the likelihoods `[N]`. The result has the outputs `loss [1]`,
+/// the mean over the batch, and the gradient of the loss with respect to each parameter, in the order of the
+/// parameters.
 ///
-/// Composites must be expanded; a scan becomes one that stacks what its gradient reads, and a
-/// scan that runs the other way.
+/// Composites must be expanded first. A scan becomes one that stacks what its gradient reads, and a second
+/// scan that runs in the opposite direction.
 ///
 /// # Errors
-/// An operator on the way has no gradient.
+/// [`AdjointError`] if an operator between a parameter and the loss has no gradient.
 pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     for (id, node) in graph.nodes() {
-        // More results than before: the old ones keep their places.
+        // The saving operator has more results, added after the old ones.
         let inputs = rewrite.inputs_of(id)?;
         let op = saving(&node.op)?;
         let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
@@ -42,7 +43,7 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     Ok(new)
 }
 
-/// The operator, with the results that its gradient reads behind its own.
+/// The operator with additional results, after its own, that its gradient reads.
 pub(crate) fn saving(op: &Op) -> Result<Op, BuildError> {
     Ok(match op {
         Op::Scan(scan) => scan.saving()?.into(),
@@ -50,7 +51,7 @@ pub(crate) fn saving(op: &Op) -> Result<Op, BuildError> {
     })
 }
 
-/// The only output of likelihoods.
+/// The only output with the role of a likelihood.
 pub(crate) fn likelihood(graph: &PixelGraph) -> Result<Value, BuildError> {
     let mut nll = graph.outputs().iter().filter(|o| o.role == OutputRole::Likelihood);
     match (nll.next(), nll.next()) {
@@ -68,12 +69,12 @@ pub(crate) fn wanted_parameters(graph: &PixelGraph) -> Vec<bool> {
     wanted
 }
 
-/// The mean over a batch, and what is needed to differentiate it.
+/// The mean over a batch, and the values that are needed to differentiate it.
 pub(crate) struct Loss {
-    /// The likelihoods over the number of images.
+    /// The likelihoods divided by the number of images.
     pub(crate) share: Value,
     pub(crate) loss: Value,
-    /// The loss's own cotangent.
+    /// The cotangent of the loss: one.
     pub(crate) one: Value,
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn mean(graph: &mut PixelGraph, nll: Value) -> Result<Loss, BuildErro
     Ok(Loss { share, loss, one })
 }
 
-/// Adds the outputs: the loss, and for each parameter its gradient, or zeros where there is none.
+/// Adds the outputs: the loss, and the gradient of each parameter, or zeros for one without a gradient.
 pub(crate) fn outputs(
     graph: &mut PixelGraph,
     loss: Value,
@@ -102,7 +103,7 @@ pub(crate) fn outputs(
         let gradient = match gradient(value) {
             Some(gradient) => gradient,
             None => {
-                // Nothing that the loss reads: zero.
+                // The loss does not depend on this parameter.
                 let ty = graph.ty(value).clone();
                 let zero = pixelrnn_graph::Array::zeros(vec![1; ty.rank()]);
                 let zero = graph.push(Constant { value: zero }.into(), &[], "zero", Site::NONE)?[0];

@@ -1,6 +1,6 @@
-//! In how many bits a model for inference computes and stores its weights.
+//! The precision in which a model for inference computes and stores its weights.
 
-/// What the numbers of an exported model are. Inputs and outputs are f32 whichever it is.
+/// The precision of an exported model. Inputs and outputs are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dtype {
@@ -11,13 +11,13 @@ pub enum Dtype {
     F16,
     /// Weights stored in bf16; computation in f32.
     Bf16,
-    /// Weights of products and convolutions stored in int8, with a scale for each output channel;
+    /// Weights of matrix products and convolutions stored in int8, with one scale per output channel;
     /// computation in f32.
     Int8,
 }
 
 impl Dtype {
-    /// All of them.
+    /// All precisions.
     pub const ALL: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Int8];
 
     /// The name on the command line.

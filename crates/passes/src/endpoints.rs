@@ -1,9 +1,9 @@
-//! The two ends of a declaration's graph: the image, and the parameters of its distribution.
+//! The endpoints of a declaration's graph: the image, and the parameters of its distribution.
 
 use pixelrnn_graph::{OutputRole, Role, Value};
 use pixelrnn_ops::{Distribution, PixelGraph};
 
-/// Where a declaration's graph begins and ends, found by the roles of its inputs and outputs.
+/// The endpoints of a declaration's graph, found by the roles of its inputs and outputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GraphEndpoints {
     /// The image, `[N, C, H, W]`.
@@ -21,10 +21,10 @@ pub struct GraphEndpoints {
 }
 
 impl GraphEndpoints {
-    /// The ends of a graph.
+    /// Finds the endpoints of a graph.
     ///
     /// # Errors
-    /// What it lacks, in words.
+    /// A message that says what the graph lacks.
     pub fn of(graph: &PixelGraph) -> Result<GraphEndpoints, &'static str> {
         let image = graph.input_as(Role::Image).ok_or("it has not one image")?.value;
         let mut outputs = graph.outputs().iter().filter_map(|o| match o.role {
@@ -48,7 +48,7 @@ impl GraphEndpoints {
         Ok(GraphEndpoints { image, output, distribution, colours, height, width })
     }
 
-    /// Colors, rows and columns of the image.
+    /// The number of colors, rows and columns of the image.
     pub fn dims(&self) -> [usize; 3] {
         [self.colours, self.height, self.width]
     }

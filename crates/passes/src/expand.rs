@@ -1,4 +1,4 @@
-//! `expand`: composite operators become the graphs they stand for.
+//! `expand`: expands composite operators to graphs of other operators.
 
 use pixelrnn_graph::BuildError;
 use pixelrnn_ops::{Op, PixelGraph};
@@ -8,12 +8,12 @@ use crate::rewrite::Rewrite;
 /// Expands every composite operator.
 ///
 /// # Errors
-/// The builder's, where a composite was given what its own shape rule should have refused.
+/// [`BuildError`] if the inputs of a composite do not fit.
 pub fn expand(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     expand_but(graph, |_| false)
 }
 
-/// Expands every composite operator but those that are kept. What a composite stands for may hold others.
+/// Expands every composite operator, also inside expansions, except those for which `keep` returns true.
 pub(crate) fn expand_but(
     graph: &PixelGraph,
     keep: fn(&Op) -> bool,

@@ -1,5 +1,5 @@
-//! `fold`: computes what is made of constants alone. A folded weight keeps its parameter's name
-//! where that is still unambiguous, so that it is found in the model under its dotted path.
+//! `fold`: constant folding. A folded weight keeps the name of its parameter where this is unambiguous, so
+//! that it can be found in the model by its dotted path.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp};
 
 use crate::rewrite::Rewrite;
 
-/// A constant may grow by this factor when it is folded, unless it stays small anyway.
+/// Folding may increase the size of a constant by this factor, unless the result is small.
 const GROWTH: usize = 4;
-/// Constants up to this many elements are always folded.
+/// Results up to this number of elements are always folded.
 const SMALL: usize = 4096;
 
-/// Folds constants, top level only: bodies get theirs as invariants. The graph is used up, so that of a
-/// weight and what is folded from it only one is in memory.
+/// Folds constants at the top level; bodies get folded values as invariants. Consumes the graph, so that a
+/// weight and what is folded from it are not in memory at the same time.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn fold(mut graph: OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let weights = Weights::of(&graph);
     let (literals, is_folded) = evaluate_all(&mut graph);
@@ -31,7 +31,7 @@ pub fn fold(mut graph: OnnxGraph) -> Result<OnnxGraph, BuildError> {
             continue;
         }
         for (port, &old) in node.outputs.iter().enumerate() {
-            // Others were folded further.
+            // A constant without a literal is read by folded nodes only.
             let Some(literal) = &literals[old.index()] else { continue };
             let name = match node.outputs.len() {
                 1 => node.name.clone(),
@@ -47,8 +47,8 @@ pub fn fold(mut graph: OnnxGraph) -> Result<OnnxGraph, BuildError> {
     Ok(weights.restore_names(crate::cse_dce::cse_dce(&folded)?))
 }
 
-/// The values of constants that something else than a folded node reads, and for each node whether it is
-/// a constant now. Takes the constants out of the graph.
+/// Returns the values of constants that a node reads which is not folded, and for each node whether it is a
+/// constant now. Takes the constants out of the graph.
 fn evaluate_all(graph: &mut OnnxGraph) -> (Vec<Option<Arc<Literal>>>, Vec<bool>) {
     let mut uses = graph.use_counts();
     let mut literals: Vec<Option<Arc<Literal>>> = vec![None; graph.value_count()];
@@ -82,20 +82,20 @@ fn evaluate_all(graph: &mut OnnxGraph) -> (Vec<Option<Arc<Literal>>>, Vec<bool>)
     (literals, is_folded)
 }
 
-/// Which nodes are made of one weight, so that what is left of them gets its name.
+/// Which nodes are computed from a single weight, so that the constant that remains gets the weight's name.
 struct Weights {
     /// The names of weights, in order.
     names: Vec<String>,
-    /// For the name of each node that is made of one weight and of literals, the weight.
+    /// For the name of each node that is computed from one weight and literals, the index of the weight.
     stems: BTreeMap<String, usize>,
 }
 
-/// What a value is made of.
+/// The constants that a value is computed from.
 #[derive(Clone, Copy, PartialEq)]
 enum Stem {
-    /// Constants that are no weights.
+    /// Constants that are not weights.
     Literal,
-    /// One weight, and literals.
+    /// One weight, and possibly literals.
     Weight(usize),
     Other,
 }
@@ -128,7 +128,8 @@ impl Weights {
         Weights { names, stems }
     }
 
-    /// Gives a constant the name of the weight that it is made of, if it is the only one left.
+    /// Gives a constant the name of the weight that it is computed from, if no other constant is computed
+    /// from it.
     fn restore_names(self, mut folded: OnnxGraph) -> OnnxGraph {
         let mut left: Vec<Vec<NodeId>> = vec![Vec::new(); self.names.len()];
         for (id, node) in folded.nodes() {
@@ -145,7 +146,7 @@ impl Weights {
     }
 }
 
-/// The results of an operator on constants, unless they would be much larger.
+/// The results of an operator on constants; `None` if they would be much larger than the inputs.
 fn evaluate(op: &OnnxOp, inputs: &[&Literal]) -> Option<Vec<Literal>> {
     let size = |l: &Literal| l.ty().size();
     let result = match (op, inputs) {

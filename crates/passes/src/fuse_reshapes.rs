@@ -1,5 +1,5 @@
-//! `fuse_reshapes`: a view of a view is a view of the first, and one that changes nothing is none; in bodies,
-//! too. Each costs an engine as much as a small operator.
+//! `fuse_reshapes`: replaces a reshape of a reshape by one, and removes reshapes that change nothing, also
+//! inside loop bodies. Each of them costs an engine as much as a small operator.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
 
-/// Joins reshapes.
+/// Fuses chains of reshapes.
 ///
 /// # Errors
-/// None in practice; the builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn fuse_reshapes(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let seen: BTreeSet<Value> = graph.outputs().iter().map(|output| output.value).collect();
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
-    // An output is a value of its own, and no input or constant.
+    // Each output of a graph needs its own value, which is neither an input nor a constant.
     let mut taken: BTreeSet<Value> = BTreeSet::new();
     for (id, node) in graph.nodes() {
         if let OnnxOp::Reshape { .. } = node.op {

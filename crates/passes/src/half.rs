@@ -1,9 +1,9 @@
-//! `half`: weights and computation in f16, inside loops too.
+//! `half`: stores weights and computes in f16, also inside loops.
 //!
-//! Arithmetic is done in f16. Exact nodes ([`Site::exact`](pixelrnn_graph::Site)) and all that lies
-//! between them and a likelihood stay in f32. What only moves numbers or compares them keeps what it is
-//! given. Inputs and outputs of the graph stay f32, so uniform numbers keep their digits. Casts stand
-//! where f16 and f32 meet.
+//! Arithmetic is done in f16. Exact nodes ([`Site::exact`](pixelrnn_graph::Site)) and all nodes between them
+//! and a likelihood stay in f32. Operators that only move or compare numbers keep the type of their inputs.
+//! Inputs and outputs of the graph stay in f32, so uniform numbers keep their precision. Casts are added
+//! between f16 and f32.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp, Scan};
 use crate::cse_dce::cse_dce;
 use crate::rewrite::Rewrite;
 
-/// Puts a graph into f16.
+/// Converts a graph to f16.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn half(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let elems: Vec<Elem> = graph.inputs().iter().map(|i| graph.ty(i.value).elem).collect();
     let mut pass = Half::new(graph, &elems, likelihoods(graph))?;
@@ -35,7 +35,7 @@ pub fn half(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     Ok(halved)
 }
 
-/// Nodes between exact ones and a likelihood.
+/// The nodes between exact nodes and a likelihood.
 fn likelihoods(graph: &OnnxGraph) -> BTreeSet<NodeId> {
     let roles = [OutputRole::Likelihood, OutputRole::Loss];
     let ends = graph.outputs().iter().filter(|o| roles.contains(&o.role));
@@ -50,13 +50,13 @@ fn likelihoods(graph: &OnnxGraph) -> BTreeSet<NodeId> {
     found
 }
 
-/// How an operator treats the numbers it reads.
+/// How the precision of an operator's inputs is chosen.
 enum Nature {
-    /// Computes with them.
+    /// Computes with them: f16.
     Arithmetic,
-    /// Moves or compares them: these inputs are of one kind.
+    /// Moves or compares them: these inputs have the same type, f16 if any of them is f16.
     Moves(std::ops::Range<usize>),
-    /// Reads no numbers that could be f16.
+    /// Its inputs are not converted.
     Other,
 }
 
@@ -102,7 +102,7 @@ fn nature(op: &OnnxOp, inputs: usize) -> Nature {
     }
 }
 
-/// One graph while it is put into f16.
+/// A graph that is being converted to f16.
 struct Half<'a> {
     rewrite: Rewrite<'a, OnnxOp>,
     exact: BTreeSet<NodeId>,
@@ -111,7 +111,7 @@ struct Half<'a> {
 }
 
 impl<'a> Half<'a> {
-    /// Begins a graph whose inputs are of these kinds.
+    /// Begins a graph whose inputs have these types.
     fn new(
         graph: &'a OnnxGraph,
         elems: &[Elem],
@@ -132,7 +132,7 @@ impl<'a> Half<'a> {
         self.rewrite.new.ty(value).elem
     }
 
-    /// The constant of f32 that a value is: it can be either.
+    /// The literal of an f32 constant, which can be converted without a cast.
     fn literal(&self, value: Value) -> Option<&Literal> {
         match self.rewrite.new.maker(value).map(|node| &node.op) {
             Some(OnnxOp::Constant(literal)) if literal.ty().elem == Elem::Real => Some(literal),
@@ -140,7 +140,7 @@ impl<'a> Half<'a> {
         }
     }
 
-    /// A value as f16 or f32; what is neither stays.
+    /// Converts a value to f16 or f32. Values that are neither are returned unchanged.
     fn convert(&mut self, value: Value, to: Elem) -> Result<Value, BuildError> {
         if self.elem(value) == to || !self.elem(value).is_real() {
             return Ok(value);
@@ -205,7 +205,8 @@ impl<'a> Half<'a> {
         Ok(())
     }
 
-    /// A loop. A state is f16 if what replaces it is; that may make others f16 in turn.
+    /// Converts a loop. A state is f16 if its next value is; this may make other values f16, so the body is
+    /// converted until nothing changes.
     fn scan(&mut self, id: NodeId, scan: &Scan) -> Result<(), BuildError> {
         let graph = self.rewrite.old;
         let mut inputs = self.rewrite.inputs_of(id)?;
@@ -251,7 +252,7 @@ impl<'a> Half<'a> {
         Ok(())
     }
 
-    /// The outputs, of these kinds.
+    /// Adds the outputs, with these types.
     fn finish(mut self, elems: &[Elem]) -> Result<OnnxGraph, BuildError> {
         for (output, &elem) in self.rewrite.old.outputs().iter().zip(elems) {
             let value = self.rewrite.value(output.value)?;
@@ -265,7 +266,7 @@ impl<'a> Half<'a> {
     }
 }
 
-/// Whether an exact node reads a value of a body, or of a body in it.
+/// Whether an exact node of a body, or of a body inside it, reads the value.
 fn read_exactly(body: &OnnxGraph, value: Value) -> bool {
     body.nodes().any(|(id, node)| {
         let mut places = node.inputs.iter().enumerate().filter(|(_, v)| **v == value);

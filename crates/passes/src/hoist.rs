@@ -1,5 +1,5 @@
-//! `hoist`: what a loop computes from its invariants alone is computed once, before the loop; what it
-//! only passes on, slice by slice, is read where it came from.
+//! `hoist`: loop-invariant code motion. What a loop computes only from its invariants is computed once,
+//! before the loop. A stacked result that equals a scanned tensor is replaced by that tensor.
 
 use pixelrnn_graph::{BuildError, Input, Role, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp, Scan};
@@ -9,7 +9,7 @@ use crate::rewrite::Rewrite;
 /// Moves loop-invariant nodes out of every scan.
 ///
 /// # Errors
-/// None in practice; the builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn hoist(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
@@ -32,7 +32,7 @@ pub fn hoist(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     rewrite.finish()
 }
 
-/// For each result of a loop the scanned tensor that it equals, if its slices are those of one.
+/// For each result of a loop, the scanned tensor whose slices it stacks unchanged; `None` for other results.
 fn passed_on(scan: &Scan, inputs: &[Value]) -> Vec<Option<Value>> {
     let carried = scan.states + scan.invariants;
     let scanned = || scan.body.inputs().iter().zip(inputs).skip(carried);
@@ -51,7 +51,7 @@ fn hoist_one(
 ) -> Result<(Scan, Vec<Value>), BuildError> {
     let body = &scan.body;
     let carried = scan.states + scan.invariants;
-    // For each value of the body that does not change, where it stands outside.
+    // For each invariant value of the body, the corresponding value outside the loop.
     let mut outside: Vec<Option<Value>> = vec![None; body.value_count()];
     for (formal, &actual) in body.inputs().iter().zip(inputs).take(carried).skip(scan.states) {
         outside[formal.value.index()] = Some(actual);
@@ -68,7 +68,7 @@ fn hoist_one(
         }
         moved[id.index()] = true;
     }
-    // What the rest of the body still reads of what moved becomes an invariant.
+    // Results of moved nodes that the rest of the body reads become invariants.
     let mut read = vec![false; body.value_count()];
     for (id, node) in body.nodes() {
         if !moved[id.index()] {

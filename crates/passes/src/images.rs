@@ -1,4 +1,4 @@
-//! `image_format`: images in and out in another layout, or as bytes.
+//! `image_format`: changes the layout of image inputs and outputs, or makes them bytes.
 
 use pixelrnn_graph::{BuildError, Condition, Elem, Input, OutputRole, Role, Site, Type, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp};
@@ -28,7 +28,7 @@ impl ImageLayout {
         }
     }
 
-    /// The layout of a kind of graph where nothing else is asked for.
+    /// The default layout of a kind of graph.
     pub fn of(kind: GraphKind) -> ImageLayout {
         match kind {
             GraphKind::Sample => ImageLayout::Nhwc,
@@ -36,7 +36,7 @@ impl ImageLayout {
         }
     }
 
-    /// The axes of the other layout, in the order of this one.
+    /// The axis permutation that takes the other layout to this one.
     fn axes_of_other(self) -> Vec<usize> {
         match self {
             ImageLayout::Nhwc => vec![0, 2, 3, 1],
@@ -47,27 +47,27 @@ impl ImageLayout {
 
 pixelrnn_graph::named!(ImageLayout, "layout");
 
-/// How a graph takes and gives images.
+/// The format of a graph's image inputs and outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImageFormat {
-    /// The layout of images and, in samplers, of uniform numbers, given levels and masks; without it,
-    /// that of the kind of graph.
+    /// The layout of images and, in samplers, also of uniform numbers, given levels and masks. `None` stands
+    /// for the default of the kind of graph.
     pub layout: Option<ImageLayout>,
     /// Whether images are u8 rather than f32. Uniform numbers and masks are f32 either way.
     pub bytes: bool,
 }
 
 impl ImageFormat {
-    /// Whether it differs from what a kind of graph has anyway.
+    /// Whether it differs from the default of a kind of graph.
     pub fn changes(self, kind: GraphKind) -> bool {
         self.bytes || self.layout.is_some_and(|layout| layout != ImageLayout::of(kind))
     }
 }
 
-/// Puts the inputs and outputs that are images into a format.
+/// Converts the inputs and outputs that are images to a format.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn image_format(
     graph: &OnnxGraph,
     kind: GraphKind,
@@ -121,7 +121,7 @@ pub fn image_format(
     Ok(rewrite.new)
 }
 
-/// A type in another layout.
+/// The type of a tensor after a change of layout from `own` to `outside`.
 fn turned(ty: &Type, own: ImageLayout, outside: ImageLayout) -> Type {
     match own == outside {
         true => ty.clone(),
@@ -129,7 +129,7 @@ fn turned(ty: &Type, own: ImageLayout, outside: ImageLayout) -> Type {
     }
 }
 
-/// What the graph reads of an input that was changed: f32, with axes in its own order.
+/// Converts an input back to what the graph reads: f32, with the axes in their original order.
 fn read(
     graph: &mut OnnxGraph,
     input: &Input,

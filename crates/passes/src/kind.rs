@@ -1,12 +1,12 @@
-//! Which graph of a model is compiled.
+//! The kinds of graphs that can be compiled for a model.
 
-/// Which graph of a model.
+/// A kind of graph of a model: its inputs and outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphKind {
-    /// `image` to the parameters of the distribution of every value, `logits`.
+    /// `image` to `logits`, the parameters of the distribution of every value.
     Forward,
-    /// `image` to `nll`, in nats per image.
+    /// `image` to `nll`, the negative log-likelihood in nats per image.
     Nll,
     /// `image` and parameters to `loss`, the mean over the batch, and for each parameter `p` its
     /// gradient `p.grad`.
@@ -14,17 +14,17 @@ pub enum GraphKind {
     /// One step of an optimizer: `image`, parameters, the optimizer's states and `learning_rate` to
     /// `loss`, new parameters and new states.
     Train,
-    /// What [`GraphKind::Train`] does after [`GraphKind::Grad`]: gradients, parameters, the
-    /// optimizer's states and `learning_rate` to new parameters and new states. For gradients that
-    /// are averages over several machines, cores or batches.
+    /// The second part of [`GraphKind::Train`], after [`GraphKind::Grad`]: gradients, parameters, the
+    /// optimizer's states and `learning_rate` to new parameters and new states. For gradients that are
+    /// averages over several machines, cores or batches.
     Update,
-    /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to `image`, levels
-    /// of the same shape. For completion also `given` and `mask`, 1 where the level given is kept.
+    /// Uniform numbers to images: `uniform [N, H, W, C]`, at least 0 and below 1, to the levels
+    /// `image [N, H, W, C]`. For completion also `given` and `mask`; a given level is kept where `mask` is 1.
     Sample,
-    /// One pixel of [`GraphKind::Sample`], with what it carries as inputs and outputs; the page of
-    /// [`stream`](crate::stream) tells how a loop outside uses it.
+    /// One pixel of [`GraphKind::Sample`], with the carried states as inputs and outputs. The module
+    /// [`stream`](crate::stream) documents how an outer loop uses it.
     Step,
-    /// What happens between two rows of [`GraphKind::Sample`], for the same loop.
+    /// The step between two rows of [`GraphKind::Sample`], for the same outer loop.
     Row,
 }
 
@@ -55,7 +55,7 @@ impl GraphKind {
         }
     }
 
-    /// Whether it takes parameters that change from call to call.
+    /// Whether its parameters are inputs that change from call to call.
     pub fn trains(self) -> bool {
         matches!(self, GraphKind::Grad | GraphKind::Train | GraphKind::Update)
     }
@@ -70,7 +70,7 @@ impl GraphKind {
         matches!(self, GraphKind::Nll | GraphKind::Grad | GraphKind::Train)
     }
 
-    /// Whether it takes images.
+    /// Whether it reads images.
     pub fn reads_images(self) -> bool {
         !self.samples() && self != GraphKind::Update
     }
@@ -80,7 +80,7 @@ impl GraphKind {
         matches!(self, GraphKind::Sample | GraphKind::Step)
     }
 
-    /// Whether it makes images, pixel by pixel.
+    /// Whether it makes images pixel by pixel.
     pub fn samples(self) -> bool {
         matches!(self, GraphKind::Sample | GraphKind::Step | GraphKind::Row)
     }

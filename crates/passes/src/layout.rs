@@ -1,9 +1,9 @@
 //! `layout`: keeps maps pixel-major between recurrences.
 //!
-//! Each recurrence expands with a transpose before and after it. Where what lies between two of
-//! them is element-wise or a 1 x 1 convolution, it runs just as well pixel-major, and the
-//! transposes meet and vanish. The transpose `[2, 3, 0, 1]` is its own inverse, so each value has
-//! at most one partner: itself in the other layout.
+//! Each recurrence expands with a transpose before and after it. If the operators between two recurrences are
+//! element-wise or 1 x 1 convolutions, they are moved to the pixel-major layout, and the transposes cancel
+//! out. The transpose `[2, 3, 0, 1]` is its own inverse, so each value has at most one partner: the same map
+//! in the other layout.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_ops::{Op, PixelGraph, Transpose};
@@ -12,10 +12,10 @@ use crate::rewrite::Rewrite;
 
 const SWAP: [usize; 4] = [2, 3, 0, 1];
 
-/// Moves what lies between recurrences to their layout.
+/// Moves operators between recurrences to the pixel-major layout.
 ///
 /// # Errors
-/// None in practice; the builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
@@ -39,7 +39,7 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
             rewrite.set(node.outputs[0], result);
             continue;
         }
-        // Maps that are spread over others are left where they are.
+        // Operators that broadcast their maps are not moved.
         let movable = node.op.pixel_major().filter(|(maps, _)| {
             let first = graph.ty(node.inputs[0]);
             first.rank() == 4 && node.inputs[..*maps].iter().all(|v| graph.ty(*v) == first)
@@ -60,7 +60,7 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
                     };
                 }
                 let pixels = rewrite.new.push(op, &moved, &node.name, site)?[0];
-                // The map itself, should anybody want it; `cse_dce` drops it otherwise.
+                // The map in its old layout, in case another node reads it. `cse_dce` removes it otherwise.
                 let back = Transpose { perm: SWAP.to_vec() };
                 let name = format!("{}/maps", node.name);
                 let result = rewrite.new.push(back.into(), &[pixels], &name, site)?[0];
@@ -75,10 +75,10 @@ pub fn layout(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     rewrite.finish()
 }
 
-/// Which values are the same map in the other layout.
+/// Records which values are the same map in the two layouts.
 #[derive(Default)]
 struct Partners {
-    /// Of each value its partner, and whether the value was made pixel-major and then transposed.
+    /// For each value its partner, and whether the value is the transpose of a pixel-major one.
     of: Vec<Option<(Value, bool)>>,
 }
 
@@ -90,7 +90,7 @@ impl Partners {
         &mut self.of[v.index()]
     }
 
-    /// `map` and `pixels` are one; `native` if pixel-major is how it was made.
+    /// Records that `map` and `pixels` are the same map. `native` says that it was computed pixel-major.
     fn join(&mut self, map: Value, pixels: Value, native: bool) {
         *self.slot(map) = Some((pixels, native));
         *self.slot(pixels) = Some((map, false));

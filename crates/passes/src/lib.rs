@@ -1,15 +1,15 @@
 //! Layer 4 of `pixelrnn`: compiler passes, and the pipeline that runs them.
 //!
-//! **Purpose.** From a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes of
-//! the tables in this file in order. [`verify_causality`] proves that no output reads its own pixel or a
+//! **Purpose.** Compiles a declaration's graphs to an ONNX graph: [`make()`] and [`lower()`] run the passes
+//! of the tables in this file in order. [`verify_causality`] proves that no output reads its own value or a
 //! later one.
 //!
 //! **Invariants.**
-//! - Every pass is a function from a graph to a graph, in one table. Its name is the same in the table,
-//!   in `--dump-after` and in errors.
+//! - Every pass is a function from a graph to a graph, listed in one table. It has the same name in the
+//!   table, in `--dump-after` and in errors.
 //! - The structural verifier runs after every pass, in every build.
-//! - A pass keeps the names, roles, docs and sites of everything that it does not change. A failure is an
-//!   error that names the pass and the node.
+//! - A pass keeps the names, roles, docs and sites of everything that it does not change. If it fails, the
+//!   error names the pass and the node.
 //! - Only [`verify_causality`] and [`verify_scales`] can create a [`CausalProof`], and sampling requires
 //!   one.
 //!
@@ -26,8 +26,9 @@ pub mod pipeline;
 pub mod rewrite;
 pub mod state;
 
-/// Declares the modules of passes, and the tables of the passes that run, in order. A line that begins with
-/// `mod NAME:` declares the module; other lines run a pass of a module that is declared elsewhere.
+/// Declares the modules of passes, and the tables of the passes, in the order in which they run. A line that
+/// begins with `mod NAME:` also declares the module; other lines run a pass whose module is declared
+/// elsewhere.
 macro_rules! passes {
     ($($(#[$doc:meta])* $table:ident { $($(mod $module:ident:)? $pass:expr,)* })*) => {
         $($($(pub mod $module;)?)*)*

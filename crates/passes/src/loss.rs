@@ -1,14 +1,14 @@
-//! `loss`: from the parameters of a distribution to the negative log-likelihood, in nats per image.
+//! `loss`: computes the negative log-likelihood from the parameters of a distribution, in nats per image.
 
 use pixelrnn_graph::{BuildError, OutputRole, Role, Site};
 use pixelrnn_ops::{Nll, PixelGraph};
 
 use crate::rewrite::Rewrite;
 
-/// Replaces the output of a distribution's parameters by `nll [N]`.
+/// Replaces the output for a distribution's parameters by `nll [N]`.
 ///
 /// # Errors
-/// A graph without an image or without such an output, which no declaration builds.
+/// [`BuildError`] if the graph has no image or no such output. Graphs of declarations have both.
 pub fn loss(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     let internal = |reason| BuildError::internal(&graph.name, reason);
     let image = graph.input_as(Role::Image).ok_or(internal("it has not one image"))?;

@@ -1,4 +1,4 @@
-//! `native`: recurrences and masked convolutions become operators of the engine of this process.
+//! `native`: replaces recurrences and masked convolutions by operators of the engine of this process.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_ops::{
@@ -21,11 +21,11 @@ fn logits_of(graph: &PixelGraph, parameters: Value) -> Option<(Value, &MaskedCon
     }
 }
 
-/// Expands composite operators as far as to those that the engine has, and marks these. If the graph is to be
-/// differentiated, they also give what their gradients read.
+/// Expands composite operators, except those that the engine implements, and marks these. In a graph that
+/// will be differentiated, they also return what their gradients read.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn native(graph: &PixelGraph, differentiated: bool) -> Result<PixelGraph, BuildError> {
     let graph = expand_but(graph, |op| matches!(op, Op::LstmSweep(_)))?;
     // Measured: in a graph without gradients, a convolution of the engine is faster if the maps are pixel-major

@@ -1,34 +1,35 @@
-//! `own_states`: no two inputs of a loop share what a state is before the first step; in bodies, too.
+//! `own_states`: gives each loop state its own initial value, which no other input of the loop shares, also
+//! inside loop bodies.
 //!
-//! tract changes the axes of one state without those of another that begins as the same value. A
-//! model then fails with "Clashing resolution", or, where both axes have the same extent, could run
-//! with rows and images exchanged. It also merges constants of equal values, whatever their names, so
-//! a copy must differ: where states begin as zeros, each copy has a number of its own next to
-//! [`f32::MIN_POSITIVE`]. Added to anything that f32 holds from 1e-30 on, that changes no bit.
+//! tract changes the order of a state's axes without changing that of another state with the same initial
+//! value. The model then fails with "Clashing resolution" or, if both axes have the same extent, could run
+//! with rows and images exchanged. tract also merges constants of equal values, whatever their names, so a
+//! copy must differ: where states start at zero, each copy has a different number next to
+//! [`f32::MIN_POSITIVE`]. Adding it to any f32 from 1e-30 on changes no bit.
 //!
-//! Graphs that train keep their zeros: a sum of nothing but such numbers is above zero, and the slope of
-//! `relu` there is 1 instead of 0. With fresh weights, whose biases are zero, gradients of biases would be
-//! off by a third.
+//! Graphs for training keep their zeros. There, a sum of only such numbers would be above zero, where the
+//! derivative of `relu` is 1 instead of 0; with newly initialized weights, whose biases are zero, gradients
+//! of biases would be off by a third.
 //!
-//! `cse_dce_onnx` merges equal values, so this pass comes after it.
+//! `cse_dce_onnx` merges equal values, so this pass runs after it.
 
 use pixelrnn_graph::{BuildError, Origin, Role, Value};
 use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp, Scan};
 
 use crate::rewrite::Rewrite;
 
-/// Gives each state of each loop an initial value of its own, where that is made of constants, here or
-/// outside of an outer loop. Anything else stays shared.
+/// Gives each state of each loop its own initial value, if the initial value is computed from constants, here
+/// or outside of an outer loop. Other initial values stay shared.
 ///
 /// # Errors
-/// An operator refuses inputs that it took before: a fault of this crate.
+/// [`BuildError`] if the graph is not valid.
 pub fn own_states(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     Ok(separate(graph, Vec::new(), &mut 0)?.0)
 }
 
-/// A graph with separate states. `repeatable` says which of its inputs the loop around it can be given
-/// twice; each that is wanted again is added behind all inputs, and returned as its position. `made`
-/// counts the constants made so far.
+/// Separates the states of a graph. `repeatable` says which inputs of the graph can be given twice by the
+/// loop around it. Each input that is needed twice is added after all inputs, and its index is returned.
+/// `made` counts the constants that were added.
 fn separate(
     graph: &OnnxGraph,
     repeatable: Vec<bool>,
@@ -72,7 +73,7 @@ fn separate(
     Ok((rewrite.finish()?, copies.again))
 }
 
-/// What can be made again, and the inputs that were added for it.
+/// The inputs that can be repeated, and the indices of those that were.
 struct Copies<'m> {
     repeatable: Vec<bool>,
     again: Vec<usize>,
@@ -80,8 +81,9 @@ struct Copies<'m> {
 }
 
 impl Copies<'_> {
-    /// Whether a value is made of zeros or of inputs that can be repeated, at least in part: engines
-    /// merge nodes of the same operator and the same inputs.
+    /// Whether a copy of a value can differ from it: it is computed, at least in part, from zeros or from
+    /// inputs that can be repeated. A copy with the same operators and the same inputs would be merged by
+    /// engines.
     fn possible(&self, graph: &OnnxGraph, value: Value) -> bool {
         match graph.origin(value) {
             Origin::Input(i) => self.repeatable.get(i).is_some_and(|&repeatable| repeatable),
@@ -93,7 +95,7 @@ impl Copies<'_> {
         }
     }
 
-    /// The same value, made by other nodes.
+    /// A copy of a value, computed by other nodes.
     fn copy(&mut self, graph: &mut OnnxGraph, value: Value) -> Result<Value, BuildError> {
         match graph.origin(value) {
             Origin::Input(i) => {
@@ -125,7 +127,7 @@ fn is_zero(literal: &Literal) -> bool {
     matches!(literal, Literal::Real(all) if all.iter().all(|x| *x == 0.0))
 }
 
-/// A body whose last `more` inputs come after its first `carried` ones.
+/// Moves the last `more` inputs of a body after the first `carried` ones.
 fn invariants_together(
     body: &OnnxGraph,
     carried: usize,

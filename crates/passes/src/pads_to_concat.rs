@@ -1,4 +1,5 @@
-//! `pads_to_concat`: a sum of parts, each padded to the whole, becomes their concatenation; in bodies, too.
+//! `pads_to_concat`: replaces a sum of parts, each padded to the full extent, by their concatenation, also
+//! inside loop bodies.
 //!
 //! The gradient of slices that cover an axis is such a sum.
 
@@ -10,16 +11,16 @@ use pixelrnn_ops::{Concat, Op, PixelGraph};
 use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
 
-/// What a value consists of along an axis; zeros elsewhere.
+/// The parts that a value consists of along an axis. It is zero elsewhere.
 #[derive(Clone)]
 struct Parts {
     axis: usize,
-    /// Where each part begins and ends, and the part; in order.
+    /// For each part where it begins, where it ends, and its value; in order.
     parts: Vec<(usize, usize, Value)>,
 }
 
 impl Parts {
-    /// Both, where neither stands in the other's place.
+    /// The union of two lists of parts; `None` if parts overlap.
     fn with(&self, other: &Parts) -> Option<Parts> {
         let mut parts = [&self.parts[..], &other.parts[..]].concat();
         parts.sort_unstable();
@@ -27,7 +28,7 @@ impl Parts {
         (self.axis == other.axis && apart).then_some(Parts { axis: self.axis, parts })
     }
 
-    /// Whether they leave no zeros.
+    /// Whether the parts cover the whole extent.
     fn cover(&self, extent: Option<usize>) -> bool {
         let joined = self.parts.windows(2).all(|pair| pair[0].1 == pair[1].0);
         let ends = (self.parts.first().map(|p| p.0), self.parts.last().map(|p| p.1));
@@ -35,14 +36,14 @@ impl Parts {
     }
 }
 
-/// Joins parts into wholes.
+/// Replaces sums of padded parts by concatenations.
 ///
 /// # Errors
-/// None in practice; the builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn pads_to_concat(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
-    // By values of the old graph; parts are values of the new one.
+    // Keys are values of the old graph; the parts are values of the new one.
     let mut known: BTreeMap<Value, Parts> = BTreeMap::new();
     for (id, node) in graph.nodes() {
         let result = node.outputs[0];

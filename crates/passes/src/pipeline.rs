@@ -1,5 +1,5 @@
-//! The pipeline: runs the passes of the tables [`MAKING`] and [`LOWERING`], which `lib.rs` holds. The
-//! structural verifier runs after each.
+//! The pipeline: runs the passes of the tables [`MAKING`] and [`LOWERING`] in `lib.rs`, and the structural
+//! verifier after each of them.
 
 use std::fmt;
 
@@ -19,18 +19,18 @@ use crate::{bind, stream};
 
 pub use crate::{LOWERING, MAKING};
 
-/// How a recurrence is written in the emitted model.
+/// How recurrences are expressed in the exported model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControlFlow {
-    /// As `Scan`.
+    /// As the ONNX operator `Scan`.
     Scan,
-    /// Step by step, for toolchains without control flow.
+    /// Unrolled step by step, for toolchains without control flow.
     Unroll,
 }
 
 impl ControlFlow {
-    /// Every form.
+    /// All forms.
     pub const ALL: [ControlFlow; 2] = [ControlFlow::Scan, ControlFlow::Unroll];
 
     /// The name on the command line.
@@ -44,41 +44,41 @@ impl ControlFlow {
 
 pixelrnn_graph::named!(ControlFlow, "control flow");
 
-/// What to compile, and to what.
+/// What to compile, and the options of the compiler.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {
-    /// The model: one scale, or several, the image itself last.
+    /// The scales of the model. The image itself is last.
     pub scales: &'a [Scale],
-    /// Demanded by the kinds that make images.
+    /// A proof of causality. The kinds of graphs that make images require it.
     pub proof: Option<&'a CausalProof>,
-    /// Which graph.
+    /// The kind of graph.
     pub kind: GraphKind,
-    /// How images are drawn, for the kinds that do.
+    /// How images are drawn, for the kinds that draw.
     pub sample: SampleOptions,
-    /// How parameters are updated, for the kinds that do.
+    /// How parameters are updated, for the kinds that train.
     pub optimizer: Optimizer,
-    /// Whether gradients recompute activations instead of storing them, for the kinds that have any.
+    /// Whether gradients recompute activations instead of storing them, for the kinds that have gradients.
     pub remat: bool,
-    /// The number of images in a batch.
+    /// The batch size.
     pub batch: Batch,
-    /// How recurrences are written.
+    /// How recurrences are expressed.
     pub control_flow: ControlFlow,
-    /// Become constants; without them parameters stay inputs.
+    /// Weights to bind as constants. Without them, parameters are inputs.
     pub weights: Option<&'a Weights>,
-    /// Whether to run the passes that change nothing but speed.
+    /// Whether to run the passes that only improve speed.
     pub simplify: bool,
-    /// In how many bits, for the kinds that do not train.
+    /// The precision, for the kinds that do not train.
     pub dtype: Dtype,
-    /// How images are taken and given.
+    /// The format of image inputs and outputs.
     pub images: ImageFormat,
-    /// Whether other engines than ONNX Runtime are to take the model.
+    /// Whether the model must run in other engines than ONNX Runtime.
     pub portable: bool,
-    /// Whether the engine of this process is to use operators of its own.
+    /// Whether to use operators that only the engine of this process has.
     pub native: bool,
 }
 
 impl<'a> Job<'a> {
-    /// A job with the defaults of everything else.
+    /// A job with default options.
     pub fn new(scales: &'a [Scale], kind: GraphKind) -> Job<'a> {
         Job {
             scales,
@@ -99,36 +99,36 @@ impl<'a> Job<'a> {
     }
 }
 
-/// What a pass does.
+/// The function of a pass, by its kind of input and output.
 #[derive(Clone, Copy)]
 pub enum Step {
-    /// To the graph of each scale; the number is its place among them.
+    /// Transforms the graph of each scale. The number is the index of the scale.
     Scale(fn(&PixelGraph, &Job, usize) -> Result<PixelGraph, PassError>),
-    /// The scales become one graph.
+    /// Merges the scales into one graph.
     Merge,
-    /// To a graph of the pixel IR.
+    /// Transforms a graph of the pixel IR.
     Pixel(fn(&PixelGraph) -> Result<PixelGraph, BuildError>),
-    /// The same, with what the job says.
+    /// The same, with the options of the job.
     Make(fn(&PixelGraph, &Job) -> Result<PixelGraph, PassError>),
-    /// From the pixel IR to ONNX.
+    /// Lowers the pixel IR to ONNX.
     Lower,
-    /// To an ONNX graph.
+    /// Transforms an ONNX graph.
     Onnx(fn(&OnnxGraph) -> Result<OnnxGraph, BuildError>),
-    /// The same, with what the job says.
+    /// The same, with the options of the job.
     OnnxJob(fn(&OnnxGraph, &Job) -> Result<OnnxGraph, BuildError>),
-    /// To an ONNX graph that is used up, so that large constants are not kept.
+    /// The same, consuming the graph, so that large constants are not kept twice.
     OnnxOwned(fn(OnnxGraph, &Job) -> Result<OnnxGraph, PassError>),
 }
 
-/// One line of the pipeline.
+/// One line of the tables.
 pub struct Pass {
-    /// The one name of the pass.
+    /// The name of the pass in the table, in `--dump-after` and in errors.
     pub name: &'static str,
-    /// What it does, in a few words.
+    /// What the pass does, in a few words.
     pub about: &'static str,
     /// Whether it runs for a job.
     pub when: fn(&Job) -> bool,
-    /// What it takes and returns.
+    /// The function that it runs.
     pub step: Step,
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn bind_pass(graph: OnnxGraph, job: &Job) -> Result<OnnxGraph, PassEr
     }
 }
 
-/// Why compilation stopped.
+/// Why compilation failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
@@ -191,7 +191,7 @@ pub enum PassError {
         /// The node that could not be added, and why.
         error: BuildError,
     },
-    /// The verifier rejects the graph that a pass made.
+    /// The verifier rejected the graph that a pass returned.
     #[error("pass {pass} produced an invalid graph: {fault}")]
     Broken {
         /// The name of the pass.
@@ -217,19 +217,19 @@ pub enum PassError {
     /// The model cannot be sampled.
     #[error(transparent)]
     Sample(SampleError),
-    /// Sampling was asked for without a proof of causality.
+    /// The job has no proof of causality, which sampling requires.
     #[error("pass stream: sampling requires a proof that the model is causal")]
     NoProof,
 }
 
-/// Called after each pass with its name and the graph it left.
+/// A callback that is called after each pass with its name and the resulting graph.
 pub type Observe<'o> = dyn FnMut(&'static str, &dyn fmt::Display) + 'o;
 
 /// Makes the graph of a job, in the pixel IR.
 ///
 /// # Errors
-/// [`PassError::NoProof`] and [`PassError::Sample`] for the kinds that make images; anything else is a
-/// fault of this crate, caught by the verifier.
+/// [`PassError::NoProof`] and [`PassError::Sample`] for the kinds that make images. Any other error is a bug
+/// of this crate.
 pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
     let mut scales = job.scales.to_vec();
     let mut whole: Option<PixelGraph> = None;
@@ -261,10 +261,10 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
     whole.ok_or_else(|| build("merge_scales")(BuildError::internal("model", "nothing was made")))
 }
 
-/// Compiles a graph that [`make()`] gave for the same job to ONNX.
+/// Compiles a graph that [`make()`] returned for the same job to ONNX.
 ///
 /// # Errors
-/// Weights that do not fit; anything else is a fault of this crate, caught by the verifier.
+/// [`PassError::Bind`] if the weights do not fit. Any other error is a bug of this crate.
 pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<OnnxGraph, PassError> {
     let mut pixel = graph.clone();
     let mut onnx = OnnxGraph::new(graph.name.clone());

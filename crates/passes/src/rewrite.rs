@@ -1,18 +1,18 @@
-//! Copying a graph node by node, with changes.
+//! Copies a graph node by node, with changes.
 
 use pixelrnn_graph::{BuildError, Graph, Input, Node, NodeId, Operation, Value};
 
-/// A graph that is being copied into another.
+/// A graph under construction as a copy of another one.
 pub struct Rewrite<'a, O: Operation> {
-    /// The graph that is read.
+    /// The graph to copy.
     pub old: &'a Graph<O>,
-    /// The graph that is written.
+    /// The copy.
     pub new: Graph<O>,
     map: Vec<Option<Value>>,
 }
 
 impl<'a, O: Operation> Rewrite<'a, O> {
-    /// An empty copy: name and doc only.
+    /// An empty copy, with only the name and the documentation.
     pub fn new(old: &'a Graph<O>) -> Rewrite<'a, O> {
         let mut new = Graph::new(old.name.clone());
         new.doc = old.doc.clone();
@@ -35,20 +35,20 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         }
     }
 
-    /// Says what stands in the new graph for an old value.
+    /// Sets the value of the new graph that corresponds to an old one.
     pub fn set(&mut self, old: Value, new: Value) {
         self.map[old.index()] = Some(new);
     }
 
-    /// What stands in the new graph for an old value.
+    /// The value of the new graph that corresponds to an old one.
     ///
     /// # Errors
-    /// Nothing does: a fault of the pass.
+    /// [`BuildError`] if there is none, which is a bug of the pass.
     pub fn value(&self, old: Value) -> Result<Value, BuildError> {
         self.map[old.index()].ok_or_else(|| BuildError::unmapped(self.old, None, old))
     }
 
-    /// What stands in the new graph for old values.
+    /// The values of the new graph that correspond to old ones.
     ///
     /// # Errors
     /// As [`Rewrite::value`].
@@ -56,7 +56,7 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         old.iter().map(|&v| self.value(v)).collect()
     }
 
-    /// What stands in the new graph for the inputs of a node.
+    /// The values of the new graph that correspond to the inputs of a node.
     ///
     /// # Errors
     /// As [`Rewrite::value`]; the error names the node.
@@ -67,7 +67,7 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         self.old.node(id).inputs.iter().map(find).collect()
     }
 
-    /// Copies a node with another operator.
+    /// Copies a node, but with another operator. Returns its results.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -81,7 +81,7 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         Ok(results)
     }
 
-    /// Copies a node as it is.
+    /// Copies a node. Returns its results.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -100,10 +100,10 @@ impl<'a, O: Operation> Rewrite<'a, O> {
         Ok(())
     }
 
-    /// Copies the outputs; the new graph.
+    /// Copies the outputs and returns the new graph.
     ///
     /// # Errors
-    /// An output was dropped: a fault of the pass.
+    /// [`BuildError`] if the value of an output was not copied, which is a bug of the pass.
     pub fn finish(mut self) -> Result<Graph<O>, BuildError> {
         for out in self.old.outputs() {
             let value = self.value(out.value)?;

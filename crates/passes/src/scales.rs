@@ -1,9 +1,10 @@
-//! `merge_scales`: the graphs of a multi-scale model become one.
+//! `merge_scales`: merges the graphs of a multi-scale model into one.
 //!
-//! A model predicts an image, or first a smaller one (every `factor`-th pixel of every `factor`-th row)
-//! and then the image given that. Each is a [`Scale`] with a graph of its own. What is computed *of* an
-//! image (distributions, likelihoods) subsamples it for every scale, and likelihoods are summed; what
-//! *makes* an image draws the smaller ones first and hands them on.
+//! A model predicts an image directly; a multi-scale model first predicts a smaller image (every `factor`-th
+//! pixel of every `factor`-th row), and then the whole image given the smaller one. Each of these images is a
+//! [`Scale`] with its own graph. Graphs that read an image (distributions, likelihoods) subsample it for
+//! every scale, and sum the likelihoods. Graphs that draw an image draw the smaller ones first and condition
+//! the larger ones on them.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +16,21 @@ use crate::unroll::inline;
 /// One of the images that a model predicts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
-    /// Its name in the declaration; empty for the image itself.
+    /// Its name in the declaration. Empty for the image itself.
     pub name: String,
-    /// The distance of two of its pixels in the image itself.
+    /// The distance between two neighboring pixels of this scale in the image itself.
     pub factor: usize,
-    /// Its model.
+    /// Its graph.
     pub graph: PixelGraph,
 }
 
 impl Scale {
-    /// The only scale of a model of whole images.
+    /// The scale of a model without smaller scales.
     pub fn whole(graph: PixelGraph) -> Scale {
         Scale { name: String::new(), factor: 1, graph }
     }
 
-    /// What names of its inputs and outputs begin with.
+    /// The prefix of the names of its inputs and outputs in the merged graph.
     pub fn prefix(&self) -> String {
         match self.name.as_str() {
             "" => String::new(),
@@ -38,10 +39,10 @@ impl Scale {
     }
 }
 
-/// Merges scales, the smallest first and the image itself last.
+/// Merges scales, which are ordered from the smallest to the image itself.
 ///
 /// # Errors
-/// Graphs whose inputs and outputs do not go together, which no declaration builds.
+/// [`BuildError`] if inputs and outputs of the graphs do not fit together. Those of a declaration do.
 pub fn merge_scales(scales: &[Scale]) -> Result<PixelGraph, BuildError> {
     if let [only] = scales {
         return Ok(only.graph.clone());
@@ -81,7 +82,7 @@ pub fn merge_scales(scales: &[Scale]) -> Result<PixelGraph, BuildError> {
 
 struct Merge {
     graph: PixelGraph,
-    /// Inputs of the whole by their names.
+    /// The inputs of the merged graph by name.
     inputs: BTreeMap<String, Value>,
     /// For each factor, the image of that scale, `[N, C, H, W]`.
     images: BTreeMap<usize, Value>,
@@ -97,7 +98,7 @@ impl Merge {
         Ok(self.graph.push(op.into(), inputs, &format!("scales/{name}"), Site::NONE)?[0])
     }
 
-    /// The name among the inputs of the whole: what belongs to one scale has its prefix.
+    /// The name of an input in the merged graph. An input that belongs to one scale gets its prefix.
     fn name(scale: &Scale, role: Role, name: &str) -> String {
         match role {
             Role::Uniform => format!("{}{name}", scale.prefix()),
@@ -105,7 +106,7 @@ impl Merge {
         }
     }
 
-    /// Declares the inputs of all scales, those of the image itself first; each once.
+    /// Declares the inputs of all scales, those of the image itself first. Shared inputs are declared once.
     fn declare(&mut self, last: &Scale, scales: &[Scale], draws: bool) -> Result<(), BuildError> {
         for scale in [last].into_iter().chain(&scales[..scales.len() - 1]) {
             for input in scale.graph.inputs() {
@@ -131,7 +132,7 @@ impl Merge {
         Ok(())
     }
 
-    /// The values of the whole that a scale's inputs are.
+    /// The values of the merged graph for the inputs of a scale.
     fn inputs_of(&mut self, scale: &Scale, draws: bool) -> Result<Vec<Value>, BuildError> {
         let mut all = Vec::new();
         for input in scale.graph.inputs() {
@@ -150,7 +151,7 @@ impl Merge {
         Ok(all)
     }
 
-    /// The image of a scale: drawn before, or a part of the whole.
+    /// The image of a scale: drawn before, or subsampled from the whole image.
     fn image(&mut self, factor: usize, draws: bool) -> Result<Value, BuildError> {
         if let Some(&known) = self.images.get(&factor) {
             return Ok(known);
@@ -162,7 +163,7 @@ impl Merge {
         Ok(part)
     }
 
-    /// Every `factor`-th place along two axes.
+    /// Every `factor`-th position along two axes.
     fn subsample(
         &mut self,
         x: Value,
@@ -183,7 +184,7 @@ impl Merge {
         Ok(x)
     }
 
-    /// Keeps what a scale drew, `[N, H, W, C]`; of the image itself, the result.
+    /// Stores the image that a scale drew, `[N, H, W, C]`. The image itself becomes the result.
     fn drawn(&mut self, scale: &Scale, image: Value) -> Result<(), BuildError> {
         if scale.factor == 1 {
             self.graph.output_as("image", image, OutputRole::Image);
@@ -195,7 +196,7 @@ impl Merge {
     }
 }
 
-/// The type of the input that a scale's image is, in a model whose image itself has this type.
+/// The type of a scale's image in a model whose whole image has the type `image`.
 pub fn scaled(image: &Type, factor: usize) -> Type {
     let mut ty = image.clone();
     for axis in [2, 3] {

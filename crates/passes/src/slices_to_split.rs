@@ -1,4 +1,5 @@
-//! `slices_to_split`: slices that together make up a whole axis become one `Split`; in bodies, too.
+//! `slices_to_split`: replaces slices that together cover a whole axis by one `Split`, also inside loop
+//! bodies.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +9,10 @@ use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
 
-/// Joins slices of one value into splits.
+/// Merges slices of one value into splits.
 ///
 /// # Errors
-/// None in practice; the builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn slices_to_split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     let mut slices: BTreeMap<(Value, usize), Vec<(usize, usize, NodeId)>> = BTreeMap::new();
     for (id, node) in graph.nodes() {
@@ -19,7 +20,7 @@ pub fn slices_to_split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
             slices.entry((node.inputs[0], axis)).or_default().push((start, end, id));
         }
     }
-    // For the first slice of a complete set: all of them, in order along the axis.
+    // For the first slice of each complete set: all its slices, in order along the axis.
     let mut complete: BTreeMap<NodeId, (usize, Vec<(usize, usize, NodeId)>)> = BTreeMap::new();
     for ((value, axis), mut parts) in slices {
         parts.sort_unstable();

@@ -1,15 +1,15 @@
-//! What an optimizer starts from, and how its states are called.
+//! The initial state of an optimizer.
 
 use pixelrnn_graph::Array;
 
 use crate::bind::Weights;
 use crate::training_step::{AVERAGED, Optimizer, state_name};
 
-/// The slot of the average of a parameter.
+/// The slot of the EMA of a parameter.
 pub const AVERAGE: &str = "ema";
 
-/// The parameters and every state of an optimizer before its first step: slots are zero, averages
-/// are the parameters, counters are one.
+/// The parameters and all states of an optimizer before its first step. Slots are zero, EMAs equal the
+/// parameters, counters are one.
 pub fn fresh_state(weights: &Weights, optimizer: &Optimizer) -> Weights {
     let mut state = weights.clone();
     for (name, array) in weights {
@@ -27,7 +27,8 @@ pub fn fresh_state(weights: &Weights, optimizer: &Optimizer) -> Weights {
     state
 }
 
-/// Adds what a state from before the steps of averages were counted lacks, at a step.
+/// Adds the number of steps of the EMA to a state that was saved by a version without it. `step` is the
+/// number of steps that the state has seen.
 pub fn complete_state(state: &mut Weights, optimizer: &Optimizer, step: u64) {
     if optimizer.ema.is_some() {
         let steps = || Array::from_elem(vec![1], (step + 1) as f32);

@@ -1,12 +1,12 @@
-//! `store_bf16` and `store_int8`: weights of products and convolutions are stored in fewer bits and
-//! become f32 again before they are used.
+//! `store_bf16` and `store_int8`: store the weights of products and convolutions in fewer bits, and convert
+//! them to f32 before they are used.
 //!
-//! Computation stays in f32: in bf16 ONNX has no convolution before operator set 22, and ONNX Runtime
-//! almost no kernels on CPU. Engines that fold constants undo the storage when they load a model.
+//! Computation stays in f32: ONNX has no bf16 convolution before operator set 22, and ONNX Runtime has almost
+//! no bf16 kernels for CPUs. Engines that fold constants undo the storage when they load a model.
 //!
-//! The weights of a recurrence become f32 in its body, since OpenVINO takes no computed value from
-//! around a loop. A sampler's loops, one in another, which OpenVINO does not take anyway, read weights
-//! that became f32 once, before both.
+//! The weights of a recurrence are converted inside the loop body, since OpenVINO does not let a loop body
+//! read a value that is computed outside. The nested loops of a sampler, which OpenVINO does not support
+//! anyway, read weights that are converted once, before both loops.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use pixelrnn_onnx::{Literal, OnnxGraph, OnnxOp, Scan, narrow};
 use crate::cse_dce::{Bodies, cse_dce};
 use crate::rewrite::Rewrite;
 
-/// Constants of fewer elements stay f32: nothing would be saved.
+/// Constants with fewer elements stay in f32: storing them in fewer bits would save nothing.
 const LEAST: usize = 32;
 
-/// How weights are stored.
+/// The format of stored weights.
 #[derive(Clone, Copy)]
 enum Storage {
     Bf16,
@@ -29,31 +29,31 @@ enum Storage {
 /// Stores weights in bf16.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn store_bf16(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     cse_dce(&store(graph, Storage::Bf16)?)
 }
 
-/// Stores weights in int8, with a scale for each output channel.
+/// Stores weights in int8, with one scale per output channel.
 ///
 /// # Errors
-/// The builder's.
+/// [`BuildError`] if the graph is not valid.
 pub fn store_int8(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     cse_dce(&store(graph, Storage::Int8)?)
 }
 
-/// A weight as it is stored.
+/// A stored weight.
 #[derive(Clone)]
 struct Stored {
-    /// What is stored, in the new graph.
+    /// The stored constants, in the new graph.
     parts: Vec<Value>,
-    /// What makes f32 of that.
+    /// The operator that converts the constants to f32.
     op: OnnxOp,
     name: String,
 }
 
 impl Storage {
-    /// Adds a weight to a graph.
+    /// Adds a stored weight to a graph.
     fn weight(
         self,
         graph: &mut OnnxGraph,
@@ -128,8 +128,9 @@ fn has_loop(body: &OnnxGraph) -> bool {
     body.nodes().any(|(_, node)| matches!(node.op, OnnxOp::Scan(_)))
 }
 
-/// A loop that holds what is stored, and makes f32 of it inside; its inputs. Constants of its own: ONNX
-/// Runtime does not load a quantized weight that a loop captures.
+/// Returns the loop with stored weights as constants of its body and their conversion to f32, and the inputs
+/// that are left. The constants are in the body because ONNX Runtime does not load a quantized weight that a
+/// loop captures.
 fn restored_inside(
     scan: &Scan,
     stored: &[Option<&Stored>],
@@ -163,7 +164,7 @@ fn restored_inside(
     Ok((Scan { body, invariants, states: scan.states, reverse: scan.reverse }, actual))
 }
 
-/// Of each value that is a weight of products or convolutions, the axis of output channels.
+/// For each value that is a weight of a product or convolution, the axis of its output channels.
 fn output_channels(graph: &OnnxGraph) -> BTreeMap<Value, usize> {
     let mut axes = BTreeMap::new();
     let nodes: Vec<_> = graph.nodes().collect();
@@ -178,7 +179,7 @@ fn output_channels(graph: &OnnxGraph) -> BTreeMap<Value, usize> {
                 let invariants = formals.skip(scan.states).take(scan.invariants);
                 invariants.filter_map(|(i, f)| Some((i, *inner.get(&f.value)?))).collect()
             }
-            // Weights come with output channels first.
+            // The axis of output channels is the first in these views of a weight.
             OnnxOp::Transpose { .. }
             | OnnxOp::Reshape { .. }
             | OnnxOp::Unsqueeze { .. }

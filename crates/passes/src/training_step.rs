@@ -27,7 +27,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// RMSProp with PyTorch's defaults.
+    /// RMSProp with the defaults of PyTorch.
     pub const RMSPROP: Optimizer = Optimizer::new(&optimizers::RMSPROP);
     /// Adam with PyTorch's defaults.
     pub const ADAM: Optimizer = Optimizer::new(&optimizers::ADAM);
@@ -83,18 +83,18 @@ impl std::str::FromStr for Optimizer {
     }
 }
 
-/// The counter of the steps that an average has seen, from one.
+/// The counter of the steps that the EMA has seen. It starts at one.
 pub const AVERAGED: &str = "ema_steps";
 
 /// The name of the input for the learning rate, `[1]`.
 pub const LEARNING_RATE: &str = "learning_rate";
 
-/// The name of a state among inputs: `parameter` and slot.
+/// The name of a state as an input: the parameter and the slot, separated by a dot.
 pub fn state_name(parameter: &str, slot: &str) -> String {
     format!("{parameter}.{slot}")
 }
 
-/// The name of what replaces an input after the step.
+/// The name of the output that replaces an input after the step.
 pub fn next_name(input: &str) -> String {
     format!("{input}.next")
 }
@@ -140,7 +140,7 @@ impl StepBuilder {
         self.graph.output_as(next_name(input), value, OutputRole::Next);
     }
 
-    /// The factor that brings all gradients to at most this norm, `[1]`: `min(1, clip / norm)`.
+    /// The factor that limits the global norm of the gradients to `clip`, `[1]`: `min(1, clip / norm)`.
     fn clip(&mut self, clip: f64, gradients: &[Value]) -> Result<Value, BuildError> {
         let mut total: Option<Value> = None;
         for &g in gradients {
@@ -167,7 +167,7 @@ impl StepBuilder {
         self.push(Div, &[limit, bound], "factor")
     }
 
-    /// The share of a parameter in its average, `[1]`: `max(1 - decay, 9 / (n + 9))` in step n.
+    /// The weight of the current parameter in its EMA, `[1]`: `max(1 - decay, 9 / (n + 9))` in step n.
     fn forget(&mut self, decay: f64, steps: Value) -> Result<Value, BuildError> {
         let nine = self.number(9.0, 1)?;
         let all = self.push(Add, &[steps, nine], "all_steps")?;
@@ -178,7 +178,7 @@ impl StepBuilder {
         self.push(Add, &[late, excess], "share")
     }
 
-    /// Moves every parameter along its gradient; `list` holds names, parameters and gradients.
+    /// Updates every parameter. `list` contains names, parameters and gradients.
     fn descend(
         &mut self,
         list: &[(String, Value, Value)],
@@ -274,14 +274,14 @@ pub fn training_step(
     Ok(step.graph)
 }
 
-/// The part of a training step behind the gradient, for gradients that come from elsewhere: an
-/// average over parts of a batch. Of `model` only the parameters are read.
+/// The part of a training step after the gradient, for gradients that are computed elsewhere, such as
+/// averages over parts of a batch. Only the parameters of `model` are used.
 ///
-/// Inputs: the parameters, `p.grad` for each, the optimizer's states and `learning_rate`. Outputs:
-/// as [`training_step`], without the loss.
+/// Inputs: the parameters, `p.grad` for each, the optimizer's states and `learning_rate [1]`. Outputs: as
+/// [`training_step`], without the loss.
 ///
 /// # Errors
-/// [`BuildError`] of an operator that refuses a parameter, which none does.
+/// [`BuildError`] if a node cannot be added.
 pub fn update_step(model: &PixelGraph, optimizer: &Optimizer) -> Result<PixelGraph, BuildError> {
     let mut graph = PixelGraph::new(model.name.clone());
     graph.doc.clone_from(&model.doc);

@@ -1,4 +1,4 @@
-//! `unroll`: every scan becomes its body, once for each step.
+//! `unroll`: replaces every scan by its body, once for each step.
 
 use ndarray::Axis;
 use pixelrnn_graph::{BuildError, Graph, Value};
@@ -6,10 +6,11 @@ use pixelrnn_ops::{Concat, Constant, MergeAxes, Op, PixelGraph, Scan, Slice, Spl
 
 use crate::rewrite::Rewrite;
 
-/// Unrolls every scan. Scanned constants are cut here, so that each step knows its own.
+/// Unrolls every scan. Scanned constants are sliced here, so that the causality analysis sees the constant of
+/// each step.
 ///
 /// # Errors
-/// The builder's: a scanned tensor without an axis beside the steps cannot be cut.
+/// [`BuildError`] if a scanned tensor has only the axis of steps, so that it cannot be sliced.
 pub fn unroll(graph: &PixelGraph) -> Result<PixelGraph, BuildError> {
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
@@ -86,7 +87,7 @@ fn cut(
     Ok(graph.push(MergeAxes { axis: 0 }.into(), &[part], &format!("{prefix}/step"), site)?[0])
 }
 
-/// Adds a graph's nodes to another; the values of its outputs.
+/// Adds the nodes of a graph to another one, and returns the values of its outputs.
 pub(crate) fn inline(
     into: &mut PixelGraph,
     body: &Graph<Op>,

@@ -70,14 +70,14 @@ pub fn batch_inputs(
 /// The named inputs of a batch: images, and the values of all conditions.
 ///
 /// # Errors
-/// Values are missing or do not suit the condition.
+/// Values of a condition are missing or invalid.
 pub fn batch_inputs_with(
     model: &Declaration,
     images: Array,
     values: ConditionValues,
 ) -> Result<Vec<(String, Array)>, Error> {
     let mut inputs = BatchInputs::of(model.graph())?;
-    // Also those that only a smaller scale reads.
+    // Includes conditions that only a smaller scale reads.
     inputs.conditions = model.conditions().to_vec();
     let feeds = inputs.feeds(images, values)?;
     Ok(feeds.into_iter().map(|(name, array)| (name.to_string(), array)).collect())
@@ -89,13 +89,13 @@ pub struct Prepared {
     pub onnx: Vec<u8>,
     /// The graph that it was compiled from.
     pub graph: PixelGraph,
-    /// The other inputs: none if weights are constants; parameters, fresh states and a learning rate for
-    /// [`GraphKind::Train`].
+    /// The other inputs: none if weights are constants. For [`GraphKind::Train`]: parameters, initial
+    /// optimizer states and a learning rate.
     pub feeds: Vec<(String, Array)>,
 }
 
-/// Compiles a graph of a model with these weights, as constants unless the graph trains them, and with
-/// these options.
+/// Compiles a graph of a model with these weights and options. The weights become constants, unless the graph
+/// trains them.
 ///
 /// # Errors
 /// The graph cannot be compiled, or the weights do not fit.

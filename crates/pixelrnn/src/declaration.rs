@@ -13,10 +13,10 @@ use pixelrnn_syntax::{Declared, ElaborateError, Image, ast, elaborate, leak, par
 
 use crate::error::Error;
 
-/// With more errors than this, a text that declares no image is said to be no model at all.
+/// A text with more errors than this that declares no image is reported as not being a model.
 const FEW: usize = 3;
 
-/// Whether a text contains the word `image` and behind it a number, as every model does.
+/// Whether a text contains the word `image` followed by a number, as every model does.
 fn declares_image(text: &str) -> bool {
     text.match_indices("image").any(|(at, word)| {
         let rest = &text[at + word.len()..];
@@ -52,7 +52,7 @@ pub trait Model {
         self.declare_with(&[])
     }
 
-    /// Like [`Model::declare`], with overrides for the image: `height`, `width`, `colours` and `levels`.
+    /// Like [`Model::declare`], with overrides for the image: `height`, `width`, `colors` and `levels`.
     ///
     /// # Errors
     /// As [`Model::declare`]; also an unknown setting.
@@ -73,10 +73,12 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// Compiles a declaration from text, with overrides of settings; the last override of a name wins.
+    /// Compiles a declaration from text, with overrides of settings. If a setting is overridden twice, the
+    /// last one counts.
     ///
     /// # Errors
-    /// All errors in the text, or an unknown setting.
+    /// [`Error::Model`] with all errors in the text; [`Error::Setting`] for an unknown setting or an invalid
+    /// value.
     pub fn from_source(source: Source, overrides: &[(String, usize)]) -> Result<Self, Error> {
         let (model, diagnostics) = parse(&source.text);
         let model = match model {
@@ -157,21 +159,22 @@ impl Declaration {
         label.map(|(name, kind)| (name.as_str(), kind.number()))
     }
 
-    /// What the model reads and does not predict: names and kinds, in the order of the declaration.
+    /// The inputs that the model reads but does not predict: names and kinds, in the order of the
+    /// declaration.
     pub fn conditions(&self) -> &[(String, ConditionKind)] {
         &self.declared.conditions
     }
 
-    /// The scales of the model, each with its graph: the image alone, or for a multi-scale model several
-    /// with the full image last.
+    /// The scales of the model, each with its graph. The full image is last; only a multi-scale model has
+    /// others.
     pub fn scales(&self) -> &[Scale] {
         &self.declared.scales
     }
 
-    /// The graph of the full image: from `image [N, C, H, W]` of levels, conditions and parameters to the
+    /// The graph of the full image: from levels `image [N, C, H, W]`, conditions and parameters to the
     /// parameters of the distribution of every value.
     pub fn graph(&self) -> &PixelGraph {
-        // A declaration has at least the scale of the image itself.
+        // There is always the scale of the full image.
         &self.declared.scales[self.declared.scales.len() - 1].graph
     }
 
@@ -192,7 +195,7 @@ impl Declaration {
         self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Checks that weights contain exactly the parameters of the model, with their shapes, all finite.
+    /// Checks that weights contain exactly the parameters of the model, with their shapes and finite values.
     ///
     /// # Errors
     /// The first weight that does not fit.
@@ -202,7 +205,7 @@ impl Declaration {
         Ok(bind::check_shapes(shapes, weights).map_err(PassError::from)?)
     }
 
-    /// Initializes fresh weights: biases zero, weights uniform in `±1/sqrt(fan-in)`. The same seed returns
+    /// Initializes the weights: biases are zero, weights uniform in `±1/sqrt(fan-in)`. The same seed gives
     /// the same weights on every machine.
     pub fn initialize(&self, seed: u64) -> Weights {
         self.scales().iter().flat_map(|scale| initialize(&scale.graph, seed)).collect()
@@ -217,7 +220,7 @@ impl Declaration {
     }
 
     /// For every scale, in the order of [`Declaration::scales`]: the values that each output reads, and the
-    /// path of the first leak, if any.
+    /// path of the first leak, if there is one.
     ///
     /// # Errors
     /// The image is too large for the analysis.

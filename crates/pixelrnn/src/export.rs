@@ -21,7 +21,7 @@ pub struct ExportOptions<'a> {
     pub batch: Batch,
     /// The ONNX opset version, 17 to 22.
     pub opset: u32,
-    /// How recurrences are written.
+    /// How recurrences are expressed.
     pub control_flow: ControlFlow,
     /// Weights to embed as constants; `None` makes them inputs.
     pub weights: Option<&'a Weights>,
@@ -37,7 +37,8 @@ pub struct ExportOptions<'a> {
     /// The optimizer of [`GraphKind::Train`] and [`GraphKind::Update`].
     pub optimizer: Optimizer,
     /// Whether gradients recompute activations block by block instead of storing them, for
-    /// [`GraphKind::Grad`] and [`GraphKind::Train`]: the same bits, less memory, more time.
+    /// [`GraphKind::Grad`] and [`GraphKind::Train`]. Takes less memory and more time; the results are
+    /// bit-identical.
     pub remat: bool,
     /// The element type, for graphs that do not train.
     pub dtype: Dtype,
@@ -96,7 +97,7 @@ impl ExportOptions<'_> {
                 "uint8 images have at most 256 levels, and the model has {levels}"
             ));
         }
-        // Levels are read as numbers, which f16 holds up to 2048.
+        // Levels are inputs of the computation. f16 represents whole numbers exactly up to 2048.
         if self.dtype == Dtype::F16 && levels > 2049 {
             return refuse(format!("f16 supports at most 2049 levels, and the model has {levels}"));
         }
@@ -213,7 +214,7 @@ impl Declaration {
         Ok((pixel, onnx))
     }
 
-    /// The weights that are parameters of a graph: a sampler may read only some of them.
+    /// The weights that are parameters of a graph. A sampler may read only some of them.
     pub(crate) fn part<'w>(
         &self,
         graph: &PixelGraph,
@@ -228,7 +229,7 @@ impl Declaration {
         Ok(Cow::Owned(part.collect()))
     }
 
-    /// The forward graph of one scale, compiled with weights; smaller scales are inputs.
+    /// The forward graph of one scale, compiled with weights. Smaller scales are inputs.
     pub(crate) fn forward_of(
         &self,
         proved: &ProvedScale,
@@ -259,7 +260,7 @@ impl Declaration {
         Ok(encode(graph, &self.encode_options(kind, options))?)
     }
 
-    /// The layers that end each scale, by their path: their results are the parameters of the model's
+    /// The paths of the last layer of each scale, whose results are the parameters of the model's
     /// distribution.
     fn output_layers(&self) -> Vec<String> {
         let ends = self.scales().iter().flat_map(|scale| {

@@ -37,8 +37,8 @@ pub struct Written {
 }
 
 impl Declaration {
-    /// Writes a graph of [`Declaration::compile`] with the same options. External data go to a file with
-    /// the model's name and the suffix `.data`. Both files are written, or none.
+    /// Writes a graph of [`Declaration::compile`] with the same options. External weights go to a file with
+    /// the model's name and the suffix `.data`. Either both files are written, or none.
     ///
     /// # Errors
     /// The opset version is out of range, a file cannot be written, the model is too large even without its

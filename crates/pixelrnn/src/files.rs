@@ -1,18 +1,20 @@
-//! Files that appear whole or not at all.
+//! Functions that write files completely or not at all.
 
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Writes a file beside its place and renames it there, so that nobody ever sees half of it.
+/// Writes a temporary file in the same folder and renames it, so that no other process ever sees a partial
+/// file.
 ///
 /// # Errors
-/// The folder is missing or not writable, or the disk is full; then the old file, if any, is whole.
+/// [`Error::Io`] if the folder is missing or not writable, or the disk is full. An existing file is then
+/// unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_files::write(path, bytes).map_err(failed(path))
 }
 
-/// As [`write()`], with bytes that `fill` makes while the file is written.
+/// Like [`write()`], with bytes that `fill` generates while the file is written.
 pub(crate) fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
@@ -20,24 +22,25 @@ pub(crate) fn write_with(
     pixelrnn_files::write_with(path, fill).map_err(failed(path))
 }
 
-/// Whether [`write()`] can begin, found out before work is done whose result would be lost.
+/// Checks that [`write()`] can begin, before work is done whose result would be lost.
 ///
 /// # Errors
-/// As [`write()`]; also for the name of a folder.
+/// As [`write()`]. Also if the path is a folder.
 pub fn writable(path: &Path) -> Result<(), Error> {
     pixelrnn_files::writable(path).map_err(failed(path))
 }
 
-/// Writes a new folder of files, each at a path inside it, so that nobody ever sees half of it.
+/// Writes a new folder of files, given by their paths inside it, so that no other process ever sees a partial
+/// folder.
 ///
 /// # Errors
-/// The folder exists and is not empty, its parent is missing or not writable, or the disk is full;
-/// then nothing is left.
+/// [`Error::Io`] if the folder exists and is not empty, its parent is missing or not writable, or the disk is
+/// full. Nothing is then left on disk.
 pub fn write_folder(path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Error> {
     pixelrnn_files::write_folder(path, files).map_err(failed(path))
 }
 
-/// Whether [`write_folder`] can begin, found out before work is done whose result would be lost.
+/// Checks that [`write_folder`] can begin, before work is done whose result would be lost.
 ///
 /// # Errors
 /// As [`write_folder`].
@@ -45,10 +48,10 @@ pub fn new_folder(path: &Path) -> Result<(), Error> {
     pixelrnn_files::new_folder(path).map_err(failed(path))
 }
 
-/// As [`write()`], for a file of a run's folder: a link or device in its place is not written to.
+/// Like [`write()`], for a file of a run folder. Does not write to a link or a device at that path.
 ///
 /// # Errors
-/// Like [`write()`], but also for a path that is not a regular file.
+/// As [`write()`]. Also if the path is not a regular file.
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     pixelrnn_files::write_own(path, bytes).map_err(failed(path))
 }
@@ -56,7 +59,7 @@ pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Reads a regular file of UTF-8 text.
 ///
 /// # Errors
-/// The file cannot be read, is a pipe, a socket or a device, or is not UTF-8.
+/// The file cannot be read, is a pipe, a socket or a device, or is not valid UTF-8.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
     pixelrnn_files::read_text(path)
 }

@@ -41,7 +41,7 @@
 
 #![deny(missing_docs)]
 
-// The macro names this crate from the outside; the zoo uses it on the inside.
+// The macro refers to this crate by name. The zoo uses the macro inside this crate.
 extern crate self as pixelrnn;
 
 pub mod blocks;
@@ -79,17 +79,17 @@ pub use render::render;
 /// The layers of the model language. These items are documentation: an editor shows them on hover and
 /// completes their names inside [`model!`].
 ///
-/// `h`, `width` and the like are expressions of numbers and hyper-parameters. Parameters are named after
-/// the label of the layer (or its name, without a label): `stem: masked_conv(...)` has
-/// `stem.weight` and `stem.bias`.
+/// `h`, `width` and the like are expressions of numbers and hyper-parameters. The paths of parameters begin
+/// with the label of the layer or, without a label, its name: `stem: masked_conv(...)` has `stem.weight` and
+/// `stem.bias`.
 pub mod layers {
     pub use pixelrnn_syntax::layers::items::*;
 }
 
-/// The engines, as they are.
+/// The engines, re-exported.
 pub use pixelrnn_runtime as runtime;
 
-/// What the compiler is made of, for tools built on it.
+/// The parts of the compiler, for tools that are built on it.
 pub mod internal {
     pub use pixelrnn_graph as graph;
     pub use pixelrnn_onnx as onnx;
@@ -98,7 +98,7 @@ pub mod internal {
     pub use pixelrnn_syntax as syntax;
 }
 
-/// What a program that declares and exports a model needs.
+/// The items that a program needs to declare and export a model.
 pub mod prelude {
     pub use crate::{
         Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, SampleOptions,
@@ -106,7 +106,7 @@ pub mod prelude {
     };
 }
 
-/// The Rust code of the README and of the book.
+/// The Rust code of the README and of the book, as tests.
 #[cfg(doctest)]
 mod book {
     #[doc = include_str!("../../../README.md")]

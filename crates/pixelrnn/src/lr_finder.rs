@@ -15,12 +15,12 @@ use crate::{Array, Declaration, Error, GraphKind};
 const SMOOTHING: f64 = 0.9;
 /// The sweep ends when the smoothed loss is this many times the lowest one.
 const DIVERGED: f64 = 3.0;
-/// Steps at the beginning that are not judged: the smoothed loss still settles.
+/// The first steps, which are ignored because the smoothed loss has not settled yet.
 const SETTLING: usize = 5;
-/// The smoothed loss must fall by this share: batches differ by less.
+/// The smoothed loss must fall by more than this fraction. Smaller differences occur between batches.
 const FALL: f64 = 0.01;
-/// The suggestion is this share of the learning rate with the lowest smoothed loss, or the rate where it
-/// falls fastest if that is lower.
+/// The suggestion is this fraction of the learning rate with the lowest smoothed loss or, if that is lower,
+/// the rate where the loss falls fastest.
 const SHARE: f64 = 0.1;
 
 /// The arguments of [`find`].
@@ -104,7 +104,7 @@ pub fn find(
         let loss = results.first().and_then(|(_, loss)| loss.first().copied());
         let loss = f64::from(loss.unwrap_or(f32::NAN));
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
-        // Corrects the bias towards the zero that the average starts from.
+        // Corrects the bias of the average, which starts at zero.
         let smoothed = average / (1.0 - SMOOTHING.powi(step as i32 + 1));
         let lowest = steps.iter().map(|s| s.smoothed).fold(f64::INFINITY, f64::min);
         if !smoothed.is_finite() || smoothed > DIVERGED * lowest {
@@ -118,7 +118,7 @@ pub fn find(
     Ok(Found { steps, diverged, suggestion })
 }
 
-/// A learning rate well below the one from which on the loss rises.
+/// Suggests a learning rate well below the one at which the loss begins to rise.
 fn suggestion(steps: &[SweepStep]) -> Option<f64> {
     let judged = steps.get(SETTLING..)?;
     let (at, lowest) =
@@ -126,7 +126,7 @@ fn suggestion(steps: &[SweepStep]) -> Option<f64> {
     if at == 0 || lowest.smoothed > (1.0 - FALL) * judged[0].smoothed {
         return None;
     }
-    // The loss by the logarithm of the rate: rates grow by the same factor from step to step.
+    // The slope over the logarithm of the rate, since rates grow by the same factor from step to step.
     let falls = judged[..=at].windows(3).map(|w| (w[1].rate, w[0].smoothed - w[2].smoothed));
     let steepest = falls.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(rate, _)| rate);
     let share = SHARE * lowest.rate;
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn the_suggestion_is_below_the_lowest_loss() {
-        // Falls to 1e-2, then rises.
+        // The loss falls up to a rate of 1e-2, and then rises.
         let valley = steps(|rate| 10.0 + (rate.log10() + 2.0).powi(2));
         let found = suggestion(&valley).expect("a rate");
         assert!(found <= 1.01e-3 && found > 1e-7, "{found}");
-        // Nothing falls.
+        // The loss never falls.
         assert_eq!(suggestion(&steps(|rate| rate)), None);
         assert_eq!(suggestion(&steps(|_| 1.0)), None);
-        // Batches differ by this much.
+        // The loss varies as it does between batches.
         assert_eq!(suggestion(&steps(|rate| 100.0 + (rate * 1e7).sin() / 4.0)), None);
         assert_eq!(suggestion(&[]), None);
     }

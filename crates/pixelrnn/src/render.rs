@@ -1,14 +1,14 @@
-//! Diagnostics as text, with excerpts of the source.
+//! Renders diagnostics as text, with excerpts of the source.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use pixelrnn_graph::{Diagnostic, Severity, Source, Span};
 
-/// The most diagnostics that are all rendered. Of more, only the first few are, and the others counted.
+/// Up to `ALL` diagnostics are all rendered. Of more, the first `FIRST` are rendered and the others counted.
 const ALL: usize = 8;
 const FIRST: usize = 4;
 
-/// Renders diagnostics with excerpts of the source, optionally in color. Of many, the first few and the
-/// number of the others.
+/// Renders diagnostics with excerpts of the source, optionally in color. If there are many, renders the first
+/// few and the number of the others.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let count = diagnostics.len();

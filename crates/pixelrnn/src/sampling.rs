@@ -1,8 +1,9 @@
-//! Images drawn from a model: with caches, in about the time of one forward pass, or naively.
+//! Sampling: draws images from a model, either incrementally, in about the time of one forward pass, or
+//! naively.
 //!
-//! Randomness is an input. Each image has a stream of its own, so that image `i` of a seed is the
-//! same whatever the batch, the method or the machine, but for a draw that falls within rounding of
-//! a boundary.
+//! Random numbers are an input. Each image has its own random stream, so image `i` of a seed does not depend
+//! on the batch, the method or the machine, unless a random number is within rounding of the boundary between
+//! two levels.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,7 +53,7 @@ pixelrnn_graph::named!(SampleMethod, "sampling method");
 pub struct Given<'a> {
     /// Levels, `[N, H, W, C]`.
     pub levels: &'a Array,
-    /// Number of rows that are kept, from the top.
+    /// The number of rows that are kept, from the top.
     pub rows: usize,
 }
 
@@ -70,13 +71,13 @@ pub struct Sampling<'a> {
     pub given: Option<Given<'a>>,
     /// The class of each image, for a class-conditional model.
     pub labels: Option<&'a [u32]>,
-    /// The values of the other conditions by name, such as maps; the first axis counts the images.
+    /// The values of the other conditions by name, such as maps. The first axis is the image.
     pub conditions: &'a [(String, Array)],
 }
 
-/// The most images per call.
+/// The largest number of images per call.
 pub const BATCH: usize = 16;
-/// The fewest images per call when calls run in parallel: more threads within a call gain nothing.
+/// The smallest number of images per call if calls run in parallel.
 const LEAST: usize = 4;
 
 /// Uniform random numbers for `count` images, in the form of [`Sampling::uniform`].
@@ -84,8 +85,8 @@ pub fn uniform(model: &Declaration, count: usize, seed: u64) -> Vec<Array> {
     streams(model, 0..count as u64, seed)
 }
 
-/// Uniform random numbers for `completions` completions of each of `count` images, with the completions
-/// of an image next to each other. The numbers of a completion do not depend on their count.
+/// Uniform random numbers for `completions` completions of each of `count` images. The completions of an
+/// image are next to each other. The numbers of a completion do not depend on how many there are.
 pub fn uniform_completions(
     model: &Declaration,
     count: usize,
@@ -102,9 +103,9 @@ fn streams(model: &Declaration, streams: impl Iterator<Item = u64>, seed: u64) -
     for stream in streams {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        // The 24 bits of an f32's mantissa, so that no number is rounded up to 1.
+        // 24 bits: an f32 represents these numbers exactly, so none is rounded up to 1.
         let mut unit = || (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
-        // The image itself first.
+        // The numbers of the image itself are drawn first.
         for (scale, numbers) in model.scales().iter().zip(&mut numbers).rev() {
             let values: usize = shape(model, scale, 1).iter().product();
             numbers.extend(std::iter::repeat_with(&mut unit).take(values));
@@ -132,12 +133,12 @@ pub fn options<'a>(
     batch: Batch,
     sample: SampleOptions,
 ) -> ExportOptions<'a> {
-    // Stacked slices are copied for other engines' sake alone.
+    // Only other engines need portable models, in which stacked slices are copied.
     let (portable, native) = (engine.portable_only(), engine.native());
     ExportOptions { batch, sample, portable, native, ..ExportOptions::with_weights(weights) }
 }
 
-/// Whether what is to be drawn suits the model; how many images.
+/// Checks that the arguments match the model, and returns the number of images.
 fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
     let refuse = |text: String| Err(Error::Sampling(text));
     let scales = model.scales();
@@ -176,7 +177,7 @@ fn check(model: &Declaration, sampling: &Sampling) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// The values of all conditions for `count` images, as the graphs take them.
+/// The values of all conditions for `count` images, in the form of the graphs' inputs.
 fn conditions(
     model: &Declaration,
     sampling: &Sampling,
@@ -219,11 +220,12 @@ fn conditions(
     Ok(all)
 }
 
-/// Draws images: levels, `[N, H, W, C]`. `progress` hears how many images are done, in parts.
+/// Draws images: levels, `[N, H, W, C]`. Calls `progress` with the number of images done, which may be
+/// fractional.
 ///
 /// # Errors
-/// A model that is not causal, weights that do not fit, numbers that do not suit the model, a
-/// temperature that is not above zero, or what the engine finds.
+/// [`Error`] if the model is not causal, the weights, the random numbers or other arguments do not match the
+/// model, the temperature is invalid, or the engine fails.
 pub fn draw(
     model: &Declaration,
     weights: &Weights,
@@ -237,7 +239,7 @@ pub fn draw(
     let count = check(model, sampling)?;
     let conditions = &conditions(model, sampling, count)?;
     let workers = engine.threads().min(count / LEAST).max(1);
-    // Calls of one size, as even as can be, and as many for each worker.
+    // All calls have the same size, as even as possible, and each worker has the same number of calls.
     let calls = count.div_ceil(BATCH).next_multiple_of(workers).max(1);
     let size = count.div_ceil(calls).max(1);
     let proof = model.prove()?;
@@ -277,7 +279,7 @@ pub fn draw(
                     let part = Part { start, end: (start + size).min(count), size };
                     let drawn =
                         one_call(model, proof, &mut session, sampling, conditions, &part, &observe);
-                    // Nobody listens any more once something went wrong.
+                    // After an error, the receiver is dropped.
                     if sender.send((call, News::Done(drawn))).is_err() {
                         break;
                     }
@@ -303,15 +305,15 @@ pub fn draw(
     })
 }
 
-/// What a worker says of a call.
+/// A message from a worker about a call.
 enum News {
-    /// How much of it is done.
+    /// The fraction of it that is done.
     Share(f64),
-    /// Its images.
+    /// Its images, or its error.
     Done(Result<Array, Error>),
 }
 
-/// The images of one call: `start..end`, and zeros up to a whole batch.
+/// The range of images of one call, `start..end`, padded with zeros to `size` images.
 struct Part {
     start: usize,
     end: usize,
@@ -330,7 +332,7 @@ impl Part {
     }
 }
 
-/// The images of one call.
+/// Draws the images of one call.
 fn one_call(
     model: &Declaration,
     proof: &CausalProof,
@@ -370,7 +372,7 @@ fn one_call(
     }
 }
 
-/// One batch, value by value, with the forward graph of each scale.
+/// Draws one batch, value by value, with the forward graph of each scale.
 struct Naive<'a> {
     proof: &'a CausalProof,
     uniform: Vec<Array>,
@@ -389,7 +391,7 @@ impl Naive<'_> {
         let scales = self.proof.scales();
         let values: usize = self.uniform.iter().map(|all| all.len()).sum();
         let mut done = 0;
-        // Images [N, C, H, W] by the factor of their scale.
+        // The drawn images [N, C, H, W] by the factor of their scale.
         let mut drawn: BTreeMap<usize, Array> = BTreeMap::new();
         for ((proved, session), uniform) in scales.iter().zip(sessions).zip(&self.uniform) {
             let before = done;
@@ -451,7 +453,7 @@ impl Naive<'_> {
     }
 }
 
-/// The operator that the cached sampler draws with, by itself.
+/// Draws levels with the operator of the cached sampler.
 struct Drawer {
     graph: PixelGraph,
     distribution: Distribution,
@@ -474,7 +476,7 @@ impl Drawer {
         Ok(Drawer { graph, distribution })
     }
 
-    /// The levels at one place of every image.
+    /// Draws the levels at one position of every image.
     fn draw(
         &self,
         parameters: &Array,

@@ -1,9 +1,9 @@
 //! Model repositories for NVIDIA Triton and KServe: the models `sampler` and `nll`, each with its
 //! `config.pbtxt` and version 1.
 //!
-//! The batch is an ordinary axis (`max_batch_size: 0`), so that the configuration matches the model
-//! exactly; a dynamic batch is -1. By default, both models use the layout `[N, C, H, W]`, so that `nll`
-//! accepts the output of `sampler`.
+//! The batch is an ordinary axis (`max_batch_size: 0`), so that the configuration matches the model exactly.
+//! A dynamic batch size is -1. By default, both models use the layout `[N, C, H, W]`, so that `nll` accepts
+//! the output of `sampler`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

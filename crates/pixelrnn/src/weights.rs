@@ -1,4 +1,4 @@
-//! Weights as safetensors files; keys are the dotted paths of the declaration.
+//! Reads and writes weights as safetensors files. The keys are the dotted paths of the declaration.
 
 use std::collections::BTreeMap;
 use std::path::Path;

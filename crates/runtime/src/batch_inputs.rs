@@ -1,11 +1,11 @@
-//! What a model's graphs are given for a batch: images and the values of conditions.
+//! The inputs of a model's graphs that a batch provides: images and the values of conditions.
 
 use ndarray::Axis;
 use pixelrnn_graph::{Array, Role};
 use pixelrnn_ops::condition::Source;
 use pixelrnn_ops::{ConditionKind, PixelGraph};
 
-/// Why a batch of a data set cannot be given to a graph.
+/// Why a batch of a data set cannot be used as inputs of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
@@ -15,7 +15,7 @@ pub enum BatchError {
         /// The name of the graph.
         graph: String,
     },
-    /// The model is class-conditional, and there are no labels.
+    /// The model is class-conditional, but there are no labels.
     #[error(
         "the model is class-conditional ({classes} classes), but the data have no labels: use a source \
          with labels (MNIST with its label files, CIFAR-10, one folder per class, an array `labels` \
@@ -33,23 +33,23 @@ pub enum BatchError {
     NoCondition {
         /// The condition.
         name: String,
-        /// What it is.
+        /// A description of the condition.
         about: String,
     },
-    /// Values of the data do not suit a condition of the model.
+    /// The values of the data are not valid for a condition of the model.
     #[error("the data do not suit the condition `{name}` ({about}): {reason}")]
     Condition {
         /// The condition.
         name: String,
-        /// What it is.
+        /// A description of the condition.
         about: String,
-        /// What is wrong.
+        /// What is wrong with the values.
         reason: String,
     },
 }
 
 impl BatchError {
-    /// What is wrong with the values of a condition that come from data.
+    /// The error for the values of a condition that come from data.
     pub fn condition(name: &str, kind: ConditionKind, fault: ConditionFault) -> BatchError {
         let (name, about) = (name.to_string(), kind.about());
         let reason = match fault {
@@ -68,36 +68,37 @@ impl BatchError {
     }
 }
 
-/// Values of conditions for some images, as they come from a data set or a user.
+/// The values of conditions for some images, as given by a data set or a user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConditionValues<'a> {
     /// The class of each image.
     pub labels: Option<&'a [u32]>,
-    /// Arrays by the names of the conditions. The first axis counts the images.
+    /// Arrays by the names of the conditions. The first axis is the image.
     pub arrays: &'a [(String, Array)],
 }
 
 /// What is wrong with the values of a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConditionFault {
-    /// There are none.
+    /// There are no values.
     Missing,
-    /// Not one for each image.
+    /// The number of values is not the number of images.
     Count {
-        /// How many there are.
+        /// The number of values.
         found: usize,
         /// The number of images.
         images: usize,
     },
-    /// A wrong shape, or a value that does not suit.
+    /// A wrong shape, or an invalid value.
     Value(String),
 }
 
 impl ConditionValues<'_> {
-    /// The values of one condition for `images` images of this height and width, as its input takes them.
+    /// The values of one condition for `images` images of this height and width, in the form of its input.
     ///
     /// # Errors
-    /// There are none, not one for each image, or they do not suit the kind.
+    /// [`ConditionFault`] if there are no values, if their number is not that of the images, or if they are
+    /// not valid for the kind of condition.
     pub fn of(
         &self,
         name: &str,
@@ -123,7 +124,7 @@ impl ConditionValues<'_> {
     }
 }
 
-/// The inputs that come from the data, by the names that a model's graphs have for them.
+/// The names of a model's inputs that the data provide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchInputs {
     /// The images.
@@ -135,10 +136,10 @@ pub struct BatchInputs {
 }
 
 impl BatchInputs {
-    /// Those of a graph, by the roles of its inputs.
+    /// Finds these inputs of a graph by their roles.
     ///
     /// # Errors
-    /// The graph reads no image.
+    /// [`BatchError::NoImage`] if the graph reads no image.
     pub fn of(graph: &PixelGraph) -> Result<BatchInputs, BatchError> {
         let image = graph.input_as(Role::Image);
         let image = image.ok_or_else(|| BatchError::NoImage { graph: graph.name.clone() })?;
@@ -151,10 +152,10 @@ impl BatchInputs {
         Ok(BatchInputs { image: image.name.clone(), conditions: given.collect(), size })
     }
 
-    /// The inputs for images and the values of their conditions.
+    /// The inputs of the graph for images and the values of their conditions.
     ///
     /// # Errors
-    /// The model reads a condition, and there are no values of it, or they do not suit it.
+    /// [`BatchError`] if the model reads a condition and its values are missing or invalid.
     pub fn feeds(
         &self,
         images: Array,

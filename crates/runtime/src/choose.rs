@@ -2,7 +2,7 @@
 
 use crate::{Engine, EngineError};
 
-/// The engines that there are, whether or not they are compiled in.
+/// All engines, whether compiled in or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EngineKind {
@@ -80,8 +80,8 @@ pub fn open_one(kind: EngineKind, options: &Options) -> Result<Box<dyn Engine>, 
 #[cfg(feature = "tract")]
 const TRACT: &str = "0.23.9";
 
-/// The version of an engine's library: of ONNX Runtime, which is open if the engine is; otherwise of what
-/// is compiled in.
+/// The version of an engine's library: for ONNX Runtime that of the loaded library, which must have been
+/// opened; for other engines that of the crate that is compiled in.
 pub fn version(engine: &str, options: &Options) -> String {
     #[cfg(feature = "ort")]
     if engine.starts_with("ort") {
@@ -150,7 +150,7 @@ pub enum State {
 /// Tries every engine. Nothing is downloaded, and a library of ONNX Runtime that was neither
 /// named nor fetched by [`library::install`](crate::library::install) is not opened.
 pub fn survey(options: &Options) -> Vec<Status> {
-    // With CUDA first: see `open`.
+    // The engine with CUDA first; see [`open`].
     let cuda = survey_cuda(options);
     vec![
         Status {
@@ -192,7 +192,7 @@ fn survey_ort(options: &Options) -> Result<State, EngineError> {
     }
     match opened {
         Ok(engine) => Ok(State::Works(engine.library().to_string())),
-        // It was the survey that forbade it, unless the user did too.
+        // Report the user's own setting of `offline`, since the survey always forbids fetching.
         Err(EngineError::Library(Missing { cuda, tried, .. })) => {
             let tried = tried_all(tried, searched);
             Err(Missing { cuda, tried, offline: options.ort.library.offline }.into())
@@ -223,7 +223,7 @@ fn survey_cuda(options: &Options) -> Result<State, EngineError> {
     }
 }
 
-/// Where a library was sought, with the places that were looked at without opening anything.
+/// The places where a library was searched, including those where nothing is opened.
 #[cfg(feature = "ort")]
 fn tried_all(mut tried: Vec<String>, searched: bool) -> Vec<String> {
     if searched {
@@ -233,7 +233,7 @@ fn tried_all(mut tried: Vec<String>, searched: bool) -> Vec<String> {
     tried
 }
 
-/// What to say of a library that merely happens to be there.
+/// A message about a library that was found but not opened.
 #[cfg(feature = "ort")]
 fn unopened(request: &crate::library::Request, place: crate::library::Place) -> Option<String> {
     let path = crate::library::found(request, place)?;

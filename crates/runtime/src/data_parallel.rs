@@ -12,10 +12,11 @@ use crate::signature::bind;
 use crate::stepper::{Carried, HostStepper, Stepper};
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
-/// One training step in two programs. Inputs of the first program with a value per image are divided.
+/// One training step in two programs. Those inputs of the first program that have one value per image are
+/// divided.
 #[derive(Clone, Copy, Debug)]
 pub struct DataParallel<'a> {
-    /// Returns averages over a batch. Runs once per shard.
+    /// Computes averages over a batch. Runs once per shard.
     pub part: Program<'a>,
     /// Reads the averages. Runs once.
     pub whole: Program<'a>,
@@ -24,13 +25,13 @@ pub struct DataParallel<'a> {
 }
 
 impl DataParallel<'_> {
-    /// The threads of an engine for each part.
+    /// The number of threads of an engine for each shard.
     pub(crate) fn threads(&self, engine: &dyn Engine) -> usize {
         (engine.threads() / self.shards.max(1)).max(1)
     }
 
-    /// Both programs as one. Its inputs are those of both but the averages; its outputs are the
-    /// averages that `whole` does not read, and the outputs of `whole`.
+    /// Loads both programs as one session. Its inputs are those of both programs, except for the averages.
+    /// Its outputs are the averages that `whole` does not read, and the outputs of `whole`.
     ///
     /// # Errors
     /// As [`Engine::load`].
@@ -38,7 +39,7 @@ impl DataParallel<'_> {
         let threads = self.threads(engine);
         let parts = (0..self.shards.max(1)).map(|_| engine.load_on(&self.part, threads));
         let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
-        // Many small operators.
+        // One thread: the program has many small operators.
         let whole = engine.load_on(&self.whole, 1)?;
         let has = |list: &[Tensor], name: &str| list.iter().any(|t| t.name == name);
         let averages = parts[0].outputs();
@@ -52,7 +53,7 @@ impl DataParallel<'_> {
         Ok(Box::new(LoadedStep { program, parts, whole, inputs, outputs }))
     }
 
-    /// As [`Engine::load_stepper`].
+    /// Loads both programs as one stepper; see [`Engine::load_stepper`].
     ///
     /// # Errors
     /// As [`Engine::load_stepper`].
@@ -121,7 +122,7 @@ impl Session for LoadedStep {
     }
 }
 
-/// What of the given a program reads.
+/// Those of the given inputs that a program reads.
 fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str, &'a Array)> {
     let wanted = |name: &str| signature.iter().any(|t| t.name == name);
     given.iter().filter(|(name, _)| wanted(name)).copied().collect()
@@ -130,10 +131,10 @@ fn of<'a>(signature: &[Tensor], given: &[(&'a str, &'a Array)]) -> Vec<(&'a str,
 /// Outputs by name, in the order of the program.
 pub(crate) type Results = Result<Vec<(String, Array)>, EngineError>;
 
-/// Runs sessions of one program at the same time, each on its part of the batch. Returns the number of
-/// images of each part and its results; there are fewer parts than sessions if there are fewer images.
+/// Runs sessions of one program at the same time, each on its shard of the batch. Returns for each shard the
+/// number of images and the results. If there are fewer images than sessions, there are fewer shards.
 ///
-/// `given` must fit the signature of the program; what it does not read is left out.
+/// `given` must match the signature of the program. Other inputs are ignored.
 pub(crate) fn run_parts(
     sessions: &mut [Box<dyn Session>],
     given: &[(&str, &Array)],
@@ -162,8 +163,8 @@ pub(crate) fn run_parts(
     })
 }
 
-/// Divides the inputs of a batch into at most `parts` parts. The sizes differ by at most one, and no part
-/// is empty unless the batch is.
+/// Divides the inputs of a batch into at most `parts` shards. Their sizes differ by at most one. No shard is
+/// empty, unless the batch is.
 pub(crate) fn divide<K: Copy>(batch: &[(K, &Array)], parts: usize) -> Vec<Vec<(K, Array)>> {
     let count = batch.first().and_then(|(_, array)| array.shape().first().copied()).unwrap_or(0);
     let parts = parts.min(count).max(1);

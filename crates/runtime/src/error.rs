@@ -12,13 +12,13 @@ pub enum EngineError {
     NotCompiled {
         /// The engine.
         engine: &'static str,
-        /// The Cargo feature that brings it.
+        /// The Cargo feature that adds it.
         feature: &'static str,
     },
     /// ONNX Runtime's shared library is missing or cannot be used.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The library is there, but cannot run on the device asked for.
+    /// The library was found, but cannot run on the requested device.
     #[error("ONNX Runtime at {} cannot use {provider}: {reason}", library.display())]
     ProviderUnavailable {
         /// `CUDA`.
@@ -81,7 +81,7 @@ impl EngineError {
     }
 }
 
-/// Why the inputs of a run do not match its program.
+/// Why the inputs of a run do not match the program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
@@ -112,7 +112,7 @@ pub enum InputError {
         input: String,
         /// The declared shape.
         declared: String,
-        /// The shape of what was given.
+        /// The shape of the given array.
         given: Vec<usize>,
     },
     /// An input of integers contains a fraction.
@@ -120,7 +120,7 @@ pub enum InputError {
     Fraction {
         /// The input.
         input: String,
-        /// What is not whole, as text.
+        /// The value that is not whole, as text.
         value: String,
     },
     /// An input of bytes contains a value out of range.
@@ -128,19 +128,19 @@ pub enum InputError {
     Byte {
         /// The input.
         input: String,
-        /// What is not one, as text.
+        /// The value, as text.
         value: String,
     },
-    /// One symbolic dimension has two sizes.
+    /// A symbolic dimension has two different sizes.
     #[error("input `{input}` has {symbol} = {size}, but an earlier input has {symbol} = {before}")]
     Symbol {
         /// The symbol.
         symbol: String,
-        /// What it was first.
+        /// Its size in an earlier input.
         before: usize,
-        /// The input that disagrees.
+        /// The input with another size.
         input: String,
-        /// What it says.
+        /// Its size there.
         size: usize,
     },
 }
@@ -152,9 +152,9 @@ pub enum LibraryError {
     /// The library was not found.
     #[error("{}", missing(*cuda, *offline, tried))]
     Missing {
-        /// Whether one with CUDA was wanted.
+        /// Whether a library with CUDA is required.
         cuda: bool,
-        /// Whether fetching it was forbidden.
+        /// Whether downloading it was forbidden.
         offline: bool,
         /// The searched locations, and why each was rejected.
         tried: Vec<String>,
@@ -177,18 +177,18 @@ pub enum LibraryError {
     AlreadyLoaded {
         /// The library in use.
         loaded: PathBuf,
-        /// The one asked for.
+        /// The requested library.
         wanted: PathBuf,
     },
-    /// ONNX Runtime was loaded but would not start.
+    /// ONNX Runtime was loaded but could not be started.
     #[error("ONNX Runtime at {} cannot be started: {reason}", path.display())]
     Start {
         /// The library.
         path: PathBuf,
-        /// Its own words.
+        /// The message of ONNX Runtime.
         reason: String,
     },
-    /// No wheel is pinned for this machine.
+    /// No download is pinned for this machine.
     #[error(
         "no ONNX Runtime{} is pinned for {platform}: install ONNX Runtime 1.23 or later yourself \
          and name its shared library in ORT_DYLIB_PATH or with --ort-lib, or use engine `tract`",
@@ -197,7 +197,7 @@ pub enum LibraryError {
     NoWheel {
         /// Operating system and processor.
         platform: String,
-        /// Whether one with CUDA was wanted.
+        /// Whether a library with CUDA is required.
         cuda: bool,
     },
     /// The cache folder is unknown.
@@ -208,9 +208,9 @@ pub enum LibraryError {
     /// Python or pip is missing or failed.
     #[error("{reason}\nONNX Runtime is downloaded with Python's pip: {hint}")]
     Python {
-        /// What failed, with its own words.
+        /// What failed, with the message of Python.
         reason: String,
-        /// What to do.
+        /// How to fix it.
         hint: &'static str,
     },
     /// The downloaded file does not match the pinned hash.
@@ -224,7 +224,7 @@ pub enum LibraryError {
         file: PathBuf,
         /// The pinned hash.
         expected: String,
-        /// Its hash.
+        /// The hash of the downloaded file.
         found: String,
     },
     /// An error of the file system.
@@ -232,9 +232,9 @@ pub enum LibraryError {
     Io {
         /// What was attempted.
         doing: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -1,7 +1,7 @@
-//! A program whose batch is divided among the cores of the CPU.
+//! Runs a program with its batch divided among the cores of the CPU.
 //!
-//! As in [`DataParallel`](crate::DataParallel) every core has a part of the batch and a session of its own. What the
-//! parts give is put together again, image by image.
+//! As in [`DataParallel`](crate::DataParallel), every core has its own session and works on a shard of the
+//! batch. The results of the shards are concatenated.
 
 use ndarray::{Axis, concatenate};
 
@@ -9,10 +9,10 @@ use crate::data_parallel::run_parts;
 use crate::signature::bind;
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
-/// Loads a program to be run on `parts` parts of each batch at the same time.
+/// Loads a program such that `parts` shards of each batch run at the same time.
 ///
-/// A program that cannot be divided is loaded as it is: one whose batch is fixed, or with an output
-/// that does not hold a value for each image.
+/// A program that cannot be divided is loaded without shards: one whose batch size is fixed, or with an
+/// output that does not have one value per image.
 ///
 /// # Errors
 /// As [`Engine::load`].

@@ -1,5 +1,6 @@
-//! The reference interpreter as an engine: slow, obvious, in f32 or f64. It runs the graph of the
-//! pixel IR that a model was compiled from, not the model, so it judges the compiler as well.
+//! The reference interpreter as an engine: simple, not fast, in f32 or f64. It runs the graph of the pixel IR
+//! that a model was compiled from, not the model itself. So comparing results with it also tests the
+//! compiler.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,13 @@ use pixelrnn_ops::{Env, PixelGraph, Real, evaluate};
 use crate::signature::bind;
 use crate::{Array, Elements, Engine, EngineError, Extent, Program, Session, Tensor};
 
-/// What the interpreter computes in; inputs and outputs are f32 either way.
+/// The precision of the interpreter. Inputs and outputs are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precision {
-    /// As engines do.
+    /// f32, like the other engines.
     Single,
-    /// To judge them by.
+    /// f64, as a reference for the other engines.
     #[default]
     Double,
 }
@@ -23,7 +24,7 @@ pub enum Precision {
 /// The reference interpreter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceEngine {
-    /// What is computed in.
+    /// The precision of the computation.
     pub precision: Precision,
 }
 

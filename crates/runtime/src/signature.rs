@@ -1,4 +1,4 @@
-//! What a program takes and gives, and the check of what it is handed.
+//! The signature of a program: its inputs and outputs, and the check of given inputs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,9 +10,10 @@ use crate::{Array, InputError};
 pub enum Extent {
     /// A number.
     Fixed(usize),
-    /// A name; one and the same number in all inputs of one run. `batch` in what `pixelrnn` emits.
+    /// A name that stands for the same number in all inputs of one run. In models of `pixelrnn` it is
+    /// `batch`.
     Symbol(String),
-    /// Not declared: anything fits.
+    /// Not declared: any number is accepted.
     Unknown,
 }
 
@@ -26,31 +27,31 @@ impl fmt::Display for Extent {
     }
 }
 
-/// What a tensor holds in the model file. Callers give and get f32 either way.
+/// The element type of a tensor in the model file. Callers always pass and receive f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Elements {
     /// f32.
     #[default]
     Real,
-    /// i64, such as class labels. Only for inputs; given as f32 that are whole.
+    /// i64, such as class labels. Only for inputs, which are passed as f32 with whole numbers.
     Whole,
-    /// u8, such as images of levels; given as f32 that are whole, from 0 to 255.
+    /// u8, such as images of levels. Passed as f32 with whole numbers from 0 to 255.
     Byte,
 }
 
-/// A tensor that a program takes or gives.
+/// An input or output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
     /// Its name in the graph.
     pub name: String,
-    /// What it holds.
+    /// The element type.
     pub elements: Elements,
-    /// Its extents; `None` where not even the number of axes is declared.
+    /// Its extents; `None` if not even the number of axes is declared.
     pub shape: Option<Vec<Extent>>,
 }
 
 impl Tensor {
-    /// Whether it holds a value for each image of a batch of any size.
+    /// Whether it has one value per image, for any batch size.
     pub fn is_batch(&self) -> bool {
         let first = self.shape.as_ref().and_then(|shape| shape.first());
         matches!(first, Some(Extent::Symbol(_)))
@@ -73,19 +74,20 @@ fn shape_text(shape: Option<&[Extent]>) -> String {
     }
 }
 
-/// Inputs that were found to fit a signature.
+/// Inputs that match a signature.
 #[derive(Debug)]
 pub struct Bound<'a> {
     /// One array for each input, in the order of the signature.
     pub arrays: Vec<&'a Array>,
-    /// What the symbols stand for in this run.
+    /// The values of the symbols in this run.
     pub symbols: BTreeMap<&'a str, usize>,
 }
 
-/// Checks inputs against a signature, and puts them in its order.
+/// Checks inputs against a signature, and brings them into its order.
 ///
 /// # Errors
-/// The first input that is missing, unknown, given twice, or of a shape that does not fit.
+/// [`InputError`] for the first input that is missing, unknown, given twice, or has a wrong shape or an
+/// invalid value.
 pub fn bind<'a>(
     signature: &'a [Tensor],
     inputs: &[(&str, &'a Array)],
@@ -116,7 +118,7 @@ pub fn bind<'a>(
         }
         bound.arrays.push(array);
     }
-    // What is left over was never asked for; the smallest name, so that the message is stable.
+    // The remaining inputs are unknown. Reports the smallest name, so that the message is deterministic.
     match given.keys().min() {
         None => Ok(bound),
         Some(name) => Err(InputError::Unknown {

@@ -119,7 +119,7 @@ impl HostStepper {
     }
 }
 
-/// The message of a step without state.
+/// The error message of a step without state.
 pub(crate) const NO_STATE: &str = "no state has been set";
 
 impl Stepper for HostStepper {

@@ -1,7 +1,7 @@
-//! Engine `tract`: pure Rust, on the CPU, nothing to install.
+//! The engine `tract`: pure Rust, on the CPU, without installation.
 //!
-//! A model with symbolic extents is typed once and optimized again for each set of sizes,
-//! since tract is both faster and surer with concrete shapes; the last few plans are kept.
+//! A model with symbolic extents is type-checked once and optimized for each set of sizes, since tract is
+//! faster and more reliable with concrete shapes. The last few plans are kept.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use crate::{Array, Elements, Engine, EngineError, Extent, Program, Session, Tens
 
 const NAME: &str = "tract";
 
-/// Plans kept for one session. An epoch meets two batch sizes, the last one being smaller.
+/// The number of plans kept per session. An epoch needs two, since its last batch is smaller.
 const PLANS: usize = 8;
 
 type Plan = Arc<t::TypedRunnableModel>;
@@ -55,7 +55,7 @@ impl Engine for TractEngine {
         let symbolic =
             |t: &Tensor| t.shape.iter().flatten().any(|extent| !matches!(extent, Extent::Fixed(_)));
         if !session.inputs.iter().any(symbolic) {
-            // Nothing left to learn from a run, so whatever tract lacks shows now.
+            // All sizes are known, so planning now reports what tract does not support.
             session.plan(Vec::new()).map_err(fail)?;
         }
         Ok(Box::new(session))
@@ -67,7 +67,7 @@ struct TractSession {
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     typed: t::TypedModel,
-    /// Plans by what the symbols stand for, the latest last.
+    /// The plans by the values of the symbols, the latest last.
     plans: Vec<(Vec<(String, usize)>, Plan)>,
 }
 
@@ -167,7 +167,7 @@ fn from_tract(value: &t::TValue) -> Result<Array, String> {
     Array::from_shape_vec(IxDyn(value.shape()), data).map_err(|e| e.to_string())
 }
 
-/// What a parsed, not yet analyzed model declares of some of its values.
+/// The declared signature of some values of a model that has been parsed but not analyzed.
 fn signature(
     program: &str,
     model: &t::InferenceModel,
@@ -199,7 +199,7 @@ fn signature(
     outlets.iter().map(describe).collect()
 }
 
-/// Checks the element types that analysis found of outputs; files often declare none.
+/// Checks the inferred element types of outputs. Files often do not declare them.
 fn real_outputs(
     program: &str,
     model: &t::TypedModel,
@@ -232,8 +232,8 @@ fn shape(fact: &InferenceFact) -> Option<Vec<Extent>> {
     (!fact.shape.is_open()).then(|| fact.shape.dims().map(extent).collect())
 }
 
-/// Runs a piece of tract, and makes text of its error; of its panic too, since a model that trips
-/// one must not end a comparison of engines.
+/// Runs a function of tract, and converts its error to text. Panics are converted, too, since a model that
+/// causes one must not end a comparison of engines.
 fn quiet<T>(piece: impl FnOnce() -> t::TractResult<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(piece)) {
         Ok(result) => result.map_err(|e| format!("{e:#}")),

@@ -1,19 +1,19 @@
-//! The syntax tree of one model: what the user wrote, with the place of every piece.
+//! The syntax tree of one model: what the user wrote, with the source position of each part.
 //!
-//! Nothing here is resolved. A name in an expression may be a hyper-parameter or a word of some
-//! layer's own (`A`, `zero`); a call may name a layer that does not exist. The parser promises the
-//! shape only. When it has reported errors, a tree may hold placeholders (the number 1 at the place
-//! of what is missing): such a tree serves an editor, and is not to be compiled.
+//! Nothing here is resolved. A name in an expression may be a hyper-parameter or a keyword of a layer (`A`,
+//! `zero`), and a call may name a layer that does not exist. The parser guarantees only the structure. After
+//! errors, a tree may contain placeholders (the number 1 at the position of the missing part). Such a tree is
+//! for editors and must not be compiled.
 
 use pixelrnn_graph::Span;
 use pixelrnn_ops::ConditionKind;
 
-/// A name and its place.
+/// A name and its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ident {
     /// The name.
     pub text: String,
-    /// Its place.
+    /// Its position in the source.
     pub span: Span,
 }
 
@@ -22,17 +22,17 @@ pub struct Ident {
 pub struct Model {
     /// The lines of the doc comments, as written after `///`.
     pub docs: Vec<String>,
-    /// The place of `pub`, or of the whole `pub(...)`.
+    /// The position of `pub`, or of the whole `pub(...)`.
     pub visibility: Option<Span>,
     /// The name of the model.
     pub name: Ident,
-    /// The hyper-parameters; no two have one name.
+    /// The hyper-parameters. Their names are unique.
     pub fields: Vec<Field>,
     /// The size of the image.
     pub image: Image,
-    /// What the model reads and does not predict.
+    /// Inputs that the model reads but does not predict.
     pub conditions: Vec<Condition>,
-    /// Blocks of the user's own.
+    /// User-defined blocks.
     pub definitions: Vec<Definition>,
     /// The statements of the model.
     pub body: Vec<Statement>,
@@ -43,9 +43,9 @@ pub struct Model {
 pub struct Condition {
     /// The name of the condition.
     pub name: Ident,
-    /// The kind; its number is not known yet.
+    /// The kind, with a placeholder as its number.
     pub kind: ConditionKind,
-    /// The number that belongs to the kind.
+    /// The number after the kind.
     pub number: Expr,
     /// From `condition` to the number.
     pub span: Span,
@@ -56,7 +56,7 @@ pub struct Condition {
 pub struct Definition {
     /// The name of the block.
     pub name: Ident,
-    /// No two have one name.
+    /// The parameters. Their names are unique.
     pub parameters: Vec<Ident>,
     /// The statements of the block.
     pub body: Vec<Statement>,
@@ -71,33 +71,33 @@ pub struct Field {
     pub docs: Vec<String>,
     /// The name of the hyper-parameter.
     pub name: Ident,
-    /// May name the fields before it; [`crate::defaults`] gives the numbers.
+    /// May refer to the fields before it. [`crate::defaults`] evaluates it.
     pub default: Expr,
 }
 
-/// `image height x width, colours c, levels l;`
+/// `image height x width, colors c, levels l;`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
-    /// The place of the whole statement.
+    /// The position of the whole statement.
     pub span: Span,
-    /// Rows.
+    /// The number of rows.
     pub height: Expr,
-    /// Columns.
+    /// The number of columns.
     pub width: Expr,
-    /// Colors.
+    /// The number of colors.
     pub colours: Expr,
-    /// Levels of each value.
+    /// The number of levels of each value.
     pub levels: Expr,
 }
 
-/// A number or a map. Its depth is bounded by the parser, so recursion over it is safe.
+/// A number or a map. The parser limits its depth, so recursion over it is safe.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A number.
     Int {
         /// The number.
         value: usize,
-        /// Its place.
+        /// Its position.
         span: Span,
     },
     /// A hyper-parameter or a map.
@@ -106,16 +106,16 @@ pub enum Expr {
     Binary {
         /// The operator.
         op: BinaryOp,
-        /// Its place.
+        /// Its position.
         op_span: Span,
         /// The left operand.
         left: Box<Expr>,
         /// The right operand.
         right: Box<Expr>,
-        /// From the first token to the last, parentheses of the operands included.
+        /// From the first token to the last, including the parentheses of the operands.
         span: Span,
     },
-    /// `name(arguments)`: a layer or a block, of the value before it.
+    /// `name(arguments)`: a layer or block applied to the previous value.
     Call(Call),
     /// `receiver.name(arguments)` or `receiver.name`.
     Method {
@@ -126,7 +126,7 @@ pub enum Expr {
     },
 }
 
-/// The four operators; `/` rounds towards zero, as in Rust.
+/// The four operators. `/` rounds toward zero, as in Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryOp {
     /// `+`.
@@ -139,10 +139,10 @@ pub enum BinaryOp {
     Div,
 }
 
-/// One line of a body: an optional label, optional names for its values, and what it does.
+/// A statement: an optional label, optional names for its values, and what it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The label, which names the parameters.
+    /// The label, which is part of the paths of the weights.
     pub label: Option<Ident>,
     /// `name = ...` or `(name, name) = ...`.
     pub targets: Option<Targets>,
@@ -150,23 +150,23 @@ pub struct Statement {
     pub kind: Kind,
 }
 
-/// The names that values are given.
+/// The names of a statement's values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
-    /// One, or those in parentheses.
+    /// One name, or the names in parentheses.
     pub names: Vec<Ident>,
-    /// Whether they stand in parentheses.
+    /// Whether the names are in parentheses.
     pub tuple: bool,
 }
 
 /// What a statement does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// `name;` or `name(arguments);`: a layer or a block, of the value before it.
+    /// `name;` or `name(arguments);`: a layer or block applied to the previous value.
     Layer(Call),
     /// Any other value.
     Value(Expr),
-    /// `(value, value)`: the values of the block that it ends.
+    /// `(value, value)`: the results of the block, as its last statement.
     Values(Vec<Expr>, Span),
     /// A block in braces.
     Block(Block),
@@ -183,7 +183,7 @@ pub struct Call {
     pub span: Span,
 }
 
-/// One argument; the named ones come last.
+/// One argument. Named arguments come last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arg {
     /// The name, if it was given.
@@ -195,7 +195,7 @@ pub struct Arg {
 /// The value of an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgValue {
-    /// A number, or a word of the layer's own such as `A`.
+    /// A number, or a keyword of the layer such as `A`.
     Expr(Expr),
     /// `height x width`.
     Kernel {
@@ -213,9 +213,9 @@ pub struct Block {
     pub keyword: Ident,
     /// Which block the keyword opens.
     pub kind: BlockKind,
-    /// The number of repeats, or of a scale the distance of its pixels.
+    /// The number of repeats, or the distance of a scale's pixels.
     pub count: Option<Expr>,
-    /// `repeat n with (name, name)`: the values that go from one repeat to the next.
+    /// `repeat n with (name, name)`: the values that are carried from one repeat to the next.
     pub with: Vec<Ident>,
     /// The statements in braces.
     pub body: Vec<Statement>,
@@ -239,7 +239,7 @@ pub enum BlockKind {
 }
 
 impl Expr {
-    /// The place of the whole expression.
+    /// The position of the whole expression.
     pub fn span(&self) -> Span {
         match self {
             Expr::Int { span, .. } | Expr::Binary { span, .. } => *span,
@@ -266,7 +266,7 @@ impl Expr {
         }
     }
 
-    /// Calls `visit` on every layer or block that is called in the expression, left to right.
+    /// Calls `visit` on every call of a layer or block in the expression, left to right.
     pub fn calls<'a>(&'a self, visit: &mut dyn FnMut(&'a Call)) {
         match self {
             Expr::Int { .. } | Expr::Name(_) => {}
@@ -309,7 +309,7 @@ impl BinaryOp {
 }
 
 impl Statement {
-    /// The layer, value or block, without label and names.
+    /// The position of the layer, value or block, without label and names.
     pub fn kind_span(&self) -> Span {
         match &self.kind {
             Kind::Layer(call) => call.span,
@@ -319,7 +319,7 @@ impl Statement {
         }
     }
 
-    /// From the label, if there is one, to the end of the layer or block (without the `;`).
+    /// The position from the label, if there is one, to the end of the layer or block, without the `;`.
     pub fn span(&self) -> Span {
         let kind = self.kind_span();
         let target = self.targets.as_ref().and_then(|targets| targets.names.first());
@@ -329,7 +329,7 @@ impl Statement {
 }
 
 impl Arg {
-    /// From the name, if there is one, to the end of the value.
+    /// The position from the name, if there is one, to the end of the value.
     pub fn span(&self) -> Span {
         let value = self.value.span();
         self.name.as_ref().map_or(value, |name| name.span.to(value))
@@ -337,7 +337,7 @@ impl Arg {
 }
 
 impl ArgValue {
-    /// The place of the whole value.
+    /// The position of the whole value.
     pub fn span(&self) -> Span {
         match self {
             ArgValue::Expr(expr) => expr.span(),
@@ -345,7 +345,7 @@ impl ArgValue {
         }
     }
 
-    /// The expressions in it, in the order written.
+    /// The expressions in it, in source order.
     pub fn exprs(&self) -> Vec<&Expr> {
         match self {
             ArgValue::Expr(expr) => vec![expr],

@@ -1,15 +1,15 @@
-//! The arithmetic of the language: whole numbers, checked.
+//! The arithmetic of the language: checked arithmetic on whole numbers.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
 use crate::ast::{BinaryOp, Expr, Model};
 use crate::suggest::closest;
 
-/// The number that `expr` is, with `scope` for its names.
+/// Evaluates `expr` to a number. `scope` contains the values of names.
 ///
 /// # Errors
-/// A name that is not in `scope`, a division by zero, or a result that no `usize` holds. The
-/// diagnostic stands on the part at fault and says the numbers involved.
+/// A diagnostic for a name that is not in `scope`, a division by zero, or a result that does not fit in a
+/// `usize`. It marks the part at fault and contains the numbers.
 pub fn evaluate(expr: &Expr, scope: &[(&str, usize)]) -> Result<usize, Diagnostic> {
     match expr {
         Expr::Int { value, .. } => Ok(*value),
@@ -48,8 +48,8 @@ pub fn evaluate(expr: &Expr, scope: &[(&str, usize)]) -> Result<usize, Diagnosti
     }
 }
 
-/// The default of every field, in their order. A default may name the fields before it; one that
-/// cannot be evaluated is reported and counts as 1.
+/// Evaluates the defaults of all fields, in order. A default may refer to the fields before it. If one cannot
+/// be evaluated, an error is returned with the results, and its value is 1.
 pub fn defaults(model: &Model) -> (Vec<usize>, Vec<Diagnostic>) {
     let mut scope: Vec<(&str, usize)> = Vec::new();
     let mut diagnostics = Vec::new();
@@ -71,7 +71,7 @@ pub fn defaults(model: &Model) -> (Vec<usize>, Vec<Diagnostic>) {
     (scope.into_iter().map(|(_, value)| value).collect(), diagnostics)
 }
 
-/// Says what the names in an expression stand for, beside what is wrong with its value.
+/// Adds the values of the names in an expression to an error about its value.
 pub(crate) fn with_values(wrong: Diagnostic, expr: &Expr, scope: &[(&str, usize)]) -> Diagnostic {
     let mut said: Vec<String> = Vec::new();
     expr.names(&mut |name| {

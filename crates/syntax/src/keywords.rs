@@ -1,4 +1,4 @@
-//! The words with a meaning of their own.
+//! The keywords of the language.
 
 use pixelrnn_ops::ConditionKind;
 
@@ -21,14 +21,14 @@ pub(crate) fn block_kind(word: &str) -> Option<BlockKind> {
     BLOCKS.iter().find(|(keyword, _)| *keyword == word).map(|&(_, kind)| kind)
 }
 
-/// Words that Rust keeps for itself: a model and its fields become Rust items, so they can have
-/// none of them as a name.
+/// The keywords of Rust. A model and its fields become Rust items, so they must not have one of them as a
+/// name.
 const RUST: &str = " abstract as async await become box break const continue crate do dyn else \
     enum extern false final fn for gen if impl in let loop macro match mod move mut override priv \
     pub ref return self Self static struct super trait true try type typeof unsafe unsized use \
     virtual where while yield ";
 
-/// Whether Rust keeps `word` for itself.
+/// Whether `word` is a keyword of Rust.
 pub fn is_rust_keyword(word: &str) -> bool {
     RUST.split_ascii_whitespace().any(|keyword| keyword == word)
 }

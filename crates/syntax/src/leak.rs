@@ -1,12 +1,12 @@
-//! A causality error as a diagnostic: on the layer at fault, with the way from the output back to
-//! the value it may not read, each step on the user's own line.
+//! Converts a causality error to a diagnostic at the layer at fault. It contains the path from the output
+//! back to the value that it must not read, each step at its own line of the declaration.
 
 use pixelrnn_graph::{Diagnostic, Span};
 use pixelrnn_passes::{Causality, CausalityError, Hop, Place, Witness};
 
 use crate::ast::Model;
 
-/// The diagnostic for a model that is not causal; `None` for one that is only too large to prove
+/// The diagnostic for a model that is not causal; `None` for a model that is only too large to be proved
 /// here.
 pub fn leak(error: &CausalityError, model: &Model) -> Option<Diagnostic> {
     match error {
@@ -30,7 +30,7 @@ fn render_leak(causality: &Causality, witness: &Witness, model: Span) -> Diagnos
     let message = format!(
         "this layer leaks: {leaking} of {outputs} outputs read their own {one} or a later one"
     );
-    // The scaling of the image is not a layer of the user's.
+    // The scaling of the image is not a layer of the declaration.
     let path: Vec<&Hop> = witness.path.iter().filter(|hop| hop.span.is_some()).collect();
     let fault = witness.fault().and_then(|fault| path.iter().position(|&hop| hop == fault));
     let span = fault.and_then(|i| path[i].span).unwrap_or(model);
@@ -64,7 +64,7 @@ fn render_leak(causality: &Causality, witness: &Witness, model: Span) -> Diagnos
     diagnostic.help(format!("{mends}; the steps go from the output at {output} back to {end}"))
 }
 
-/// The steps that one line of the text takes: more than one in a block that is repeated.
+/// The steps of the path at one line of the text. There are several if the line is in a repeated block.
 fn steps(
     path: &[&Hop],
     line: Span,
@@ -87,7 +87,7 @@ fn steps(
         }
         text
     };
-    // The first, the last, and never without the one at fault.
+    // Shows the first and the last step, and the one at fault.
     let ends = [all.first(), all.last()].into_iter().flatten().copied();
     let mut shown: Vec<usize> = ends.chain(fault.filter(|i| all.contains(i))).collect();
     shown.sort_unstable();

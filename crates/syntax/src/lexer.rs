@@ -1,12 +1,12 @@
-//! Text to tokens.
+//! Splits a text into tokens.
 //!
 //! **Invariants.**
-//! - Any text gives tokens, the last of them [`TokenKind::End`]; spans lie on character boundaries
-//!   and grow.
-//! - What can be no part of a model is reported here, once. Where it stood there is a stand-in: the
-//!   number 1 for a malformed number, [`TokenKind::Bad`] otherwise. The parser says nothing about a
-//!   `Bad` token, so one slip gives one message.
-//! - `7x7` is the three tokens `7 x 7`, as it is to the reader, although it is one to rustc.
+//! - Any text gives tokens, the last of which is [`TokenKind::End`]. Spans are on character boundaries and in
+//!   increasing order.
+//! - Text that cannot be part of a model is reported here, once, and replaced: a malformed number by the
+//!   number 1, everything else by [`TokenKind::Bad`]. The parser reports nothing about a `Bad` token, so one
+//!   mistake gives one message.
+//! - `7x7` gives the three tokens `7 x 7`, although rustc reads it as one.
 //!
 //! Literals are in `lexer/literal.rs`, comments and attributes in `lexer/doc.rs`.
 
@@ -15,29 +15,29 @@ use pixelrnn_graph::{Diagnostic, Span};
 mod doc;
 mod literal;
 
-/// A token and its place.
+/// A token and its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Token {
     pub kind: TokenKind,
     pub span: Span,
 }
 
-/// What a token is. Its text is the text of its span.
+/// The kind of a token. Its text is the text of its span.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TokenKind {
-    /// A name or a word of the grammar.
+    /// A name or a keyword.
     Word,
     Int(usize),
-    /// A doc comment, or `#[doc = "..."]`: what it says.
+    /// A doc comment, or `#[doc = "..."]`, with its text.
     Doc(String),
-    /// An ASCII sign, alone.
+    /// A single ASCII punctuation character.
     Punct(char),
-    /// Something already reported.
+    /// Text that has been reported as an error.
     Bad,
     End,
 }
 
-/// Cuts `text` into tokens.
+/// Splits `text` into tokens.
 pub(crate) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), diagnostics: Vec::new() };
     while let Some(c) = lexer.peek() {
@@ -64,7 +64,7 @@ impl<'a> Lexer<'a> {
         self.rest().chars().next()
     }
 
-    /// Steps over the characters that satisfy `accept`, and returns them.
+    /// Consumes the characters that satisfy `accept`, and returns them.
     fn run(&mut self, accept: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c| !accept(c)).unwrap_or(rest.len());
@@ -72,27 +72,27 @@ impl<'a> Lexer<'a> {
         rest.get(..end).unwrap_or("")
     }
 
-    /// A token from `start` to here.
+    /// Adds a token from `start` to the current position.
     fn push(&mut self, kind: TokenKind, start: usize) {
         self.tokens.push(Token { kind, span: Span::new(start, self.at) });
     }
 
-    /// An error on what stands from `start` to here.
+    /// Reports an error at the text from `start` to the current position.
     fn report(&mut self, start: usize, message: impl Into<String>, help: impl Into<String>) {
         let span = Span::new(start, self.at);
         self.diagnostics.push(Diagnostic::error(span, message).help(help));
     }
 
-    /// What stands from `start` to here, fit for a message.
+    /// The text from `start` to the current position, formatted for a message.
     fn shown(&self, start: usize) -> String {
         show(self.text.get(start..self.at).unwrap_or(""))
     }
 
-    /// Steps over one token, or some white space, that begins with `c`.
+    /// Consumes one token, or a run of white space, that begins with `c`.
     fn token(&mut self, c: char) {
         let start = self.at;
         match c {
-            // A byte order mark, as some editors put it.
+            // A byte order mark, which some editors write.
             '\u{feff}' if start == 0 => self.at += c.len_utf8(),
             _ if c.is_whitespace() => {
                 self.run(char::is_whitespace);
@@ -138,7 +138,7 @@ impl<'a> Lexer<'a> {
                 format!("raw identifier {}", self.shown(start)),
                 format!("write `{word}`: names need no `r#` here"),
             );
-            // The name goes on without its prefix, so nothing follows from the slip.
+            // The name is kept without its prefix, so that no further errors follow.
             let kind = if word.is_ascii() { TokenKind::Word } else { TokenKind::Bad };
             return self.push(kind, name);
         }
@@ -156,7 +156,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A run of characters that mean nothing here, such as `×`.
+    /// Consumes a run of characters that have no meaning here, such as `×`.
     fn strange(&mut self) {
         let start = self.at;
         let run = self.run(|c| {
@@ -172,7 +172,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// `text` in backquotes, cut short, with control characters made visible.
+/// `text` in backquotes, shortened, with control characters made visible.
 pub(crate) fn show(text: &str) -> String {
     const MOST: usize = 32;
     let mut out = String::from("`");

@@ -1,7 +1,7 @@
 //! Layer 5 of `pixelrnn`: the model language.
 //!
-//! **Purpose.** One grammar and one parser, working on text. A model file is parsed directly; the macro
-//! reconstructs the text of its tokens and parses it at compile time and again at run time.
+//! **Purpose.** One grammar and one parser, which works on text. A model file is parsed directly. The macro
+//! reconstructs the text of its tokens, and parses it at compile time and again at run time.
 //!
 //! **Invariants.**
 //! - No text makes this crate panic, recurse without bound, or loop forever.
@@ -33,8 +33,8 @@ pub use leak::leak;
 
 use pixelrnn_graph::{Diagnostic, Source};
 
-/// All that is wrong with a model: its text, its layers with the default hyper-parameters, and
-/// whether it is causal, as far as a compiler can afford to prove it (see `prove.rs`).
+/// Returns all errors in a model: in its text, in its layers with the default hyper-parameters, and leaks, as
+/// far as they can be found in the time that a compiler has (see `prove.rs`).
 pub fn check(source: &Source) -> Vec<Diagnostic> {
     let (model, mut diagnostics) = parse(&source.text);
     let Some(model) = model.filter(|_| diagnostics.is_empty()) else { return diagnostics };
@@ -48,7 +48,7 @@ pub fn check(source: &Source) -> Vec<Diagnostic> {
             diagnostics.push(Diagnostic::error(model.name.span, message));
         }
     }
-    // In the order of the text, but for the one about the whole model, which its name stands for.
+    // In the order of the text. Errors about the whole model, which are at its name, come last.
     diagnostics.sort_by_key(|d| (d.primary.span == model.name.span, d.primary.span));
     diagnostics.truncate(parse::MAX_DIAGNOSTICS);
     diagnostics

@@ -1,19 +1,19 @@
-//! Tokens to a syntax tree, by recursive descent.
+//! Parses tokens to a syntax tree, by recursive descent.
 //!
 //! The grammar is in `docs/src/language.md`, in the repository.
 //!
-//! All sizes are written height x width. No word is reserved: `x`, `image` and `repeat` mean
-//! something only where the grammar asks for them.
+//! All sizes are written height x width. No word is reserved: `x`, `image` and `repeat` have a meaning only
+//! where the grammar expects them.
 //!
 //! **Invariants.**
-//! - Any text gives a tree or an error or both, in time linear in its length but for a bounded
-//!   look-ahead; recursion is bounded ([`MAX_DEPTH`], `expr::MAX_PARTS`).
-//! - No tree without an error is incomplete: placeholders appear only beside errors.
-//! - One slip, one message. A function that fails has reported why, or follows from something
-//!   reported; its caller finds the way back and says nothing.
+//! - Any text gives a tree, errors, or both, in time linear in its length except for a bounded look-ahead.
+//!   Recursion is bounded ([`MAX_DEPTH`], `expr::MAX_PARTS`).
+//! - A tree without errors is complete: placeholders appear only together with errors.
+//! - One mistake gives one message. A function that fails has reported the reason, or fails because of an
+//!   error that was reported before. Its caller recovers and reports nothing.
 //!
-//! **Where to start.** [`parse`], then `header.rs` (up to `image`) and `body.rs` (statements), which
-//! read like the grammar; `cursor.rs` is the tool box.
+//! **Where to start.** [`parse`], then `header.rs` (up to `image`) and `body.rs` (statements), which have the
+//! structure of the grammar; `cursor.rs` contains the helpers.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
@@ -25,19 +25,19 @@ mod cursor;
 mod expr;
 mod header;
 
-/// Blocks within blocks beyond this are refused.
+/// The largest nesting of blocks.
 const MAX_DEPTH: usize = 64;
 
-/// Longer texts are refused: a model is a page.
+/// The largest length of a text. A model is about a page.
 const MAX_TEXT: usize = 256 * 1024;
 
-/// More errors than this help nobody.
+/// The largest number of errors that are reported.
 pub(crate) const MAX_DIAGNOSTICS: usize = 32;
 
-/// Parses a text that holds one model.
+/// Parses a text that contains one model.
 ///
-/// The diagnostics are in the order of the text. If there is none, the model is there and complete;
-/// if there are some, it may be there with placeholders in it, for the use of an editor.
+/// The diagnostics are in the order of the text. If there are none, the model is returned and complete. If
+/// there are some, the model may be returned with placeholders, for editors.
 pub fn parse(text: &str) -> (Option<Model>, Vec<Diagnostic>) {
     if text.len() > MAX_TEXT {
         let message = format!("the model is larger than {} KiB", MAX_TEXT / 1024);

@@ -1,11 +1,11 @@
-//! The causality check while a model compiles: exact for the sizes it looks at, and quick.
+//! The causality check at compile time: fast, and exact for the sizes that it examines.
 //!
-//! The image is cut to [`SIZES`]' first side: every operator does the same at every place, so a leak
-//! of a larger image shows in a small one, too, unless it takes a kernel wider than that. A model
-//! whose proof would still take more than about a second is proved with fewer repeats of its blocks
-//! and a smaller image, and if that does not help, not at all.
+//! The image is cropped to the first side of [`SIZES`]. Every operator does the same at every position, so a
+//! leak in a large image also shows in a small one, unless it needs a kernel larger than that. If the proof
+//! would still take more than about a second, the model is proved with fewer repeats of its blocks and a
+//! smaller image or, if that does not suffice, not at all.
 //!
-//! `pixelrnn check` and everything that samples prove the model as it is declared.
+//! `pixelrnn check`, and everything that samples, prove the model as it is declared.
 
 use pixelrnn_ops::{Op, PixelGraph};
 use pixelrnn_passes::{CausalityError, verify_scales};
@@ -13,25 +13,26 @@ use pixelrnn_passes::{CausalityError, verify_scales};
 use crate::ast::Model;
 use crate::elaborate::{Declared, MAX_REPEAT, elaborate_shortened};
 
-/// The longest side of the image and the most repeats of a block, from the best proof to the least.
+/// The largest side of the image and the largest number of repeats of a block, from the strongest proof to
+/// the weakest.
 const SIZES: [(usize, usize); 4] = [(12, MAX_REPEAT), (12, 4), (6, 2), (3, 1)];
 
-/// What a proof may cost, about a second, in the nanoseconds that [`cost`] estimates.
+/// The largest estimated [`cost`] of a proof, in nanoseconds: about a second.
 const BUDGET: usize = 1 << 30;
 
-/// Looks for a leak, as far as that is quick, in a model that is declared like this.
+/// Looks for a leak in a declared model, as far as that is fast.
 ///
 /// # Errors
-/// There is a leak.
+/// [`CausalityError`] if there is a leak.
 pub(crate) fn quickly(model: &Model, declared: &Declared) -> Result<(), CausalityError> {
-    // Scales divide the sides of the image.
+    // The factors of scales must divide the sides of the image.
     let unit = declared.scales.iter().map(|scale| scale.factor).fold(1, lcm);
     for (side, repeats) in SIZES {
         let side = side.next_multiple_of(unit);
         let image = declared.image;
         let sides = [("height", image.height), ("width", image.width)];
         let sides = sides.map(|(name, n)| (name.to_string(), n.min(side)));
-        // A layer may need a larger image.
+        // Elaboration fails if a layer needs a larger image.
         let Ok(small) = elaborate_shortened(model, &sides, repeats) else { continue };
         let cost = small.scales.iter().map(|scale| cost(&scale.graph, image.colours));
         if cost.fold(0, usize::saturating_add) <= BUDGET {
@@ -52,7 +53,7 @@ fn lcm(a: usize, b: usize) -> usize {
     a / gcd(a, b).max(1) * b
 }
 
-/// A rough estimate, in nanoseconds; measured in an optimized build.
+/// A rough estimate of the cost of a proof, in nanoseconds, measured in an optimized build.
 fn cost(graph: &PixelGraph, colours: usize) -> usize {
     let node = |node: &pixelrnn_graph::Node<Op>| {
         let Some(&result) = node.outputs.first() else { return 0 };
@@ -62,11 +63,11 @@ fn cost(graph: &PixelGraph, colours: usize) -> usize {
         let (height, width) = (height.copied().unwrap_or(1), width.copied().unwrap_or(1));
         let (each, per_value) = match &node.op {
             Op::MaskedConv(conv) => {
-                // Taps outside of the image are skipped, one by one.
+                // Taps outside the image are skipped one by one.
                 let taps = conv.mask.kernel[0] * conv.mask.kernel[1];
                 (0, 300 + taps + 20 * taps.min(height * width))
             }
-            // A recurrence is unrolled: every step is a graph of its own.
+            // A recurrence is unrolled, and every step has its own nodes.
             op if op.composite().is_some() => (160_000 * (height + width), 8_000),
             _ => (0, 100),
         };

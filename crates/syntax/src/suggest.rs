@@ -1,13 +1,13 @@
-//! "Did you mean ...?"
+//! Suggestions for misspelled names: "did you mean ...?"
 
-/// Longer words are not compared: the cost is the product of the lengths.
+/// Longer words are not compared, since the cost is the product of the lengths.
 const MAX_LENGTH: usize = 64;
 
-/// The candidate that `word` is most likely a misspelling of, if any is near enough.
+/// The candidate that `word` is most likely a misspelling of; `None` if none is similar.
 ///
-/// Case and underscores count for nothing (`MaskedConv` is near `masked_conv`); beyond that one
-/// slip (a letter too many, too few, wrong, or two swapped) is allowed per three letters. Of equally
-/// near candidates the first is taken.
+/// Case and underscores are ignored (`MaskedConv` matches `masked_conv`). Besides that, one mistake is
+/// allowed per three letters: an additional, missing or wrong letter, or two swapped ones. Of equally similar
+/// candidates, the first is returned.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);
     if word.is_empty() || word.len() > MAX_LENGTH {
@@ -32,7 +32,7 @@ fn plain(word: &str) -> Vec<char> {
     word.chars().filter(|&c| c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Edit distance with neighbouring swaps (optimal string alignment).
+/// Edit distance that counts a swap of neighboring letters as one edit (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! All tests of the crate's face, in one binary: one link.
+//! All tests of the crate's public interface. One binary, so that it is linked once.
 
 mod numbers;
 

@@ -1,10 +1,10 @@
-//! Chance that is the same in every run.
+//! Random numbers that are the same in every run.
 
-/// A small generator of numbers that are the same in every run (SplitMix64).
+/// A small random number generator with a fixed sequence (SplitMix64).
 pub struct Numbers(pub u64);
 
 impl Numbers {
-    /// A number below `bound`; 0 if there is none.
+    /// A number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

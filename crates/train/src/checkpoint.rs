@@ -1,8 +1,8 @@
-//! Tensors on disk, with what goes with them and a checksum.
+//! Checkpoints: tensors on disk, with metadata and a checksum.
 //!
-//! One safetensors file. Its metadata has one entry, `pixelrnn`: the SHA-256 of all that follows, a
-//! space, and an object as JSON. The checksum is over that object's text, then for each tensor in
-//! the order of the names: the name, the shape and the numbers.
+//! A checkpoint is one safetensors file. Its metadata has one entry, `pixelrnn`: a SHA-256, a space, and an
+//! object as JSON. The checksum covers the text of that object and then, for each tensor in the order of the
+//! names, its name, its shape and its values.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,35 +19,35 @@ use crate::TrainError;
 
 const KEY: &str = "pixelrnn";
 
-/// Where a run stands: with the tensors, all that resuming needs.
+/// The progress of a run. Together with the tensors, it is all that is needed to resume.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Steps done.
+    /// The number of steps done.
     pub step: u64,
-    /// The next batch.
+    /// The position of the next batch.
     pub position: Position,
-    /// Seconds of training.
+    /// The time of training in seconds.
     pub seconds: f64,
-    /// The best validation.
+    /// The result of the best validation.
     pub best: Option<Score>,
-    /// Validations since then.
+    /// The number of validations since then.
     pub since_best: u64,
     /// The step of the last validation.
     pub validated: Option<u64>,
 }
 
-/// A validation.
+/// The result of a validation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Steps done before it.
+    /// The number of steps done before it.
     pub step: u64,
-    /// Nats per image.
+    /// The negative log-likelihood in nats per image.
     pub nats: f64,
 }
 
 impl Progress {
     fn json(&self) -> Value {
-        // As text: what JSON makes of a number may be off by one bit when it is read again.
+        // As text, since a number may change by one bit when JSON is written and read.
         let best = self.best.map(|b| json!({ "step": b.step, "nats": b.nats.to_string() }));
         json!({
             "step": self.step,
@@ -82,10 +82,10 @@ impl Progress {
     }
 }
 
-/// Writes tensors and where the run stood.
+/// Writes tensors and the progress of the run.
 ///
 /// # Errors
-/// The file cannot be written; then an older one is whole.
+/// [`TrainError::Io`] if the file cannot be written. An existing file is then unchanged.
 pub fn save(path: &Path, tensors: &Weights, progress: &Progress) -> Result<(), TrainError> {
     let raw: BTreeMap<&String, Vec<u8>> = tensors
         .iter()
@@ -105,7 +105,7 @@ pub fn save(path: &Path, tensors: &Weights, progress: &Progress) -> Result<(), T
     files::write_own(path, &bytes).map_err(TrainError::io(path, "write"))
 }
 
-/// A SHA-256 over names, shapes and numbers, in hexadecimal.
+/// The SHA-256 of names, shapes and values, in hexadecimal.
 pub fn weights_fingerprint(weights: &Weights) -> String {
     let raw: Vec<Vec<u8>> =
         weights.values().map(|a| a.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
@@ -117,7 +117,7 @@ fn refused(path: &Path, error: safetensors::SafeTensorError) -> TrainError {
     TrainError::io(path, "write")(std::io::Error::other(error))
 }
 
-/// Reads what [`save`] wrote.
+/// Reads a file of [`save`].
 ///
 /// # Errors
 /// The file cannot be read, or is damaged.
@@ -126,7 +126,7 @@ pub fn load(path: &Path) -> Result<(Weights, Progress), TrainError> {
     read(&bytes).map_err(|reason| TrainError::Damaged { path: path.to_path_buf(), reason })
 }
 
-/// Whether a file says that [`save`] wrote it.
+/// Whether a file was written by [`save`], according to its metadata.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -172,7 +172,7 @@ fn checksum<'a>(
 ) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
-        // With its length, so that no two lists of parts read the same.
+        // Each part is hashed with its length, so that different lists of parts give different hashes.
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };

@@ -49,7 +49,7 @@ pub enum TrainError {
          checkpoint of step {saved} is finite, but if the run diverged earlier, start a new run"
     )]
     NotFinite {
-        /// What was not finite, and in which step, counted from 1.
+        /// The value that is not finite, and in which step, counted from 1.
         what: String,
         /// The first layer or parameter with a non-finite value.
         place: String,
@@ -75,13 +75,13 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// The data lack a condition of the model, or its values do not suit the model.
+    /// The data have no values for a condition of the model, or these are invalid.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// A setting is missing or out of its range.
+    /// A setting is missing or out of range.
     #[error("{0}")]
     Recipe(String),
-    /// The folder contains a run, and it was not said that it should go on.
+    /// The folder contains a run, but resuming was not requested.
     #[error(
         "{} already contains a run: continue it with `--resume`, or choose another folder", path.display()
     )]
@@ -89,20 +89,20 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// Something that the state of a run depends on cannot change when it goes on.
+    /// A setting on which the state of a run depends cannot change when the run is resumed.
     #[error(
         "cannot change {what} from {was} to {asked} when resuming: leave the option out, or start a new \
          run in another folder"
     )]
     Fixed {
-        /// What cannot change.
+        /// The setting.
         what: String,
-        /// What the run has.
+        /// Its value in the run.
         was: String,
-        /// What was asked for.
+        /// The requested value.
         asked: String,
     },
-    /// A run cannot go on.
+    /// A run cannot be resumed.
     #[error("{0}")]
     Resume(String),
     /// The model and the data do not match.
@@ -111,7 +111,7 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// For `map_err` on errors of the file system.
+    /// Converts an error of the file system, for `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TrainError {
         let path = path.to_path_buf();
         move |error| TrainError::Io { path, doing, error }

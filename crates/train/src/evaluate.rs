@@ -24,9 +24,9 @@ pub fn bits_per_dim(nats: f64, shape: Shape) -> f64 {
     nats / (std::f64::consts::LN_2 * shape.values() as f64)
 }
 
-/// Evaluates a session of the graph `nll` on a whole split. `inputs` are the inputs from the data,
-/// `weights` the other inputs (none if weights are constants). Calls `observe` with the number of images
-/// done.
+/// Evaluates a session of the graph `nll` on a whole split. `inputs` are the inputs that come from the data,
+/// `weights` the other inputs (none if weights are constants). Calls `observe` with the number of images done
+/// so far.
 ///
 /// # Errors
 /// The data have no such split, the engine fails, or the result is not finite.
@@ -44,7 +44,7 @@ pub fn evaluate(
         true
     };
     let figures = evaluate_while(session, inputs, weights, data, split, batch, go_on)?;
-    // It always goes on.
+    // Always `Some`, since `go_on` always returns true.
     let nats = figures.map_or(f64::NAN, |figures| figures.nats_per_image);
     let figures = figures.filter(|_| nats.is_finite());
     figures.ok_or(TrainError::NoFigure { split: split.name(), nats })
@@ -68,7 +68,8 @@ pub(crate) fn evaluate_while(
         let mut inputs: Vec<(&str, &Array)> = feeds.iter().map(|(name, a)| (*name, a)).collect();
         inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
         let results = session.run(&inputs)?;
-        // Image by image: the last batch may be smaller, and its images weigh the same.
+        // Summed over images, not batches: the last batch may be smaller, but its images have the same
+        // weight.
         sum += results.iter().flat_map(|(_, nll)| nll).map(|&x| f64::from(x)).sum::<f64>();
         images += batch.indices.len();
         if !go_on(images) {

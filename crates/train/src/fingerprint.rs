@@ -1,12 +1,11 @@
-//! Which images a run is trained on, whatever they are called.
+//! Fingerprints of the images that a run is trained on, independent of their names.
 
 use pixelrnn_data::{DataError, Dataset, Split};
 use sha2::{Digest, Sha256};
 
-/// The fingerprints of a data set as runs noted them that were begun before
-/// [`Dataset::fingerprint`]: a SHA-256 over all images, split by split, with their sizes; with the
-/// labels of each split behind its images, and, older still, without. It reads all images.
-///
+/// The fingerprints of a data set as stored in runs of versions before [`Dataset::fingerprint`]. The first is
+/// a SHA-256 over all images, split by split, with their sizes and with the labels of each split after its
+/// images. The second, of still older versions, is without labels. Computing them reads all images.
 /// # Errors
 /// The images cannot be read.
 pub fn old_fingerprints(data: &Dataset) -> Result<[String; 2], DataError> {

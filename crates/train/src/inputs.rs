@@ -1,4 +1,4 @@
-//! What a model's graphs are given for a batch of a data set.
+//! The inputs that a batch of a data set provides for a model's graphs.
 
 use pixelrnn_data::Batch;
 use pixelrnn_runtime::{Array, BatchError, BatchInputs, ConditionValues};
@@ -6,7 +6,7 @@ use pixelrnn_runtime::{Array, BatchError, BatchInputs, ConditionValues};
 /// The inputs for a batch: its images, and the values of conditions.
 ///
 /// # Errors
-/// The model reads a condition, and the batch has no values of it, or they do not suit it.
+/// [`BatchError`] if the model reads a condition and the batch has no values for it, or invalid ones.
 pub fn feeds_of<'a>(
     inputs: &'a BatchInputs,
     batch: &Batch,

@@ -13,9 +13,10 @@
 //! - A checkpoint has a checksum; a damaged checkpoint is an error that names the file.
 //! - Likelihoods are in nats per image over a whole split, every image with the same weight, summed in
 //!   f64. Bits per dimension are nats / (ln 2 * values per image).
-//! - What a run that goes on may change, and what it must keep, is decided here: [`Request`] for its
-//!   settings, [`Run::check_model`] and [`Run::check_images`] for the model and the images.
-//! - A non-finite loss ends the run with the step and the position; such a state is never saved.
+//! - This crate decides what may change when a run is resumed: [`Request`] for its settings,
+//!   [`Run::check_model`] and [`Run::check_images`] for the model and the images.
+//! - A non-finite loss ends the run with an error that names the step and the layer or parameter. Such a
+//!   state is never saved.
 //!
 //! **Where to start.** `train.rs` for the loop, `checkpoint.rs` for checkpoints.
 

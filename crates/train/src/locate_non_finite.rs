@@ -1,4 +1,4 @@
-//! Where a loss that is not finite comes from.
+//! Locates the origin of a loss that is not finite.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +7,9 @@ use pixelrnn_graph::Array;
 use pixelrnn_ops::{Env, PixelGraph, evaluate};
 use pixelrnn_passes::Weights;
 
-/// The first parameter or layer that holds a value that is not finite. `graph`: from the batch to the
-/// likelihoods; `state`: what the step was taken from; `feeds`: the batch. The search ends when `stop` is set.
+/// Describes the first parameter or layer with a value that is not finite. `graph` computes the likelihoods
+/// of a batch, `state` is the state before the step, and `feeds` is the batch. The search stops when `stop`
+/// is set.
 pub(crate) fn locate_non_finite(
     graph: &PixelGraph,
     state: &Weights,
@@ -35,7 +36,7 @@ pub(crate) fn locate_non_finite(
     })
 }
 
-/// The first layer, for the first image that has one.
+/// The first such layer, for the first image that has one.
 fn layer(
     graph: &PixelGraph,
     state: &Weights,
@@ -55,7 +56,7 @@ fn layer(
     for (name, value) in &results {
         graph.output(format!("{name}@{value}"), *value);
     }
-    // In single precision, as engines compute.
+    // In f32, as the engines compute.
     let mut given: BTreeMap<String, Array> = state.clone();
     let images = feeds.first().map_or(0, |(_, array)| array.shape()[0]);
     for image in 0..images {

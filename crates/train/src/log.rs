@@ -1,4 +1,4 @@
-//! The log of a run: one JSON object a line.
+//! The log of a run, with one JSON object per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use crate::{Run, TrainError};
 
-/// A log that is being written.
+/// An open log.
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
 }
 
 impl Log {
-    /// Opens the log of a run that stands at a step. What an earlier attempt wrote after that step
-    /// is dropped, and so is a line that was cut off.
+    /// Opens the log of a run that has done `step` steps. Removes lines that were written after that step
+    /// before the run was interrupted, and incomplete lines.
     pub(crate) fn open(run: &Run, step: u64) -> Result<Log, TrainError> {
         let path = run.log_path();
         files::own(&path).map_err(TrainError::io(&path, "write"))?;
@@ -41,7 +41,7 @@ impl Log {
         Ok(Log { file: file.map_err(TrainError::io(&path, "write"))?, path })
     }
 
-    /// Whether steps were made in a run, as far as its log says.
+    /// Whether the log of a run says that steps were done.
     pub(crate) fn tells_of_steps(run: &Run) -> bool {
         let text = files::read(&run.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

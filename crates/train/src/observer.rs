@@ -1,4 +1,4 @@
-//! What a run tells whoever watches it.
+//! Observers of a training run.
 
 use pixelrnn_passes::Weights;
 use serde_json::Value;
@@ -9,13 +9,13 @@ use crate::checkpoint::Score;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its budget is spent.
+    /// The budget is spent.
     Budget,
-    /// Validation has not got better for long enough.
+    /// Validation has not improved for the allowed number of times.
     Patience,
-    /// Somebody asked it to.
+    /// A stop was requested.
     Stopped,
-    /// The budget is spent, but the loss is far above that of a model that knows nothing.
+    /// The run has ended, but the loss is far above that of uniform predictions.
     Diverged,
 }
 
@@ -24,7 +24,7 @@ impl Reason {
     pub const ALL: [Reason; 4] =
         [Reason::Budget, Reason::Patience, Reason::Stopped, Reason::Diverged];
 
-    /// One word.
+    /// The reason as one word.
     pub fn name(self) -> &'static str {
         match self {
             Reason::Budget => "budget",
@@ -37,58 +37,58 @@ impl Reason {
 
 pixelrnn_graph::named!(Reason, "reason");
 
-/// What happened.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The first step is about to be taken.
+    /// The first step is about to begin.
     Start {
-        /// Steps done before, when a run is resumed.
+        /// The number of steps done before, if the run is resumed.
         step: u64,
-        /// Steps of an epoch.
+        /// The number of steps per epoch.
         steps_per_epoch: usize,
     },
-    /// A step was taken.
+    /// A step was done.
     Step {
-        /// Steps done.
+        /// The number of steps done.
         step: u64,
         /// The epoch, from 0.
         epoch: u64,
-        /// Nats per image over the batch.
+        /// The loss of the batch, in nats per image.
         loss: f64,
-        /// Over the last steps.
+        /// The speed of the last steps.
         images_per_second: f64,
-        /// The share of the budget that is spent.
+        /// The fraction of the budget that is spent.
         spent: f64,
-        /// Seconds left if it goes on like this.
+        /// The estimated number of seconds left.
         left: f64,
     },
-    /// The run had a best validation, but its weights are gone: the next validation is the best.
+    /// The weights of the best validation are missing. The next validation counts as the best.
     LostBest,
-    /// Validation begins.
+    /// A validation begins.
     Validating,
-    /// Validation is done.
+    /// A validation is done.
     Validation {
-        /// The figure.
+        /// Its result.
         score: Score,
         /// Whether it is the best so far.
         best: bool,
     },
     /// A checkpoint was written.
     Checkpoint {
-        /// Steps done.
+        /// The number of steps done.
         step: u64,
     },
-    /// The run is over.
+    /// The run has ended.
     Stop(Reason),
 }
 
-/// Whoever watches a run.
+/// Receives the events of a run.
 pub trait Observer {
-    /// Something happened.
+    /// Called for every event.
     fn event(&mut self, event: &Event);
 
-    /// A line was added to the log: an object whose `event` is `start`, `step`, `validation` or `stop`.
+    /// Called for every line of the log: an object whose `event` is `start`, `step`, `validation` or `stop`.
     fn logged(&mut self, _line: &Value) {}
 
     /// Whether [`Observer::weights`] should be called after this step.
@@ -96,11 +96,12 @@ pub trait Observer {
         false
     }
 
-    /// The weights after a step: the EMA if there is one.
+    /// Called with the weights after a step if [`Observer::wants_weights`] returns true: the EMA if there is
+    /// one.
     fn weights(&mut self, _step: u64, _weights: &Weights) {}
 }
 
-/// Nobody watches.
+/// Ignores all events.
 impl Observer for () {
     fn event(&mut self, _: &Event) {}
 }

@@ -77,16 +77,16 @@ impl Shape {
 
 pixelrnn_graph::named!(Shape, "shape of a schedule");
 
-/// How the learning rate changes during a run. Its text is `cosine`, or with a final share `cosine:0.1`;
-/// the warm-up is not part of it.
+/// How the learning rate changes during a run. The text form is `cosine` or, with a final fraction,
+/// `cosine:0.1`. It does not contain the warm-up.
 ///
-/// It is a function of the share of the budget that is spent. With [`Budget::Minutes`] this share depends
-/// on the clock, so such a run is reproducible only with [`Shape::Constant`].
+/// The schedule is a function of the fraction of the budget that is spent. With [`Budget::Minutes`] this
+/// fraction depends on the clock, so such a run is reproducible only with [`Shape::Constant`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     /// The shape.
     pub shape: Shape,
-    /// The final share of the learning rate, from 0 to 1.
+    /// The final learning rate as a fraction of the base learning rate, from 0 to 1.
     pub last: f64,
     /// Warm-up steps, in which the learning rate rises linearly from 0.
     pub warm_up: u64,
@@ -96,17 +96,17 @@ impl Schedule {
     /// A constant learning rate without warm-up.
     pub const CONSTANT: Schedule = Schedule { shape: Shape::Constant, last: 0.0, warm_up: 0 };
 
-    /// Linear decay to this share of the learning rate, from 0 to 1, without warm-up.
+    /// Linear decay to this fraction of the learning rate, from 0 to 1, without warm-up.
     pub const fn linear(last: f64) -> Schedule {
         Schedule { shape: Shape::Linear, last, warm_up: 0 }
     }
 
-    /// Cosine decay to this share of the learning rate, from 0 to 1, without warm-up.
+    /// Cosine decay to this fraction of the learning rate, from 0 to 1, without warm-up.
     pub const fn cosine(last: f64) -> Schedule {
         Schedule { shape: Shape::Cosine, last, warm_up: 0 }
     }
 
-    /// The factor of the learning rate in a step, counted from 0, when the share `spent` of the budget is
+    /// The factor of the learning rate in a step, counted from 0, when the fraction `spent` of the budget is
     /// spent.
     pub fn factor(&self, step: u64, spent: f64) -> f64 {
         let spent = spent.clamp(0.0, 1.0);
@@ -191,7 +191,7 @@ impl Recipe {
         }
     }
 
-    /// The share of the budget that is spent.
+    /// The fraction of the budget that is spent.
     pub fn spent(&self, step: u64, steps_per_epoch: usize, seconds: f64) -> f64 {
         let of = |done: f64, all: f64| if all > 0.0 { done / all } else { 1.0 };
         match self.budget {
@@ -286,10 +286,10 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The rules that the command line keeps to as well.
+    /// Checks that all settings are in their ranges. The command line has the same rules.
     ///
     /// # Errors
-    /// The first setting out of its range, and the range.
+    /// A message with the first setting that is out of range, and its range.
     pub fn check(&self) -> Result<(), String> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| x > 0.0 && x < 1.0;

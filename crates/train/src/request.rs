@@ -1,15 +1,15 @@
-//! What is asked of a run, and what a run that goes on allows to change.
+//! The requested settings of a run, and which of them may change when a run is resumed.
 
 use pixelrnn_passes::Optimizer;
 
 use crate::{Budget, Recipe, Schedule, TrainError};
 
-/// The settings that somebody asks for. `None` keeps the default of a new run, and the value of a run that
-/// goes on.
+/// The requested settings. `None` stands for the default in a new run, and for the previous value in a
+/// resumed one.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
-    /// The update rule and its settings. Its clipping and EMA count as asked for if they are not `None`.
+    /// The update rule and its settings. Its clipping and EMA are requested if they are not `None`.
     pub optimizer: Option<Optimizer>,
     /// The base learning rate; the default is that of the rule.
     pub learning_rate: Option<f64>,
@@ -35,7 +35,7 @@ pub struct Request {
     pub patience: Option<u64>,
     /// Seconds between checkpoints; by default 60.
     pub checkpoint_every: Option<f64>,
-    /// Recompute activations in the backward pass; a run that does so goes on so.
+    /// Recompute activations in the backward pass. Once set, it stays set when the run is resumed.
     pub remat: bool,
 }
 
@@ -67,27 +67,26 @@ impl Request {
         Ok(recipe)
     }
 
-    /// The recipe of a run that goes on. The learning rate and its schedule, clipping, validation,
-    /// checkpoints and the budget may change. The optimizer, the batch size, the seed and the EMA may not:
-    /// the state of the run depends on them. The number of shards may only change to 1, since it changes
-    /// rounding.
+    /// The recipe of a resumed run. The learning rate and its schedule, clipping, validation, checkpoints and
+    /// the budget may change. The optimizer, the batch size, the seed and the EMA must not, since the state
+    /// of the run depends on them. The number of shards may change only to 1, since it affects rounding.
     ///
     /// # Errors
-    /// [`TrainError::Fixed`]: something else is asked for than the run has; [`TrainError::Recipe`]: a
-    /// setting is out of its range.
+    /// [`TrainError::Fixed`] if another value is requested for a setting that must not change;
+    /// [`TrainError::Recipe`] if a setting is out of range.
     pub fn resumed_recipe(&self, mut recipe: Recipe) -> Result<Recipe, TrainError> {
         let own = recipe.optimizer;
         if let Some(asked) = self.optimizer {
             fixed("the optimizer", own.rule.name, Some(asked.rule.name))?;
             for (i, (name, default)) in own.rule.settings.iter().enumerate() {
-                // A setting with its default value was most likely not asked for.
+                // A setting with its default value was most likely not requested.
                 let asked = Some(asked.settings[i]).filter(|x| x != default);
                 fixed(&format!("{name} of the optimizer"), own.settings[i], asked)?;
             }
         }
         fixed("the batch", recipe.batch, self.batch)?;
         if let Some(shards) = self.shards.filter(|&n| n != recipe.shards) {
-            // This changes rounding, so it needs an explicit request.
+            // This affects rounding, so it must be requested explicitly.
             fixed("the shards", recipe.shards, Some(shards).filter(|&n| n != 1))?;
             recipe.shards = shards;
         }
@@ -101,7 +100,7 @@ impl Request {
         Ok(recipe)
     }
 
-    /// The settings that any run may change.
+    /// Changes the settings that any run may change.
     fn change(&self, recipe: &mut Recipe) {
         recipe.remat |= self.remat;
         recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
@@ -115,7 +114,7 @@ impl Request {
     }
 }
 
-/// Fails if something else is asked for.
+/// Fails if a value is requested that differs from that of the run.
 fn fixed<T: PartialEq + ToString>(what: &str, was: T, asked: Option<T>) -> Result<(), TrainError> {
     match asked {
         Some(asked) if asked != was => Err(TrainError::Fixed {

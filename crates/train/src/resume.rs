@@ -1,4 +1,4 @@
-//! Whether a run can go on: with the same model and the same images, from a checkpoint.
+//! Checks whether a run can be resumed: with the same model and the same images, from a checkpoint.
 
 use pixelrnn_data::{Dataset, Shuffle, Spec};
 use serde_json::Value;
@@ -6,12 +6,12 @@ use serde_json::Value;
 use crate::fingerprint::old_fingerprints;
 use crate::{Recipe, Run, TrainError};
 
-/// What identifies the model of a run.
+/// The parts of a model that identify it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelText<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its hyper-parameters and image settings.
+    /// Its hyper-parameters and the settings of its image.
     pub settings: &'a [(String, usize)],
     /// The text of its declaration.
     pub text: &'a str,
@@ -23,7 +23,7 @@ pub struct ModelText<'a> {
 pub struct RunImages {
     /// The images, with the validation images held out.
     pub data: Dataset,
-    /// Whether they are those that the run started with; `None` if the run has no hash of its images.
+    /// Whether they are the images of the run; `None` if the run stores no hash of its images.
     pub same: Option<bool>,
 }
 
@@ -40,7 +40,7 @@ impl Run {
         Ok((data.to_string(), recipe))
     }
 
-    /// Whether these are the images of the run; `None` if the run has no hash of its images.
+    /// Whether these are the images of the run; `None` if the run stores no hash of its images.
     ///
     /// # Errors
     /// The settings or the images cannot be read.
@@ -53,8 +53,8 @@ impl Run {
         Ok(Some(old_fingerprints(data)?.iter().any(|old| old == known)))
     }
 
-    /// Reads the images of the run. For runs of older versions, which did not shuffle before choosing
-    /// validation images, the choice is the old one.
+    /// Reads the images of the run. Older versions did not shuffle the images before they chose the
+    /// validation images; for their runs, the choice is made in the same way.
     ///
     /// # Errors
     /// The settings or the images cannot be read.
@@ -72,7 +72,7 @@ impl Run {
         Ok(loaded)
     }
 
-    /// Images that are loaded already, for [`Run::check_images`].
+    /// Wraps images that are already loaded, for [`Run::check_images`].
     ///
     /// # Errors
     /// The settings or the images cannot be read.
@@ -81,12 +81,11 @@ impl Run {
         Ok(RunImages { data, same })
     }
 
-    /// Checks that a run goes on with the images that it started with. Returns a warning if this cannot be
-    /// known for certain.
+    /// Checks that a run is resumed with the same images. Returns a warning if this is not certain.
     ///
     /// # Errors
-    /// [`TrainError::Resume`]: the images have changed. [`TrainError::Fixed`]: the run has no hash of its
-    /// images, and these have another name.
+    /// [`TrainError::Resume`] if the images have changed; [`TrainError::Fixed`] if the run stores no hash of
+    /// its images, and these have another name.
     pub fn check_images(&self, images: &RunImages) -> Result<Option<String>, TrainError> {
         let name = images.data.name();
         match images.same {
@@ -109,10 +108,10 @@ impl Run {
         }
     }
 
-    /// Checks that a run goes on with its own model.
+    /// Checks that a run is resumed with the same model.
     ///
     /// # Errors
-    /// [`TrainError::Fixed`] for another model or hyper-parameter, [`TrainError::Resume`] for another text.
+    /// [`TrainError::Fixed`] if the name or a setting differs, [`TrainError::Resume`] if the text differs.
     pub fn check_model(&self, own: &ModelText, asked: &ModelText) -> Result<(), TrainError> {
         let text = |m: &ModelText| format!("{} {:?}", m.name, m.settings);
         if text(own) != text(asked) {
@@ -132,12 +131,12 @@ impl Run {
         Ok(())
     }
 
-    /// The origin of the initial weights that the run noted, null for fresh weights; see
+    /// Returns the stored origin of the initial weights, null if they were initialized randomly; see
     /// `initial_weights` in run.json.
     ///
     /// # Errors
-    /// [`TrainError::Resume`]: the run has no checkpoint yet, and does not contain the weights that it
-    /// started from. The settings cannot be read.
+    /// [`TrainError::Resume`] if the run has no checkpoint yet and was started from other weights, which it
+    /// does not contain; other errors if the settings cannot be read.
     pub fn check_start(&self) -> Result<Value, TrainError> {
         let initial = self.settings()?["initial_weights"].clone();
         if !initial.is_null() && !self.last_path().exists() {

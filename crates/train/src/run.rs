@@ -9,7 +9,7 @@ use crate::TrainError;
 
 /// The text of the model.
 pub(crate) const MODEL: &str = "model.pixelrnn";
-/// Settings of model, data and recipe.
+/// The settings of the model, the data and the recipe.
 pub(crate) const SETTINGS: &str = "run.json";
 /// The last checkpoint: parameters and optimizer states.
 pub(crate) const LAST: &str = "last.safetensors";
@@ -45,7 +45,7 @@ impl Run {
             files::write_own(path, bytes).map_err(TrainError::io(path, "write"))
         };
         write(&self.model_path(), model.as_bytes())?;
-        // Last: a folder with settings is a run.
+        // Written last, since a folder with settings counts as a run.
         self.write_settings(settings)
     }
 

@@ -27,9 +27,9 @@ use crate::{Recipe, Run, TrainError, feeds_of};
 
 /// The arguments of [`train`].
 pub struct Task<'a> {
-    /// The training step; its batch is dynamic.
+    /// The training step. Its batch size is dynamic.
     pub step: Step<'a>,
-    /// The likelihood: from `image` and parameters to `nll`; its batch is dynamic.
+    /// The likelihood: from `image` and parameters to `nll`. Its batch size is dynamic.
     pub nll: Program<'a>,
     /// The graph of the likelihood.
     pub nll_graph: &'a PixelGraph,
@@ -101,12 +101,12 @@ pub struct Outcome {
 /// The number of prefetched batches.
 const READY: usize = 2;
 
-/// Trains until the budget is spent, validation stops improving, or `stop` is set. Continues from the
-/// last checkpoint of the run if there is one.
+/// Trains until the budget is spent, validation stops improving, or `stop` is set. Continues from the last
+/// checkpoint of the run if there is one.
 ///
 /// # Errors
-/// An engine or a file fails, the last checkpoint is damaged, or the loss is not finite. The last
-/// checkpoint is whole in any case.
+/// [`TrainError`] if an engine or a file fails, the last checkpoint is damaged, or the loss is not finite.
+/// The last checkpoint on disk is always complete.
 pub fn train(
     task: &Task,
     engine: &dyn Engine,
@@ -175,7 +175,7 @@ pub fn train(
     }
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(READY);
-        // Ends when the receiver is gone, or with the batch after.
+        // Ends when the receiver is dropped, at the latest after one more batch.
         scope.spawn(move || {
             for batch in batches {
                 if sender.send(batch).is_err() {
@@ -200,10 +200,10 @@ struct Training<'a, 'b> {
     log: Log,
     steps_per_epoch: usize,
     begun: Instant,
-    /// Seconds of training before this session, and its first step.
+    /// The seconds of training before this session, and the first step of this session.
     before: f64,
     first: u64,
-    /// The last checkpoint.
+    /// The step and the time of the last checkpoint.
     saved: u64,
     saved_at: Instant,
     validation: Option<Score>,
@@ -236,7 +236,7 @@ impl Window {
 impl Training<'_, '_> {
     fn go(&mut self, batches: Receiver<Result<Batch, DataError>>) -> Result<Outcome, TrainError> {
         let mut reason = self.steps(&batches)?;
-        // Lets the other thread end before what follows.
+        // Lets the thread that reads batches end.
         drop(batches);
         let loss = self.recent_loss();
         let diverged = loss > ABSURD * self.uniform();
@@ -298,7 +298,7 @@ impl Training<'_, '_> {
             if self.saved_at.elapsed().as_secs_f64() >= recipe.checkpoint_every {
                 self.save()?;
             }
-            // The sender ends with the receiver alone.
+            // The sender ends before the receiver only after an error.
             let Ok(batch) = batches.recv() else { return Ok(Reason::Stopped) };
             self.step(&batch?)?;
         }
@@ -349,7 +349,7 @@ impl Training<'_, '_> {
             self.log_window()?;
         }
         if self.observer.wants_weights(step) {
-            // What the observer does is not counted in the speed of training.
+            // The observer's time must not count as time of training.
             self.log_window()?;
             let weights = self.weights()?;
             self.observer.weights(step, &weights);
@@ -364,7 +364,7 @@ impl Training<'_, '_> {
         }
     }
 
-    /// Adds a line to the log, and shows it to the observer.
+    /// Adds a line to the log, and passes it to the observer.
     fn record(&mut self, line: &Value) -> Result<(), TrainError> {
         self.log.line(line)?;
         self.observer.logged(line);
@@ -397,7 +397,7 @@ impl Training<'_, '_> {
         step > 0 && due && self.validator.is_some() && self.progress.validated != Some(step)
     }
 
-    /// Returns whether it completed; it does not if a stop is requested.
+    /// Validates the current weights. Returns false if a stop was requested before the end.
     fn validate(&mut self) -> Result<bool, TrainError> {
         self.log_window()?;
         let weights = self.weights()?;

@@ -1,5 +1,5 @@
-//! Tests of the training loop, on the reference interpreter: no engine is needed, and no file but
-//! those a test writes.
+//! Tests of the training loop with the reference interpreter. They need no engine, and no files except those
+//! that they write.
 
 mod all {
     mod checkpoints;

@@ -1,4 +1,4 @@
-//! The editor's part, without an editor; `macros/tests/editor.rs` drives a real one.
+//! Tests of the editor support without an editor. `macros/tests/editor/main.rs` uses rust-analyzer itself.
 
 use proc_macro2::TokenStream;
 
@@ -7,12 +7,12 @@ use super::{HOLE, support};
 use crate::expand::expand;
 use crate::head::split;
 
-/// The expansion with the editor's part uncovered, in a file of its own.
+/// The expansion with the editor's part enabled, as a file.
 fn seen(text: &str) -> String {
     let out = expand(text.parse().expect("tokens")).to_string();
     let seen = out.replacen("# [cfg (rust_analyzer)]", "", 1);
     assert_ne!(seen, out);
-    // Names outside of a module are not an error in an editor.
+    // In an editor, the remaining `HOLE`s directly after a path are not errors.
     let mut parts = seen.split("let _ = ");
     let first = parts.next().unwrap_or_default().to_string();
     parts.fold(first, |seen, part| match part.split_once(":: __missing ;") {
@@ -44,7 +44,7 @@ fn what_an_editor_sees_compiles() {
     trybuild::TestCases::new().pass(&path);
 }
 
-/// Where each name is looked for, as `module::name`.
+/// The path that is generated for each name, as `module::name`.
 fn uses(text: &str) -> Vec<String> {
     let (head, _) = split(text.parse().expect("tokens"));
     let mut walker = Walker::default();
@@ -100,8 +100,8 @@ fn names_are_looked_for_where_they_may_stand() {
     }
 }
 
-/// What rust-analyzer relies on: wherever the cursor is, the expansion with a marker typed there is,
-/// up to the marker, the expansion without it.
+/// What rust-analyzer relies on: wherever the cursor is, inserting a marker there does not change the
+/// expansion before the marker.
 #[test]
 fn a_marker_changes_nothing_before_it() {
     const MARKER: &str = "raCompletionMarker";
@@ -122,14 +122,14 @@ fn a_marker_changes_nothing_before_it() {
         for (at, _) in text.char_indices() {
             let before = text[..at].trim_end();
             let name = text[..at].chars().next_back().is_some_and(char::is_alphabetic);
-            // Where no name can be completed: in a number, behind something whole, in the `x` of a size.
+            // No name can be completed here: in a number, after a complete operand, or in the `x` of a size.
             let whole = !name && before.ends_with(|c: char| c.is_alphanumeric() || c == ')');
             if whole || before.ends_with(" x") {
                 continue;
             }
             let marked = format!("{}{MARKER}{}", &text[..at], &text[at..]);
             let Some(with) = part(&marked) else { continue };
-            // A name that is being defined, such as a label, has no use.
+            // A name that is being defined, such as a label, generates no use.
             let Some(place) = with.find(MARKER) else { continue };
             if !with[..place].contains("fn __again") {
                 let name = with[..place].rfind(' ').unwrap_or(0);
@@ -141,7 +141,7 @@ fn a_marker_changes_nothing_before_it() {
     assert!(found > 300, "{found} places");
 }
 
-/// The tables of layers and blocks, and the items that document them.
+/// The tables of layers and blocks match the items that document them.
 #[test]
 fn every_layer_and_block_is_documented() {
     let layers = pixelrnn_syntax::layers::LAYERS.iter().map(|layer| ("layers", layer.name));

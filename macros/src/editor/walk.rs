@@ -1,6 +1,6 @@
-//! From the tokens of a model to the names in it, and what each could be instead.
+//! Finds the names in the tokens of a model, and the module of names that are allowed in each place.
 //!
-//! This is not a parser: it looks only at the tokens before a name, so it understands a text up to any place
+//! This is not a parser. It examines only the tokens before a name, so it treats a text up to some place in
 //! the same way, whatever follows.
 
 use pixelrnn_syntax::ast::BlockKind;
@@ -14,30 +14,30 @@ use crate::head::Head;
 
 pub(super) use pixelrnn_syntax::layers::{Layer, Parameter};
 
-/// Whether a number follows this word.
+/// Whether this word is followed by a number.
 fn before_number(word: &str) -> bool {
     word == "every" || CONDITIONS.iter().any(|kind| kind.name() == word)
 }
 
-/// Groups within groups beyond this are left out.
+/// The largest nesting of groups. Deeper groups are ignored.
 const MAX_DEPTH: usize = 128;
 
-/// Where the names are that may stand at a place.
+/// The modules with the names that are allowed in a place.
 #[derive(Clone, Copy)]
 pub(super) enum Module {
     /// Layers, blocks, named maps.
     Statement,
-    /// The layers alone.
+    /// Only layers.
     Layers,
     /// Hyper-parameters and named maps.
     Values,
-    /// The words of the `image` line.
+    /// The keywords of the `image` line.
     Image,
-    /// The values, and the words and argument names of a layer.
+    /// The values, and the keywords and argument names of a layer.
     Arguments(&'static Layer),
     /// The argument names of a layer.
     Names(&'static Layer),
-    /// The words that an argument of a layer may be.
+    /// The keywords that are allowed for an argument of a layer.
     Words(&'static Layer, &'static Parameter),
 }
 
@@ -57,7 +57,7 @@ impl Module {
     }
 }
 
-/// The words that `parameter` may be.
+/// The keywords that are allowed for `parameter`.
 pub(super) fn words(parameter: &Parameter) -> &'static [&'static str] {
     match parameter.kind {
         Kind::Word(words) => words,
@@ -65,14 +65,14 @@ pub(super) fn words(parameter: &Parameter) -> &'static [&'static str] {
     }
 }
 
-/// Collects names, in the order of the text.
+/// Collects names in the order of the text.
 #[derive(Default)]
 pub(super) struct Walker {
-    /// Where to look for a name, and the name.
+    /// Each used name, and the module to look it up in.
     pub uses: Vec<(Module, Ident)>,
-    /// Names that the text gives to maps and blocks.
+    /// The names that the text defines for maps and blocks.
     pub maps: Vec<Ident>,
-    /// Where such a name is given again.
+    /// Further definitions of the same names.
     pub again: Vec<Ident>,
     depth: usize,
 }
@@ -88,8 +88,8 @@ impl Walker {
         self.walk(&flat(head.body.clone()), Module::Statement);
     }
 
-    /// Reads `tokens`, which are statements if `home` is [`Module::Statement`], expressions otherwise;
-    /// `home` is where the first name of each is looked for.
+    /// Reads `tokens`: statements if `home` is [`Module::Statement`], otherwise expressions. The first name
+    /// of each is looked up in `home`.
     fn walk(&mut self, tokens: &[TokenTree], home: Module) {
         let mut line =
             Line { tokens, at: 0, home, expected: Some(home), begins: true, image: false };
@@ -99,7 +99,7 @@ impl Walker {
                 TokenTree::Ident(ident) => self.ident(&mut line, ident),
                 TokenTree::Group(group) => self.group(&mut line, group),
                 TokenTree::Punct(punct) => self.punct(&mut line, punct.as_char()),
-                // `7x` is a number and the sign between height and width.
+                // `7x` is a number and the separator between height and width.
                 TokenTree::Literal(literal) => {
                     self.missing(&line);
                     let text = literal.to_string();
@@ -115,7 +115,7 @@ impl Walker {
     fn ident(&mut self, line: &mut Line, ident: &Ident) {
         let begins = std::mem::replace(&mut line.begins, false);
         let Some(module) = line.expected.take() else {
-            // Between height and width, or a word that means something after what stands before.
+            // The separator between height and width, or a keyword that depends on the tokens before it.
             if ident == "x" {
                 line.expected = Some(Module::Values);
             } else if ident == "with" {
@@ -134,7 +134,7 @@ impl Walker {
                 line.expected = Some(Module::Values);
             }
             Module::Arguments(layer) if line.is(0, '=') => {
-                // Another argument may be typed before this one.
+                // The user may type another argument before this one.
                 self.hole(module);
                 self.name(Module::Names(layer), ident);
                 let mut parameters = layer.parameters.iter();
@@ -153,7 +153,7 @@ impl Walker {
         }
     }
 
-    /// The first name of a statement.
+    /// Handles the first name of a statement.
     fn statement(&mut self, line: &mut Line, ident: &Ident) {
         if line.is(0, ':') {
             // A label.
@@ -221,12 +221,12 @@ impl Walker {
                     _ => Module::Values,
                 };
                 if let Some(module) = line.expected {
-                    // What would be called.
+                    // The name of a called layer or block.
                     let called =
                         if matches!(module, Module::Layers) { module } else { Module::Statement };
                     self.hole(called);
                 }
-                // Statements are not between parentheses.
+                // There are no statements inside parentheses.
                 let module =
                     if matches!(module, Module::Statement) { Module::Values } else { module };
                 self.walk(&inside, module);
@@ -264,19 +264,19 @@ impl Walker {
         }
     }
 
-    /// Notes that a name is expected here, if one is.
+    /// Records that a name is missing here, if one is expected.
     fn missing(&mut self, line: &Line) {
         if let Some(module) = line.expected {
             self.hole(module);
         }
     }
 
-    /// Notes a place where a name could be typed.
+    /// Records a place where a name could be typed.
     fn hole(&mut self, module: Module) {
         self.uses.push((module, Ident::new(HOLE, Span::call_site())));
     }
 
-    /// Notes a name.
+    /// Records the use of a name.
     fn name(&mut self, module: Module, ident: &Ident) {
         let text = ident.to_string();
         if possible(&text) {
@@ -286,7 +286,7 @@ impl Walker {
         }
     }
 
-    /// Notes the name of a map, where it is given.
+    /// Records the definition of a name for a map.
     fn map(&mut self, ident: &Ident) {
         let text = ident.to_string();
         if !possible(&text) {
@@ -305,13 +305,13 @@ impl Walker {
     }
 }
 
-/// The tokens between two braces or parentheses, and the state of reading them.
+/// The tokens between two braces or parentheses, and the state of the walk.
 struct Line<'a> {
     tokens: &'a [TokenTree],
-    /// The token that is read next.
+    /// The index of the next token.
     at: usize,
     home: Module,
-    /// Where the name that should stand here is; `None` after a name or number.
+    /// The module of the name that is expected next; `None` after a name or number.
     expected: Option<Module>,
     /// Whether a statement begins here.
     begins: bool,
@@ -320,14 +320,14 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// A statement or argument begins.
+    /// Begins a statement or argument.
     fn begin(&mut self) {
         self.expected = Some(self.home);
         self.begins = true;
         self.image = false;
     }
 
-    /// Whether the sign `c` stands `ahead` of the next token.
+    /// Whether the token `ahead` places after the next one is the punctuation character `c`.
     fn is(&self, ahead: usize, c: char) -> bool {
         self.tokens.get(self.at + ahead).is_some_and(|token| is(token, c))
     }
@@ -342,7 +342,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Whether a path may end in `name`.
+/// Whether `name` can be the last part of a path.
 fn possible(name: &str) -> bool {
     !is_rust_keyword(name) && name != "_" && !name.starts_with('$')
 }
@@ -351,13 +351,13 @@ fn is(token: &TokenTree, c: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == c)
 }
 
-/// Whether this is `x7`, the second half of a kernel.
+/// Whether this is `x7`, the second part of a kernel's size.
 fn is_size(text: &str) -> bool {
     let size = text.strip_prefix('x').unwrap_or("");
     !size.is_empty() && size.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The tokens of `stream`, with what a `macro_rules!` variable holds in its place.
+/// The tokens of `stream`, with those of `macro_rules!` variables inserted in their place.
 fn flat(stream: TokenStream) -> Vec<TokenTree> {
     let mut tokens = Vec::new();
     for token in stream {

@@ -1,4 +1,4 @@
-//! As much of an editor as it takes to ask rust-analyzer questions about one file.
+//! A minimal editor that sends requests to rust-analyzer about one file.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Longer than rust-analyzer takes to build the macro and to answer.
+/// The time limit for rust-analyzer to build the macro and to answer.
 const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A running rust-analyzer with one file open.
@@ -22,7 +22,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts rust-analyzer on a project and waits until it knows all of it.
+    /// Starts rust-analyzer on a project and waits until it has loaded the project.
     pub fn start(project: &Path, target: &Path) -> Client {
         let program = std::env::var_os("RUST_ANALYZER").unwrap_or_else(|| "rust-analyzer".into());
         let mut server = Command::new(&program)
@@ -73,7 +73,7 @@ impl Client {
             message["method"] == "experimental/serverStatus"
                 && message["params"]["quiescent"] == true
         });
-        // A warning says that the sources of the standard library are missing, which does not matter.
+        // A warning says that the sources of the standard library are missing, which does not matter here.
         assert_ne!(status["params"]["health"], "error", "{status}");
         client
     }
@@ -88,7 +88,7 @@ impl Client {
         );
     }
 
-    /// Asks about a place, a byte of `text`, which is that of the file.
+    /// Sends a request about a position, a byte offset in `text`, which is the text of the file.
     pub fn ask(&mut self, method: &str, text: &str, at: usize, extra: Value) -> Value {
         let before = &text[..at];
         let line = before.matches('\n').count();
@@ -103,7 +103,7 @@ impl Client {
         self.request(method, parameters)
     }
 
-    /// What rust-analyzer itself finds wrong with the file.
+    /// The errors that rust-analyzer itself reports for the file.
     pub fn diagnostics(&mut self) -> Vec<String> {
         let document = json!({ "textDocument": { "uri": self.uri } });
         let report = self.request("textDocument/diagnostic", document);
@@ -132,7 +132,8 @@ impl Client {
         self.input.flush().expect("to send");
     }
 
-    /// The next message that is wanted. What rust-analyzer asks meanwhile is answered with nothing.
+    /// The next message for which `wanted` is true. Requests from rust-analyzer in the meantime get an empty
+    /// response.
     fn wait(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -155,7 +156,7 @@ impl Drop for Client {
     }
 }
 
-/// One message; `None` when there are no more.
+/// Reads one message; `None` at the end.
 fn read(output: &mut impl BufRead) -> Option<Value> {
     let mut length = None;
     loop {

@@ -1,11 +1,11 @@
-//! A real rust-analyzer, driven as an editor drives it, inside a model.
+//! Tests of editor support with rust-analyzer: requests at positions inside a model.
 //!
 //! ```text
 //! cargo test -p pixelrnn-macros --test editor -- --ignored --nocapture
 //! ```
-//! It needs the program `rust-analyzer` (`rustup component add rust-analyzer`), or its path in the
-//! variable `RUST_ANALYZER`, and takes half a minute the first time, since rust-analyzer builds the
-//! macro. So it is not run by default.
+//! It needs the program `rust-analyzer` (`rustup component add rust-analyzer`), or its path in the variable
+//! `RUST_ANALYZER`. The first run takes half a minute, since rust-analyzer builds the macro. So it does not
+//! run by default.
 
 use serde_json::{Value, json};
 
@@ -15,10 +15,10 @@ mod project;
 
 use client::Client;
 
-/// What the cursor is written as below.
+/// Marks the cursor in the texts below.
 const CURSOR: char = '|';
 
-/// A model, `statements` between its stem and its end.
+/// A model with `statements` between its first and its last layers.
 fn file(head: &str, statements: &str) -> String {
     format!(
         "rnn::model! {{\n    /// A model.\n    #[pixelrnn(crate = rnn)]\n    {head}\n\n    \
@@ -30,9 +30,9 @@ fn file(head: &str, statements: &str) -> String {
 const HEAD: &str =
     "pub Small {\n        /// Units.\n        h: usize = 4,\n        layers: usize = 2\n    }";
 
-/// A text with its cursor, and what must be offered there (`!` before what must not).
+/// A text with its cursor, and the names that must be offered there (after `!`, names that must not).
 const COMPLETIONS: &[(&str, &str)] = &[
-    // Statements: layers and blocks, at their beginning, in the middle, behind labels, in blocks.
+    // Statements: layers and blocks, at the beginning and in the middle of a name, after labels, in blocks.
     ("row_l|", "row_lstm"),
     ("row_l|;", "row_lstm"),
     ("masked_c|onv(1 x 1, B, h);", "masked_conv"),
@@ -49,7 +49,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("repeat lay| { relu; }", "layers"),
     ("repeat | { relu; }", "layers h"),
     ("masked_conv(2 * lay| + 1 x 1, B, h);", "layers"),
-    // Arguments: words, names, hyper-parameters.
+    // Arguments: keywords, names, hyper-parameters.
     ("masked_conv(1 x 1, |, h);", "A B mask features h"),
     ("row_lstm(h, initial = l|);", "learned"),
     ("row_lstm(h, initial = |);", "learned zero !h"),
@@ -58,7 +58,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("row_lstm(h, ker| = 3);", "kernel"),
     ("row_lstm(h, kernel = lay|);", "layers"),
     ("row_lstm(|);", "h kernel initial"),
-    // Maps with names, and layers as their methods.
+    // Maps with names, and layers as methods of maps.
     ("up = x.con|", "conv"),
     ("up = x.con|v(1 x 1, h);", "conv"),
     ("x.masked_c|", "masked_conv"),
@@ -89,7 +89,7 @@ fn complete(client: &mut Client, file: &str) -> Vec<String> {
     labels(&client.ask("textDocument/completion", &text, at, json!({})))
 }
 
-/// What is wrong with `offered`.
+/// Describes what is wrong with the `offered` names.
 fn judge(case: &str, expected: &str, offered: &[String]) -> Option<String> {
     let offers = |name: &str| offered.iter().any(|label| label == name);
     let wrong: Vec<&str> = expected
@@ -137,7 +137,7 @@ fn an_editor_understands_a_model() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Hover, go to definition, renaming.
+/// Tests hover, go to definition and renaming.
 fn navigate(client: &mut Client, text: &str) {
     client.edit(text);
     let at = |part: &str| text.find(part).expect(part);
@@ -187,7 +187,7 @@ fn navigate(client: &mut Client, text: &str) {
     }
 }
 
-/// How many places change if what stands at `from` gets another name.
+/// The number of places that change if the name at `from` is renamed.
 fn renamed(client: &mut Client, text: &str, from: &str) -> usize {
     let at = text.find(from).expect(from);
     let answer = client.ask("textDocument/rename", text, at, json!({ "newName": "another" }));

@@ -1,4 +1,4 @@
-//! Projects of a user's own, beside this one.
+//! Test projects outside this workspace.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
 }
 
-/// A line of a manifest: `pixelrnn`, without engines, under the name `name`.
+/// A line of a manifest: the dependency `pixelrnn`, without engines, under the name `name`.
 pub fn facade(name: &str) -> String {
     let path = root().join("crates").join("pixelrnn");
     format!("{name} = {{ package = \"pixelrnn\", path = {path:?}, default-features = false }}")
 }
 
-/// Writes a project of one source file, and returns its folder. The versions of all crates are those
-/// of this workspace, so that nothing is downloaded; what it builds stays from one run of a test to
-/// the next.
+/// Writes a project with one source file, and returns its folder. It uses the versions of all crates of this
+/// workspace, so that nothing is downloaded. Its build output is kept between runs of a test.
 pub fn write(name: &str, dependency: &str, file: &str, text: &str) -> PathBuf {
     let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(project.join("src")).expect("a folder");
@@ -28,7 +27,7 @@ pub fn write(name: &str, dependency: &str, file: &str, text: &str) -> PathBuf {
     project
 }
 
-/// Where such projects build: one folder for all.
+/// The target folder that these projects share.
 pub fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("built")
 }

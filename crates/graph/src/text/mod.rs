@@ -1,4 +1,4 @@
-//! The text form of a graph: printed for people and tests, and read back.
+//! The text form of a graph, which can be printed and read back.
 //!
 //! ```text
 //! graph "twice" {
@@ -9,8 +9,8 @@
 //!   output "y" = %3
 //! }
 //! ```
-//! Bodies follow their node, each introduced by the word `body`. Types of results are printed for
-//! the reader and checked, not trusted, when read. `;` begins a comment.
+//! Bodies follow their node, each after the word `body`. The types of results are printed for people; when a
+//! text is read, they are compared with the inferred types. `;` begins a comment.
 
 mod print;
 mod read;
@@ -30,17 +30,17 @@ pub enum Attribute {
     Ints(Vec<i64>),
     /// A real number.
     Real(f64),
-    /// One of a few words.
+    /// A word from a fixed set.
     Word(String),
     /// A literal tensor.
     Array(ArrayD<f32>),
 }
 
-/// Attributes in the order they are printed.
+/// Attributes in the order in which they are printed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes(pub Vec<(&'static str, Attribute)>);
 
-/// Attributes as they were read.
+/// Attributes as read from a text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadAttributes(pub Vec<(String, Attribute)>);
 
@@ -50,31 +50,31 @@ impl Attributes {
         Attributes(Vec::new())
     }
 
-    /// With a whole number.
+    /// Adds a whole number.
     pub fn int(mut self, name: &'static str, value: usize) -> Attributes {
         self.0.push((name, Attribute::Int(value as i64)));
         self
     }
 
-    /// With a list of whole numbers.
+    /// Adds a list of whole numbers.
     pub fn ints(mut self, name: &'static str, values: &[usize]) -> Attributes {
         self.0.push((name, Attribute::Ints(values.iter().map(|&v| v as i64).collect())));
         self
     }
 
-    /// With a real number.
+    /// Adds a real number.
     pub fn real(mut self, name: &'static str, value: f64) -> Attributes {
         self.0.push((name, Attribute::Real(value)));
         self
     }
 
-    /// With a word.
+    /// Adds a word.
     pub fn word(mut self, name: &'static str, value: impl Into<String>) -> Attributes {
         self.0.push((name, Attribute::Word(value.into())));
         self
     }
 
-    /// With a literal tensor.
+    /// Adds a literal tensor.
     pub fn array(mut self, name: &'static str, value: ArrayD<f32>) -> Attributes {
         self.0.push((name, Attribute::Array(value)));
         self
@@ -87,7 +87,7 @@ impl ReadAttributes {
         found.ok_or_else(|| TypeError::attribute(name, "is missing"))
     }
 
-    /// A whole number that is not negative.
+    /// A whole number of at least zero.
     pub fn int(&self, name: &'static str) -> Result<usize, TypeError> {
         match self.take(name)? {
             Attribute::Int(n) => {
@@ -97,7 +97,7 @@ impl ReadAttributes {
         }
     }
 
-    /// A list of whole numbers, none negative.
+    /// A list of whole numbers of at least zero.
     pub fn ints(&self, name: &'static str) -> Result<Vec<usize>, TypeError> {
         let wrong = || TypeError::attribute(name, "must be a list of whole numbers");
         match self.take(name)? {
@@ -134,18 +134,18 @@ impl ReadAttributes {
     }
 }
 
-/// An operator whose text form reads back.
+/// An operator that can be read from its text form.
 pub trait ReadOperation: Operation {
-    /// The operator that `mnemonic`, `attributes` and `bodies` describe.
+    /// Builds the operator from its mnemonic, attributes and bodies.
     ///
     /// # Errors
-    /// An unknown mnemonic, or attributes or bodies that are missing or wrong.
+    /// [`TypeError`] if the mnemonic is unknown, or attributes or bodies are missing or invalid.
     fn rebuild(
         mnemonic: &str,
         attributes: &ReadAttributes,
         bodies: Vec<Graph<Self>>,
     ) -> Result<Self, TypeError>;
 
-    /// The kind of condition of this name, if graphs of these operators may have one.
+    /// The kind of condition with this name, if these graphs can have it.
     fn condition(name: &str) -> Option<&'static str>;
 }

@@ -1,4 +1,4 @@
-//! Printing: the same graph always gives the same text.
+//! Prints a graph. The same graph always gives the same text.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ fn print<O: Operation>(g: &Graph<O>, f: &mut fmt::Formatter<'_>, depth: usize) -
     for (i, path) in g.layers().iter().enumerate() {
         writeln!(f, "{pad}  layer {i} {path:?}")?;
     }
-    // Inputs stand where they were made, so that values have the same numbers when read back.
+    // Inputs are printed where they were added, so that values have the same numbers when the text is read.
     let mut inputs = g.inputs().iter().peekable();
     for (id, node) in g.nodes() {
         while let Some(input) = inputs.next_if(|i| node.outputs.iter().all(|v| i.value < *v)) {

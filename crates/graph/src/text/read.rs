@@ -1,4 +1,4 @@
-//! Reading the text form back. Any text gives a graph or an error with its line; never a panic.
+//! Reads the text form. Any text gives a graph or an error with its line; no text causes a panic.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::role::{Condition, Init, OutputRole, Role};
 use crate::site::{LayerId, Site};
 use crate::types::{Dim, Elem, Type};
 
-/// Bodies inside bodies beyond this depth are refused.
+/// The largest nesting of bodies.
 const MAX_DEPTH: usize = 8;
 
 /// Why a text is not a graph.
@@ -20,15 +20,15 @@ const MAX_DEPTH: usize = 8;
 pub struct TextError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong in it.
+    /// What is wrong in this line.
     pub reason: String,
 }
 
 /// Reads one graph.
 ///
 /// # Errors
-/// The text is not of the form that this module's page shows, names something it has not made, an
-/// operator refuses its inputs, or a printed type is not the inferred one.
+/// [`TextError`] if the text does not have the documented form, refers to an unknown value, an operator does
+/// not accept its inputs, or a printed type is not the inferred one.
 pub fn read<O: ReadOperation>(text: &str) -> Result<Graph<O>, TextError> {
     let mut reader = Reader { text, at: 0 };
     let graph = reader.graph(0)?;
@@ -265,8 +265,8 @@ impl<'a> Reader<'a> {
         Ok(graph)
     }
 
-    /// The role that begins the line of an input, unless it is the line of an output. A parameter's
-    /// initialization follows its type.
+    /// The role of an input, from the first word of its line; `None` if the word begins an output. The
+    /// initialization of a parameter is read later, after its type.
     fn role<O: ReadOperation>(&mut self, word: &str) -> Result<Option<Role>, TextError> {
         let mut number = || -> Result<usize, TextError> {
             self.expect('(')?;
@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `of N`, if it stands here.
+    /// Reads `of N`, if it is next.
     fn layer(&mut self) -> Result<Option<LayerId>, TextError> {
         if !self.follows("of ") {
             return Ok(None);
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
         Ok(Some(LayerId(self.number()?)))
     }
 
-    /// Takes a word and the space behind it, if they stand here.
+    /// Consumes `word`, which includes the space after it, if it is next. Returns whether it did.
     fn follows(&mut self, word: &str) -> bool {
         let found = self.peek().is_some() && self.rest().starts_with(word);
         if found {

@@ -5,11 +5,11 @@ use pixelrnn_graph::{Array, BuildError, Dim, Elem, Site, Type, Value};
 use super::{Kind, Source};
 use crate::{OneHot, PixelGraph};
 
-/// `classes n`: a class for each image, a number from 0 to `n - 1`.
+/// `classes n`: one class per image, a whole number from 0 to `n - 1`.
 ///
-/// Layers read it as a map of `n` features, one of them 1, of height and width 1: add it, through a
-/// `conv(1 x 1, features)`, to any map. The data set's labels are the classes in training; `--label` chooses
-/// one in sampling.
+/// Layers read it as a one-hot map `[N, n, 1, 1]`. To add it to a map, pass it through a
+/// `conv(1 x 1, features)`. In training, the classes are the labels of the data set; in sampling, `--label`
+/// chooses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classes(pub usize);
 

@@ -5,11 +5,11 @@ use pixelrnn_graph::{Array, BuildError, Dim, Type, Value};
 use super::{Kind, Source};
 use crate::PixelGraph;
 
-/// `map c`: an image or a feature map with `c` numbers per pixel, at the model's own size.
+/// `map c`: an image or a feature map with `c` channels and the height and width of the model's image.
 ///
-/// Layers read it as it is, a map of `c` features without a mask: add it, through a
-/// `conv(1 x 1, features, bias = none)`, to any map of the image's size. An array of the data set with the
-/// condition's name holds the maps in training; `--condition NAME=FILE.npy` gives them in sampling.
+/// Layers read it as it is, without a mask. To add it to a map, pass it through a
+/// `conv(1 x 1, features, bias = none)`. In training, the values are the array of the data set that has the
+/// condition's name; in sampling, `--condition NAME=FILE.npy` gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Map(pub usize);
 
@@ -27,8 +27,8 @@ impl Kind for Map {
         Ok(input)
     }
 
-    /// `[N, c, H, W]`, `[N, H, W, c]`, or `[N, H, W]` if c is 1. What could be either of the first two is the
-    /// first.
+    /// Accepts `[N, c, H, W]`, `[N, H, W, c]`, and `[N, H, W]` if c is 1. If a shape matches both of the
+    /// first two, it is read as `[N, c, H, W]`.
     fn take(self, values: Array, [height, width]: [usize; 2]) -> Result<Array, String> {
         let features = self.0;
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
@@ -52,7 +52,7 @@ impl Kind for Map {
     }
 
     fn random(self, bits: u32) -> f32 {
-        // The 24 bits of an f32's mantissa.
+        // The upper 24 bits: an f32 has 24 bits of precision.
         (bits >> 8) as f32 / (1u32 << 24) as f32
     }
 

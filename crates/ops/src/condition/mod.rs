@@ -1,10 +1,10 @@
-//! The table of kinds of conditions: what a model may read without predicting it. Adding one is a file here
-//! and a line in the table.
+//! The table of the kinds of conditions. A condition is an input that a model reads but does not predict. A
+//! new kind is one file here and one line in the table.
 //!
 //! A condition is declared as `condition NAME: KIND NUMBER;`. It is an input of every graph of the model,
 //! with the role [`Condition::Given`]; layers read it as a map. Every output may read all of it, so a
-//! condition cannot leak. Everything else that is known of a kind is in its file: the language, the data
-//! sets, training, samplers, exported files and their documentation ask this table.
+//! condition cannot leak. The file of a kind holds everything else about it: the language, the data sets,
+//! training, the samplers, exported files and the documentation use only this table.
 
 use std::fmt;
 
@@ -22,14 +22,14 @@ pub enum Source {
     Array,
 }
 
-/// What is particular to a kind of condition. No method has a default, so that none is forgotten.
+/// The rules of one kind of condition. No method has a default, so that none is forgotten.
 ///
 /// `size` is the height and width of the model's image.
 pub(crate) trait Kind: Copy + fmt::Debug {
     /// The name in the language and in the text form.
     const NAME: &'static str;
 
-    /// A declaration, for messages.
+    /// An example of a declaration, for error messages.
     const EXAMPLE: &'static str;
 
     /// The largest number that may follow the name.
@@ -41,25 +41,25 @@ pub(crate) trait Kind: Copy + fmt::Debug {
     /// The type of the input. The first axis is the batch.
     fn ty(self, size: [usize; 2]) -> Type;
 
-    /// The map that layers read, `[N, F, H, W]` or `[N, F, 1, 1]`, of the input. A layer takes it through
-    /// a `conv(1 x 1, features, bias = none)`, whose weight is `[features, F, 1, 1]` and whose result is
-    /// added to the layer's pre-activation.
+    /// Returns the map that layers read, `[N, F, H, W]` or `[N, F, 1, 1]`, computed from the input. A layer
+    /// applies a `conv(1 x 1, features, bias = none)` with the weight `[features, F, 1, 1]` to it and adds
+    /// the result to its pre-activation.
     ///
     /// # Errors
-    /// That of the builder.
+    /// [`BuildError`] if a node cannot be added to the graph.
     fn map(self, graph: &mut PixelGraph, input: Value, name: &str) -> Result<Value, BuildError>;
 
-    /// Values from outside as the input takes them: checked, and in the shape of [`Kind::ty`]. The first
-    /// axis is the batch.
+    /// Checks values that a user or a data set gives, and returns them in the shape of [`Kind::ty`]. The
+    /// first axis is the batch.
     ///
     /// # Errors
-    /// What is wrong with them and what was expected.
+    /// A message that says what is wrong with the values and what was expected.
     fn take(self, values: Array, size: [usize; 2]) -> Result<Array, String>;
 
-    /// A value of the input for 32 random bits; comparisons and benchmarks use it.
+    /// A valid value of the input, made from 32 random bits; for comparisons and benchmarks.
     fn random(self, bits: u32) -> f32;
 
-    /// What the input is, for documentation and messages.
+    /// A description of the input, for documentation and error messages.
     fn about(self) -> String;
 }
 
@@ -67,7 +67,7 @@ macro_rules! conditions {
     ($($module:ident::$name:ident,)*) => {
         $(mod $module; pub use $module::$name;)*
 
-        /// The kinds under their names in the language, for editors.
+        /// The kinds by their names in the language, for completion in editors.
         pub mod items {
             $(pub use super::$name as $module;)*
         }
@@ -98,7 +98,7 @@ macro_rules! conditions {
                 match self { $(ConditionKind::$name(_) => <$name as Kind>::NAME,)* }
             }
 
-            /// A declaration, for messages.
+            /// An example of a declaration, for error messages.
             pub fn example(self) -> &'static str {
                 match self { $(ConditionKind::$name(_) => <$name as Kind>::EXAMPLE,)* }
             }
@@ -118,10 +118,10 @@ macro_rules! conditions {
                 match self { $(ConditionKind::$name(kind) => kind.ty(size),)* }
             }
 
-            /// The map that layers read, `[N, F, H, W]` or `[N, F, 1, 1]`, of the input.
+            /// Returns the map that layers read, `[N, F, H, W]` or `[N, F, 1, 1]`, computed from the input.
             ///
             /// # Errors
-            /// That of the builder.
+            /// [`BuildError`] if a node cannot be added to the graph.
             pub fn map(
                 self,
                 graph: &mut PixelGraph,
@@ -131,21 +131,21 @@ macro_rules! conditions {
                 match self { $(ConditionKind::$name(kind) => kind.map(graph, input, name),)* }
             }
 
-            /// Values from outside as the input takes them, for images of this height and width. The
-            /// first axis is the batch.
+            /// Checks values that a user or a data set gives for images of this height and width, and returns
+            /// them in the shape of the input. The first axis is the batch.
             ///
             /// # Errors
-            /// What is wrong with them and what was expected.
+            /// A message that says what is wrong with the values and what was expected.
             pub fn take(self, values: Array, size: [usize; 2]) -> Result<Array, String> {
                 match self { $(ConditionKind::$name(kind) => kind.take(values, size),)* }
             }
 
-            /// A value of the input for 32 random bits.
+            /// A valid value of the input, made from 32 random bits.
             pub fn random(self, bits: u32) -> f32 {
                 match self { $(ConditionKind::$name(kind) => kind.random(bits),)* }
             }
 
-            /// What the input is, for documentation and messages.
+            /// A description of the input, for documentation and error messages.
             pub fn about(self) -> String {
                 match self { $(ConditionKind::$name(kind) => kind.about(),)* }
             }
@@ -159,12 +159,12 @@ conditions! {
 }
 
 impl ConditionKind {
-    /// The kind of this name, with the number 1.
+    /// The kind with this name, with the number 1.
     pub fn named(name: &str) -> Option<ConditionKind> {
         ConditionKind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The kind of condition that an input of this role is; `None` if it is no condition that is given.
+    /// The kind of condition that an input with this role is; `None` for any role but [`Condition::Given`].
     pub fn of(role: Role) -> Option<ConditionKind> {
         match role {
             Role::Condition(Condition::Given { kind, size }) => {
@@ -180,7 +180,7 @@ impl ConditionKind {
     }
 }
 
-/// As in a declaration: `classes 10`.
+/// Formats it as in a declaration: `classes 10`.
 impl fmt::Display for ConditionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name(), self.number())

@@ -1,4 +1,4 @@
-//! `bernoulli`: two levels, one logit for each value, that of level 1.
+//! `bernoulli`: two levels. Each value has one parameter, the logit of level 1.
 
 use pixelrnn_graph::Value;
 use pixelrnn_onnx::{Literal, OnnxOp};
@@ -39,7 +39,7 @@ impl Family for Bernoulli {
     }
 
     fn nats(self, cx: &mut Lower, logits: Value, image: Value) -> Result<Value, LowerError> {
-        // max(l, 0) + log(1 + exp(-|l|)) - l t: no overflow, whatever the logit.
+        // max(l, 0) + log(1 + exp(-|l|)) - l t: this form does not overflow for any logit.
         let number = |cx: &mut Lower, x: f32, part| cx.constant(Literal::scalar(x), part);
         let one = number(cx, 1.0, "one")?;
         let zero = number(cx, 0.0, "zero")?;
@@ -94,8 +94,9 @@ impl Family for Bernoulli {
             let factor = cx.constant(Literal::scalar(factor as f32), "factor")?;
             logits = cx.push(OnnxOp::Mul, &[logits, factor], "tempered")?;
         }
-        // u < 1 / (1 + exp(l)), as u exp(l) < 1 - u: a sigmoid is not always 1 where it should be, and
-        // then a u just below 1 would draw level 1 whatever the logit.
+        // Level 0 is drawn if u < 1 / (1 + exp(l)), computed as u exp(l) < 1 - u. In some engines, the
+        // sigmoid of a large number is slightly below 1; with it, a u just below 1 would draw level 1 for any
+        // logit.
         let odds = cx.push(OnnxOp::Exp, &[logits], "odds")?;
         let mark = cx.push(OnnxOp::Mul, &[odds, u], "mark")?;
         let rest = cx.push(OnnxOp::Sub, &[one, u], "rest")?;

@@ -1,4 +1,4 @@
-//! `categorical`: L levels, L logits for each value, a softmax over them.
+//! `categorical`: L levels. Each value has L parameters, the logits of a softmax.
 
 use pixelrnn_graph::{Dim, Value};
 use pixelrnn_onnx::{Literal, OnnxOp};
@@ -14,8 +14,8 @@ pub struct Categorical {
     pub levels: usize,
 }
 
-/// Which level each value of `image [N, C, H, W]` is, as truth values `[N, C, L, H, W]`. By comparison
-/// with every level, since no engine lacks that.
+/// Returns truth values `[N, C, L, H, W]`: whether each value of `image [N, C, H, W]` is level l. It compares
+/// with every level, since every engine supports that.
 fn chosen(cx: &mut Lower, image: Value, levels: usize) -> Result<Value, LowerError> {
     let all = ndarray::ArrayD::from_shape_fn(vec![1, 1, levels, 1, 1], |i| i[2] as f32);
     let all = cx.constant(Literal::Real(all), "levels")?;
@@ -52,7 +52,7 @@ impl Family for Categorical {
     }
 
     fn nats(self, cx: &mut Lower, logits: Value, image: Value) -> Result<Value, LowerError> {
-        // log-sum-exp with the maximum subtracted, written out: engines' own may overflow.
+        // log-sum-exp with the maximum subtracted first. The operator of an engine may overflow.
         let high = cx.push(OnnxOp::ReduceMax { axes: vec![2] }, &[logits], "max")?;
         let high = cx.push(OnnxOp::Unsqueeze { axes: vec![2] }, &[high], "max_wide")?;
         let low = cx.push(OnnxOp::Sub, &[logits, high], "shifted")?;
@@ -113,7 +113,7 @@ impl Family for Categorical {
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let one = cx.constant(Literal::scalar(1.0), "one")?;
         let levels = self.levels;
-        // The softmax is not divided by its sum; u is multiplied by it instead.
+        // The softmax is not normalized; instead, u is multiplied by the sum.
         let column = vec![cx.ty(logits).shape[0], Dim::Fixed(1)];
         let max = cx.push(OnnxOp::ReduceMax { axes: vec![1] }, &[logits], "max")?;
         let max = cx.reshape(max, column.clone(), "max_column")?;
@@ -124,7 +124,7 @@ impl Family for Categorical {
         }
         let weights = cx.push(OnnxOp::Exp, &[below], "weights")?;
         let cdf = cx.push(OnnxOp::CumSum { axis: 1 }, &[weights], "cdf")?;
-        // The last level is what is left: rounding can not go beyond it.
+        // The last level gets the remaining probability, so rounding cannot draw a level beyond it.
         let cut = |start, end| OnnxOp::Slice { axis: 1, start, end };
         let inner = cx.push(cut(0, levels - 1), &[cdf], "cdf_inner")?;
         let total = cx.push(cut(levels - 1, levels), &[cdf], "total")?;

@@ -1,5 +1,5 @@
-//! `logistic_mixture`: a mixture of discretized logistics (Salimans et al. 2017, *PixelCNN++*), with
-//! weights, means and scales of its own for each value of an image.
+//! `logistic_mixture`: a mixture of discretized logistic distributions (Salimans et al. 2017, *PixelCNN++*).
+//! Each value of an image has its own weights, means and scales.
 
 use ndarray::ArrayD;
 use pixelrnn_graph::{Dim, Elem, Value};
@@ -9,14 +9,14 @@ use super::{Categorical, Family};
 use crate::rules::eval::Real;
 use crate::rules::lower::{Lower, LowerError};
 
-/// Scales below `exp` of this are read as `exp` of this.
+/// The smallest log-scale; smaller ones are raised to this.
 const LEAST_LOG_SCALE: f64 = -7.0;
 
-/// K logistic distributions over a grid of levels from -1 to 1. The parameters of a value are K logits
-/// of weights, then K means, then K logarithms of scales, in units of that grid.
+/// A mixture of K logistic distributions over a grid of levels from -1 to 1. The parameters of a value are K
+/// logits of the weights, then K means, then K log-scales. Means and scales are in units of that grid.
 ///
-/// A level has the mass from half a step below to half a step above; the first level has all mass
-/// below as well, the last all above.
+/// The probability of a level is the mass from half a step below it to half a step above it. The first level
+/// also gets all mass below, the last level all mass above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogisticMixture {
     /// At least two.
@@ -25,24 +25,24 @@ pub struct LogisticMixture {
     pub components: usize,
 }
 
-/// The parts of the log-probabilities of levels under each component. All have one shape, but for
-/// the truth values.
+/// Intermediate results of the log-probabilities of levels under each component. All have the same shape,
+/// except for `is_first` and `is_last`.
 struct Terms {
     /// `log P` of the level under each component, plus the logit of its weight.
     joint: Value,
     /// One over the scale.
     inverse: Value,
-    /// The ends of the level's interval in units of the scale, from the mean.
+    /// `(end - mean) / scale` for the upper and the lower end of the level's interval.
     high: Value,
     low: Value,
-    /// tanh of half the interval's length.
+    /// tanh of half the interval's length in units of the scale: `tanh((high - low) / 2)`.
     half_tanh: Value,
-    /// Whether the level is the first, the last.
+    /// Whether the level is the first or the last.
     is_first: Value,
     is_last: Value,
 }
 
-/// The log-probability of the logistic distribution below `x`: `min(x, 0) - log(1 + exp(-|x|))`.
+/// `log(sigmoid(x))`, the logarithm of the logistic CDF: `min(x, 0) - log(1 + exp(-|x|))`.
 fn log_sigmoid(cx: &mut Lower, x: Value, part: &str) -> Result<Value, LowerError> {
     let zero = cx.constant(Literal::scalar(0.0), "zero")?;
     let one = cx.constant(Literal::scalar(1.0), "one")?;
@@ -55,7 +55,7 @@ fn log_sigmoid(cx: &mut Lower, x: Value, part: &str) -> Result<Value, LowerError
     cx.push(OnnxOp::Sub, &[least, log], part)
 }
 
-/// `log sum exp` over an axis, which goes.
+/// `log sum exp` over an axis, which is removed.
 fn log_sum_exp(cx: &mut Lower, x: Value, axis: usize, part: &str) -> Result<Value, LowerError> {
     let axes = || vec![axis];
     let max = cx.push(OnnxOp::ReduceMax { axes: axes() }, &[x], &format!("{part}_max"))?;
@@ -67,7 +67,7 @@ fn log_sum_exp(cx: &mut Lower, x: Value, axis: usize, part: &str) -> Result<Valu
     cx.push(OnnxOp::Add, &[max, log], part)
 }
 
-/// The softmax over axis 2, of the shape of its input.
+/// The softmax over axis 2; the result has the shape of the input.
 fn softmax(cx: &mut Lower, x: Value, part: &str) -> Result<Value, LowerError> {
     let axes = || vec![2];
     let max = cx.push(OnnxOp::ReduceMax { axes: axes() }, &[x], &format!("{part}_max"))?;
@@ -85,7 +85,7 @@ impl LogisticMixture {
         1.0 / (self.levels - 1) as f64
     }
 
-    /// The weights, means and log-scales of parameters.
+    /// Splits parameters into weights, means and log-scales.
     fn parts(
         self,
         cx: &mut Lower,
@@ -100,11 +100,12 @@ impl LogisticMixture {
         Ok([part(0, "weights")?, part(1, "means")?, part(2, "log_scales")?])
     }
 
-    /// The terms of levels, which spread over the parts of the parameters.
+    /// Computes the terms of levels. `level` is broadcast against the parts of the parameters.
     ///
-    /// With `a` and `b` the ends of the interval, `sigmoid(a) - sigmoid(b)` is
-    /// `sigmoid(a) sigmoid(-b) (1 - exp(b - a))`: its logarithm loses no digits in the tails. The last
-    /// factor is `2 T / (1 + T)` with `T = tanh((a - b) / 2)`, which loses none for large scales.
+    /// With `a` and `b` the upper and the lower end of the interval, `sigmoid(a) - sigmoid(b)` is
+    /// `sigmoid(a) sigmoid(-b) (1 - exp(b - a))`. The logarithm of this product is accurate in the tails. The
+    /// last factor is computed as `2 T / (1 + T)` with `T = tanh((a - b) / 2)`, which is accurate for large
+    /// scales.
     fn terms(self, cx: &mut Lower, parts: [Value; 3], level: Value) -> Result<Terms, LowerError> {
         let [weights, means, log_scales] = parts;
         let number = |cx: &mut Lower, x: f64, part| cx.constant(Literal::scalar(x as f32), part);
@@ -145,7 +146,7 @@ impl LogisticMixture {
         Ok(Terms { joint, inverse, high, low, half_tanh, is_first, is_last })
     }
 
-    /// Whether each value is a whole number from 0 to the last level.
+    /// Returns two truth values: whether each value is between 0 and the last level, and whether it is whole.
     fn is_level(self, cx: &mut Lower, image: Value) -> Result<[Value; 2], LowerError> {
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let last = cx.constant(Literal::scalar((self.levels - 1) as f32), "last_level")?;
@@ -158,8 +159,8 @@ impl LogisticMixture {
         Ok([inside, whole])
     }
 
-    /// `log P` of a level under each component plus the logits of the weights, and what
-    /// [`Family::slope_of`] needs besides.
+    /// Returns for each component `log P` of the level plus the logit of the weight, and the other terms that
+    /// [`Family::slope_of`] needs.
     fn joint_of<R: Real>(self, parameters: &[R], level: R) -> Vec<One<R>> {
         let k = self.components;
         (0..k)
@@ -198,7 +199,7 @@ struct One<R> {
     last: bool,
 }
 
-/// `log sum exp`.
+/// `log sum exp` of a list.
 fn log_total<R: Real>(logits: &[R]) -> R {
     let high = logits.iter().fold(logits[0], |m, &l| if l > m { l } else { m });
     high + logits.iter().fold(R::of(0.0), |sum, &l| sum + (l - high).exp()).ln()
@@ -264,7 +265,7 @@ impl Family for LogisticMixture {
         let weights = cx.push(OnnxOp::Sub, &[prior, share], "weights_slope")?;
         let number = |cx: &mut Lower, x: f64, part| cx.constant(Literal::scalar(x as f32), part);
         let (zero, one) = (number(cx, 0.0, "zero")?, number(cx, 1.0, "one")?);
-        // The slopes of log sigmoid(high) and of log sigmoid(-low).
+        // The derivatives of log sigmoid(high) and of log sigmoid(-low).
         let minus = cx.push(OnnxOp::Neg, &[terms.high], "minus_high")?;
         let above = cx.push(OnnxOp::Sigmoid, &[minus], "above_high")?;
         let above = cx.push(OnnxOp::Where, &[terms.is_last, zero, above], "above_high_or_0")?;
@@ -276,7 +277,7 @@ impl Family for LogisticMixture {
         let high = cx.push(OnnxOp::Mul, &[terms.high, above], "high_slope")?;
         let low = cx.push(OnnxOp::Mul, &[terms.low, below], "low_slope")?;
         let ends = cx.push(OnnxOp::Sub, &[high, low], "ends_slope")?;
-        // length / (exp(length) - 1), with (1 - T) / 2 T for one over the second.
+        // length / (exp(length) - 1), where 1 / (exp(length) - 1) is (1 - T) / (2 T).
         let half = number(cx, self.half_step(), "half_step")?;
         let length = cx.push(OnnxOp::Mul, &[terms.inverse, half], "half_length")?;
         let rest = cx.push(OnnxOp::Sub, &[one, terms.half_tanh], "1_minus_tanh")?;
@@ -322,7 +323,7 @@ impl Family for LogisticMixture {
         u: Value,
         factor: f64,
     ) -> Result<Value, LowerError> {
-        // The mixture is a categorical distribution over the levels, and drawn as one.
+        // The mixture is evaluated at every level and drawn from as a categorical distribution.
         let mut parts = self.parts(cx, parameters, 1)?;
         for (part, name) in parts.iter_mut().zip(["weights_wide", "means_wide", "log_scales_wide"])
         {

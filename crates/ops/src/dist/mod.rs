@@ -1,9 +1,10 @@
-//! The table of distributions: what a model says of one value of an image, given the earlier ones.
-//! Adding one is a file here and a line in the table.
+//! The table of distributions: how a model describes one value of an image, given the earlier ones. A new
+//! distribution is one file here and one line in the table.
 //!
-//! A model's output holds the *parameters* of the distribution: `[N, C, H, W]` if one number decides,
-//! else `[N, C, P, H, W]` with P numbers for each value. Which distribution they belong to is the role
-//! of the output ([`OutputRole::Parameters`](pixelrnn_graph::OutputRole)); nothing is told by the rank.
+//! A model's output holds the *parameters* of the distribution: `[N, C, H, W]` if each value has one
+//! parameter without an axis of its own, else `[N, C, P, H, W]` with P parameters for each value. The role of
+//! the output ([`OutputRole::Parameters`](pixelrnn_graph::OutputRole)) states the distribution; it is never
+//! guessed from the rank.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,48 +14,47 @@ use pixelrnn_graph::{Array, Dim, Type, TypeError, Value};
 use crate::rules::eval::{EvalError, Real};
 use crate::rules::lower::{Lower, LowerError};
 
-/// What is particular to a distribution. No method has a default, so that none is forgotten.
+/// The rules of one distribution. No method has a default, so that none is forgotten.
 ///
-/// Where parameters of a whole image are meant they are `[N, C, H, W]` or `[N, C, P, H, W]`; of one
-/// value, `[N, P]`.
+/// The parameters of a whole image are `[N, C, H, W]` or `[N, C, P, H, W]`; those of one value are `[N, P]`.
 pub(crate) trait Family: Copy + fmt::Debug {
     /// The name in the text form.
     const NAME: &'static str;
 
-    /// The numbers of the distribution, the levels first. The text form is the name and these, divided by
-    /// dots: `categorical.17`.
+    /// The numbers of the distribution, levels first. The text form is the name and these numbers, separated
+    /// by dots: `categorical.17`.
     fn numbers(self) -> Vec<usize>;
 
-    /// The distribution of such numbers, if there is one.
+    /// The distribution with these numbers; `None` if they are invalid.
     fn of_numbers(numbers: &[usize]) -> Option<Self>;
 
-    /// The distribution of `levels` levels that a layer of plain logits stands for, if it is this one.
+    /// The distribution over `levels` levels for the layer `logits`; `None` if that layer uses another one.
     fn of_logits(levels: usize) -> Option<Self>;
 
-    /// The number of levels: values are 0 to one less.
+    /// The number of levels L. Values are 0 to L - 1.
     fn levels(self) -> usize;
 
     /// How many parameters one value has.
     fn parameters(self) -> usize;
 
-    /// Whether the parameters have an axis of their own in the output.
+    /// Whether the parameters have their own axis in the output: `[N, C, P, H, W]`.
     fn has_axis(self) -> bool;
 
-    /// Minus the log-probability of each value of `image [N, C, H, W]`, in nats, of the same shape.
-    /// Infinite for what is not a level.
+    /// The negative log-probability of each value of `image [N, C, H, W]`, in nats, in the shape of the
+    /// image. It is infinite for a value that is not a level.
     fn nats(self, cx: &mut Lower, parameters: Value, image: Value) -> Result<Value, LowerError>;
 
-    /// The definition of [`Family::nats`] for one value: its parameters and its level.
+    /// Defines [`Family::nats`] for one value, given its parameters and its level.
     fn nats_of<R: Real>(self, parameters: &[R], level: R) -> R;
 
-    /// The slope of [`Family::nats`] in the parameters, of their shape.
+    /// The derivative of [`Family::nats`] with respect to the parameters, in their shape.
     fn slope(self, cx: &mut Lower, parameters: Value, image: Value) -> Result<Value, LowerError>;
 
-    /// The definition of [`Family::slope`] for one value: a slope for each parameter.
+    /// Defines [`Family::slope`] for one value: one derivative for each parameter.
     fn slope_of<R: Real>(self, parameters: &[R], level: R) -> Vec<R>;
 
-    /// The level that a uniform number draws, by inverse cumulative distribution: `parameters [N, P]`,
-    /// `u [N, 1]`, the result `[N, 1]`. Logits are multiplied by `factor`, one over the temperature.
+    /// Draws a level with a uniform random number by inverse transform sampling. Shapes: `parameters [N, P]`,
+    /// `u [N, 1]`, result `[N, 1]`. Logits are multiplied by `factor`, the inverse temperature.
     fn draw(
         self,
         cx: &mut Lower,
@@ -63,10 +63,10 @@ pub(crate) trait Family: Copy + fmt::Debug {
         factor: f64,
     ) -> Result<Value, LowerError>;
 
-    /// The definition of [`Family::draw`] for one value.
+    /// Defines [`Family::draw`] for one value.
     fn draw_one<R: Real>(self, parameters: &[R], u: R, factor: R) -> R;
 
-    /// Cases for the generic tests.
+    /// Samples for the generic tests.
     fn samples() -> Vec<Self>;
 }
 
@@ -81,7 +81,7 @@ macro_rules! distributions {
         }
 
         impl Distribution {
-            /// The distribution over `levels` levels that is parameterized by plain logits.
+            /// The distribution over `levels` levels that the layer `logits` parameterizes.
             pub fn of_logits(levels: usize) -> Option<Distribution> {
                 $(if let Some(d) = <$name as Family>::of_logits(levels) {
                     return Some(Distribution::$name(d));
@@ -94,7 +94,7 @@ macro_rules! distributions {
                 match self { $(Distribution::$name(_) => <$name as Family>::NAME,)* }
             }
 
-            /// The number of levels: values are 0 to one less.
+            /// The number of levels L. Values are 0 to L - 1.
             pub fn levels(self) -> usize {
                 match self { $(Distribution::$name(d) => d.levels(),)* }
             }
@@ -104,7 +104,7 @@ macro_rules! distributions {
                 match self { $(Distribution::$name(d) => d.parameters(),)* }
             }
 
-            /// Whether the parameters have an axis of their own in the output.
+            /// Whether the parameters have their own axis in the output: `[N, C, P, H, W]`.
             pub fn has_axis(self) -> bool {
                 match self { $(Distribution::$name(d) => d.has_axis(),)* }
             }
@@ -202,7 +202,7 @@ impl FromStr for Distribution {
 }
 
 impl Distribution {
-    /// The shape of the parameters of an image `[N, C, H, W]`.
+    /// The shape of the parameters for an image `[N, C, H, W]`.
     pub fn shape(self, image: &Type) -> Vec<Dim> {
         let mut shape = image.shape.clone();
         if self.has_axis() {
@@ -211,7 +211,7 @@ impl Distribution {
         shape
     }
 
-    /// Checks the types of parameters and image.
+    /// Checks that the types of parameters and image fit.
     pub(crate) fn check(self, parameters: &Type, image: &Type) -> Result<(), TypeError> {
         let fits = image.rank() == 4 && parameters.shape == self.shape(image);
         if fits {
@@ -220,12 +220,12 @@ impl Distribution {
         Err(TypeError::Unequal { left: parameters.clone(), right: image.clone() })
     }
 
-    /// Where a parameter of the value at `[n, c, y, x]` stands.
+    /// The index of a parameter of the value at `[n, c, y, x]`.
     pub(crate) fn place(self, [n, c, y, x]: [usize; 4], parameter: usize) -> Vec<usize> {
         if self.has_axis() { vec![n, c, parameter, y, x] } else { vec![n, c, y, x] }
     }
 
-    /// Calls `visit` with the place of each value of an image, its parameters and its level.
+    /// Calls `visit` with the index of each value of an image, its parameters and its level.
     pub(crate) fn each_value<R: Real>(
         self,
         parameters: &Array<R>,
@@ -244,7 +244,7 @@ impl Distribution {
         Ok(())
     }
 
-    /// The definition of the likelihood: nats per image, `[N]`.
+    /// Defines the likelihood: nats per image, `[N]`.
     pub(crate) fn nats_per_image<R: Real>(
         self,
         parameters: &Array<R>,

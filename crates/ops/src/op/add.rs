@@ -1,4 +1,4 @@
-//! `add(a, b)`: the sum, element by element; extents agree or are one.
+//! `add(a, b)`: the element-wise sum. Extents are equal or one.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;

@@ -1,8 +1,8 @@
-//! `barrier(x, token...)`: `x`, but not before the tokens are computed.
+//! `barrier(x, token...)`: returns `x`, but only after the tokens are computed.
 //!
-//! Recomputing a value only saves memory if the second computation is kept apart from the first and runs late.
-//! An engine may merge equal nodes, and it may run a node as soon as its inputs are there. A barrier stops
-//! both: it makes `x` depend on the tokens, in a way that no engine can simplify.
+//! Recomputing a value saves memory only if the second computation runs late and is not merged with the
+//! first. An engine may merge equal nodes, and it may run a node as soon as its inputs are computed. A
+//! barrier prevents both: it makes `x` depend on the tokens in a way that no engine can simplify.
 
 use crate::rules::prelude::*;
 
@@ -43,8 +43,9 @@ impl Rules for Barrier {
         Ok(cotangents)
     }
 
-    /// One element of each token decides from which place `x` is gathered: whether its magnitude is below
-    /// zero. It never is (NaN neither), so the place is 0, but only a run can tell. Gathering copies bits.
+    /// Lowers to a `Gather` from a list that holds only `x`. The index is the number of tokens whose first
+    /// element has a magnitude below zero. That is always 0, also for NaN, but an engine cannot know this
+    /// before it runs. `Gather` copies the bits of `x`.
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
         let mut elements = Vec::new();
         for &token in &inputs[1..] {
@@ -90,7 +91,8 @@ impl Rules for Barrier {
     }
 }
 
-/// One number of a tensor, `[1]`. Over the batch it is a sum, since its extent may not be known.
+/// One number that depends on a tensor, `[1]`. Over the batch it is a sum, since the extent of the batch may
+/// be unknown.
 fn element(cx: &mut Lower, token: Value) -> Result<Value, LowerError> {
     let shape = cx.ty(token).shape.clone();
     let mut part = token;

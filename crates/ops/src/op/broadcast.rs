@@ -15,7 +15,7 @@ impl Rules for Broadcast {
 
     fn attributes(&self) -> Attributes {
         let text: Vec<String> = self.to.iter().map(Dim::to_string).collect();
-        // A word, which may not begin with a digit.
+        // Encoded as a word, which may not begin with a digit.
         Attributes::none().word("to", format!("to.{}", text.join(".")))
     }
 

@@ -1,8 +1,8 @@
-//! `clamp_uniform(u)`: uniform random numbers as [`Draw`](super::Draw) needs them, at least 0 and below
-//! 1. What is above becomes the largest f32 below 1; what is below 0, or not a number, becomes 0.
+//! `clamp_uniform(u)`: clamps uniform random numbers to at least 0 and below 1, as [`Draw`](super::Draw)
+//! needs them. 1 or more becomes the largest f32 below 1; a negative number or NaN becomes 0.
 //!
-//! A distribution drawn from with 1 would give its last level, even one of probability zero. The
-//! numbers come from outside, where rounding may make a 1.
+//! With a 1, a distribution would draw its last level, even if that has probability zero. The numbers come
+//! from outside, where rounding may produce a 1.
 
 use crate::rules::prelude::*;
 
@@ -38,14 +38,15 @@ impl Rules for ClampUniform {
     }
 
     fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
-        // What is drawn is flat wherever it has a slope.
+        // The drawn level is piecewise constant in `u`, so there is no gradient.
         Ok(vec![None])
     }
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let top = cx.constant(Literal::scalar(BELOW_ONE), "below_one")?;
-        // Not `Clip` or `Max`: what they make of NaN differs, and no comparison holds for it.
+        // Not `Clip` or `Max`: engines differ in what these return for NaN. Every comparison with NaN is
+        // false.
         let positive = cx.push(OnnxOp::Greater, &[inputs[0], zero], "positive")?;
         let low = cx.push(OnnxOp::Greater, &[top, inputs[0]], "low")?;
         let capped = cx.push(OnnxOp::Where, &[low, inputs[0], top], "capped")?;

@@ -1,12 +1,12 @@
-//! `concat(x, ...) {axis}`: tensors one behind the other along an axis.
+//! `concat(x, ...) {axis}`: concatenates tensors along an axis.
 
 use super::Slice;
 use crate::rules::prelude::*;
 
-/// Tensors one behind the other along an axis.
+/// Concatenates tensors along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Concat {
-    /// The axis along which the inputs are joined.
+    /// The axis of concatenation.
     pub axis: usize,
 }
 

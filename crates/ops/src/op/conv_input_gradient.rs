@@ -1,12 +1,14 @@
-//! `conv_input_gradient(dy, weight)`: the transpose of `masked_conv` in its input.
+//! `conv_input_gradient(dy, weight)`: the transpose of `masked_conv` with respect to its input, that is, its
+//! VJP.
 //!
-//! Attributes are those of the convolution. Pixel-major with directions, `dy [D, H, W, N, G]`, the
-//! directions are summed.
+//! The attributes are those of the convolution. In the pixel-major layout with several directions,
+//! `dy [D, H, W, N, G]`, the results of the directions are summed.
 
 use super::MaskedConv;
 use crate::rules::prelude::*;
 
-/// `dy` like the result of [`MaskedConv`], `weight` as there; the result is like its input.
+/// The gradient of [`MaskedConv`] with respect to its input. `dy` has the shape of the convolution's result;
+/// `weight` is its weight; the result has the shape of its input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvInputGradient {
     /// The convolution whose gradient it is.

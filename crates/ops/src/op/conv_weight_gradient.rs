@@ -1,10 +1,11 @@
-//! `conv_weight_gradient(x, dy)`: the transpose of `masked_conv` in its weight. Masked, always: no
-//! update can open what the mask has closed.
+//! `conv_weight_gradient(x, dy)`: the transpose of `masked_conv` with respect to its weight. The result is
+//! always masked, so no update can change a weight that the mask hides.
 
 use super::MaskedConv;
 use crate::rules::prelude::*;
 
-/// `x` and `dy` like the input and the result of [`MaskedConv`]; the result is like its weight.
+/// The gradient of [`MaskedConv`] with respect to its weight. `x` is the convolution's input; `dy` has the
+/// shape of its result; the result has the shape of its weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvWeightGradient {
     /// The convolution whose gradient it is.

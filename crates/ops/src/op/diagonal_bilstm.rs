@@ -1,7 +1,6 @@
-//! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2, [bias])
-//! {colors, learned, biased}`:
-//! the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals of
-//! both directions.
+//! `diagonal_bilstm(x, [input_weight, input_bias, state_weight, [h0, c0]] x 2, [bias]) {colours, learned,
+//! biased}`: the Diagonal BiLSTM of section 3.2. A composite: it is expanded to one scan over the diagonals,
+//! with both directions at once.
 
 use pixelrnn_graph::Site;
 
@@ -14,19 +13,22 @@ use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 use crate::rules::stream::Sweep;
 
-/// The Diagonal BiLSTM. `x [N, F, H, W]`; for the left and then the right direction
-/// `input_weight [4h, F, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]`, and if `learned` the
-/// initial states `h0 [h]`, `c0 [h]`; if `biased` a map `[N, 4h, H, W]` or `[N, 4h, 1, 1]` that is
-/// added to the gates of both; the result is `[N, h, H, W]`.
+/// The Diagonal BiLSTM.
 ///
-/// From left to right, pixel (y, x) reads the cell state of (y, x-1) and the hidden states of
-/// (y-1, x) (tap 0) and (y, x-1) (tap 1). The right direction is the same on the mirrored image,
-/// mirrored back and moved down one row, so that it reads no pixel still to come; both are added.
+/// Inputs: `x [N, F, H, W]`; then for the left and for the right direction `input_weight [4h, F, 1, 1]`,
+/// `input_bias [4h]`, `state_weight [4h, h, 2]` and, if `learned`, the initial states `h0 [h]` and `c0 [h]`;
+/// then, if `biased`, a map `[N, 4h, H, W]` or `[N, 4h, 1, 1]` that is added to the gates of both directions.
+/// The result is `[N, h, H, W]`.
+///
+/// In the left direction, which runs from left to right, pixel (y, x) reads the cell state of (y, x-1) and
+/// the hidden states of (y-1, x) (tap 0) and (y, x-1) (tap 1). The right direction does the same on the
+/// mirrored image; its result is mirrored back and moved down one row, so that it reads no later pixel. The
+/// result is the sum of both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiagonalBilstm {
     /// The colors of the image.
     pub colours: usize,
-    /// Whether the initial states are inputs; without, they are zero.
+    /// Whether the initial states are inputs. Otherwise they are zero.
     pub learned: bool,
     /// Whether a map is added to the gates.
     pub biased: bool,
@@ -38,12 +40,12 @@ impl DiagonalBilstm {
         MaskedConv { mask, layout }
     }
 
-    /// The position of the bias among the inputs.
+    /// The index of the bias among the inputs.
     fn bias(&self) -> Option<usize> {
         self.biased.then_some(1 + 2 * self.per_direction())
     }
 
-    /// Inputs of one direction.
+    /// The number of inputs of one direction.
     fn per_direction(&self) -> usize {
         if self.learned { 5 } else { 3 }
     }
@@ -104,7 +106,7 @@ impl Rules for DiagonalBilstm {
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        // Exact once expanded, which is what `verify_causality` does first.
+        // Not exact. `verify_causality` expands the composite first, and the expansion has exact footprints.
         Footprint::everything(reading)
     }
 
@@ -267,9 +269,9 @@ impl Composite for DiagonalBilstm {
     }
 }
 
-/// PixelValue by pixel: the left direction has h and c of the pixel to the left in states and h of the row
-/// above in a cache; the right direction is swept over a row once that is complete, and what it gives
-/// is in a cache for the next row, which is where it is moved to.
+/// Streams the layer pixel by pixel. For the left direction, h and c of the pixel to the left are in states,
+/// and h of the row above is in a cache. The right direction runs over a row once the row is complete; its
+/// result is kept in a cache for the next row, where it is used.
 struct DiagonalRule {
     op: DiagonalBilstm,
     parts: Option<DiagonalParts>,
@@ -277,11 +279,11 @@ struct DiagonalRule {
 
 struct DiagonalParts {
     gates: Product,
-    /// A bias that is known at its pixel only.
+    /// The index of the bias, if it is known only at its pixel.
     late_bias: Option<usize>,
-    /// h of the row above, of the left and of the right direction.
+    /// Caches of h of the row above, for the left and for the right direction.
     caches: [usize; 2],
-    /// h and c of the pixel to the left.
+    /// States with h and c of the pixel to the left.
     states: [usize; 2],
     c_left: PixelValue,
     /// h of the right direction in the row above, at this pixel.
@@ -376,7 +378,8 @@ impl StreamRule for DiagonalRule {
         let above = along(cx, cx.caches[parts.caches[1]].value, above, 0, "right_state")?;
         let mut gates = cx.row(Add, &[gates, above], "right_gates")?;
         if let Some(bias) = self.op.bias() {
-            // Group by group as other rules want it; here features are as they are declared.
+            // A bias that is known at its pixel is ordered by group; here, features are in the declared
+            // order.
             let map = cx.complete_row(bias)?;
             let late = parts.late_bias.is_some();
             let map = if late { cx.row_as_declared(map, 4, "right_bias")? } else { map };

@@ -1,4 +1,4 @@
-//! `div(a, b)`: the quotient, element by element; extents agree or are one.
+//! `div(a, b)`: the element-wise quotient. Extents are equal or one.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;

@@ -1,4 +1,4 @@
-//! `divide_by_batch(x)`: divides by the number of images in the batch; what makes a sum a mean.
+//! `divide_by_batch(x)`: divides by the number of images in the batch. Turns a sum into a mean.
 
 use crate::rules::prelude::*;
 

@@ -1,22 +1,22 @@
-//! `draw(parameters, u) {distribution, factor}`: a level drawn by inverse cumulative distribution, with
-//! a uniform number that is given: no random operator, so the same numbers draw the same level
-//! anywhere, up to rounding.
+//! `draw(parameters, u) {distribution, factor}`: draws a level by inverse transform sampling. The uniform
+//! number is an input, and no random operator is used, so the same numbers draw the same levels on every
+//! engine, up to rounding.
 //!
-//! `parameters [N, P]`, `u [N, 1]` at least 0 and below 1, as [`ClampUniform`](super::ClampUniform)
-//! gives it; the result `[N, 1]` is the number of levels k
-//! with `P(level <= k) <= u`. Logits are multiplied by the factor, one over the temperature, after their
-//! maximum is subtracted: so every factor that an f32 holds gives numbers.
+//! Inputs: `parameters [N, P]` and `u [N, 1]`, at least 0 and below 1, as returned by
+//! [`ClampUniform`](super::ClampUniform). The result `[N, 1]` is the number of levels k with
+//! `P(level <= k) <= u`. Logits are multiplied by the factor, the inverse temperature, after their maximum is
+//! subtracted, so that the result is finite for every factor that fits in an f32.
 
 use super::nll::distribution;
 use crate::dist::Distribution;
 use crate::rules::prelude::*;
 
-/// Draws a level.
+/// Draws a level from a distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
-    /// The distribution that is drawn from.
+    /// The distribution to draw from.
     pub distribution: Distribution,
-    /// Logits are multiplied by it.
+    /// The factor of the logits: the inverse temperature.
     pub factor: f64,
 }
 
@@ -62,7 +62,7 @@ impl Rules for Draw {
     }
 
     fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
-        // Flat wherever it has a slope.
+        // The drawn level is piecewise constant in both inputs, so there is no gradient.
         Ok(vec![None, None])
     }
 

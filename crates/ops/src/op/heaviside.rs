@@ -1,10 +1,10 @@
-//! `heaviside(x)`: 1 above zero, else 0: the slope of `relu`.
+//! `heaviside(x)`: 1 above zero, else 0. It is the derivative of `relu`.
 
 use pixelrnn_graph::Elem;
 
 use crate::rules::prelude::*;
 
-/// The unit step of every element.
+/// The Heaviside step function of every element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heaviside;
 
@@ -33,14 +33,14 @@ impl Rules for Heaviside {
     }
 
     fn gradient(&self, _: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
-        // Flat wherever it has a slope.
+        // The result is piecewise constant, so there is no gradient.
         Ok(vec![None])
     }
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
-        // Of the forms that every toolchain computes alike, this is the fastest in ONNX Runtime: `Sign` takes
-        // three times as long. `HardSigmoid` with a steep slope would be as fast, but OpenVINO reads its
-        // `beta` of 0 as 0.5.
+        // This form is the fastest in ONNX Runtime of those that every toolchain computes alike: `Sign` takes
+        // three times as long. `HardSigmoid` with a steep slope would be as fast, but OpenVINO reads a `beta`
+        // of 0 as 0.5.
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let above = cx.push(OnnxOp::Greater, &[inputs[0], zero], "above")?;
         cx.push_many(OnnxOp::Cast { to: Elem::Real }, &[above], "")

@@ -1,4 +1,4 @@
-//! What operators of one kind share: an element-wise operator says only what is its own.
+//! What element-wise operators share. The file of such an operator states only what differs.
 
 use pixelrnn_graph::{Array, BuildError, Type, Value};
 use pixelrnn_onnx::OnnxOp;
@@ -8,25 +8,25 @@ use crate::rules::Domain;
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::{EvalError, Real};
 
-/// What is particular to an element-wise operator of one input.
+/// The rules that an element-wise operator of one input states itself.
 pub(super) trait Unary {
     const ONNX: OnnxOp;
     const DOMAIN: Domain = Domain::Signed;
     fn apply<R: Real>(x: R) -> R;
-    /// The cotangent of the input, from that of the result.
+    /// The cotangent of the input, given that of the result.
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError>;
 }
 
-/// What is particular to an element-wise operator of two inputs.
+/// The rules that an element-wise operator of two inputs states itself.
 pub(super) trait Binary {
     const ONNX: OnnxOp;
     const DOMAIN: Domain = Domain::Signed;
     fn apply<R: Real>(a: R, b: R) -> R;
-    /// The cotangents of the inputs, before they are summed over axes they were spread along.
+    /// The cotangents of the inputs, before the reduction over broadcast axes.
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<[Value; 2], BuildError>;
 }
 
-/// Sums a cotangent over the axes along which its operand was spread.
+/// Sums a cotangent over the axes along which its operand was broadcast.
 pub(super) fn unbroadcast(
     cx: &mut Adjoint,
     cotangent: Value,
@@ -42,7 +42,7 @@ pub(super) fn unbroadcast(
     cx.push(Sum { axes }, &[cotangent], part)
 }
 
-/// Combines two arrays whose extents agree or are one.
+/// Combines two arrays element by element. Extents are equal or one.
 pub(super) fn zip<R: Real>(
     a: &Array<R>,
     b: &Array<R>,
@@ -55,7 +55,7 @@ pub(super) fn zip<R: Real>(
     Ok(ndarray::Zip::from(&a).and(&b).map_collect(|&x, &y| f(x, y)))
 }
 
-/// Implements the rules of an element-wise operator of one input.
+/// Implements `Rules` for an element-wise operator of one input.
 macro_rules! unary {
     ($name:ident, $mnemonic:literal) => {
         impl crate::rules::Rules for $name {
@@ -140,7 +140,7 @@ macro_rules! unary {
 }
 pub(super) use unary;
 
-/// Implements the rules of an element-wise operator of two inputs.
+/// Implements `Rules` for an element-wise operator of two inputs.
 macro_rules! binary {
     ($name:ident, $mnemonic:literal, $footprint:expr) => {
         impl crate::rules::Rules for $name {

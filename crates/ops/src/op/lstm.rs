@@ -1,14 +1,14 @@
-//! What the two recurrent layers share: the cell, as a loop body and as a plain function.
+//! The LSTM cell that the two recurrent layers share: as a loop body, and as a plain function.
 //!
-//! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`, gates in that order along
-//! the gate axis.
+//! `o, f, i = sigmoid, g = tanh; c = f c_before + i g; h = o tanh(c)`. The gates are in the order o, f, i, g
+//! along the gate axis.
 
 use pixelrnn_graph::{Graph, Role, Site};
 
 use super::{Add, Broadcast, Constant, Mul, Scan, Sigmoid, Slice, SplitAxis, StateConv, Tanh};
 use crate::rules::prelude::*;
 
-/// Nodes of one expansion.
+/// Adds the nodes of one expansion to a graph.
 pub(crate) struct Expansion<'a> {
     pub graph: &'a mut PixelGraph,
     pub name: &'a str,
@@ -34,14 +34,14 @@ impl Expansion<'_> {
         self.graph.push(op.into(), inputs, &format!("{}/{part}", self.name), self.site)
     }
 
-    /// A value with a new first axis of extent one.
+    /// Adds a first axis of extent one to a value.
     pub fn unsqueeze(&mut self, x: Value, part: &str) -> Result<Value, BuildError> {
         let parts = 1;
-        // Splitting axis 0 into one part puts the new axis in front.
+        // Splitting axis 0 into one part adds the new axis.
         self.push(SplitAxis { axis: 0, parts }, &[x], part)
     }
 
-    /// A learned vector `[h]` as `[1, 1, 1, h]`.
+    /// Reshapes a learned vector `[h]` to `[1, 1, 1, h]`.
     pub fn initial(&mut self, vector: Value, part: &str) -> Result<Value, BuildError> {
         let v = self.unsqueeze(vector, part)?;
         let v = self.unsqueeze(v, part)?;
@@ -55,23 +55,24 @@ impl Expansion<'_> {
     }
 }
 
-/// What a loop runs on.
+/// The inputs of a recurrent loop.
 pub(crate) struct Recurrence {
-    /// `[D, 4 h, h, K]`.
+    /// The state-to-state weight, `[D, 4 h, h, K]`.
     pub weight: Value,
-    /// How many positions before its own the first tap of the weight reads.
+    /// The first tap of the weight reads the position this far before the cell's own.
     pub before: usize,
-    /// Gates from the input, `[T, D, P, N, 4 h]`.
+    /// The gates' contribution from the input, `[T, D, P, N, 4 h]`.
     pub gates: Value,
-    /// h and c before the first step, `[D, 1, 1, h]`.
+    /// h and c before the first step, each `[D, 1, 1, h]`.
     pub initial: [Value; 2],
-    /// Whether those are parameters: then cells that hold no pixel are held at them, else at zero.
+    /// Whether the initial states are parameters. Then cells that hold no pixel keep them; otherwise such
+    /// cells keep zero.
     pub learned: bool,
-    /// Which cells hold a pixel, `[T, 1, P, 1, 1]`; without it, all do.
+    /// 1 for cells that hold a pixel, else 0; `[T, 1, P, 1, 1]`. `None` if all cells hold one.
     pub live: Option<pixelrnn_graph::Array>,
 }
 
-/// Adds the loop; its stacked h, `[T, D, P, N, h]`.
+/// Adds the loop and returns its stacked h, `[T, D, P, N, h]`.
 pub(crate) fn recur(cx: &mut Expansion, r: Recurrence) -> Result<Value, BuildError> {
     let gates = cx.graph.ty(r.gates).shape.clone();
     let features = gates[4].with_batch(1) / 4;
@@ -85,8 +86,8 @@ pub(crate) fn recur(cx: &mut Expansion, r: Recurrence) -> Result<Value, BuildErr
     if let Some(live) = &r.live {
         inputs.push(cx.push(Constant { value: live.clone() }, &[], "live")?);
         if r.learned {
-            // What dead cells are held at, made before the loop: a product of nothing but constants
-            // inside it is pulled out by tract, which then mistakes its type.
+            // The values that cells without a pixel keep, computed before the loop. tract would hoist a
+            // product of constants out of the loop, and then infer a wrong type for it.
             let dead = live.mapv(|m| 1.0 - m);
             let dead = cx.push(Constant { value: dead }, &[], "dead")?;
             for (initial, part) in r.initial.into_iter().zip(["h_held", "c_held"]) {
@@ -138,7 +139,7 @@ fn cell(
     let kept = push(Mul.into(), &[f, c], "kept")?;
     let new = push(Mul.into(), &[i, g], "new")?;
     let mut c_next = push(Add.into(), &[kept, new], "c_free")?;
-    // Cells that hold no pixel must not influence any that does.
+    // A cell that holds no pixel must not influence one that does.
     if let Some(live) = live {
         c_next = push(Mul.into(), &[c_next, live], "c_live")?;
     }
@@ -155,7 +156,7 @@ fn cell(
     Ok(body)
 }
 
-/// One cell at one pixel: gates `[N, 4 f]` in, c before `[N, f]`; h and c.
+/// The cell at one pixel: from the gates `[N, 4 f]` and the previous c `[N, f]` to the new `[h, c]`.
 pub(super) fn at_pixel(
     cx: &mut Streaming,
     gates: PixelValue,
@@ -183,7 +184,7 @@ pub(super) fn at_pixel(
     Ok([cx.pixel(Mul, &[o, out], "h")?, c])
 }
 
-/// h or c of a pixel, from those of its color groups.
+/// Collects h or c of a pixel from its color groups.
 #[derive(Default)]
 pub(super) struct Gathered(Vec<PixelValue>);
 
@@ -192,7 +193,7 @@ impl Gathered {
         self.0.push(group);
     }
 
-    /// All groups side by side; the same value whenever it is asked for.
+    /// Concatenates all groups. Later calls return the same value.
     pub fn whole(&mut self, cx: &mut Streaming, part: &str) -> Result<PixelValue, StreamError> {
         let whole = cx.pixel_concat(&self.0, part)?;
         self.0 = vec![whole];
@@ -200,7 +201,7 @@ impl Gathered {
     }
 }
 
-/// One cell on plain numbers: gates in, `c` updated, `h` out.
+/// The cell on plain numbers: reads the gates, updates `c` and returns `h`.
 pub(super) fn step<R: Real>(gates: &[R], c: &mut [R]) -> Vec<R> {
     let n = c.len();
     let sigmoid = |x: R| R::of(1.0) / (R::of(1.0) + (-x).exp());
@@ -213,8 +214,8 @@ pub(super) fn step<R: Real>(gates: &[R], c: &mut [R]) -> Vec<R> {
     h
 }
 
-/// Whether an input fits gates `[N, 4 h, H, W]` as a map that is added to them: of the same size, or
-/// one and the same for all places.
+/// Checks that an input can be added to gates `[N, 4 h, H, W]`: it is a map of the same shape, or of shape
+/// `[N, 4 h, 1, 1]`.
 pub(super) fn fits_gates(inputs: &[&Type], input: usize, gates: &Type) -> Result<(), TypeError> {
     shape::rank(inputs, input, 4)?;
     let spread = inputs[input].shape[2..] == [Dim::Fixed(1), Dim::Fixed(1)];
@@ -222,8 +223,8 @@ pub(super) fn fits_gates(inputs: &[&Type], input: usize, gates: &Type) -> Result
     (0..axes).try_for_each(|axis| shape::extent(inputs, input, axis, gates.shape[axis]))
 }
 
-/// Adds a map of gates that is known when the row begins to what the gates get for the whole row
-/// `[W, N, 4 h]`, by group. Gives its place among the inputs if it is known later.
+/// Adds the bias map to the gates of the whole row, `[W, N, 4 h]` ordered by group, if it is known when the
+/// row begins. Otherwise returns its index among the inputs, for [`add_late_bias`].
 pub(super) fn add_bias(
     cx: &mut Streaming,
     bias: Option<usize>,
@@ -239,7 +240,7 @@ pub(super) fn add_bias(
     Ok(None)
 }
 
-/// Adds a map of gates that is known at its pixel to the gates of a group.
+/// Adds a bias map that is known only at its pixel to the gates of a color group.
 pub(super) fn add_late_bias(
     cx: &mut Streaming,
     bias: Option<usize>,

@@ -1,5 +1,5 @@
-//! `lstm_sweep(weight, z, [h0, c0]) {order, mirror, before, learned, form}`: the recurrence of an LSTM over a map, cell
-//! by cell. A composite: it is expanded to a scan, unless the engine has an operator for it.
+//! `lstm_sweep(weight, z, [h0, c0]) {order, mirror, before, learned, form}`: the recurrence of an LSTM over a
+//! map. A composite: it is expanded to a scan, unless the engine has an operator for it.
 
 use pixelrnn_graph::Site;
 
@@ -8,56 +8,59 @@ use super::skew::{Fill, flags, live};
 use super::{LstmSweepGradient, MergeAxes, Skew, SplitAxis, Unskew};
 use crate::rules::prelude::*;
 
-/// Which cells make up a step.
+/// Which cells are computed in the same step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepOrder {
-    /// A row; the position of a cell is its column.
+    /// Those of a row. The position of a cell is its column.
     Rows,
-    /// A diagonal; the position of a cell is its row.
+    /// Those of a diagonal. The position of a cell is its row.
     Diagonals,
 }
 
-/// What becomes of the operator.
+/// How the operator is lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepForm {
     /// It is expanded to a scan of plain operators.
     Plain,
-    /// It is an operator of the engine.
+    /// It becomes an operator of the engine.
     Native,
-    /// The same, which also gives the cell states `[D, H, W, N, h]` and the activated gates
-    /// `[D, H, W, N, 4 h]`: its gradient reads them.
+    /// Like `Native`, with two more results that the gradient reads: the cell states `[D, H, W, N, h]` and
+    /// the activated gates `[D, H, W, N, 4 h]`.
     Saving,
 }
 
-/// What [`LstmSweep`] and its gradient share.
+/// The attributes that [`LstmSweep`] and its gradient share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepShape {
-    /// Which cells make up a step.
+    /// Which cells are computed in the same step.
     pub order: SweepOrder,
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
-    /// How many positions before its own the first tap of the weight reads.
+    /// The first tap of the weight reads the position this far before the cell's own.
     pub before: usize,
-    /// Whether the states before the first step are inputs; else they are zero.
+    /// Whether the initial states are inputs. Otherwise they are zero.
     pub learned: bool,
 }
 
-/// `weight [D, 4 h, h, K]`, gates from the input `z [D, H, W, N, 4 h]`, and if `learned` the states before the
-/// first step `h0`, `c0 [D, 1, 1, h]`; the hidden states `[D, H, W, N, h]`.
+/// The recurrence of an LSTM over a map.
+///
+/// Inputs: `weight [D, 4 h, h, K]`, the gates' contribution from the input `z [D, H, W, N, 4 h]` and, if
+/// `learned`, the initial states `h0` and `c0`, each `[D, 1, 1, h]`. The result is the hidden states
+/// `[D, H, W, N, h]`.
 ///
 /// In each step, a cell at position p reads the previous step: the cell state at p, and the hidden states at
-/// the K positions that start at p - `before`. Where the previous step has no pixel at a position, the initial
-/// states `h0` and `c0` are read. Positions outside the range of positions read zero.
+/// the K positions from p - `before` on. Where the previous step has no pixel at a position, the cell reads
+/// the initial states `h0` and `c0`. Outside the range of positions, it reads zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweep {
-    /// The order of the cells, and where states come from.
+    /// The order of the cells, and which states they read.
     pub shape: SweepShape,
-    /// What becomes of the operator.
+    /// How the operator is lowered.
     pub form: SweepForm,
 }
 
 impl SweepShape {
-    /// Its attributes in the text form.
+    /// The attributes in the text form.
     pub(super) fn attributes(&self) -> Attributes {
         let order = match self.order {
             SweepOrder::Rows => "rows",
@@ -78,7 +81,7 @@ impl SweepShape {
         Ok(SweepShape { order, mirror, before, learned })
     }
 
-    /// The attributes of an operator of the engine.
+    /// The attributes of the engine's operator.
     pub(super) fn native(&self) -> Vec<(&'static str, Vec<i64>)> {
         let mirror = self.mirror.iter().map(|&m| i64::from(m)).collect();
         vec![
@@ -88,7 +91,7 @@ impl SweepShape {
         ]
     }
 
-    /// Checks a weight, gates and initial states; the number of features.
+    /// Checks the weight, the gates and the initial states, and returns the number of features.
     pub(super) fn check(
         &self,
         weight: usize,
@@ -114,7 +117,7 @@ impl SweepShape {
         Ok(features)
     }
 
-    /// Checks that inputs are initial states.
+    /// Checks that the inputs from `at` on are initial states.
     pub(super) fn check_initial(&self, inputs: &[&Type], at: usize) -> Result<(), TypeError> {
         let (d, features) = (inputs[0].shape[0], inputs[0].shape[2]);
         for i in at..inputs.len() {
@@ -126,24 +129,25 @@ impl SweepShape {
     }
 }
 
-/// The cells of a map, for the definition.
+/// The cells of a map, for evaluation.
 pub(super) struct Cells<'a> {
     pub shape: &'a SweepShape,
     pub height: usize,
     pub width: usize,
 }
 
-/// Where a state is read.
+/// Where a cell reads a state.
 pub(super) enum Source {
     /// At this row and column.
     Cell(usize, usize),
-    /// Before the first step.
+    /// The initial state.
     Initial,
     Outside,
 }
 
 impl Cells<'_> {
-    /// All cells of a direction in an order in which each comes after what it reads, as row and column.
+    /// All cells of a direction as `[row, column]`, in an order in which each cell comes after those it
+    /// reads.
     pub fn in_order(&self, d: usize) -> Vec<[usize; 2]> {
         let mut all = Vec::new();
         for y in 0..self.height {
@@ -154,7 +158,7 @@ impl Cells<'_> {
         all
     }
 
-    /// The state that a cell reads at a position `by` places from its own.
+    /// Where the cell at `[y, x]` reads the state at `by` positions from its own.
     pub fn source(&self, d: usize, [y, x]: [usize; 2], by: isize) -> Source {
         let mirrored = |x: usize| if self.shape.mirror[d] { self.width - 1 - x } else { x };
         let (position, positions) = match self.shape.order {
@@ -175,7 +179,7 @@ impl Cells<'_> {
     }
 }
 
-/// The places from its own position that the taps of a cell read.
+/// The positions that the taps of a cell read, relative to its own.
 pub(super) fn taps(shape: &SweepShape, count: usize) -> impl Iterator<Item = isize> + use<> {
     let before = shape.before as isize;
     (0..count as isize).map(move |tap| tap - before)
@@ -219,7 +223,7 @@ impl Rules for LstmSweep {
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        // Exact once expanded, which is what `verify_causality` does first.
+        // Not exact. `verify_causality` expands the composite first, and the expansion has exact footprints.
         Footprint::everything(reading)
     }
 
@@ -319,7 +323,7 @@ impl Rules for LstmSweep {
     }
 }
 
-/// Shapes and inputs for the generic tests.
+/// Shapes and input types for the generic tests.
 pub(super) fn cases() -> Vec<(SweepShape, Vec<Type>)> {
     let rows =
         |taps: usize, learned: bool| ((SweepOrder::Rows, &[false][..], learned), taps, taps / 2);
@@ -381,10 +385,10 @@ impl Composite for LstmSweep {
                 Ok(vec![cx.unsqueeze(rows, "states")?])
             }
             SweepOrder::Diagonals => {
-                // What stands in cells without a pixel is of no matter: the loop masks them.
+                // The content of cells without a pixel does not matter: the loop masks them.
                 let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
                 let gates = cx.push(skew, &[inputs[1]], "skew")?;
-                // A single row has no cell without a pixel.
+                // With a single row, every cell holds a pixel.
                 let live = (height > 1).then(|| live(width + height - 1, height, width));
                 let recurrence = Recurrence { weight, before, gates, initial, learned, live };
                 let stacked = recur(&mut cx, recurrence)?;

@@ -1,15 +1,17 @@
-//! `lstm_sweep_gradient(weight, dh, h, c, activations, [h0, c0]) {order, mirror, before, learned}`: the gradient of
-//! `lstm_sweep`, as an operator of the engine.
+//! `lstm_sweep_gradient(weight, dh, h, c, activations, [h0, c0]) {order, mirror, before, learned}`: the
+//! gradient of `lstm_sweep`, as an operator of the engine.
 
 use super::lstm_sweep::{Cells, Source, SweepShape, cases, taps};
 use crate::rules::prelude::*;
 
-/// `weight [D, 4 h, h, K]`, the cotangent `dh` of the hidden states, what [`LstmSweep`](super::LstmSweep) found
-/// (hidden and cell states `[D, H, W, N, h]`, activated gates `[D, H, W, N, 4 h]`), and if `learned` the states before
-/// the first step, `[D, 1, 1, h]`. The results are the cotangents of what the sweep was given.
+/// The gradient of [`LstmSweep`](super::LstmSweep).
+///
+/// Inputs: `weight [D, 4 h, h, K]`; `dh`, the cotangent of the hidden states; the results of the sweep, that
+/// is, hidden states and cell states `[D, H, W, N, h]` and activated gates `[D, H, W, N, 4 h]`; if `learned`,
+/// the initial states `[D, 1, 1, h]`. The results are the cotangents of the sweep's inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmSweepGradient {
-    /// That of the sweep.
+    /// The attributes of the sweep.
     pub shape: SweepShape,
 }
 

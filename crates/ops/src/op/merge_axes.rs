@@ -1,9 +1,9 @@
-//! `merge_axes(x) {axis}`: views an axis and the one behind it as one.
+//! `merge_axes(x) {axis}`: merges an axis and the next one.
 
 use super::SplitAxis;
 use crate::rules::prelude::*;
 
-/// Views an axis and the next as one. The transpose of [`SplitAxis`].
+/// Merges an axis and the next one into one axis. The transpose of [`SplitAxis`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MergeAxes {
     /// The first of the two axes that become one.
@@ -45,7 +45,8 @@ impl Rules for MergeAxes {
         let (outer, inner) = (&reading.grids[0].axes[axis], &reading.grids[0].axes[axis + 1]);
         let count = outer.last().copied().unwrap_or(0);
         let part = inner.last().copied().unwrap_or(1).max(1);
-        // Cells of the outer axis are cut fully: a merged cell must stay inside one row.
+        // The outer axis is cut at every index: a cell of the merged axis must lie inside one index of the
+        // outer axis.
         let ends = (0..count).flat_map(|o| inner.iter().map(move |i| o * part + i));
         let mut bounds: Vec<usize> = ends.collect();
         bounds.dedup();

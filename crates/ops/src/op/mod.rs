@@ -1,4 +1,4 @@
-//! The table of operators. Adding one is a file here and a line in the table.
+//! The table of operators. A new operator is one file here and one line in the table.
 
 mod kind;
 mod lstm;
@@ -75,26 +75,26 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => op.footprint(reading),)* }
             }
 
-            /// The cotangents of the inputs.
+            /// Adds nodes that compute the cotangents of the inputs; `None` where there is none.
             ///
             /// # Errors
-            /// The operator has no rule.
+            /// [`AdjointError`] if the operator has no gradient rule or must be expanded first.
             pub fn gradient(&self, cx: &mut Adjoint) -> Result<Vec<Option<Value>>, AdjointError> {
                 match self { $(Op::$name(op) => op.gradient(cx),)* }
             }
 
-            /// The same as ONNX nodes.
+            /// Adds ONNX nodes that compute the same.
             ///
             /// # Errors
-            /// A composite operator must be expanded first.
+            /// [`LowerError::Composite`] if the operator must be expanded first.
             pub fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
                 match self { $(Op::$name(op) => op.lower(cx, inputs),)* }
             }
 
-            /// The definition.
+            /// Evaluates the operator on arrays. This defines what the operator computes.
             ///
             /// # Errors
-            /// Inputs that do not have the shapes of their types.
+            /// [`EvalError`] if the inputs do not have the shapes of their types.
             pub fn eval<R: Real>(
                 &self,
                 env: &Env,
@@ -108,8 +108,8 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => op.stream(),)* }
             }
 
-            /// The operator that does the same on pixel-major maps `[H, W, N, F]`, and how many of its
-            /// first inputs are maps.
+            /// The equivalent operator on pixel-major maps `[H, W, N, F]`, and how many of its first inputs
+            /// are maps.
             pub fn pixel_major(&self) -> Option<(usize, Op)> {
                 match self { $(Op::$name(op) => Rules::pixel_major(op),)* }
             }
@@ -119,7 +119,7 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => Rules::composite(op),)* }
             }
 
-            /// Cases for the generic tests, of every operator.
+            /// Samples of every operator, for the generic tests.
             pub fn samples() -> Vec<Sample> {
                 let mut all = Vec::new();
                 $(all.extend(<$name as Rules>::samples());)*
@@ -135,7 +135,7 @@ macro_rules! operators {
 }
 
 operators! {
-    // What a declaration builds.
+    // Operators of which declarations are made.
     masked_conv::MaskedConv,
     row_lstm::RowLstm,
     diagonal_bilstm::DiagonalBilstm,
@@ -146,7 +146,7 @@ operators! {
     shift_down::ShiftDown,
     one_hot::OneHot,
     nll::Nll,
-    // What recurrences expand to.
+    // Operators to which recurrences are expanded.
     lstm_sweep::LstmSweep,
     scan::Scan,
     skew::Skew,
@@ -165,11 +165,11 @@ operators! {
     pad::Pad,
     sum::Sum,
     matmul::MatMul,
-    // What only sampling needs.
+    // Operators that only sampling needs.
     draw::Draw,
     clamp_uniform::ClampUniform,
     select::Select,
-    // What only gradients need.
+    // Operators that only gradients need.
     heaviside::Heaviside,
     sqrt::Sqrt,
     div::Div,
@@ -187,8 +187,8 @@ operators! {
 }
 
 impl Op {
-    /// Whether it is computed in f32 even in a model of fewer bits: likelihoods, and what decides
-    /// which level is drawn.
+    /// Whether it is computed in f32 even if the model has fewer bits: likelihoods, and the operators that
+    /// decide which level is drawn.
     pub fn is_exact(&self) -> bool {
         matches!(
             self,
@@ -207,12 +207,12 @@ pub use lstm_sweep::{SweepForm, SweepOrder, SweepShape};
 pub use masked_conv::Layout;
 pub use skew::Fill;
 
-/// An operator that stands for a small graph of others.
+/// An operator that is expanded to a small graph of others.
 pub trait Composite {
-    /// Adds the graph; nodes are named `name/part`.
+    /// Adds the expansion to a graph. Nodes are named `name/part`.
     ///
     /// # Errors
-    /// The builder's, where the inputs do not fit.
+    /// [`BuildError`](pixelrnn_graph::BuildError) if the inputs do not fit.
     fn expand(
         &self,
         graph: &mut Graph<Op>,

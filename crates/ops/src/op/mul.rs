@@ -1,4 +1,4 @@
-//! `mul(a, b)`: the product, element by element; extents agree or are one.
+//! `mul(a, b)`: the element-wise product. Extents are equal or one.
 
 use pixelrnn_graph::{Array, BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
@@ -29,7 +29,7 @@ impl Binary for Mul {
 
 binary!(Mul, "mul", footprint);
 
-/// What is multiplied by a constant zero is not read: that is how masks work.
+/// An element that is multiplied by a constant zero is not read. This is how masks are recognized.
 fn footprint<'a>(reading: &'a Reading<'a>) -> Footprint<'a> {
     let mut grid = reading.grids[0].clone();
     for other in &reading.grids[1..] {
@@ -37,7 +37,7 @@ fn footprint<'a>(reading: &'a Reading<'a>) -> Footprint<'a> {
             *mine = refine(mine, theirs);
         }
     }
-    // Cut wherever a constant may change, so that its zeros fill whole cells.
+    // Cuts the grid wherever a constant may change, so that each cell is zero everywhere or nowhere.
     for constant in reading.constants.iter().flatten() {
         for (axis, &extent) in constant.shape().iter().enumerate() {
             if extent > 1 {

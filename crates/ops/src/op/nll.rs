@@ -4,12 +4,12 @@ use super::{Mul, NllSlope, SplitAxis, Transpose};
 use crate::dist::Distribution;
 use crate::rules::prelude::*;
 
-/// Minus the log-probability of each value, summed over an image. `parameters [N, C, H, W]` or
-/// `[N, C, P, H, W]` as the distribution has it, `image [N, C, H, W]` of levels; result `[N]`. Infinite
-/// where a value is not a level.
+/// The negative log-probability of an image, summed over its values. Inputs: `parameters [N, C, H, W]` or
+/// `[N, C, P, H, W]`, depending on the distribution, and levels `image [N, C, H, W]`. The result is `[N]`. It
+/// is infinite if a value is not a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nll {
-    /// The distribution whose likelihood it is.
+    /// The distribution.
     pub distribution: Distribution,
 }
 
@@ -44,7 +44,7 @@ impl Rules for Nll {
         let slope = NllSlope { distribution: self.distribution };
         let slope = cx.push(slope, &[parameters, image], "slope")?;
         let rank = cx.input_type(0).rank();
-        // A number for each image, [N], as [N, 1, ...].
+        // One number per image, [N], reshaped to [N, 1, ...].
         let mut wide = dy;
         for _ in 1..rank {
             wide = cx.push(SplitAxis { axis: 0, parts: 1 }, &[wide], "wide")?;
@@ -56,7 +56,7 @@ impl Rules for Nll {
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
         let nats = self.distribution.nats(cx, inputs[0], inputs[1])?;
-        // Rows first: one long sum of f32 loses digits.
+        // Sums the rows first: one long sum of f32 loses precision.
         let rows = cx.push(OnnxOp::ReduceSum { axes: vec![3] }, &[nats], "rows")?;
         let colours = cx.push(OnnxOp::ReduceSum { axes: vec![2] }, &[rows], "colours")?;
         cx.push_many(OnnxOp::ReduceSum { axes: vec![1] }, &[colours], "")
@@ -89,7 +89,7 @@ impl Rules for Nll {
     }
 }
 
-/// The distribution that attributes name.
+/// Reads the distribution from the attributes.
 pub(super) fn distribution(attributes: &ReadAttributes) -> Result<Distribution, TypeError> {
     let word = attributes.word("distribution")?;
     word.parse().map_err(|reason: String| TypeError::attribute("distribution", reason))

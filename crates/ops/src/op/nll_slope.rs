@@ -1,15 +1,15 @@
-//! `nll_slope(parameters, image) {distribution}`: the slope of `nll` in the parameters.
+//! `nll_slope(parameters, image) {distribution}`: the derivative of `nll` with respect to the parameters.
 
 use super::nll::distribution;
 use crate::dist::Distribution;
 use crate::rules::prelude::*;
 
-/// The derivative of each value's nats in each of its parameters. `parameters [N, C, H, W]` or
-/// `[N, C, P, H, W]` as the distribution has it, `image [N, C, H, W]` of levels; the result has the
-/// shape of the parameters.
+/// The derivative of each value's negative log-likelihood with respect to each of its parameters. Inputs:
+/// `parameters [N, C, H, W]` or `[N, C, P, H, W]`, depending on the distribution, and levels
+/// `image [N, C, H, W]`. The result has the shape of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NllSlope {
-    /// The distribution whose slope it is.
+    /// The distribution.
     pub distribution: Distribution,
 }
 

@@ -1,10 +1,10 @@
-//! `one_hot(label) {classes}`: a class of each image as a map of one pixel.
+//! `one_hot(label) {classes}`: the class of each image as a one-hot map of size 1 x 1.
 
 use crate::rules::prelude::*;
 use pixelrnn_graph::Elem;
 
-/// `label [N]`, whole numbers 0 to `classes - 1`; the result `[N, classes, 1, 1]` is one at the class
-/// of the image and zero elsewhere; zero everywhere for what is not a class.
+/// Converts `label [N]`, whole numbers from 0 to `classes - 1`, to `[N, classes, 1, 1]`: one at the class of
+/// the image, zero elsewhere. A label that is not a class gives zero everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OneHot {
     /// The number of classes.
@@ -59,7 +59,7 @@ impl Rules for OneHot {
         let classes = ndarray::ArrayD::from_shape_fn(vec![1, self.classes, 1, 1], |i| i[1] as i64);
         let classes = cx.constant(Literal::Int(classes), "classes")?;
         let chosen = cx.push(OnnxOp::Equal, &[wide, classes], "chosen")?;
-        // Not a cast of the truth value: float16 converters break it.
+        // Not a cast of the truth values: converters to float16 break it.
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let one = cx.constant(Literal::scalar(1.0), "one")?;
         cx.push_many(OnnxOp::Where, &[chosen, one, zero], "")

@@ -1,12 +1,12 @@
-//! `pad(x) {axis, before, after}`: zeros before and after one axis.
+//! `pad(x) {axis, before, after}`: pads one axis with zeros.
 
 use super::Slice;
 use crate::rules::prelude::*;
 
-/// Zeros before and after one axis. The transpose of [`Slice`].
+/// Pads one axis with zeros. The transpose of [`Slice`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pad {
-    /// The axis.
+    /// The axis to pad.
     pub axis: usize,
     /// The number of zeros before.
     pub before: usize,

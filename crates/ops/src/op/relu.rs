@@ -1,4 +1,4 @@
-//! `relu(x)`: the positive part.
+//! `relu(x)`: the larger of x and zero.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
@@ -8,7 +8,7 @@ use super::{Heaviside, Mul};
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 
-/// The positive part of every element.
+/// `max(x, 0)` of every element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relu;
 
@@ -20,7 +20,7 @@ impl Unary for Relu {
     }
 
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
-        // The result is never below zero.
+        // The result is positive exactly where the input is.
         let on = cx.push(Heaviside, &[cx.outputs[0]], "on")?;
         cx.push(Mul, &[dy, on], "x")
     }

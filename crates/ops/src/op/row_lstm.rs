@@ -11,22 +11,26 @@ use super::{Add, LstmSweep, MaskedConv, MergeAxes, Transpose};
 use crate::mask::{Mask, MaskKind};
 use crate::rules::prelude::*;
 
-/// The Row LSTM. `x [N, F, H, W]`, `input_weight [4h, F, 1, k]`, `input_bias [4h]`,
-/// `state_weight [4h, h, k]`, if `learned` the initial states `h0 [h]`, `c0 [h]`, and if `biased` a map
-/// `[N, 4h, H, W]` or `[N, 4h, 1, 1]` that is added to the gates; the result is `[N, h, H, W]`. Position (y, x) reads the cell state of (y-1, x) and the hidden states of
-/// (y-1, x-1 .. x+1); above the first row stands the initial state, beside the image zero.
+/// The Row LSTM.
+///
+/// Inputs: `x [N, F, H, W]`, `input_weight [4h, F, 1, k]`, `input_bias [4h]`, `state_weight [4h, h, k]`; if
+/// `learned`, the initial states `h0 [h]` and `c0 [h]`; if `biased`, a map `[N, 4h, H, W]` or `[N, 4h, 1, 1]`
+/// that is added to the gates. The result is `[N, h, H, W]`.
+///
+/// Pixel (y, x) reads the cell state of (y-1, x) and, for k = 3, the hidden states of (y-1, x-1 .. x+1).
+/// Above the first row are the initial states; beside the image are zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowLstm {
     /// The colors of the image.
     pub colours: usize,
-    /// Whether the initial states are inputs; without, they are zero.
+    /// Whether the initial states are inputs. Otherwise they are zero.
     pub learned: bool,
     /// Whether a map is added to the gates.
     pub biased: bool,
 }
 
 impl RowLstm {
-    /// The position of the bias among the inputs.
+    /// The index of the bias among the inputs.
     fn bias(&self) -> Option<usize> {
         self.biased.then_some(if self.learned { 6 } else { 4 })
     }
@@ -87,7 +91,7 @@ impl Rules for RowLstm {
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        // Exact once expanded, which is what `verify_causality` does first.
+        // Not exact. `verify_causality` expands the composite first, and the expansion has exact footprints.
         Footprint::everything(reading)
     }
 
@@ -221,8 +225,8 @@ impl Composite for RowLstm {
     }
 }
 
-/// PixelValue by pixel: h and c of the row above are in caches; the state convolution of the whole row is
-/// made before the row begins, and added to the gates.
+/// Streams the layer pixel by pixel. h and c of the row above are in caches. The state-to-state convolution
+/// of the whole row is computed before the row begins, and added to the gates.
 struct RowRule {
     op: RowLstm,
     parts: Option<RowParts>,
@@ -230,7 +234,7 @@ struct RowRule {
 
 struct RowParts {
     gates: Product,
-    /// A bias that is known at its pixel only.
+    /// The index of the bias, if it is known only at its pixel.
     late_bias: Option<usize>,
     caches: [usize; 2],
     /// c of the row above, at this pixel.

@@ -1,8 +1,8 @@
-//! `scale(x) {factor}`: multiplies every element by one number.
+//! `scale(x) {factor}`: multiplies every element by a constant.
 
 use crate::rules::prelude::*;
 
-/// Multiplies every element by a number.
+/// Multiplies every element by a constant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// The factor.

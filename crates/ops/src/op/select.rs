@@ -1,10 +1,10 @@
-//! `select(mask, a, b)`: `a` where the mask is above one half, else `b`; all of one shape. What is not
-//! chosen may be anything, even no number.
+//! `select(mask, a, b)`: `a` where the mask is above one half, else `b`. All inputs have the same shape.
+//! Values that are not selected may be anything, even NaN.
 
 use super::{Constant, Heaviside, Mul, Relu, Sub};
 use crate::rules::prelude::*;
 
-/// One of two values, element by element. The mask is 0 or 1 and has no gradient.
+/// Selects one of two values, element by element. The mask is 0 or 1 and has no gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Select;
 

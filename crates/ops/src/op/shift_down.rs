@@ -1,9 +1,9 @@
-//! `shift_down(x)`: every row is the one above it; the first is zero.
+//! `shift_down(x)`: moves every row down by one. The first row becomes zero.
 
 use super::{Pad, Slice};
 use crate::rules::prelude::*;
 
-/// Moves maps `[N, F, H, W]` down by a row. What it gives at a row knows complete rows above only.
+/// Moves maps `[N, F, H, W]` down by a row. A row of the result depends only on complete rows above it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShiftDown;
 
@@ -87,7 +87,7 @@ impl Rules for ShiftDown {
     }
 }
 
-/// Pixel by pixel: the row above is in a cache.
+/// Streams the operator pixel by pixel: the row above is in a cache.
 struct ShiftRule {
     cache: Option<usize>,
 }

@@ -20,7 +20,7 @@ impl Unary for Sigmoid {
     }
 
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
-        // dy y (1 - y), written so that it needs no constant: y - y y.
+        // dy y (1 - y), with y (1 - y) written as y - y y, which needs no constant.
         let y = cx.outputs[0];
         let square = cx.push(Mul, &[y, y], "square")?;
         let slope = cx.push(Sub, &[y, square], "slope")?;

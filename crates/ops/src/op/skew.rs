@@ -1,26 +1,26 @@
-//! `skew(x) {mirror, fill}`: row y moved right by y, so that one column is one step of a diagonal
+//! `skew(x) {mirror, fill}`: moves row y to the right by y, so that one column is one step of a diagonal
 //! recurrence (section 3.2).
 //!
-//! `x [D, H, W, N, F]` becomes `[T, D, H, N, F]` with T = W + H - 1: step t of row y is the pixel in
-//! column `t - y`, counted from the right in a mirrored direction. Mirroring happens before skewing:
-//! mirroring the skewed map is a different, wrong thing.
+//! `x [D, H, W, N, F]` becomes `[T, D, H, N, F]` with T = W + H - 1. Step t of row y is the pixel in column
+//! `t - y`, counted from the right in a mirrored direction. The map is mirrored before it is skewed; the
+//! other order would give another result.
 
 use super::Unskew;
 use crate::rules::prelude::*;
 
-/// What stands in the cells of the skewed map that hold no pixel.
+/// The content of the cells of the skewed map that hold no pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
     /// Zeros.
     Zero,
-    /// The pixel at which the direction begins, the first of row 0. Costs nothing, where zeros cost
-    /// a pass over the map; for readers that mask those cells, and no gradient flows back from
-    /// them. Not the nearest pixel of the row: that is still to be predicted where a row begins,
-    /// and a gate would see it, if only to be multiplied by zero.
+    /// The pixel at which the direction begins, the first of row 0. This costs nothing, while zeros cost a
+    /// pass over the map. It is for readers that mask those cells and let no gradient flow back from them.
+    /// The nearest pixel of the row would be wrong: where a row begins, that pixel is still to be predicted,
+    /// and a gate would read it, if only to multiply it by zero.
     Corner,
 }
 
-/// Skews each direction of a map. With [`Fill::Zero`] the transpose of [`Unskew`].
+/// Skews each direction of a map. With [`Fill::Zero`] it is the transpose of [`Unskew`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skew {
     /// For each direction, whether it runs from right to left.
@@ -29,14 +29,15 @@ pub struct Skew {
     pub fill: Fill,
 }
 
-/// The pixel that row `y` shows at step `t`, or the corner and `false` where there is none.
+/// The pixel of row `y` at step `t` and `true`, or the pixel of [`Fill::Corner`] and `false` if there is
+/// none.
 pub(super) fn pixel(t: usize, y: usize, width: usize, mirror: bool) -> ([usize; 2], bool) {
     let live = t >= y && t - y < width;
     let (row, x) = if live { (y, t - y) } else { (0, 0) };
     ([row, if mirror { width - 1 - x } else { x }], live)
 }
 
-/// Mirror flags in the text form.
+/// The mirror flags in the text form.
 pub(super) fn flags(mirror: &[bool]) -> Vec<usize> {
     mirror.iter().map(|&m| usize::from(m)).collect()
 }

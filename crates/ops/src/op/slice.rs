@@ -1,9 +1,9 @@
-//! `slice(x) {axis, start, length}`: a part of one axis.
+//! `slice(x) {axis, start, length}`: a range of one axis.
 
 use super::Pad;
 use crate::rules::prelude::*;
 
-/// A part of one axis. The transpose of [`Pad`].
+/// A range of one axis. The transpose of [`Pad`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slice {
     /// The axis.
@@ -79,7 +79,7 @@ impl Rules for Slice {
 
     fn stream(&self) -> Stream {
         match self.axis {
-            // The features of maps.
+            // Axis 1 of a map is the feature axis.
             1 => Stream::Features { start: self.start, length: self.length },
             _ => Stream::Expanded,
         }

@@ -1,12 +1,12 @@
-//! `split_axis(x) {axis, parts}`: views one axis as two, `parts` times the rest.
+//! `split_axis(x) {axis, parts}`: splits an axis into two.
 
 use super::MergeAxes;
 use crate::rules::prelude::*;
 
-/// Views an axis of F as two: `parts` by F / `parts`. The transpose of [`MergeAxes`].
+/// Splits an axis of extent F into two, `parts` and F / `parts`. The transpose of [`MergeAxes`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SplitAxis {
-    /// The axis that is split in two.
+    /// The axis to split.
     pub axis: usize,
     /// The extent of the first of the two.
     pub parts: usize,
@@ -87,7 +87,7 @@ impl Rules for SplitAxis {
 
     fn stream(&self) -> Stream {
         match self.axis {
-            // The features of maps.
+            // Axis 1 of a map is the feature axis.
             1 => Stream::Parts(self.parts),
             _ => Stream::Expanded,
         }

@@ -1,4 +1,4 @@
-//! `sqrt(x)`: the square root; for optimizers.
+//! `sqrt(x)`: the square root. Optimizers use it.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;
@@ -9,7 +9,7 @@ use crate::rules::Domain;
 use crate::rules::adjoint::Adjoint;
 use crate::rules::eval::Real;
 
-/// The square root of every element; not a number below zero.
+/// The square root of every element; NaN below zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sqrt;
 

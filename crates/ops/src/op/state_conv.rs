@@ -1,17 +1,17 @@
-//! `state_conv(x, weight) {before}`: the state-to-state convolution along one row of states,
-//! channels last, no mask: it reads earlier pixels only.
+//! `state_conv(x, weight) {before}`: the state-to-state convolution along one row of states, channels last.
+//! It needs no mask, since all states that it reads are those of earlier pixels.
 //!
-//! `x [D, P, N, F]`, `weight [D, G, F, K]`; result `[D, P, N, G]`, where position p reads positions
-//! `p - before .. p - before + K`, zeros outside. Row LSTM: K = 3, before = 1. Diagonal: K = 2,
-//! before = 1, the row above and the own one.
+//! `x [D, P, N, F]`, `weight [D, G, F, K]`, result `[D, P, N, G]`. Position p reads positions
+//! `p - before .. p - before + K`, and zeros outside. Row LSTM: K = 3, before = 1. Diagonal BiLSTM: K = 2,
+//! before = 1: the row above and the same row.
 
 use super::{StateConvInputGradient, StateConvWeightGradient};
 use crate::rules::prelude::*;
 
-/// A convolution along the positions of a state, each direction with its own weight.
+/// A convolution along the positions of a state. Each direction has its own weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateConv {
-    /// How many positions before its own the first tap reads.
+    /// The first tap reads the position this far before the output's own.
     pub before: usize,
 }
 
@@ -80,7 +80,7 @@ impl Rules for StateConv {
         let w = cx.ty(inputs[1]).shape.clone();
         let [positions, taps, directions] = [x[1], w[3], x[0]].map(|d| d.with_batch(1));
         let product = |a: Dim, b: Dim| a.times(b).unwrap_or(a);
-        // Taps side by side: [D, P, N, K F].
+        // Concatenates what each tap reads: [D, P, N, K F].
         let after = taps - 1 - self.before;
         let (before, after) = (self.before, after);
         let wide = match before + after {
@@ -101,7 +101,7 @@ impl Rules for StateConv {
                 cx.push(OnnxOp::Concat { axis: 3 }, &parts, "taps")?
             }
         };
-        // The weight as a matrix for each direction: [D, K F, G].
+        // The weight as one matrix per direction: [D, K F, G].
         let matrix =
             cx.push(OnnxOp::Transpose { perm: vec![0, 3, 2, 1] }, &inputs[1..], "weight_t")?;
         let height = product(w[3], w[2]);

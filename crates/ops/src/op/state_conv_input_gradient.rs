@@ -1,11 +1,13 @@
-//! `state_conv_input_gradient(dy, weight) {before}`: the transpose of `state_conv` in its input.
+//! `state_conv_input_gradient(dy, weight) {before}`: the transpose of `state_conv` with respect to its input
+//! (its VJP).
 
 use crate::rules::prelude::*;
 
-/// `dy [D, P, N, G]`, `weight [D, G, F, K]`; result `[D, P, N, F]`.
+/// The gradient of [`StateConv`](super::StateConv) with respect to its input: `dy [D, P, N, G]`,
+/// `weight [D, G, F, K]`, result `[D, P, N, F]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateConvInputGradient {
-    /// As of the convolution.
+    /// The attribute `before` of the convolution.
     pub before: usize,
 }
 
@@ -68,7 +70,7 @@ impl Rules for StateConvInputGradient {
             let product = cx.push(OnnxOp::MatMul, &[rows, matrix], "product")?;
             cx.reshape(product, shape, "wide")?
         };
-        // Position p was read by position p + before - k through tap k.
+        // Tap k of position p + before - k read position p.
         let mut sum: Option<Value> = None;
         for k in 0..taps {
             let (start, end) = (k * features, (k + 1) * features);

@@ -1,17 +1,18 @@
-//! `state_conv_weight_gradient(x, dy) {before, taps}`: the transpose of `state_conv` in its weight.
+//! `state_conv_weight_gradient(x, dy) {before, taps}`: the transpose of `state_conv` with respect to its
+//! weight (its VJP).
 //!
-//! Both inputs may have a leading axis of steps, which is summed over as well: that is how a loop's
-//! weight gradient is contracted once, after the loop.
+//! Both inputs may have a leading axis of steps, which is summed over as well. So the weight gradient of a
+//! loop is contracted once, after the loop.
 
 use crate::rules::prelude::*;
 
-/// `x [D, P, N, F]`, `dy [D, P, N, G]`, or with leading steps `[T, D, P, N, ...]`; result
-/// `[D, G, F, K]`.
+/// The gradient of [`StateConv`](super::StateConv) with respect to its weight: `x [D, P, N, F]`,
+/// `dy [D, P, N, G]`, or with leading steps `[T, D, P, N, ...]`; result `[D, G, F, K]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StateConvWeightGradient {
-    /// As of the convolution.
+    /// The attribute `before` of the convolution.
     pub before: usize,
-    /// Taps of its weight, K.
+    /// K, the number of taps of the weight.
     pub taps: usize,
 }
 
@@ -67,8 +68,8 @@ impl Rules for StateConvWeightGradient {
         let lead = x.len() - 4;
         let axis = lead + 1;
         let positions = x[axis].with_batch(1);
-        // One product for each step and direction, [F, P N] times [P N, G]; then the steps are summed.
-        // The narrower side is the one that is transposed.
+        // One product per step and direction, [F, P N] times [P N, G]; then the sum over the steps. The input
+        // with fewer features is the one that is transposed.
         let pixels = x[axis].times(x[axis + 1]).unwrap_or(x[axis + 1]);
         let flat = |last: Dim| {
             let mut shape = x[..axis].to_vec();

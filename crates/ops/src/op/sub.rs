@@ -1,4 +1,4 @@
-//! `sub(a, b)`: the difference, element by element; extents agree or are one.
+//! `sub(a, b)`: the element-wise difference. Extents are equal or one.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_onnx::OnnxOp;

@@ -1,12 +1,12 @@
-//! `sum(x) {axes}`: sums over axes, which stay with extent one.
+//! `sum(x) {axes}`: sums over axes, which are kept with extent one.
 
 use super::Broadcast;
 use crate::rules::prelude::*;
 
-/// The sum over some axes, which stay with extent one. The transpose of [`Broadcast`].
+/// The sum over some axes, which are kept with extent one. The transpose of [`Broadcast`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sum {
-    /// The axes that are summed over and dropped.
+    /// The axes to sum over.
     pub axes: Vec<usize>,
 }
 
@@ -69,8 +69,8 @@ impl Rules for Sum {
 
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
         let mut to = cx.ty(inputs[0]).shape.clone();
-        // The last axes first, at most two at a time: a single sum over millions of f32 loses
-        // digits. Two neighbours at once, since engines are slow to sum a short axis in the middle.
+        // The last axes first, at most two at a time: a single sum over millions of f32 loses precision.
+        // Adjacent axes are summed together, since engines are slow to sum a short axis in the middle.
         let mut axes = self.axes.clone();
         axes.sort_unstable();
         axes.iter().for_each(|&axis| to[axis] = Dim::Fixed(1));

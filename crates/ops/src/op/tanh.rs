@@ -20,7 +20,7 @@ impl Unary for Tanh {
     }
 
     fn vjp(cx: &mut Adjoint, dy: Value) -> Result<Value, BuildError> {
-        // dy (1 - y y) as dy - dy y y: no constant.
+        // dy (1 - y y), written as dy - dy y y, which needs no constant.
         let y = cx.outputs[0];
         let square = cx.push(Mul, &[y, y], "square")?;
         let flat = cx.push(Mul, &[dy, square], "flat")?;

@@ -1,16 +1,16 @@
-//! `transpose(x) {perm}`: reorders axes; axis i of the result is axis `perm[i]`.
+//! `transpose(x) {perm}`: permutes axes. Axis i of the result is axis `perm[i]` of the input.
 
 use crate::rules::prelude::*;
 
-/// Reorders axes: axis i of the result is axis `perm[i]` of the input.
+/// Permutes axes: axis i of the result is axis `perm[i]` of the input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transpose {
-    /// For each axis of the result, the axis of the input.
+    /// For each axis of the result, the index of the input's axis.
     pub perm: Vec<usize>,
 }
 
 impl Transpose {
-    /// The transpose that undoes this one.
+    /// The inverse permutation.
     pub fn inverse(&self) -> Transpose {
         let mut perm = vec![0; self.perm.len()];
         for (i, &p) in self.perm.iter().enumerate() {

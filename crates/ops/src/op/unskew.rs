@@ -1,20 +1,21 @@
-//! `unskew(y) {mirror, width}`: undoes `skew`: `[T, D, H, N, F]` becomes `[D, H, W, N, F]`.
+//! `unskew(y) {mirror, width}`: the inverse of `skew`. `[T, D, H, N, F]` becomes `[D, H, W, N, F]`.
 
 use super::Skew;
 use super::skew::{Fill, flags};
 use crate::rules::prelude::*;
 
-/// Undoes [`Skew`], whose transpose it is; cells that hold no pixel are dropped.
+/// The inverse of [`Skew`]: cells that hold no pixel are dropped. With [`Fill::Zero`](super::Fill), the two
+/// are transposes of each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unskew {
     /// For each direction, whether it runs from right to left.
     pub mirror: Vec<bool>,
-    /// The width of the map without its skew.
+    /// The width of the map before it was skewed.
     pub width: usize,
 }
 
 impl Unskew {
-    /// The step at which row `y` shows column `x` in direction `d`.
+    /// The step of row `y` that holds column `x` in direction `d`.
     fn step(&self, d: usize, y: usize, x: usize) -> usize {
         y + if self.mirror[d] { self.width - 1 - x } else { x }
     }

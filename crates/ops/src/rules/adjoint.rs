@@ -1,5 +1,5 @@
-//! What a gradient rule works with: the graph it extends, and the cotangents of the results; and
-//! the walk back through a graph that asks each rule.
+//! Reverse-mode differentiation: the context of an operator's gradient rule, and the walk backward through a
+//! graph that calls the rules.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::op::Op;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdjointError {
-    /// A composite must be expanded before it is differentiated.
+    /// The operator is a composite, which must be expanded before it is differentiated.
     #[error("`{mnemonic}` must be expanded before it is differentiated")]
     Composite {
         /// The name of the operator.
         mnemonic: &'static str,
     },
-    /// The operator has no gradient.
+    /// The operator has no gradient rule.
     #[error("`{mnemonic}` has no gradient rule")]
     Missing {
         /// The name of the operator.
@@ -28,7 +28,7 @@ pub enum AdjointError {
     Build(#[from] BuildError),
 }
 
-/// One node while it is differentiated.
+/// The context of a gradient rule: the node that is differentiated, and the graph to extend.
 pub struct Adjoint<'a> {
     /// The graph that the gradient is added to.
     pub graph: &'a mut Graph<Op>,
@@ -36,18 +36,18 @@ pub struct Adjoint<'a> {
     pub inputs: &'a [Value],
     /// The node's results.
     pub outputs: &'a [Value],
-    /// The cotangent of each result; `None` where nothing depends on it.
+    /// The cotangent of each result; `None` if nothing depends on it.
     pub cotangents: &'a [Option<Value>],
-    /// For each input, whether anybody wants its cotangent.
+    /// For each input, whether its cotangent is needed.
     pub wanted: &'a [bool],
-    /// The name that the gradient's nodes begin with, and the place they stem from.
+    /// The prefix of the names of the gradient's nodes.
     pub name: &'a str,
-    /// The layer and the place in the declaration.
+    /// The layer and the place in the declaration that the node comes from.
     pub site: Site,
 }
 
 impl Adjoint<'_> {
-    /// Adds a node; `part` is the end of its name.
+    /// Adds a node; `part` is the suffix of its name.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -81,7 +81,7 @@ impl Adjoint<'_> {
     }
 }
 
-/// Marks what depends on a marked value.
+/// Marks every value that depends on a marked value.
 pub fn wanted_from(graph: &Graph<Op>, wanted: &mut [bool]) {
     for (_, node) in graph.nodes() {
         if node.inputs.iter().any(|v| wanted[v.index()]) {
@@ -90,12 +90,12 @@ pub fn wanted_from(graph: &Graph<Op>, wanted: &mut [bool]) {
     }
 }
 
-/// Walks back through nodes of a graph and adds the nodes of their gradient; the cotangent of every
-/// wanted value that the seeds reach. `seeds` are values and their cotangents; `wanted` is indexed
-/// by value.
+/// Adds the nodes of the gradient of some nodes of a graph, walking backward through them. Returns the
+/// cotangent of every wanted value that the seeds reach. `seeds` are values with their cotangents; `wanted`
+/// is indexed by value.
 ///
 /// # Errors
-/// A node that is on the way has no gradient.
+/// [`AdjointError`] if a node on the way has no gradient or must be expanded first.
 pub fn pull_back(
     graph: &mut Graph<Op>,
     nodes: &[NodeId],

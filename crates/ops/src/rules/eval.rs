@@ -7,7 +7,7 @@ use pixelrnn_graph::{Array, Graph, TypeError, Value};
 
 use crate::op::Op;
 
-/// A floating-point type to evaluate in.
+/// A floating-point type in which graphs are evaluated.
 pub trait Real:
     Copy
     + Debug
@@ -23,11 +23,11 @@ pub trait Real:
     + std::ops::AddAssign
     + 'static
 {
-    /// The nearest value.
+    /// The nearest number of this type.
     fn of(x: f64) -> Self;
-    /// The value as f64.
+    /// The number as f64.
     fn to_f64(self) -> f64;
-    /// e to this power.
+    /// e to the power of this number.
     fn exp(self) -> Self;
     /// The natural logarithm.
     fn ln(self) -> Self;
@@ -63,7 +63,7 @@ macro_rules! real {
 }
 real!(f32, f64);
 
-/// What holds for a whole evaluation.
+/// The environment of an evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct Env {
     /// The number of images in the batch.
@@ -98,7 +98,7 @@ pub enum EvalError {
         /// Why it does not.
         error: TypeError,
     },
-    /// An array cannot be rearranged; the message of the library.
+    /// An array cannot be rearranged. Contains the message of the array library.
     #[error("{0}")]
     Array(String),
 }
@@ -109,10 +109,10 @@ impl From<ndarray::ShapeError> for EvalError {
     }
 }
 
-/// Evaluates a graph; the results in the order of its outputs.
+/// Evaluates a graph and returns the results in the order of its outputs.
 ///
 /// # Errors
-/// An input is missing or has another shape than its type with `env.batch` images.
+/// [`EvalError`] if an input is missing, or if its shape is not that of its type with `env.batch` images.
 pub fn evaluate<R: Real>(
     graph: &Graph<Op>,
     env: &Env,
@@ -126,7 +126,7 @@ pub fn evaluate<R: Real>(
     evaluate_list(graph, env, &given)
 }
 
-/// Evaluates a graph on inputs in order.
+/// Evaluates a graph. The inputs are in the order of the graph's inputs.
 pub(crate) fn evaluate_list<R: Real>(
     graph: &Graph<Op>,
     env: &Env,
@@ -151,7 +151,7 @@ pub(crate) fn evaluate_list<R: Real>(
             args.push(values[v.index()].as_ref().ok_or_else(|| absent(v))?);
         }
         let results = node.op.eval(env, &args)?;
-        // What nobody reads any more is dropped at once.
+        // A value is dropped after its last reader.
         for &v in &node.inputs {
             uses[v.index()] -= 1;
             if uses[v.index()] == 0 {

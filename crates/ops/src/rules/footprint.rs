@@ -1,27 +1,27 @@
-//! What a result reads, cell by cell.
+//! Footprints: which cells of the inputs each cell of a result reads.
 //!
-//! A tensor is cut into cells: along each axis a list of bounds. Spatial axes are cut at every
-//! position, feature axes only where the color group changes, so the analysis is exact and small.
-//! The batch axis is one cell: what one image reads of itself.
+//! A tensor is divided into cells by a list of bounds along each axis. Spatial axes are cut at every
+//! position, feature axes only where the color group changes, so the analysis is exact and small. The batch
+//! axis is one cell, since the analysis concerns what one image reads of itself.
 
 use std::ops::Range;
 
 use pixelrnn_graph::{Array, Type};
 
-/// How a tensor is cut: for each axis the bounds of its cells, from 0 to the extent.
+/// How a tensor is divided into cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// For each axis, the bounds of its cells in rising order.
+    /// For each axis, the bounds of its cells in rising order, from 0 to the extent.
     pub axes: Vec<Vec<usize>>,
 }
 
 impl Grid {
-    /// One cell.
+    /// The grid with a single cell.
     pub fn whole(ty: &Type) -> Grid {
         Grid { axes: ty.extents(1).into_iter().map(|n| vec![0, n]).collect() }
     }
 
-    /// A cell for every element.
+    /// The grid with one cell per element.
     pub fn unit(ty: &Type) -> Grid {
         Grid { axes: ty.extents(1).into_iter().map(every).collect() }
     }
@@ -31,12 +31,12 @@ impl Grid {
         self.axes.iter().map(|b| b.len() - 1).collect()
     }
 
-    /// The number of cells.
+    /// The total number of cells.
     pub fn cells(&self) -> usize {
         self.axes.iter().map(|b| b.len() - 1).product()
     }
 
-    /// With one axis cut otherwise.
+    /// The same grid with other bounds along one axis.
     pub fn with(mut self, axis: usize, bounds: Vec<usize>) -> Grid {
         self.axes[axis] = bounds;
         self
@@ -48,7 +48,7 @@ pub fn every(extent: usize) -> Vec<usize> {
     (0..=extent).collect()
 }
 
-/// Bounds that cut wherever one of the two does. An axis of extent one spreads over the other.
+/// The union of two lists of bounds. An axis of extent one takes the bounds of the other.
 pub fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
     let extent = |v: &[usize]| v.last().copied().unwrap_or(0);
     match (extent(a), extent(b)) {
@@ -63,47 +63,46 @@ pub fn refine(a: &[usize], b: &[usize]) -> Vec<usize> {
     }
 }
 
-/// What a footprint may ask about its operator's inputs.
+/// The inputs of an operator, as its footprint rule sees them.
 pub struct Reading<'a> {
     /// The types of the inputs.
     pub types: &'a [&'a Type],
     /// The type of the result.
     pub result: &'a Type,
-    /// How each input is cut.
+    /// The grid of each input.
     pub grids: &'a [&'a Grid],
-    /// Values of inputs that are constants.
+    /// The values of inputs that are constants; `None` for others.
     pub constants: &'a [Option<&'a Array>],
 }
 
 /// A cell: a range along each axis.
 pub type Cell<'c> = &'c [Range<usize>];
 
-/// Calls back with an input and the part of it that is read.
+/// A callback that gets the index of an input and the part of it that is read.
 pub type Visit<'v> = dyn FnMut(usize, Cell) + 'v;
 
-/// Says what a cell of the result reads.
+/// Calls the callback with everything that a cell of the result reads.
 pub type Reads<'a> = Box<dyn Fn(Cell, &mut Visit) + 'a>;
 
-/// How one result is cut, and what each of its cells reads.
+/// The grid of a result, and what each of its cells reads.
 pub struct Footprint<'a> {
-    /// How the result is cut.
+    /// The grid of the result.
     pub grid: Grid,
     /// What each of its cells reads.
     pub reads: Reads<'a>,
-    /// Whether every cell reads just the same place of every input (an analysis may then copy
-    /// instead of asking).
+    /// Whether every cell reads only the same cell of every input. An analysis may then copy its results.
     pub same_place: bool,
-    /// Whether a result depends on other images of the batch than its own.
+    /// Whether a result depends on other images of the batch.
     pub mixes_batch: bool,
 }
 
 impl<'a> Footprint<'a> {
-    /// A footprint inside one image.
+    /// A footprint without dependences between images.
     pub fn new(grid: Grid, reads: impl Fn(Cell, &mut Visit) + 'a) -> Footprint<'a> {
         Footprint { grid, reads: Box::new(reads), same_place: false, mixes_batch: false }
     }
 
-    /// Every cell of the result reads all of every input: always true, rarely exact.
+    /// Every cell of the result reads all of every input. This is always correct, but rarely exact.
     pub fn everything(reading: &'a Reading<'a>) -> Footprint<'a> {
         Footprint::new(Grid::whole(reading.result), move |_, visit| {
             for (i, ty) in reading.types.iter().enumerate() {
@@ -113,7 +112,7 @@ impl<'a> Footprint<'a> {
         })
     }
 
-    /// Every element reads the same place of every input, where it is not one place for all.
+    /// Every element reads the same position of every input, or the only one along axes of extent one.
     pub fn elementwise(reading: &'a Reading<'a>) -> Footprint<'a> {
         let mut grid = reading.grids[0].clone();
         for other in &reading.grids[1..] {
@@ -130,7 +129,8 @@ impl<'a> Footprint<'a> {
     }
 }
 
-/// A cell of a combination as a cell of one operand, whose axes of extent one are for all.
+/// The part of an operand that a cell of a broadcast result reads. Along an axis of extent one, it is that
+/// element.
 pub fn spread(cell: Cell, operand: &Type) -> Vec<Range<usize>> {
     let extents = operand.extents(1);
     cell.iter().zip(extents).map(|(r, n)| if n == 1 { 0..1 } else { r.clone() }).collect()

@@ -1,4 +1,4 @@
-//! What lowering works with: the ONNX graph that it extends.
+//! The context of lowering: the ONNX graph that the rules extend.
 
 use pixelrnn_graph::{BuildError, Dim, Graph, Role, Site, Type, TypeError, Value};
 use pixelrnn_onnx::{Literal, Native, OnnxGraph, OnnxOp};
@@ -9,13 +9,13 @@ use crate::op::Op;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LowerError {
-    /// A composite must be expanded before it is lowered.
+    /// The operator is a composite, which must be expanded before it is lowered.
     #[error("`{mnemonic}` must be expanded before it is lowered")]
     Composite {
         /// The name of the operator.
         mnemonic: &'static str,
     },
-    /// A node needs the batch size, and the graph has no input with it.
+    /// A node needs the batch size, but no input of the graph has it.
     #[error("`{node}` needs the batch size, but no input of the graph has it")]
     NoBatch {
         /// The node.
@@ -26,7 +26,7 @@ pub enum LowerError {
     Build(#[from] BuildError),
 }
 
-/// The number of images in a batch, as the emitted model sees it.
+/// The batch size of the exported model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
     /// A dynamic batch size.
@@ -36,7 +36,7 @@ pub enum Batch {
 }
 
 impl Batch {
-    /// An extent of the IR as one of the emitted graph.
+    /// Converts an extent of the pixel IR to one of the exported graph.
     pub fn dim(self, dim: Dim) -> Dim {
         match self {
             Batch::Symbolic => dim,
@@ -44,19 +44,19 @@ impl Batch {
         }
     }
 
-    /// A type of the IR as one of the emitted graph.
+    /// Converts a type of the pixel IR to one of the exported graph.
     pub fn ty(self, ty: &Type) -> Type {
         ty.reshaped(ty.shape.iter().map(|&d| self.dim(d)).collect())
     }
 }
 
-/// An ONNX graph while it grows.
+/// An ONNX graph under construction.
 pub struct Lower {
     /// The graph so far.
     pub graph: OnnxGraph,
     /// The batch size.
     pub batch: Batch,
-    /// A graph input, and its axis that is the batch.
+    /// A graph input with a batch axis, and the index of that axis.
     batch_source: Option<(Value, usize)>,
     batch_extent: Option<Value>,
     name: String,
@@ -64,7 +64,8 @@ pub struct Lower {
 }
 
 impl Lower {
-    /// Adds a node; `part` is the end of its name, empty for the node that is the operator itself.
+    /// Adds a node; `part` is the suffix of its name. It is empty for the node that computes the operator's
+    /// result.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -89,11 +90,11 @@ impl Lower {
         Ok(self.graph.push(op, inputs, &name, self.site)?)
     }
 
-    /// Adds an operator of the engine of this process. `infer` is the rule of the pixel operator that it stands
-    /// for.
+    /// Adds an operator of the engine of this process. `infer` is the shape rule of the pixel operator that
+    /// it implements.
     ///
     /// # Errors
-    /// That of the rule.
+    /// [`LowerError::Build`] if the rule rejects the inputs.
     pub fn native(
         &mut self,
         name: &'static str,
@@ -115,7 +116,7 @@ impl Lower {
     /// Adds a constant.
     ///
     /// # Errors
-    /// None in practice; the builder's.
+    /// [`LowerError::Build`] if the graph does not accept the literal.
     pub fn constant(&mut self, literal: Literal, part: &str) -> Result<Value, LowerError> {
         self.push(OnnxOp::constant(literal), &[], part)
     }
@@ -125,7 +126,7 @@ impl Lower {
         self.graph.ty(value)
     }
 
-    /// Views a value in another shape.
+    /// Reshapes a value.
     ///
     /// # Errors
     /// The number of elements differs.
@@ -136,10 +137,10 @@ impl Lower {
         self.push(OnnxOp::Reshape { to }, &[x], part)
     }
 
-    /// Spreads a value over a shape that may hold the batch.
+    /// Broadcasts a value to a shape that may contain the batch size.
     ///
     /// # Errors
-    /// The value does not spread so, or the batch is symbolic and no input has it.
+    /// The value cannot be broadcast to the shape, or the batch size is dynamic and no input has it.
     pub fn expand(&mut self, x: Value, to: Vec<Dim>, part: &str) -> Result<Value, LowerError> {
         if self.ty(x).shape == to {
             return Ok(x);
@@ -171,7 +172,7 @@ impl Lower {
     /// The number of images in a batch, as a real number.
     ///
     /// # Errors
-    /// The batch is symbolic and no input has it.
+    /// The batch size is dynamic and no input has it.
     pub fn batch_count(&mut self, part: &str) -> Result<Value, LowerError> {
         match self.batch {
             Batch::Fixed(n) => self.constant(Literal::scalar(n as f32), part),
@@ -197,10 +198,10 @@ impl Lower {
     }
 }
 
-/// Lowers a graph of primitive operators. Names, roles, doc and sites stay.
+/// Lowers a graph of primitive operators. Names, roles, documentation and sites are kept.
 ///
 /// # Errors
-/// A composite operator is left, or a shape that lowering cannot state.
+/// [`LowerError`] if a composite operator is left, or if a node needs the batch size and no input has it.
 pub fn lower_graph(graph: &Graph<Op>, batch: Batch) -> Result<OnnxGraph, LowerError> {
     let mut cx = Lower {
         graph: Graph::new(graph.name.clone()),

@@ -1,4 +1,4 @@
-//! What every operator's file needs.
+//! The imports of every operator's file.
 
 pub use crate::PixelGraph;
 pub use crate::op::Composite;

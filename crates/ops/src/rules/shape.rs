@@ -1,4 +1,4 @@
-//! Small checks that shape rules share.
+//! Small checks that shape inference rules share.
 
 use pixelrnn_graph::{Dim, Type, TypeError};
 
@@ -18,7 +18,7 @@ pub fn rank(inputs: &[&Type], input: usize, expected: usize) -> Result<(), TypeE
     Err(TypeError::Rank { input, expected, found: inputs[input].clone() })
 }
 
-/// An axis of known extent.
+/// The extent of an axis, which must not be the batch.
 pub fn fixed(inputs: &[&Type], input: usize, axis: usize) -> Result<usize, TypeError> {
     match inputs[input].shape.get(axis) {
         Some(d) => d.fixed().ok_or(TypeError::Unknown { input, axis }),
@@ -26,7 +26,7 @@ pub fn fixed(inputs: &[&Type], input: usize, axis: usize) -> Result<usize, TypeE
     }
 }
 
-/// An axis that must have a certain extent.
+/// Checks the extent of an axis.
 pub fn extent(
     inputs: &[&Type],
     input: usize,
@@ -41,7 +41,7 @@ pub fn extent(
     }
 }
 
-/// Two inputs of equal rank whose extents agree or are one; the type of their combination.
+/// The type of the element-wise combination of two inputs of equal rank. Extents are equal or one.
 pub fn broadcast(left: &Type, right: &Type) -> Result<Type, TypeError> {
     let unequal = || TypeError::Unequal { left: left.clone(), right: right.clone() };
     if left.rank() != right.rank() {
@@ -57,7 +57,7 @@ pub fn broadcast(left: &Type, right: &Type) -> Result<Type, TypeError> {
     Ok(left.reshaped(shape))
 }
 
-/// The same type with one axis changed.
+/// The same type with another extent along one axis.
 pub fn with_axis(ty: &Type, axis: usize, extent: impl Into<Dim>) -> Type {
     let mut result = ty.clone();
     result.shape[axis] = extent.into();

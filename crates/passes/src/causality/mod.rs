@@ -1,12 +1,13 @@
 //! `verify_causality`: proves that no output reads its own value or a later one, and computes the blind
 //! spot of each output.
 //!
-//! The analysis is exact in both directions: the graph is expanded and unrolled, and the set of image
-//! values that it depends on is propagated for every element of every value. A dependency on a later
-//! value is a leak, an error with a witness. A missing earlier value is a blind spot, which is reported.
+//! The analysis is exact in both directions. The graph is expanded and unrolled; then, for every element of
+//! every value, the set of image values that it depends on is propagated. A dependence on the output's own
+//! value or a later one is a leak: an error with a witness. An earlier value that an output never reads is in
+//! its blind spot, which is reported.
 //!
-//! It relies on the footprint of each operator, which the tests of `pixelrnn-ops` compare with the
-//! dependencies of its evaluation.
+//! The analysis relies on the footprint of each operator. The tests of `pixelrnn-ops` compare footprints with
+//! the dependences of the evaluation.
 
 mod sets;
 mod trace;
@@ -19,7 +20,7 @@ use crate::scales::Scale;
 use crate::{cse_dce, expand, unroll};
 use sets::Analysis;
 
-/// A value of an image: row, column, color.
+/// The position of a value in an image: row, column, color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The row, from 0.
@@ -37,18 +38,18 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// One hop of the path from an output to an input that it must not read.
+/// One step of the path from an output to an input that it must not read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hop {
-    /// The dotted path of the declaration.
+    /// The dotted path of the layer in the declaration.
     pub layer: String,
     /// The name of the operator.
     pub mnemonic: &'static str,
-    /// The place in the declaration.
+    /// The layer's place in the declaration.
     pub span: Option<Span>,
-    /// The place in the layer's result, where that is a map.
+    /// The row and column in the layer's result, if that is a map.
     pub place: Option<(usize, usize)>,
-    /// The color group there.
+    /// The color group at that position.
     pub group: usize,
 }
 
@@ -57,14 +58,14 @@ pub struct Hop {
 pub struct Witness {
     /// The output that leaks.
     pub output: Place,
-    /// An input at the position of the output, or after it.
+    /// An input at the position of the output or after it, which the output reads.
     pub input: Place,
-    /// From the output back to the input.
+    /// The steps from the output back to the input.
     pub path: Vec<Hop>,
 }
 
 impl Witness {
-    /// The layer at fault: the first, from the output, that reads a place later than its own.
+    /// The layer at fault: the first one, starting from the output, that reads a position later than its own.
     pub fn fault(&self) -> Option<&Hop> {
         let key = |h: &Hop| h.place.map(|(y, x)| (y, x, h.group));
         let image = (self.input.y, self.input.x, self.input.colour);
@@ -72,7 +73,7 @@ impl Witness {
             let own = key(&self.path[i])?;
             Some(match self.path.get(i + 1) {
                 Some(next) => key(next)? > own,
-                // Of the image itself, not even the own place may be read.
+                // The first layer must not even read its own position of the image.
                 None => image >= own,
             })
         };
@@ -81,7 +82,7 @@ impl Witness {
     }
 }
 
-/// The dependencies of every output, with leaks and blind spots.
+/// The dependences of every output, with leaks and blind spots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Causality {
     /// The height of the image.
@@ -90,19 +91,18 @@ pub struct Causality {
     pub width: usize,
     /// The colors of the image.
     pub colours: usize,
-    /// For each output, in raster order with colors inside pixels, the inputs it reads, in the
-    /// same order.
+    /// For each output the inputs that it reads. Outputs and inputs are in raster order, colors innermost.
     pub reads: BitRows,
     /// The number of outputs that read their own value or a later one.
     pub leaking_outputs: usize,
-    /// The share of earlier values that are never read, over all outputs.
+    /// The fraction of earlier values that are not read, over all outputs.
     pub blind_share: f64,
-    /// The first leak in raster order; its path is empty unless asked for.
+    /// The first leak in raster order. Its path is empty, except in a [`CausalityError`].
     pub witness: Option<Witness>,
 }
 
 impl Causality {
-    /// Judges a table of reads.
+    /// Finds leaks and blind spots in a table of dependences.
     pub fn judge(height: usize, width: usize, colours: usize, reads: BitRows) -> Causality {
         let mut leaking_outputs = 0;
         let mut witness = None;
@@ -126,7 +126,7 @@ impl Causality {
         self.reads.rows()
     }
 
-    /// Whether nothing leaks.
+    /// Whether there is no leak.
     pub fn causal(&self) -> bool {
         self.leaking_outputs == 0
     }
@@ -143,7 +143,7 @@ fn place(index: usize, width: usize, colours: usize) -> Place {
     Place { y: pixel / width, x: pixel % width, colour: index % colours }
 }
 
-/// A scale of a model that is causal.
+/// A scale of a model that was proved causal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProvedScale {
     scale: Scale,
@@ -161,7 +161,7 @@ impl ProvedScale {
         &self.scale.graph
     }
 
-    /// What the proof found.
+    /// The dependences that the proof found.
     pub fn causality(&self) -> &Causality {
         &self.causality
     }
@@ -171,7 +171,7 @@ impl ProvedScale {
 /// [`verify_scales`] can create it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CausalProof {
-    /// At least one; the image itself is last.
+    /// At least one. The image itself is last.
     scales: Vec<ProvedScale>,
 }
 
@@ -186,7 +186,7 @@ impl CausalProof {
         &self.scales[self.scales.len() - 1]
     }
 
-    /// What the proof found of the image itself.
+    /// The dependences that the proof found for the image itself.
     pub fn causality(&self) -> &Causality {
         self.whole().causality()
     }
@@ -196,7 +196,7 @@ impl CausalProof {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CausalityError {
-    /// Outputs read what they must not; all dependencies.
+    /// Outputs read values that they must not read. Contains all dependences.
     #[error(
         "{} of {} outputs read their own value or a later one",
         .0.leaking_outputs, .0.outputs()
@@ -218,7 +218,7 @@ pub enum CausalityError {
         /// Its place in the declaration.
         span: Option<Span>,
     },
-    /// The graph is not that of a declaration; why not.
+    /// The graph is not that of a declaration. Contains the reason.
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
     /// The image is too large for the analysis.
@@ -236,13 +236,14 @@ pub enum CausalityError {
     Build(#[from] BuildError),
 }
 
-/// The most values of an image: the table of dependencies is quadratic in it.
+/// The largest number of values of an image. The table of dependences grows with its square.
 pub const MAX_VALUES: usize = 1 << 15;
 
 /// Proves that a declaration's graph is causal.
 ///
 /// # Errors
-/// There is a leak (with a witness and its path), or the graph does not have the form of a declaration.
+/// [`CausalityError::Leak`] with a witness and its path if there is a leak; other errors if the graph is not
+/// that of a declaration, or is too large.
 pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityError> {
     verify_scales(&[Scale::whole(graph.clone())])
 }
@@ -250,7 +251,7 @@ pub fn verify_causality(graph: &PixelGraph) -> Result<CausalProof, CausalityErro
 /// Proves that every scale of a model is causal.
 ///
 /// # Errors
-/// As [`verify_causality`], for the first scale that fails; also without any scale.
+/// As [`verify_causality`], for the first scale that fails. Also if there is no scale.
 pub fn verify_scales(scales: &[Scale]) -> Result<CausalProof, CausalityError> {
     if scales.is_empty() {
         return Err(CausalityError::Form("it has no scale"));
@@ -271,10 +272,10 @@ fn verify_one(scale: &Scale) -> Result<ProvedScale, CausalityError> {
     }
 }
 
-/// Computes the dependencies of every output, causal or not; a witness has no path.
+/// Computes the dependences of every output of a graph, whether it is causal or not. The witness has no path.
 ///
 /// # Errors
-/// The graph does not have the form of a declaration.
+/// [`CausalityError`] if the graph is not that of a declaration, or is too large.
 pub fn causality(graph: &PixelGraph) -> Result<Causality, CausalityError> {
     table(graph).map(|(causality, _)| causality)
 }

@@ -1,4 +1,4 @@
-//! Propagating sets of image values through an unrolled graph.
+//! Propagates sets of image values through an unrolled graph.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -10,17 +10,18 @@ use pixelrnn_ops::{Footprint, Grid, Op, PixelGraph, Reading};
 use super::CausalityError;
 use crate::endpoints::GraphEndpoints;
 
-/// How many image values are followed at once; more are done in several rounds, to bound memory.
+/// The number of image values that are propagated at once. More values take several rounds, to limit memory.
 const WINDOW: usize = 4096;
 
-/// The sets of one value: how it is cut, and for each cell what it reads (`None`: nothing).
+/// The sets of one value of the graph: its grid, and for each cell the image values that it reads (`None`:
+/// none).
 #[derive(Clone)]
 pub(super) struct Sets {
     pub grid: Rc<Grid>,
     pub rows: Option<Rc<BitRows>>,
 }
 
-/// An unrolled graph and its ends.
+/// An unrolled graph and its endpoints.
 pub(super) struct Analysis<'a> {
     pub graph: &'a PixelGraph,
     ends: GraphEndpoints,
@@ -37,12 +38,12 @@ impl<'a> Analysis<'a> {
         self.ends.dims()
     }
 
-    /// The number of a place in raster order.
+    /// The index of an image value in raster order, colors innermost.
     pub fn number(&self, c: usize, y: usize, x: usize) -> usize {
         (y * self.ends.width + x) * self.ends.colours + c
     }
 
-    /// What every output reads.
+    /// The image values that every output reads.
     pub fn reads(&self) -> Result<BitRows, CausalityError> {
         let total = self.dims().iter().product();
         let mut table = BitRows::new(total, total);
@@ -76,7 +77,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The parameters of the value at one place, as a part of the output.
+    /// The part of the output that holds the parameters of one image value.
     pub fn output_cell(&self, c: usize, y: usize, x: usize) -> Vec<Range<usize>> {
         let distribution = self.ends.distribution;
         let mut cell = vec![0..1, c..c + 1, y..y + 1, x..x + 1];
@@ -91,8 +92,8 @@ impl<'a> Analysis<'a> {
         self.ends.output
     }
 
-    /// The sets of every value, over the image values in `window`; values that are read no more
-    /// are dropped unless `keep`.
+    /// Computes the sets of every value of the graph, restricted to the image values in `window`. The sets of
+    /// a value are dropped after its last reader, unless `keep` is set.
     pub fn run(
         &self,
         window: Range<usize>,
@@ -158,7 +159,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// The literal of each input that is one.
+/// For each input, its literal if it is a constant.
 pub(super) fn constants<'g>(graph: &'g PixelGraph, inputs: &[Value]) -> Vec<Option<&'g Array>> {
     let literal = |v: &Value| match graph.maker(*v).map(|n| &n.op) {
         Some(Op::Constant(c)) => Some(&c.value),
@@ -167,7 +168,7 @@ pub(super) fn constants<'g>(graph: &'g PixelGraph, inputs: &[Value]) -> Vec<Opti
     inputs.iter().map(literal).collect()
 }
 
-/// The sets of a node's result, and whether it mixes images.
+/// The sets of a node's result, and whether the node mixes the images of a batch.
 fn apply(
     op: &Op,
     inputs: &[&Sets],
@@ -183,7 +184,7 @@ fn apply(
     if reading_any.is_empty() {
         return (Sets { grid: Rc::new(grid), rows: None }, mixes_batch);
     }
-    // Shortcuts that change nothing but time: most nodes copy or join what stands in one place.
+    // Two shortcuts for speed: most nodes copy or merge the sets at one position.
     if same_place && reading_any.iter().all(|s| *s.grid == grid) {
         let mut rows = reading_any[0].rows.clone();
         for other in &reading_any[1..] {
@@ -211,7 +212,7 @@ fn apply(
     (Sets { grid: Rc::new(grid), rows: Some(Rc::new(rows)) }, mixes_batch)
 }
 
-/// Calls back with every cell of a grid, in row-major order.
+/// Calls `visit` with every cell of a grid, in row-major order.
 pub(super) fn for_cells(grid: &Grid, visit: &mut dyn FnMut(Cell)) {
     let counts = grid.counts();
     if counts.contains(&0) {
@@ -239,13 +240,13 @@ pub(super) fn for_cells(grid: &Grid, visit: &mut dyn FnMut(Cell)) {
     }
 }
 
-/// Calls back with the number of every cell of a grid that overlaps a part of the tensor.
+/// Calls `visit` with the index of every cell of a grid that overlaps a part of the tensor.
 pub(super) fn for_overlaps(grid: &Grid, part: Cell, visit: &mut dyn FnMut(usize)) {
     fn walk(grid: &Grid, part: Cell, axis: usize, base: usize, visit: &mut dyn FnMut(usize)) {
         let Some(bounds) = grid.axes.get(axis) else { return visit(base) };
         let cells = bounds.len() - 1;
         let range = &part[axis];
-        // An axis that is cut everywhere needs no search.
+        // An axis that is cut at every position needs no search.
         let unit = bounds.last() == Some(&cells);
         let mut i = match unit {
             true => range.start,

@@ -1,4 +1,4 @@
-//! The path of a leak: from the output back to the input, hop by hop.
+//! The path of a leak, step by step from the output back to the input.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use pixelrnn_ops::{Footprint, Grid, PixelGraph, Reading};
 use super::sets::{Analysis, Sets, constants, for_overlaps};
 use super::{CausalityError, Hop, Witness};
 
-/// Follows the witness's input through the graph once more, alone, and then walks back.
+/// Propagates the witness's input alone through the graph, and then walks back from the output.
 pub(super) fn path(graph: &PixelGraph, witness: &Witness) -> Result<Vec<Hop>, CausalityError> {
     let analysis = Analysis::new(graph)?;
     let [colours, height, width] = analysis.dims();
@@ -31,8 +31,8 @@ pub(super) fn path(graph: &PixelGraph, witness: &Witness) -> Result<Vec<Hop>, Ca
             constants: &constants,
         };
         let Footprint { grid, reads, .. } = node.op.footprint(&reading);
-        // A cell of the result, inside the part that was asked for, and what it reads that has
-        // seen the input.
+        // Finds a cell of the result inside the requested part, and a part of an input that it reads and that
+        // depends on the witness's input.
         let mut found: Option<(usize, Vec<Range<usize>>, Vec<Range<usize>>)> = None;
         let counts = grid.counts();
         for_overlaps(&grid, &cell, &mut |i| {
@@ -54,7 +54,8 @@ pub(super) fn path(graph: &PixelGraph, witness: &Witness) -> Result<Vec<Hop>, Ca
             });
         });
         let Some((input, read, own)) = found else { break };
-        // Nodes of one layer are one hop (a node without a layer is its own); its result's place is what counts.
+        // All nodes of a layer are one step of the path, at the position of the layer's result. A node
+        // without a layer is a step of its own.
         let layer = graph.layer_of(id).unwrap_or(&node.name);
         if hops.last().is_none_or(|h| h.layer != layer) {
             let ty = graph.ty(value);

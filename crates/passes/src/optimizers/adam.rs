@@ -4,7 +4,7 @@ use pixelrnn_graph::{BuildError, Value};
 
 use super::{Entry, Update, UpdateRule};
 
-/// Running means of the gradient and its square, both corrected for having begun at zero:
+/// Running means of the gradient and of its square, each corrected for its start at zero:
 /// `w = w - lr m_hat / (sqrt(v_hat) + epsilon)`.
 pub static ADAM: UpdateRule = UpdateRule {
     name: "adam",
@@ -17,7 +17,7 @@ pub static ADAM: UpdateRule = UpdateRule {
     reference,
 };
 
-/// The direction from settings and slots in the order of [`ADAM`].
+/// Builds Adam's direction, from settings and slots in the order of [`ADAM`].
 pub(super) fn direction(update: &mut Update<'_>) -> Result<Value, BuildError> {
     let [beta1, beta2, epsilon] = [0, 1, 2].map(|i| update.settings[i]);
     let (m, v) = (update.slot("mean"), update.slot("square"));
@@ -30,7 +30,7 @@ pub(super) fn direction(update: &mut Update<'_>) -> Result<Value, BuildError> {
     update.quotient(m, v, epsilon)
 }
 
-/// The same on one number.
+/// Computes Adam's direction for one number.
 pub(super) fn reference(entry: &Entry<'_>, slots: &mut [f64]) -> f64 {
     let [beta1, beta2, epsilon] = [0, 1, 2].map(|i| entry.settings[i]);
     slots[0] = beta1 * slots[0] + (1.0 - beta1) * entry.g;

@@ -4,7 +4,7 @@ use pixelrnn_ops::{Add, Scale};
 
 use super::{ADAM, UpdateRule, adam};
 
-/// Adam's direction plus `weight_decay w`, of every parameter, biases included.
+/// Adam's direction plus `weight_decay w`, for every parameter, including biases.
 pub static ADAMW: UpdateRule = UpdateRule {
     name: "adamw",
     about: "Adam with decoupled weight decay",

@@ -1,34 +1,34 @@
 //! The update rules of optimizers.
 //!
-//! A rule is one file and one line of the table below. Its file contains the settings, the states, the
-//! graph, and the same formula on single numbers, with which a test compares the graph.
+//! A rule is one file and one line of the table below. The file contains the settings, the states, the graph,
+//! and the same formula for single numbers. A test compares the graph with that formula.
 
 use pixelrnn_graph::{BuildError, Type, Value};
 use pixelrnn_ops::{Add, Div, Mul, Op, Scale, Sqrt};
 
 use crate::training_step::{StepBuilder, state_name};
 
-/// The most settings of a rule.
+/// The largest number of settings of a rule.
 pub const MAX_SETTINGS: usize = 4;
 
 /// An update rule: in every step, `w = w - learning_rate * direction`.
 pub struct UpdateRule {
     /// The name on the command line and in run.json.
     pub name: &'static str,
-    /// One line for the help.
+    /// A description for the help, on one line.
     pub about: &'static str,
     /// The default learning rate, for losses in nats per image.
     pub usual_rate: f64,
     /// The settings with their defaults, which are those of PyTorch.
     pub settings: &'static [(&'static str, f64)],
-    /// The states per parameter, with the shape of the parameter. They start at zero.
+    /// The states of each parameter. They have the shape of the parameter and start at zero.
     pub slots: &'static [&'static str],
     /// The global states, `[1]`. They start at one, and each step multiplies them by the setting with this
     /// index.
     pub counters: &'static [(&'static str, usize)],
     /// Builds the direction and the next states.
     pub(crate) direction: fn(&mut Update<'_>) -> Result<Value, BuildError>,
-    /// Computes the direction of one value, and updates the states.
+    /// Computes the direction of one value, and updates its states.
     pub reference: fn(&Entry<'_>, &mut [f64]) -> f64,
 }
 
@@ -69,7 +69,7 @@ impl std::fmt::Debug for UpdateRule {
     }
 }
 
-/// One value of a parameter in one step, for [`UpdateRule::reference`].
+/// One value of a parameter during one step, for [`UpdateRule::reference`].
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The parameter.
@@ -82,7 +82,7 @@ pub struct Entry<'a> {
     pub counters: &'a [f64],
 }
 
-/// One parameter while its update is built.
+/// The context in which the update of one parameter is built.
 pub(crate) struct Update<'a> {
     pub(crate) step: &'a mut StepBuilder,
     pub(crate) name: &'a str,
@@ -97,7 +97,7 @@ pub(crate) struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// A node.
+    /// Adds a node.
     fn push(
         &mut self,
         op: impl Into<Op>,
@@ -112,7 +112,7 @@ impl Update<'_> {
         self.step.state(self.name, slot, &self.ty)
     }
 
-    /// The state after the step.
+    /// Sets a state of the parameter after the step.
     fn keep(&mut self, slot: &str, value: Value) {
         self.step.result(&state_name(self.name, slot), value);
     }
@@ -130,7 +130,7 @@ impl Update<'_> {
         self.blend(decay, v, square, "v")
     }
 
-    /// `x / (1 - counter)`: the bias correction of a running mean that began at zero.
+    /// `x / (1 - counter)`: the bias correction of a running mean that started at zero.
     fn corrected(&mut self, x: Value, counter: usize, part: &str) -> Result<Value, BuildError> {
         let wide = self.step.widen(self.corrections[counter], self.ty.rank())?;
         self.push(Div, &[x, wide], part)

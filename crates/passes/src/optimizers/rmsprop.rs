@@ -1,4 +1,4 @@
-//! RMSProp (Tieleman and Hinton 2012), as in `torch.optim.RMSprop`. The paper's choice.
+//! RMSProp (Tieleman and Hinton 2012), as in `torch.optim.RMSprop`. The PixelRNN paper uses it.
 
 use super::UpdateRule;
 

@@ -1,26 +1,26 @@
-//! Where `remat` cuts a graph: at boundaries of layers, so that what is kept between blocks and what the
-//! largest block needs are together smallest.
+//! Decides where `remat` cuts a graph: at boundaries of layers, such that the memory for the values kept
+//! between blocks plus the memory of the largest block is smallest.
 
 use std::ops::Range;
 
 use pixelrnn_graph::{Dim, Node, Origin, Type};
 use pixelrnn_ops::{Op, PixelGraph, Scan};
 
-/// How often a block's activations are there while its gradient is computed: they, and cotangents
-/// of the same sizes.
+/// The memory of a block while its gradient is computed, as a multiple of its activations: the activations,
+/// and cotangents of the same sizes.
 const WORKING: u64 = 2;
 
-/// Whether a value is one for each image.
+/// Whether a value depends on the batch, that is, has a batch axis.
 pub(crate) fn depends_on_batch(ty: &Type) -> bool {
     ty.shape.iter().any(|d| matches!(d, Dim::Batch(_)))
 }
 
-/// Elements of a value for one image; 0 for what all images share.
+/// The number of elements of a value per image; 0 if it has no batch axis.
 fn elements(ty: &Type) -> u64 {
     if depends_on_batch(ty) { ty.size() as u64 } else { 0 }
 }
 
-/// What a node stores for its gradient.
+/// The number of elements per image that a node stores for its gradient.
 fn stored(graph: &PixelGraph, node: &Node<Op>) -> u64 {
     let results = node.outputs.iter().map(|&v| elements(graph.ty(v))).sum::<u64>();
     match &node.op {
@@ -29,7 +29,7 @@ fn stored(graph: &PixelGraph, node: &Node<Op>) -> u64 {
     }
 }
 
-/// What a loop stacks for its gradient.
+/// The number of elements per image that a loop stacks for its gradient.
 fn stacked(graph: &PixelGraph, node: &Node<Op>, scan: &Scan) -> u64 {
     let scanned = node.inputs.get(scan.carried()).map(|&v| graph.ty(v));
     let steps = scanned.and_then(|ty| ty.extents(1).first().copied()).unwrap_or(1) as u64;
@@ -37,9 +37,9 @@ fn stacked(graph: &PixelGraph, node: &Node<Op>, scan: &Scan) -> u64 {
     steps.saturating_mul(body)
 }
 
-/// For each node, whether a cut before it could change the bits of a result. ONNX Runtime fuses products
-/// and convolutions with an addition or an activation behind them, if nobody else reads what is between.
-/// A barrier would be another reader.
+/// For each node, whether a cut before it could change the bits of a result. ONNX Runtime fuses a product or
+/// convolution with the addition or activation after it, unless another node reads the value between them. A
+/// barrier would be such a node.
 fn fused(graph: &PixelGraph) -> Vec<bool> {
     let uses = graph.use_counts();
     let mut fused = vec![false; graph.nodes().len()];
@@ -56,11 +56,11 @@ fn fused(graph: &PixelGraph) -> Vec<bool> {
     fused
 }
 
-/// The blocks of a graph, as ranges of its nodes, in order. One block if cutting does not help.
+/// The blocks of a graph, as ranges of its nodes, in order. A single block if cutting does not save memory.
 pub(crate) fn blocks(graph: &PixelGraph) -> Vec<Range<usize>> {
     let costs = Costs::new(graph);
     let whole = costs.inner(0, costs.cuts.len() - 1).saturating_mul(WORKING);
-    // The largest block may need this much. The least that any cutting gives, and more in steps.
+    // The limit for the largest block: at first the smallest possible one, then larger in steps.
     let intervals = costs.cuts.len() - 1;
     let mut limit = (0..intervals).map(|i| costs.inner(i, i + 1)).max().unwrap_or(0);
     let mut best = (whole, vec![0, intervals]);
@@ -76,14 +76,14 @@ pub(crate) fn blocks(graph: &PixelGraph) -> Vec<Range<usize>> {
     best.1.windows(2).map(|ends| costs.cuts[ends[0]]..costs.cuts[ends[1]]).collect()
 }
 
-/// What blocks between possible cuts cost.
+/// The costs of blocks between possible cuts.
 struct Costs {
-    /// Places between nodes where a layer ends, with both ends of the graph.
+    /// The indices of nodes before which a layer ends, with both ends of the graph.
     cuts: Vec<usize>,
     /// Elements stored by the nodes before each cut.
     before: Vec<u64>,
-    /// For each value of a node: the interval between cuts that makes it, the last that reads it, and its
-    /// elements. Only values that cross a cut.
+    /// The values that cross a cut: the interval between cuts that computes it, the last interval that reads
+    /// it, and its number of elements.
     crossing: Vec<(usize, usize, u64)>,
 }
 
@@ -127,13 +127,13 @@ impl Costs {
         Costs { cuts, before, crossing }
     }
 
-    /// What the nodes between two cuts store.
+    /// The number of elements that the nodes between two cuts store.
     fn inner(&self, from: usize, to: usize) -> u64 {
         self.before[to].saturating_sub(self.before[from])
     }
 
-    /// The blocks that keep least between them if none stores more than `limit`: how much they keep,
-    /// and the cuts.
+    /// The cuts that keep the fewest elements between blocks, if no block may store more than `limit`: that
+    /// number of elements, and the cuts.
     fn cheapest(&self, limit: u64) -> Option<(u64, Vec<usize>)> {
         let ends = self.cuts.len();
         let mut made: Vec<Vec<(usize, u64)>> = vec![Vec::new(); ends];
@@ -152,7 +152,7 @@ impl Costs {
                 kept = kept.saturating_add(leaving.map(|(_, n)| n).sum());
                 let Some((so_far, _)) = best[from] else { continue };
                 let total = kept.saturating_add(so_far);
-                // Of equals the shorter path: fewer barriers.
+                // If equal, prefers the path with fewer cuts: it needs fewer barriers.
                 if best[to].is_none_or(|(least, _)| total <= least) {
                     best[to] = Some((total, from));
                 }
@@ -174,7 +174,7 @@ mod tests {
     use pixelrnn_graph::{Dim, OutputRole, Role, Site};
     use pixelrnn_ops::{Add, Slice, Tanh};
 
-    /// Layers that widen a map, apply a function, and narrow it again.
+    /// A graph of layers that widen a map, apply a function, and narrow it again.
     fn chain(layers: usize) -> PixelGraph {
         let mut graph = PixelGraph::new("chain");
         let ty = Type::real([Dim::N, Dim::Fixed(1), Dim::Fixed(4), Dim::Fixed(4)]);
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn no_cut_between_a_sum_and_its_activation() {
         let mut graph = chain(12);
-        // Nobody reads this sum but the function.
+        // Only the function reads this sum.
         let last = graph.nodes().next_back().unwrap().1.outputs[0];
         let sum = graph.push(Add.into(), &[last, last], "last_sum", Site::NONE).unwrap()[0];
         let layer = graph.layer("head");

@@ -2,14 +2,14 @@
 //! gradient checkpointing).
 //!
 //! [`differentiate`](crate::differentiate()) keeps every activation from the forward to the backward pass.
-//! Here the forward graph is cut into blocks, mostly layers. Only what crosses from one block to another is
-//! kept. The backward pass goes from the last block to the first: it computes the block once more from
-//! what was kept, and then its gradient. Each block's recomputation waits, behind a
-//! [`Barrier`], for the gradients of the block behind it. So the activations of one block are
-//! alive at a time, whatever the order in which an engine likes to run nodes.
+//! Here the forward graph is cut into blocks of one or more layers, and only the values that cross from one
+//! block to another are kept. The backward pass goes from the last block to the first: it recomputes the
+//! block from the kept values, and then computes its gradient. The recomputation of a block waits, behind a
+//! [`Barrier`], for the gradients of the block after it. So only the activations of one block are alive at a
+//! time, in whatever order an engine runs the nodes.
 //!
-//! The gradients have the same bits as those of `differentiate`: the same operators run on the same
-//! numbers, and sums have the same order.
+//! The gradients are bit-identical to those of `differentiate`: the same operators run on the same numbers,
+//! and sums have the same order.
 
 mod blocks;
 
@@ -26,10 +26,10 @@ use crate::rewrite::Rewrite;
 
 pub(crate) use blocks::depends_on_batch;
 
-/// As [`differentiate`](crate::differentiate()), with activations that are computed twice.
+/// Like [`differentiate`](crate::differentiate()), with activations that are computed twice.
 ///
 /// # Errors
-/// An operator on the way has no gradient.
+/// [`AdjointError`] if an operator between a parameter and the loss has no gradient.
 pub fn remat(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     let blocks = blocks::blocks(graph);
     let last = blocks.last().map_or(0, |block| block.start);
@@ -82,7 +82,7 @@ pub fn remat(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     Ok(new)
 }
 
-/// Whether a node is computed twice. What is made of parameters and constants alone is small, and kept.
+/// Whether a node is computed twice. Values that depend only on parameters and constants are small, and kept.
 fn recomputed(graph: &PixelGraph, node: &Node<Op>) -> bool {
     node.outputs.iter().any(|v| depends_on_batch(graph.ty(*v)))
 }
@@ -93,7 +93,7 @@ fn newest(graph: &PixelGraph) -> Result<NodeId, BuildError> {
     last.ok_or_else(|| BuildError::internal(&graph.name, "no node was added"))
 }
 
-/// The backward pass while it grows, from the last block to the first.
+/// The backward pass under construction, from the last block to the first.
 struct Backward<'a> {
     old: &'a PixelGraph,
     /// For each old value, whether it depends on a parameter.
@@ -103,14 +103,14 @@ struct Backward<'a> {
     /// The first copy of each old value.
     forward: Vec<Option<Value>>,
     new: PixelGraph,
-    /// The cotangents of old values, as far as the blocks done give them.
+    /// The cotangents of old values, as far as the finished blocks contribute to them.
     cotangents: BTreeMap<Value, Value>,
-    /// The cotangents that the block done last has found.
+    /// The cotangents that the most recently finished block computed.
     tokens: Vec<Value>,
 }
 
 impl Backward<'_> {
-    /// The last block is differentiated as it stands: its activations are needed at once.
+    /// Differentiates the last block without recomputing it: its activations are needed right away.
     fn last(&mut self, block: Range<usize>, loss: &Loss) -> Result<(), AdjointError> {
         let mut map = BTreeMap::new();
         for (id, node) in self.old.nodes().skip(block.start) {
@@ -119,15 +119,16 @@ impl Backward<'_> {
             }
         }
         let mut nodes = self.copies[block].to_vec();
-        // Behind the forward nodes stand those of the mean.
+        // The nodes of the mean come after the forward nodes.
         nodes.extend(self.new.nodes().skip(self.copies.len()).map(|(id, _)| id));
         self.differentiate(&map, &nodes, &[(loss.loss, loss.one)], &[loss.share, loss.loss])?;
-        // Nothing else waits for the loss, so an engine might compute it last, and keep what it reads.
+        // No other node waits for the loss. Without this, an engine might compute it last and keep the values
+        // that it reads.
         self.tokens.push(loss.loss);
         Ok(())
     }
 
-    /// Any other block is computed once more, then differentiated.
+    /// Recomputes a block that is not the last, and then differentiates it.
     fn again(&mut self, block: Range<usize>) -> Result<(), AdjointError> {
         let old = self.old;
         let mut map: BTreeMap<Value, Value> = BTreeMap::new();
@@ -165,7 +166,7 @@ impl Backward<'_> {
         self.forward[old.index()].ok_or_else(unmapped)
     }
 
-    /// A kept value, for a block that waits for the one behind it.
+    /// A kept value behind a barrier, for a block that must wait for the block after it.
     fn barrier(&mut self, old: Value, first: Value) -> Result<Value, BuildError> {
         let (name, site) = match self.old.origin(old) {
             Origin::Node(id, _) => (&self.old.node(id).name, self.old.site(id)),
@@ -177,7 +178,7 @@ impl Backward<'_> {
     }
 
     /// Adds the gradient of a block. `map` has the block's own copy of each old value that it reads or
-    /// makes; `also` are new values without an old one on the way to a parameter.
+    /// computes; `also` are new values on the way to a parameter that correspond to no old value.
     fn differentiate(
         &mut self,
         map: &BTreeMap<Value, Value>,
@@ -198,7 +199,7 @@ impl Backward<'_> {
             nodes.iter().flat_map(|&id| self.new.node(id).outputs.clone()).collect();
         let found = pull_back(&mut self.new, nodes, &wanted, &seeds)?;
         let mut tokens = Vec::new();
-        // What the block reads: other blocks, or parameters, are told of its cotangent.
+        // Passes the cotangents of the block's inputs on to the blocks and parameters that they come from.
         for (old, own) in map.iter().filter(|(_, own)| !made.contains(own)) {
             if let Some(&cotangent) = found.get(own)
                 && self.cotangents.insert(*old, cotangent) != Some(cotangent)

@@ -1,4 +1,5 @@
-//! The loops taken apart: one pixel, and what happens between rows. [`super`] tells how to use them.
+//! The graphs `step` and `row`: one pixel, and the step between two rows. [`super`] documents how to use
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +15,13 @@ use super::walk::Walk;
 use super::{SampleError, scan_loops};
 use crate::causality::ProvedScale;
 
-/// Everything that a loop is made of, and what its parts are called.
+/// The three graphs of a streamed model, with the body of the inner loop separated.
 struct Parts {
     cx: Streaming,
     step: Body,
-    /// What a step is given for itself.
+    /// The inputs of a step that are neither states nor slices: uniform numbers, given levels and masks.
     data: Vec<Value>,
-    /// How many nodes of the body over rows come before the inner loop.
+    /// The number of nodes of the row body that come before the inner loop.
     begins: usize,
 }
 
@@ -44,11 +45,11 @@ impl Parts {
         let distribution = ends.distribution;
         let drawing = Drawing { uniform, fixed, options: *options, distribution };
         let image = drawing.pixel(&mut walk, &mut cx)?;
-        // So that something is stacked, whatever the model.
+        // Ensures that at least one value is stacked.
         cx.stack(image);
         let step = scan_loops::pixel_body(&mut cx, &data, &[("pixel".into(), image.0)])?;
         let begins = cx.row.nodes().len();
-        // In place of the inner loop: complete rows are given.
+        // Complete rows are inputs, in place of the inner loop.
         for i in 0..cx.stacked.len() {
             let mut ty = cx.pixel.ty(cx.stacked[i].0.0).clone();
             ty.shape.insert(0, Dim::Fixed(ends.width));
@@ -79,8 +80,8 @@ fn copy(
     Ok(())
 }
 
-/// A graph that begins with what is computed before all loops. Its first input is one of data, in
-/// which the batch is seen.
+/// A graph that begins with the nodes before all loops. Its first input is `source`, an input of the body
+/// with a batch axis.
 fn before(cx: &Streaming, source: Value, body: &PixelGraph) -> Result<Began, BuildError> {
     let mut graph = Graph::new(cx.prelude.name.clone());
     graph.doc.clone_from(&cx.prelude.doc);
@@ -99,9 +100,9 @@ fn before(cx: &Streaming, source: Value, body: &PixelGraph) -> Result<Began, Bui
 
 struct Began {
     graph: PixelGraph,
-    /// Values before the loops.
+    /// The values of this graph for values from before the loops.
     outside: BTreeMap<Value, Value>,
-    /// Values of the body.
+    /// The values of this graph for values of the body.
     inside: BTreeMap<Value, Value>,
 }
 
@@ -111,7 +112,7 @@ impl Began {
         value.ok_or(StreamError::Form("what comes before the loops is incomplete"))
     }
 
-    /// An input of a body as one of this graph.
+    /// Adds an input of a body as an input of this graph.
     fn input(&mut self, body: &PixelGraph, inside: Value) {
         if let Some(input) = body.inputs().iter().find(|i| i.value == inside) {
             let role = match input.role {
@@ -135,14 +136,14 @@ impl Began {
     }
 }
 
-/// One pixel; see the module's page.
+/// The graph for one pixel; see [`super`].
 ///
 /// # Errors
-/// As [`sample`](super::sample()).
+/// As [`sample`](super::sample()). Also for a model with a condition that is a map.
 pub fn step(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
     let Parts { cx, step, data, .. } = Parts::of(proved, options)?;
     let body = step.graph;
-    // The body's inputs, in order: states, invariants, what is scanned, data.
+    // The body's inputs, in order: states, invariants, scanned values, data.
     let inputs: Vec<Value> = body.inputs().iter().map(|i| i.value).collect();
     let (rest, data) = inputs.split_at(inputs.len().saturating_sub(data.len()));
     let Some((&uniform, data)) = data.split_first() else {
@@ -167,10 +168,10 @@ pub fn step(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGraph,
     Ok(to.graph)
 }
 
-/// What happens between rows: the end of one and the beginning of the next; see the module's page.
+/// The graph for the step between two rows: the end of one and the beginning of the next; see [`super`].
 ///
 /// # Errors
-/// As [`sample`](super::sample()).
+/// As [`sample`](super::sample()). Also for a model with a condition that is a map.
 pub fn row(proved: &ProvedScale) -> Result<PixelGraph, SampleError> {
     let Parts { cx, step, begins, .. } = Parts::of(proved, &SampleOptions::default())?;
     let done: Vec<Value> = cx.stacked.iter().filter_map(|(_, row)| row.map(|v| v.0)).collect();
@@ -190,7 +191,7 @@ pub fn row(proved: &ProvedScale) -> Result<PixelGraph, SampleError> {
     let count = cx.row.nodes().len();
     copy(&mut to.graph, &cx.row, 0..count, &mut to.inside, "end/")?;
 
-    // The next row begins from what this one left, or from the very beginning.
+    // The next row begins with the caches that this row left, or, if `begun` is zero, with the initial ones.
     let one = Constant { value: Array::ones(vec![1]) };
     let one = to.graph.push(one.into(), &[], "begun/one", Site::NONE)?[0];
     let fresh = to.graph.push(Sub.into(), &[one, begun], "begun/not", Site::NONE)?[0];

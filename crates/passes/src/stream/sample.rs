@@ -1,4 +1,4 @@
-//! The loops closed: `sample` and `replay`.
+//! The graphs `sample` and `replay`, with closed loops.
 
 use pixelrnn_graph::{Dim, Graph, OutputRole, Role, Site, Type, Value};
 use pixelrnn_ops::{
@@ -13,12 +13,12 @@ use crate::causality::ProvedScale;
 use crate::cse_dce::{cse_dce, unread_parameters};
 use crate::endpoints::GraphEndpoints;
 
-/// How images are drawn.
+/// Options for drawing images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleOptions {
-    /// Logits are divided by it.
+    /// The temperature: logits are divided by it.
     pub temperature: f64,
-    /// Whether part of the image may be given: two more inputs, `given` and `mask`.
+    /// Whether part of the image can be given, by two additional inputs `given` and `mask`.
     pub complete: bool,
 }
 
@@ -32,7 +32,8 @@ impl SampleOptions {
     /// Checks the options.
     ///
     /// # Errors
-    /// The temperature is not positive, or its inverse is not a finite, positive f32.
+    /// [`SampleError::Temperature`] if the temperature is not positive, or its inverse is not a finite,
+    /// positive f32.
     pub fn check(&self) -> Result<(), SampleError> {
         let factor = self.factor() as f32;
         match factor.is_finite() && factor > 0.0 {
@@ -41,16 +42,16 @@ impl SampleOptions {
         }
     }
 
-    /// What logits are multiplied by.
+    /// The factor of the logits: the inverse temperature.
     fn factor(&self) -> f64 {
         1.0 / self.temperature
     }
 }
 
-/// What one pixel of the image is made of.
+/// The inputs and options for drawing one pixel.
 pub(super) struct Drawing {
     pub uniform: PixelValue,
-    /// What is given, and above one half where that is kept.
+    /// The given level and the mask. The given level is kept where the mask is above one half.
     pub fixed: Option<[PixelValue; 2]>,
     pub options: SampleOptions,
     pub distribution: Distribution,
@@ -80,7 +81,7 @@ impl Drawing {
     }
 }
 
-/// `[N, H, W, C]` to what is scanned, and back: rows first, then pixels.
+/// Permutes the axes of `[N, H, W, C]` for the loops, which scan rows and then pixels, and back.
 const ROWS_FIRST: [usize; 4] = [1, 2, 0, 3];
 const BATCH_FIRST: [usize; 4] = [2, 0, 1, 3];
 
@@ -99,7 +100,7 @@ impl Loops {
         Ok(self.cx.prelude.push(op.into(), inputs, name, Site::NONE)?[0])
     }
 
-    /// What a pixel sees of a value `[H, W, N, C]`.
+    /// The current pixel of a value `[H, W, N, C]`.
     fn scan(&mut self, v: Value, name: &str) -> PixelValue {
         let ty = self.cx.prelude.ty(v);
         let ty = Type::real(ty.shape[1..].iter().copied());
@@ -110,7 +111,7 @@ impl Loops {
     }
 }
 
-/// The three graphs of a proved scale, still empty.
+/// The three graphs for a proved scale, still empty.
 pub(super) fn streaming(proved: &ProvedScale) -> Result<(Streaming, GraphEndpoints), StreamError> {
     let graph = proved.graph();
     let ends = GraphEndpoints::of(graph).map_err(StreamError::Form)?;
@@ -119,10 +120,10 @@ pub(super) fn streaming(proved: &ProvedScale) -> Result<(Streaming, GraphEndpoin
     Ok((cx, ends))
 }
 
-/// The graph that draws images; see the module's page.
+/// The graph that draws images; see [`super`].
 ///
 /// # Errors
-/// A layer has no rule; its error names it. Or a temperature that does not suit.
+/// [`SampleError`] if a layer has no streaming rule (the error names it), or if the temperature is invalid.
 pub fn sample(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGraph, SampleError> {
     options.check()?;
     let (mut cx, ends) = streaming(proved)?;
@@ -132,7 +133,7 @@ pub fn sample(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGrap
     let fixed = options.complete.then(|| [input("given", Role::Given), input("mask", Role::Kept)]);
     let mut walk = Walk::begin(proved.graph(), &ends, &mut cx)?;
     let mut loops = Loops { cx, scanned: Vec::new() };
-    // Once for all pixels, rather than in the loop.
+    // Clamped once for all pixels, not in the loop.
     let uniform = loops.push(ClampUniform, &[uniform], "uniform/clamped")?;
     let mut scanned = |input: Value, name: &str| -> Result<PixelValue, StreamError> {
         let turn = Transpose { perm: ROWS_FIRST.to_vec() };
@@ -153,7 +154,7 @@ pub fn sample(proved: &ProvedScale, options: &SampleOptions) -> Result<PixelGrap
     Ok(loops.cx.prelude)
 }
 
-/// Closes both loops around what a pixel gives; the stacked result.
+/// Closes both loops around the result of a pixel, and returns the stacked result.
 fn finish(loops: &mut Loops, walk: &mut Walk, result: PixelValue) -> Result<Value, StreamError> {
     let cx = &mut loops.cx;
     cx.stack(result);
@@ -163,11 +164,11 @@ fn finish(loops: &mut Loops, walk: &mut Walk, result: PixelValue) -> Result<Valu
     Ok(scan_loops::rows(cx, &loops.scanned, &[row])?[0])
 }
 
-/// The graph that computes the parameters of the distributions of a given image as sampling would; see
-/// the module's page.
+/// The graph that computes the parameters of the distributions for a given image as sampling would; see
+/// [`super`].
 ///
 /// # Errors
-/// A layer has no rule; its error names it.
+/// [`SampleError`] if a layer has no streaming rule. The error names it.
 pub fn replay(proved: &ProvedScale) -> Result<PixelGraph, SampleError> {
     let graph = proved.graph();
     let (mut cx, ends) = streaming(proved)?;

@@ -1,4 +1,4 @@
-//! Closing a loop: a body whose inputs are in any order becomes a scan.
+//! Closes loops: turns a body whose inputs are in any order into a scan.
 
 use pixelrnn_graph::{Array, BuildError, Role, Site, Value};
 use pixelrnn_ops::{
@@ -7,7 +7,8 @@ use pixelrnn_ops::{
 
 use crate::rewrite::Rewrite;
 
-/// A graph with its inputs in this order and these outputs. Inputs that are left out must not be read.
+/// Copies a graph with its inputs in this order, and with these outputs. Inputs that are left out must not be
+/// read.
 fn arrange(
     graph: &PixelGraph,
     inputs: &[Value],
@@ -29,19 +30,19 @@ fn arrange(
     Ok(new)
 }
 
-/// The body of the loop over pixels, closed.
+/// The closed body of the loop over pixels.
 pub(super) struct Body {
-    /// Inputs: `state.*`, invariants, what is scanned, what else was asked for. Outputs:
-    /// `state.*.next`, `done.*`, what else was asked for.
+    /// Inputs: `state.*`, invariants, scanned values, additional inputs. Outputs: `state.*.next`, `done.*`,
+    /// additional outputs.
     pub graph: PixelGraph,
-    /// What each state is before the first pixel.
+    /// The value of each state before the first pixel.
     pub initial: Vec<PreludeValue>,
 }
 
 /// Closes the body of the loop over pixels.
 ///
-/// The states are multiplied by zero in the first column, although the loop's initial states are zero:
-/// tract keeps the states of an inner loop when the outer one goes on.
+/// The states are multiplied by zero in the first column, although the loop's initial states are zero, since
+/// tract does not reset the states of an inner loop when the outer loop moves on.
 pub(super) fn pixel_body(
     cx: &mut Streaming,
     inputs: &[Value],
@@ -102,7 +103,7 @@ pub(super) fn pixel_body(
     Ok(Body { graph, initial })
 }
 
-/// Adds the loop over pixels to that over rows: complete rows are there from now on.
+/// Adds the loop over pixels to the body of the loop over rows. From then on, complete rows are available.
 pub(super) fn pixels(cx: &mut Streaming) -> Result<(), StreamError> {
     let Body { graph, initial } = pixel_body(cx, &[], &[])?;
     let invariants: Vec<_> = cx.pixel_invariants.keys().copied().collect();
@@ -120,8 +121,8 @@ pub(super) fn pixels(cx: &mut Streaming) -> Result<(), StreamError> {
     Ok(())
 }
 
-/// Adds the loop over rows to what comes before all loops. `scanned` are values `[H, ..]` and what a
-/// row sees of them; `stacked` are the rows that make up results.
+/// Adds the loop over rows after the nodes before all loops. `scanned` are values `[H, ..]` with the row that
+/// the body sees of each; `stacked` are the rows whose stacks are the results.
 pub(super) fn rows(
     cx: &mut Streaming,
     scanned: &[(Value, RowValue)],

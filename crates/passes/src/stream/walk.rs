@@ -1,4 +1,4 @@
-//! The walk over a declaration's graph that asks every rule.
+//! Walks over a declaration's graph and calls the rule of every operator.
 
 use std::collections::BTreeSet;
 
@@ -22,14 +22,14 @@ pub(super) struct Walk<'a> {
     graph: &'a PixelGraph,
     ends: GraphEndpoints,
     rules: Vec<(NodeId, PixelRule)>,
-    /// Maps of the pixel itself, whose groups are known only once they are drawn.
+    /// Maps that depend on the pixel itself: a group of them is known only once its color is drawn.
     late: BTreeSet<Value>,
-    /// Results that are known when the row begins: nothing is asked at a pixel.
+    /// Results that are known when the row begins. Their rules are not called for each pixel.
     early: BTreeSet<Value>,
 }
 
 impl<'a> Walk<'a> {
-    /// Declares conditions and parameters, finds the rules and begins each.
+    /// Declares conditions and parameters, finds the rules, and begins each rule.
     pub fn begin(
         graph: &'a PixelGraph,
         ends: &GraphEndpoints,
@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
         Ok(walk)
     }
 
-    /// What depends on conditions and parameters alone: the operator itself, before the loops.
+    /// Adds a node that depends only on conditions and parameters, before the loops.
     fn given(&self, id: NodeId, cx: &mut Streaming) -> Result<(), StreamError> {
         let node = self.graph.node(id);
         let inputs: Vec<Value> =
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What depends on the image: its rule, begun.
+    /// Begins the rule of a node that depends on the image.
     fn add(&mut self, id: NodeId, last: Phase, cx: &mut Streaming) -> Result<(), StreamError> {
         let node = self.graph.node(id);
         let no_rule = || {
@@ -133,15 +133,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The maps of one color group that do not need the value itself; then the parameters of its
-    /// distribution.
+    /// Computes the maps of one color group that do not need the value itself, and returns the parameters of
+    /// its distribution.
     pub fn colour(&mut self, group: usize, cx: &mut Streaming) -> Result<PixelValue, StreamError> {
         self.run(group, cx, false)?;
         cx.visit("output", pixelrnn_graph::Site::NONE, &[self.ends.output]);
         cx.group(0, group)?.ok_or(StreamError::Form("a color has no distribution"))
     }
 
-    /// Gives the value of a color group, and what can be computed of it at once.
+    /// Sets the drawn value of a color group, and computes the maps that depend on it pointwise.
     pub fn drawn(
         &mut self,
         group: usize,
@@ -173,12 +173,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What the next pixel needs.
+    /// Adds what the next pixel needs.
     pub fn end_pixel(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
         self.each(cx, |rule, cx| rule.end_pixel(cx))
     }
 
-    /// What the next row needs.
+    /// Adds what the next row needs.
     pub fn end_row(&mut self, cx: &mut Streaming) -> Result<(), StreamError> {
         self.each(cx, |rule, cx| rule.end_row(cx))?;
         cx.run_sweeps()
@@ -200,7 +200,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The gates of the maps that a pointwise operator reads at its pixel; all must have the same.
+/// The number of gates of the maps that a pointwise operator reads at its pixel. All must have the same
+/// number.
 fn pixel_gates(cx: &Streaming) -> Result<usize, StreamError> {
     let mut gates = None;
     for input in 0..cx.arity() {
@@ -214,7 +215,7 @@ fn pixel_gates(cx: &Streaming) -> Result<usize, StreamError> {
     Ok(gates.unwrap_or(1))
 }
 
-/// The rule that selects features: whole gates, where there are groups.
+/// The rule that selects features. If there are color groups, it can select whole gates only.
 fn features(cx: &Streaming, start: usize, length: usize) -> Result<PixelRule, StreamError> {
     let gates = if cx.colours == 1 { 1 } else { cx.gates(0)? };
     let grouped = cx.colours > 1 && cx.phase(0)? == Phase::Pixel;
@@ -225,7 +226,7 @@ fn features(cx: &Streaming, start: usize, length: usize) -> Result<PixelRule, St
     Ok(PixelRule::Features { start, length, gates })
 }
 
-/// An operator on whole rows, whose last axis is that of features.
+/// Applies an operator to whole rows, whose last axis is the feature axis.
 fn whole_row(
     cx: &mut Streaming,
     op: &Op,
@@ -236,7 +237,7 @@ fn whole_row(
         PixelRule::Features { start, length, .. } => {
             cx.row(Slice { axis: 2, start: *start, length: *length }, &rows, "row")
         }
-        // The parts of the features are told apart when they are read.
+        // The parts need no node: the layout of the features does not change.
         PixelRule::Parts => Ok(rows[0]),
         _ => cx.row(op.clone(), &rows, "row"),
     }
@@ -258,7 +259,7 @@ fn pointwise(
     cx.pixel(op.clone(), &values, "pixel").map(Some)
 }
 
-/// Some features of a group: of a map of several gates, whole gates.
+/// Selects features of a group. For a map with several gates, these are whole gates.
 fn select(
     cx: &mut Streaming,
     [start, length]: [usize; 2],

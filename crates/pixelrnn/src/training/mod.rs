@@ -54,18 +54,19 @@ pub use trainer::{Images, Prepared, Trained, Trainer};
 /// Checks that the images, the labels and the other conditions of a data set match a model.
 ///
 /// # Errors
-/// The size, levels, classes or the shape of a condition differ; the message says what to change.
+/// [`TrainError::Mismatch`] if the size, the levels, the classes or the shape of a condition differ. The
+/// message says what to change.
 pub fn suits(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits_images(model, data)?;
     suits_labels(model, data)?;
     suits_arrays(model, data)
 }
 
-/// Checks that a model can be trained on data: like [`suits`], and a class-conditional model needs labels
-/// for all training and validation images, as a model with other conditions needs their values.
+/// Checks that a model can be trained on data: like [`suits`], and all training and validation images need
+/// labels for a class-conditional model, and values for other conditions.
 ///
 /// # Errors
-/// What does not go together, and how to change it.
+/// [`TrainError::Mismatch`], with a message that says what to change.
 pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     suits(model, data)?;
     for split in data.splits().into_iter().filter(|&split| split != Split::Test) {
@@ -94,7 +95,7 @@ pub fn can_train(model: &Declaration, data: &Dataset) -> Result<(), Error> {
 /// Checks that the images of a data set have the size and the levels of a model.
 ///
 /// # Errors
-/// What does not go together, and how to change it.
+/// [`TrainError::Mismatch`], with a message that says what to change.
 pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     let (image, shape) = (model.image(), data.shape());
     let size = |h: usize, w: usize, c: usize| match c {
@@ -129,7 +130,7 @@ pub fn suits_images(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// How to make a model and images of other sizes fit, with their numbers.
+/// Suggests how to make a model and images of different sizes match.
 fn fit_sizes(image: &Image, shape: &data::Shape) -> String {
     let settings = [
         ("height", image.height, shape.height),
@@ -142,7 +143,7 @@ fn fit_sizes(image: &Image, shape: &data::Shape) -> String {
         .map(|(name, _, wants)| format!("--set {name}={wants}"))
         .collect();
     let mut options = String::new();
-    // Images are never enlarged.
+    // Images cannot be enlarged.
     let smaller = image.height <= shape.height && image.width <= shape.width;
     if (image.height, image.width) != (shape.height, shape.width) {
         options = format!(",size={}x{}", image.height, image.width);
@@ -157,7 +158,7 @@ fn fit_sizes(image: &Image, shape: &data::Shape) -> String {
     }
 }
 
-/// A warning if a class-conditional model has classes of which the data have no images.
+/// A warning if the data have no images for some classes of a class-conditional model.
 pub fn unused_classes(model: &Declaration, data: &Dataset) -> Option<String> {
     let ((name, classes), found) = model.label().zip(data.classes())?;
     (found < classes).then(|| {
@@ -197,7 +198,7 @@ fn suits_arrays(model: &Declaration, data: &Dataset) -> Result<(), Error> {
         let mut found = false;
         for split in data.splits() {
             let images = data.images(split).map_err(TrainError::from)?;
-            // One row tells the shape of all.
+            // All rows have the shape of the first.
             let first: Vec<usize> = (0..images.count().min(1)).collect();
             let rows = images.condition(name, &first).map_err(TrainError::from)?;
             let Some(rows) = rows else { continue };
@@ -213,8 +214,8 @@ fn suits_arrays(model: &Declaration, data: &Dataset) -> Result<(), Error> {
     Ok(())
 }
 
-/// The specification with the arrays that the model is conditioned on, unless it names some or its format
-/// has none.
+/// Adds the names of the arrays on which the model is conditioned to a specification, unless it already names
+/// arrays or its format does not support them.
 pub fn for_model(spec: &Spec, model: &Declaration) -> Spec {
     let mut spec = spec.clone();
     if spec.conditions.is_none() && spec.source.format.takes.contains(&"conditions") {
@@ -225,7 +226,7 @@ pub fn for_model(spec: &Spec, model: &Declaration) -> Spec {
     spec
 }
 
-/// The default number of shards of a batch for an engine: one per thread, of at least 4 images.
+/// The default number of shards of a batch on an engine: one per thread, with at least 4 images each.
 pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
     engine.threads().min(batch / 4).max(1)
 }
@@ -264,7 +265,7 @@ impl Compiled {
 
 /// One training step, compiled for an engine.
 pub struct CompiledStep {
-    /// The whole step; or the part for each shard, and the update.
+    /// Either the whole step, or the program for each shard and the update.
     programs: (Compiled, Option<Compiled>),
     shards: usize,
 }
@@ -354,7 +355,7 @@ pub fn model_of(run: &Run, overrides: &[(String, usize)]) -> Result<Declaration,
 /// The settings of the model in the settings of a run, for [`Declaration::from_source`].
 ///
 /// # Errors
-/// They are missing or damaged; the message names the field.
+/// A message that names the field if the settings are missing or damaged.
 pub fn model_settings(settings: &Value) -> Result<Vec<(String, usize)>, String> {
     let settings = settings["model"]["settings"]
         .as_object()
@@ -367,8 +368,8 @@ pub fn model_settings(settings: &Value) -> Result<Vec<(String, usize)>, String> 
     settings.iter().map(number).collect()
 }
 
-/// The weights of a run, and their file: those of the best validation, otherwise the last ones; the EMA
-/// if there is one.
+/// The weights of a run, and their file. The weights are those of the best validation, otherwise the last
+/// ones. They are the EMA if there is one.
 ///
 /// # Errors
 /// There are no weights yet, the file is damaged, or the best weights are missing.

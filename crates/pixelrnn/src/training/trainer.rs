@@ -1,4 +1,4 @@
-//! Training in one call: what to train on what, and how.
+//! Training in one call.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{Declaration, Error, GraphKind};
 
-/// The images to train on: a specification, as text or parsed, or images that are loaded already.
+/// The images to train on: a specification, as text or parsed, or loaded images.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Images {
@@ -60,14 +60,14 @@ enum Initial {
 
 /// The engine to train with.
 enum Choice {
-    /// ONNX Runtime, or tract if it is not available.
+    /// The default: ONNX Runtime, or tract if that is not available.
     Usual,
     Kind(EngineKind, Options),
     Opened(Box<dyn Engine>),
 }
 
-/// A training run: what to train, on what and how. Settings that are not given have their defaults, and
-/// those of a run that goes on stay as they are.
+/// A training run. Settings that are not given have their defaults in a new run, and stay unchanged in a
+/// resumed run.
 ///
 /// A new run needs [`model`](Trainer::model), [`data`](Trainer::data) and a budget
 /// ([`steps`](Trainer::steps), [`epochs`](Trainer::epochs) or [`minutes`](Trainer::minutes)). See the
@@ -97,10 +97,9 @@ impl Trainer {
         }
     }
 
-    /// Continues the run in the folder, if there is one. The result is that of a run that was not
-    /// interrupted: bit for bit on the same machine, with a budget in steps or epochs. Model, images and
-    /// engine need not be given again. What the state depends on cannot change; see
-    /// [`Request::resumed_recipe`].
+    /// Resumes the run in the folder, if there is one. The result is that of an uninterrupted run:
+    /// bit-identical on the same machine, with a budget in steps or epochs. Model, images and engine need not
+    /// be given again. Settings on which the state depends cannot change; see [`Request::resumed_recipe`].
     pub fn resume(mut self) -> Trainer {
         self.resume = true;
         self
@@ -113,7 +112,7 @@ impl Trainer {
     }
 
     /// The images to train on: the text of a specification such as `digits`, a [`Spec`], or a [`Dataset`].
-    /// For a run that goes on: the new location of the same images.
+    /// For a resumed run: the new location of the same images.
     pub fn data(mut self, images: impl Into<Images>) -> Trainer {
         self.images = Some(images.into());
         self
@@ -136,19 +135,19 @@ impl Trainer {
         self.engine_with(kind, Options::default())
     }
 
-    /// Trains with this engine and these options of it.
+    /// Trains with this engine and its options.
     pub fn engine_with(mut self, kind: EngineKind, options: Options) -> Trainer {
         self.engine = Choice::Kind(kind, options);
         self
     }
 
-    /// Trains with an engine that is open already.
+    /// Trains with an engine that is already open.
     pub fn opened_engine(mut self, engine: Box<dyn Engine>) -> Trainer {
         self.engine = Choice::Opened(engine);
         self
     }
 
-    /// All settings at once, in place of those that were given.
+    /// Sets all settings at once, and replaces those that were given before.
     pub fn request(mut self, request: Request) -> Trainer {
         self.request = request;
         self
@@ -179,7 +178,7 @@ impl Trainer {
         self
     }
 
-    /// Validates and keeps an exponential moving average of the weights with this decay, below 1.
+    /// Keeps an exponential moving average (EMA) of the weights with this decay, below 1, and validates it.
     pub fn ema(mut self, decay: f64) -> Trainer {
         self.request.ema = Some(decay);
         self
@@ -191,8 +190,8 @@ impl Trainer {
         self
     }
 
-    /// Data-parallel shards per step. The default is one per core, of at least 4 images. The number changes
-    /// rounding.
+    /// The number of data-parallel shards per step. The default is one per core, with at least 4 images each.
+    /// It affects rounding.
     pub fn shards(mut self, shards: usize) -> Trainer {
         self.request.shards = Some(shards);
         self
@@ -237,8 +236,8 @@ impl Trainer {
         self
     }
 
-    /// Recomputes activations in the backward pass instead of storing them: the same result with less
-    /// memory, in about 1.3 times the time.
+    /// Recomputes activations in the backward pass instead of storing them: the same result with less memory,
+    /// in about 1.3 times the time.
     pub fn remat(mut self) -> Trainer {
         self.request.remat = true;
         self
@@ -264,11 +263,12 @@ impl Trainer {
     /// Checks all settings, reads the images and opens the engine. Writes nothing.
     ///
     /// # Errors
-    /// - [`TrainError::Exists`]: the folder contains a run, and [`Trainer::resume`] was not called.
-    /// - [`TrainError::Recipe`]: something that a new run needs is missing, or a setting is out of its range.
-    /// - [`TrainError::Fixed`], [`TrainError::Resume`]: what the state of a run depends on has changed.
-    /// - The model is not causal, the images cannot be read or do not match it, the initial weights do not
-    ///   fit, or the engine is not available.
+    /// - [`TrainError::Exists`] if the folder contains a run and [`Trainer::resume`] was not called.
+    /// - [`TrainError::Recipe`] if a required setting is missing, or a setting is out of range.
+    /// - [`TrainError::Fixed`] or [`TrainError::Resume`] if a setting, the model or the images of a resumed
+    ///   run have changed.
+    /// - Other errors if the model is not causal, the images cannot be read or do not match it, the initial
+    ///   weights do not fit, or the engine is not available.
     pub fn prepare(self) -> Result<Prepared, Error> {
         match (self.run.exists(), self.resume) {
             (true, false) => {
@@ -290,7 +290,7 @@ impl Trainer {
         let model = self.model.clone().ok_or_else(|| missing("model"))?;
         let images = self.images.clone().ok_or_else(|| missing("images"))?;
         let mut recipe = self.request.new_recipe()?;
-        // The weights of a leaking model are useless.
+        // The weights of a model that leaks are useless.
         model.prove()?;
         let data = load(&images, &model, recipe.seed)?;
         can_train(&model, &data)?;
@@ -354,7 +354,7 @@ impl Trainer {
         })
     }
 
-    /// The images of a run that goes on, which run.json names `named`.
+    /// The images of a resumed run. `named` is their specification in run.json.
     fn images(
         &self,
         named: String,
@@ -378,7 +378,7 @@ impl Trainer {
 }
 
 impl Choice {
-    /// Opens the engine. Returns its version, too.
+    /// Opens the engine. Returns it with its version.
     fn open(self) -> Result<(Box<dyn Engine>, String), Error> {
         let (engine, options) = match self {
             Choice::Opened(engine) => (engine, Options::default()),
@@ -396,7 +396,7 @@ impl Choice {
 }
 
 impl Initial {
-    /// The weights and their origin, for run.json.
+    /// The initial weights and their origin, for run.json.
     fn load(&self, model: &Declaration) -> Result<(Weights, Value), Error> {
         let (weights, file) = match self {
             Initial::Weights(weights) => (weights.clone(), None),
@@ -415,7 +415,7 @@ impl Initial {
     }
 }
 
-/// The weights in a run folder or in a file, and the file.
+/// The weights in a run folder or in a file, and the path of the file.
 fn initial_file(path: &Path, model: &Declaration) -> Result<(Weights, PathBuf), Error> {
     let run = Run::new(path);
     match run.exists() {
@@ -437,7 +437,7 @@ fn load(images: &Images, model: &Declaration, seed: u64) -> Result<Dataset, Trai
     .hold_out())
 }
 
-/// Early stopping needs images to validate with.
+/// Checks that there are validation images if early stopping is requested.
 fn can_be_patient(recipe: &Recipe, data: &Dataset) -> Result<(), TrainError> {
     match recipe.patience {
         Some(_) if data.images(Split::Valid).is_err() => Err(TrainError::Recipe(format!(
@@ -473,7 +473,7 @@ fn about(settings: &Value, engine: &dyn Engine, version: &str) -> Value {
     about
 }
 
-/// A training run whose settings were checked; made by [`Trainer::prepare`].
+/// A training run whose settings have been checked. Created by [`Trainer::prepare`].
 pub struct Prepared {
     run: Run,
     begun: bool,
@@ -513,18 +513,18 @@ impl Prepared {
         &*self.engine
     }
 
-    /// Something about a run that goes on that is not certain.
+    /// A warning about a resumed run, for example that its images could not be compared.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// Trains until the budget is spent, validation stops improving, or `stop` is set; then a checkpoint
-    /// is written, from which [`Trainer::resume`] continues. `observer` is told of every step; `()`
-    /// observes nothing.
+    /// Trains until the budget is spent, validation stops improving, or `stop` is set. Then a checkpoint is
+    /// written, from which [`Trainer::resume`] continues. `observer` receives the events of the run; `()`
+    /// ignores them.
     ///
     /// # Errors
-    /// The graphs cannot be compiled, an engine or a file fails, the last checkpoint is damaged, or the loss
-    /// is not finite. The last checkpoint is whole in any case.
+    /// [`Error`] if the graphs cannot be compiled, an engine or a file fails, the last checkpoint is damaged,
+    /// or the loss is not finite. The last checkpoint on disk is always complete.
     pub fn train(&self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
         let Prepared { model, recipe, engine, .. } = self;
         if !self.begun {
@@ -559,7 +559,7 @@ impl Prepared {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Trained {
-    /// How the run ended, and its figures.
+    /// Why the run ended, and its results.
     pub outcome: Outcome,
     /// The weights of the best validation, otherwise the last ones; the EMA if there is one.
     pub weights: Weights,

@@ -1,11 +1,11 @@
 //! `cifar-gated`: the Gated PixelCNN for CIFAR-10, at about the size of its paper.
 //!
-//! The vertical stack `v` sees the rows above, all columns of them; the horizontal stack `x` sees what is
-//! left of a pixel in its own row, and takes what `v` knows. Together they leave no blind spot (van den
-//! Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh
-//! of one half of the features times the sigmoid of the other.
+//! The vertical stack `v` reads the rows above, in all columns. The horizontal stack `x` reads the pixels to
+//! the left in the current row, and the results of `v`. Together they leave no blind spot (van den Oord et
+//! al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh of one
+//! half of the features times the sigmoid of the other half.
 //!
-//! Fourteen layers behind the first, 128 features; the paper reports 3.03 bits per dimension.
+//! Fourteen layers after the first, 128 features. The paper reports 3.03 bits per dimension.
 
 crate::model! {
     /// Gated PixelCNN on CIFAR-10.

@@ -1,12 +1,12 @@
-//! `cifar-gated-mixture`: the Gated PixelCNN for CIFAR-10 that ends in a mixture of discretized logistics
-//! (Salimans et al. 2017, *PixelCNN++*): 30 numbers for a value in place of 256.
+//! `cifar-gated-mixture`: the Gated PixelCNN for CIFAR-10 with a mixture of discretized logistics as its last
+//! layer (Salimans et al. 2017, *PixelCNN++*): 30 parameters for each value instead of 256.
 //!
-//! The vertical stack `v` sees the rows above, all columns of them; the horizontal stack `x` sees what is
-//! left of a pixel in its own row, and takes what `v` knows. Together they leave no blind spot (van den
-//! Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh
-//! of one half of the features times the sigmoid of the other.
+//! The vertical stack `v` reads the rows above, in all columns. The horizontal stack `x` reads the pixels to
+//! the left in the current row, and the results of `v`. Together they leave no blind spot (van den Oord et
+//! al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh of one
+//! half of the features times the sigmoid of the other half.
 //!
-//! Fourteen layers behind the first, 128 features.
+//! Fourteen layers after the first, 128 features.
 
 crate::model! {
     /// Gated PixelCNN with a mixture of logistics on CIFAR-10.

@@ -1,11 +1,11 @@
 //! `cifar-multiscale`: a Multi-Scale PixelRNN for CIFAR-10, from 8 x 8.
 //!
 //! Two models in one (section 3.6 of the paper): `scale small` is a model of every fourth pixel of every
-//! fourth row; the rest is a model of the whole image that is given the small one. A transposed
-//! convolution brings the small image to full size, and every recurrent layer adds a 1 x 1 convolution of
-//! it to its gates, as its `bias`. What is reported is the sum of both negative log-likelihoods. The
-//! second model predicts every pixel, those of the small image again, so the sum is an upper bound of
-//! the negative log-likelihood of the image, and a drawn image need not contain the small one exactly.
+//! fourth row. The rest is a model of the whole image given the small one. A transposed convolution brings
+//! the small image to full size, and every recurrent layer adds a 1 x 1 convolution of it to its gates, as
+//! its `bias`. The reported likelihood is the sum of both negative log-likelihoods. The second model predicts
+//! every pixel, including those of the small image. So the sum is an upper bound of the negative
+//! log-likelihood of the image, and a drawn image need not contain the small one exactly.
 
 crate::model! {
     /// Multi-Scale PixelRNN on CIFAR-10: 8 x 8, then 32 x 32.

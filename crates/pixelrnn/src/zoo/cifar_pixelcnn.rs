@@ -1,7 +1,7 @@
 //! `cifar-pixelcnn`: the PixelCNN of the paper for CIFAR-10.
 //!
-//! Three colors of 256 levels: features fall into three groups, and inside a pixel green may read red,
-//! blue may read both (section 3.4). Fifteen layers, h = 128: 3.14 bits per dimension in the paper.
+//! With three colors of 256 levels, features form three groups. Inside a pixel, green may read red, and blue
+//! may read both (section 3.4). With fifteen layers and h = 128, the paper reports 3.14 bits per dimension.
 
 crate::model! {
     /// PixelCNN on CIFAR-10.

@@ -1,10 +1,10 @@
 //! `digits-diagonal`: a small Diagonal BiLSTM for the embedded 8 x 8 digits.
 //!
-//! The strongest layer of the paper (section 3.2): two recurrences run along the diagonals, one from
-//! the left and one from the right, and together every pixel sees all that came before it (but one). It
-//! costs H + W - 1 steps where a Row LSTM takes H.
+//! The strongest layer of the paper (section 3.2): two recurrences run along the diagonals, one from the left
+//! and one from the right. Together, every pixel sees all earlier pixels but one. The layer takes H + W - 1
+//! steps, where a Row LSTM takes H.
 //!
-//! A variant is a value: `DigitsDiagonal { h: 32, layers: 1 }`.
+//! A variant is a value of the type: `DigitsDiagonal { h: 32, layers: 1 }`.
 
 crate::model! {
     /// A small Diagonal BiLSTM on the 8 x 8 digits.

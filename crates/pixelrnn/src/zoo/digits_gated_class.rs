@@ -1,7 +1,7 @@
-//! `digits-gated-class`: the Gated PixelCNN of `digits-gated`, told which digit to draw.
+//! `digits-gated-class`: the Gated PixelCNN of `digits-gated`, conditioned on the digit to draw.
 //!
-//! `condition label` is the digit's class, which the data bring along; its convolution is a column of
-//! weights for each class, added before the gates.
+//! `condition label` is the digit's class, which is part of the data. Its convolution is a column of weights
+//! for each class, added before the gates.
 
 crate::model! {
     /// A class-conditional Gated PixelCNN on the 8 x 8 digits.

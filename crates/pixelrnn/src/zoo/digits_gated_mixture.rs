@@ -1,11 +1,11 @@
-//! `digits-gated-mixture`: a small Gated PixelCNN for the embedded 8 x 8 digits that ends in a mixture of
-//! discretized logistics (Salimans et al. 2017, *PixelCNN++*) in place of a softmax: neighboring levels
-//! share what is learned, and 256 levels would take no more parameters than 17.
+//! `digits-gated-mixture`: a small Gated PixelCNN for the embedded 8 x 8 digits with a mixture of discretized
+//! logistics (Salimans et al. 2017, *PixelCNN++*) instead of a softmax. Neighboring levels share parameters,
+//! so 256 levels would need no more parameters than 17.
 //!
-//! The vertical stack `v` sees the rows above, all columns of them; the horizontal stack `x` sees what is
-//! left of a pixel in its own row, and takes what `v` knows. Together they leave no blind spot (van den
-//! Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh
-//! of one half of the features times the sigmoid of the other.
+//! The vertical stack `v` reads the rows above, in all columns. The horizontal stack `x` reads the pixels to
+//! the left in the current row, and the results of `v`. Together they leave no blind spot (van den Oord et
+//! al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh of one
+//! half of the features times the sigmoid of the other half.
 
 crate::model! {
     /// A small Gated PixelCNN with a mixture of logistics on the 8 x 8 digits.

@@ -1,13 +1,13 @@
 //! `digits-pixelcnn`: a small PixelCNN for the embedded 8 x 8 digits.
 //!
-//! Convolutions only: every pixel of a training image at once, no recurrence, and therefore fast. The
-//! price is a blind spot: pixels above to the right stay unseen however many layers there are, which
-//! `pixelrnn check digits-pixelcnn --picture context.png` shows.
+//! Convolutions only: all pixels of a training image are computed at once, without a recurrence, so the model
+//! is fast. But it has a blind spot: some pixels above and to the right are not seen, whatever the number of
+//! layers. `pixelrnn check digits-pixelcnn --picture context.png` shows it.
 //!
-//! Reading it: the stem has mask A, so that no pixel sees itself; every other layer has mask B. A block
-//! is ReLU and convolution three times, 1 x 1 to h features, 3 x 3 to h, 1 x 1 back to 2h, and its input
-//! is added (figure 5 of the paper). The head is two 1 x 1 layers; `logits` has one output for each of
-//! the 17 levels.
+//! How to read the model: the stem has mask A, so that no pixel sees itself; every other layer has mask B. A
+//! block has three ReLUs with a convolution each, 1 x 1 to h features, 3 x 3 to h, 1 x 1 back to 2h, and its
+//! input is added to its result (figure 5 of the paper). The head has two 1 x 1 layers. `logits` has one
+//! output for each of the 17 levels.
 
 crate::model! {
     /// A small PixelCNN on the 8 x 8 digits.

@@ -1,11 +1,11 @@
 //! `digits-row-lstm`: a small Row LSTM for the embedded 8 x 8 digits.
 //!
-//! One row of the image is one step of the recurrence: the state of each column comes from the three
-//! columns around it in the row above. So a pixel sees a triangle above itself, and its own row through
-//! the input-to-state convolution (section 3.1 of the paper).
+//! One row of the image is one step of the recurrence: the state of each column is computed from those of
+//! three columns in the row above. So a pixel sees a triangle above itself, and the current row through the
+//! input-to-state convolution (section 3.1 of the paper).
 //!
-//! `residual { ... }` adds what enters the block to what leaves it; the LSTM gives h features, and `up`
-//! brings them back to the 2h that entered.
+//! `residual { ... }` adds the input of the block to its result. The LSTM has h features, and `up` converts
+//! them back to the 2h features of the input.
 
 crate::model! {
     /// A small Row LSTM on the 8 x 8 digits.

@@ -1,6 +1,6 @@
 //! `imagenet32-row-lstm`: the Row LSTM of the paper for ImageNet at 32 x 32.
 //!
-//! Twelve layers, h = 384: 3.86 bits per dimension in the paper.
+//! With twelve layers and h = 384, the paper reports 3.86 bits per dimension.
 
 crate::model! {
     /// Row LSTM on ImageNet, 32 x 32.

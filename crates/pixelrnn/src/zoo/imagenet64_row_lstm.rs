@@ -1,7 +1,6 @@
 //! `imagenet64-row-lstm`: the Row LSTM of the paper for ImageNet at 64 x 64.
 //!
-//! Four layers, h = 512, and no residual connections: the layers simply follow each other. 3.63 bits per
-//! dimension in the paper.
+//! Four layers with h = 512, without residual connections. The paper reports 3.63 bits per dimension.
 
 crate::model! {
     /// Row LSTM on ImageNet, 64 x 64.

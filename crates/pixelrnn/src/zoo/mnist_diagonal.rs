@@ -1,6 +1,7 @@
-//! `mnist-diagonal`: the paper's best model of binarised MNIST.
+//! `mnist-diagonal`: the paper's best model of binarized MNIST.
 //!
-//! Seven Diagonal BiLSTM layers with h = 16: 79.20 nats on the test images, the lowest of the paper.
+//! With seven Diagonal BiLSTM layers and h = 16, the paper reports 79.20 nats per image on the test set, its
+//! lowest value.
 
 crate::model! {
     /// Diagonal BiLSTM on binarised MNIST: the paper's best.

@@ -1,9 +1,9 @@
 //! `mnist-gated`: a Gated PixelCNN for binarized MNIST.
 //!
-//! The vertical stack `v` sees the rows above, all columns of them; the horizontal stack `x` sees what is
-//! left of a pixel in its own row, and takes what `v` knows. Together they leave no blind spot (van den
-//! Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh
-//! of one half of the features times the sigmoid of the other.
+//! The vertical stack `v` reads the rows above, in all columns. The horizontal stack `x` reads the pixels to
+//! the left in the current row, and the results of `v`. Together they leave no blind spot (van den Oord et
+//! al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The activation is gated: tanh of one
+//! half of the features times the sigmoid of the other half.
 
 crate::model! {
     /// Gated PixelCNN on binarized MNIST.

@@ -1,7 +1,8 @@
-//! `mnist-pixelcnn`: a PixelCNN for binarised MNIST.
+//! `mnist-pixelcnn`: a PixelCNN for binarized MNIST.
 //!
-//! Two levels: `logits` has one output per pixel, and the loss is Bernoulli. The paper reports 81.30 nats
-//! on the test images and does not give the width; h = 16 and 7 layers match the recurrent models here.
+//! With two levels, `logits` has one output per pixel, and the distribution is Bernoulli. The paper reports
+//! 81.30 nats per image on the test set and does not give the width; h = 16 and 7 layers match the recurrent
+//! models here.
 
 crate::model! {
     /// PixelCNN on binarised MNIST.

@@ -1,7 +1,7 @@
-//! `mnist-row-lstm`: a Row LSTM for binarised MNIST.
+//! `mnist-row-lstm`: a Row LSTM for binarized MNIST.
 //!
-//! The paper reports 80.54 nats on the test images and does not give the width; h = 16 and 7 layers match
-//! its Diagonal BiLSTM.
+//! The paper reports 80.54 nats per image on the test set and does not give the width; h = 16 and 7 layers
+//! match its Diagonal BiLSTM.
 
 crate::model! {
     /// Row LSTM on binarised MNIST.

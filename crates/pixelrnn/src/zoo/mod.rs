@@ -1,4 +1,4 @@
-//! The zoo: the paper's models and small ones for the embedded digits, each a page to learn from.
+//! The zoo: the models of the paper and small models for the embedded digits. Each file is also an example.
 
 use crate::{Declaration, Error, Model, Source};
 
@@ -6,7 +6,7 @@ use crate::{Declaration, Error, Model, Source};
 pub struct Entry {
     /// The name on the command line.
     pub name: &'static str,
-    /// What the model's paper reports on test images; empty where it has no such model.
+    /// The result on test images in the model's paper; empty if the paper has no such model.
     pub paper: &'static str,
     source: fn() -> Source,
     declare: fn(&[(String, usize)]) -> Result<Declaration, Error>,
@@ -18,10 +18,10 @@ impl Entry {
         (self.source)()
     }
 
-    /// The model, with some settings changed.
+    /// Builds the model, with some settings overridden.
     ///
     /// # Errors
-    /// A setting that the model does not have, or that does not suit.
+    /// [`Error`] if a setting does not exist or is invalid.
     pub fn declare(&self, overrides: &[(String, usize)]) -> Result<Declaration, Error> {
         (self.declare)(overrides)
     }
@@ -29,7 +29,7 @@ impl Entry {
 
 const fn entry<M: Model + Default>(name: &'static str, paper: &'static str) -> Entry {
     fn declare<M: Model>(overrides: &[(String, usize)]) -> Result<Declaration, Error> {
-        // From the text, not from a value: a default that depends on another follows it.
+        // From the text, so that a default that depends on an overridden setting changes with it.
         Declaration::from_source(M::source(), overrides)
     }
     Entry { name, paper, source: M::source, declare: declare::<M> }
@@ -44,7 +44,7 @@ macro_rules! zoo {
     };
 }
 
-// The file, the type, the name on the command line, the figure of the model's paper.
+// The file, the type, the name on the command line, the result in the model's paper.
 zoo! {
     digits_pixelcnn::DigitsPixelCnn "digits-pixelcnn" "",
     digits_row_lstm::DigitsRowLstm "digits-row-lstm" "",

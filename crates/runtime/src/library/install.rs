@@ -1,4 +1,4 @@
-//! Fetches the library into the cache.
+//! Downloads ONNX Runtime's library into the cache.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,14 +10,14 @@ use super::places::usable;
 use super::{Library, Pin, Place, RELEASE, Request, io as failed, pin, python};
 use crate::LibraryError;
 
-/// Fetches the release [`RELEASE`] into the cache, unless it is there; with CUDA if
-/// [`Request::cuda`] says so. May be called by many processes at once: one fetches, the others
-/// wait. What is in the cache is whole, since it is moved there in one step.
+/// Downloads the release [`RELEASE`] into the cache, unless it is there already; with CUDA if
+/// [`Request::cuda`] is set. Several processes may call it at once: one downloads, the others wait. The cache
+/// never contains a partial library, since the finished folder is moved there in one step.
 ///
 /// # Errors
-/// [`LibraryError::NoWheel`] if none is pinned for this machine; [`LibraryError::Python`] if Python
-/// or pip is missing or cannot reach its index; [`LibraryError::Checksum`] if what came is not what
-/// is pinned; [`LibraryError::Io`], [`LibraryError::NoCache`].
+/// [`LibraryError::NoWheel`] if no download is pinned for this machine; [`LibraryError::Python`] if Python or
+/// pip is missing or cannot reach its index; [`LibraryError::Checksum`] if the downloaded file does not have
+/// the pinned hash; [`LibraryError::Io`]; [`LibraryError::NoCache`].
 pub fn install(request: &Request) -> Result<Library, LibraryError> {
     let cuda = request.cuda;
     let pin = pin(cuda).ok_or_else(|| LibraryError::NoWheel {
@@ -30,10 +30,10 @@ pub fn install(request: &Request) -> Result<Library, LibraryError> {
 
     let lock_path = beside(&target, "lock");
     let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
-    // Freed when the file is closed, also when this process is killed.
+    // The lock is released when the file is closed, also if this process is killed.
     lock.lock().map_err(failed("lock", &lock_path))?;
 
-    // Another process may have done it meanwhile.
+    // Another process may have installed it in the meantime.
     if let Some(library) = installed(&target, cuda) {
         return Ok(library);
     }
@@ -43,7 +43,7 @@ pub fn install(request: &Request) -> Result<Library, LibraryError> {
         pin.megabytes,
         target.display()
     ));
-    // Under the lock a leftover of one who was killed is nobody's.
+    // No other process holds the lock, so a partial download is left over from a process that was killed.
     let partial = beside(&target, "partial");
     clear(&partial)?;
     let done = fetch(pin, &partial).and_then(|unpacked| {
@@ -67,8 +67,8 @@ fn installed(target: &Path, cuda: bool) -> Option<Library> {
     Some(Library { path, version, place: Place::Cache })
 }
 
-/// `onnxruntime-1.31.1` -> `onnxruntime-1.31.1.partial`; not `with_extension`, which would take the
-/// last number of the release for one.
+/// `onnxruntime-1.31.1` -> `onnxruntime-1.31.1.partial`. `with_extension` would replace the last number of
+/// the release.
 fn beside(target: &Path, suffix: &str) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".");
@@ -83,7 +83,7 @@ fn clear(folder: &Path) -> Result<(), LibraryError> {
     }
 }
 
-/// Fetches, checks and unpacks a wheel below a folder; gives the folder with the libraries.
+/// Downloads, checks and unpacks a wheel below a folder. Returns the folder with the libraries.
 fn fetch(pin: &Pin, partial: &Path) -> Result<PathBuf, LibraryError> {
     let (download, unpacked) = (partial.join("wheel"), partial.join("library"));
     for folder in [&download, &unpacked] {

@@ -1,8 +1,8 @@
-//! Finds ONNX Runtime's shared library, or fetches it.
+//! Finds or downloads ONNX Runtime's shared library.
 //!
-//! [`find`] looks where the user says, else in a few places; [`install`] fetches the library from
-//! the Python package of the same name, through pip, into a cache that all projects share;
-//! [`ensure`] does the one, else the other. Nothing is fetched while building.
+//! [`find`] looks at the place that the user names, otherwise in a few default places. [`install`] downloads
+//! the library from the Python package `onnxruntime`, with pip, into a cache that all projects share.
+//! [`ensure`] calls `find` and, if that fails, `install`, except for CUDA. The build downloads nothing.
 
 mod install;
 mod places;
@@ -22,27 +22,28 @@ pub use wheels::{Pin, RELEASE, pin};
 
 use crate::LibraryError;
 
-/// Which library is wanted, and where it may come from.
+/// Which library is required, and where it may come from.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A file, or a folder that holds it, that the user named (`--ort-lib`): this or none.
+    /// The file, or a folder that contains it, that the user named (`--ort-lib`). If given, no other place is
+    /// searched.
     pub explicit: Option<PathBuf>,
-    /// The same from the environment (`ORT_DYLIB_PATH`), if nothing was named explicitly.
+    /// Like `explicit`, from the environment (`ORT_DYLIB_PATH`). Used if `explicit` is not given.
     pub environment: Option<PathBuf>,
-    /// The folder where fetched libraries are kept, `~/.cache/pixelrnn`.
+    /// The folder for downloaded libraries, `~/.cache/pixelrnn`.
     pub cache: Option<PathBuf>,
-    /// Whether to look beside the running program and into Python's packages.
+    /// Whether to search beside the running program and in Python's packages.
     pub search: bool,
-    /// Whether it must come with CUDA.
+    /// Whether the library must support CUDA.
     pub cuda: bool,
-    /// Whether fetching is forbidden (`PIXELRNN_OFFLINE=1`).
+    /// Whether downloading is forbidden (`PIXELRNN_OFFLINE=1`).
     pub offline: bool,
-    /// Told, in a line each, what takes long; silent by default.
+    /// Called with a line of text before each slow operation. `None`: no messages.
     pub progress: Option<fn(&str)>,
 }
 
 impl Default for Request {
-    /// What the environment variables say.
+    /// A request with the settings of the environment variables.
     fn default() -> Self {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
         let cache = variable("XDG_CACHE_HOME")
@@ -62,12 +63,12 @@ impl Default for Request {
 }
 
 impl Request {
-    /// The same, but with CUDA or without.
+    /// The same request, with or without CUDA.
     pub fn with_cuda(self, cuda: bool) -> Request {
         Request { cuda, ..self }
     }
 
-    /// Where [`install`] puts the library.
+    /// The folder into which [`install`] puts the library.
     ///
     /// # Errors
     /// [`LibraryError::NoCache`].
@@ -87,24 +88,24 @@ impl Request {
     }
 }
 
-/// For [`Request::progress`]: the lines go to standard error.
+/// A function for [`Request::progress`] that prints to standard error.
 pub fn to_stderr(line: &str) {
     eprintln!("{line}");
 }
 
-/// A shared library of ONNX Runtime that opened and is recent enough.
+/// A shared library of ONNX Runtime that could be opened and is recent enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     /// The file.
     pub path: PathBuf,
-    /// What it says it is.
+    /// The version that it reports.
     pub version: Version,
-    /// Who named it, or where it lay.
+    /// Who named it, or where it was found.
     pub place: Place,
 }
 
 impl Library {
-    /// Whether the library that serves CUDA lies beside it, where alone ONNX Runtime looks.
+    /// Whether the library for CUDA is in the same folder. ONNX Runtime does not look elsewhere.
     pub fn has_cuda(&self) -> bool {
         places::has_cuda(&self.path)
     }
@@ -125,7 +126,7 @@ pub enum Place {
     Environment,
     /// In the folder of the running program.
     BesideProgram,
-    /// Where [`install`] puts it.
+    /// In the cache, where [`install`] puts it.
     Cache,
     /// In an installed Python package.
     Python,
@@ -143,12 +144,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// Finds the library, else fetches it.
+/// Finds the library or, if there is none, downloads the one for the CPU.
 ///
-/// One with CUDA is never fetched unasked: it is 256 MB, and of no use without a GPU.
+/// A library with CUDA is never downloaded here, only by [`install`]: it has 256 MB, and is useless without a
+/// GPU.
 ///
 /// # Errors
-/// Those of [`find`] and [`install`].
+/// Those of [`find`] and [`install`]. [`LibraryError::Missing`] if CUDA is requested and not found, or if
+/// downloading is forbidden.
 pub fn ensure(request: &Request) -> Result<Library, LibraryError> {
     match find(request) {
         Err(LibraryError::Missing { cuda: false, tried, .. }) if request.offline => {

@@ -1,4 +1,4 @@
-//! The places where a library may lie.
+//! The places where the library is searched.
 
 use std::env;
 use std::fs;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::{Library, Place, Request, probe, python};
 use crate::LibraryError;
 
-/// Finds a library that opens and is recent enough. In this order: the one that
-/// [`Request::explicit`] or else [`Request::environment`] names, and then no other; beside the
-/// running program; in the cache, one with CUDA first; in Python's packages.
+/// Finds a library that can be opened and is recent enough. If [`Request::explicit`] or
+/// [`Request::environment`] names one, no other is tried. Otherwise, these places are searched in order:
+/// beside the running program; in the cache, first with CUDA; in Python's packages.
 ///
 /// # Errors
-/// [`LibraryError::Unusable`] if one is named but of no use; [`LibraryError::Missing`], with every
-/// place that was looked at, if there is none.
+/// [`LibraryError::Unusable`] if the named library cannot be used; [`LibraryError::Missing`], with every
+/// searched place, if none is found.
 pub fn find(request: &Request) -> Result<Library, LibraryError> {
     if let Some(path) = &request.explicit {
         return named(path, Place::Explicit, "--ort-lib", request.cuda);
@@ -43,7 +43,7 @@ pub fn find(request: &Request) -> Result<Library, LibraryError> {
         }
     }
     for cuda in [true, false] {
-        // One with CUDA serves the CPU as well, and a process can load only one.
+        // A library with CUDA also works for the CPU, and a process can load only one.
         if request.cuda && !cuda {
             continue;
         }
@@ -60,8 +60,8 @@ pub fn find(request: &Request) -> Result<Library, LibraryError> {
     Err(LibraryError::Missing { cuda: request.cuda, offline: false, tried })
 }
 
-/// A library that [`find`] would open because it happens to be there: beside the program, or in a
-/// Python package. It is not opened, so nothing is known of it but where it is.
+/// The library that [`find`] would open beside the program or in a Python package. It is not opened, so only
+/// its path is known.
 pub fn found(request: &Request, place: Place) -> Option<PathBuf> {
     let named = request.explicit.is_some() || request.environment.is_some();
     if named || !request.search {
@@ -88,7 +88,7 @@ fn named(
     }
 }
 
-/// The library at a path, or in it if it is a folder; else why there is none.
+/// The library at a path or, if that is a folder, in it. The error is the reason why it cannot be used.
 pub(super) fn usable(path: &Path, cuda: bool) -> Result<(PathBuf, probe::Version), String> {
     let file = if path.is_dir() {
         library_in(path).ok_or("no libonnxruntime in it")?
@@ -97,7 +97,7 @@ pub(super) fn usable(path: &Path, cuda: bool) -> Result<(PathBuf, probe::Version
     } else {
         return Err("it does not exist".to_owned());
     };
-    // Absolute, since `ort` takes a relative path as relative to the program.
+    // Absolute, since `ort` resolves a relative path from the folder of the program.
     let file = file.canonicalize().map_err(|e| e.to_string())?;
     if cuda && !has_cuda(&file) {
         return Err("it comes without CUDA".to_owned());
@@ -106,7 +106,7 @@ pub(super) fn usable(path: &Path, cuda: bool) -> Result<(PathBuf, probe::Version
     Ok((file, version))
 }
 
-/// The library in a folder; the longest name, which is the one with the version.
+/// The library in a folder. If there are several, the one with the longest name, which contains the version.
 fn library_in(folder: &Path) -> Option<PathBuf> {
     let names =
         fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -124,7 +124,7 @@ fn is_library(name: &str) -> bool {
     }
 }
 
-/// Whether the provider library for CUDA lies beside a library.
+/// Whether the provider library for CUDA is in the same folder.
 pub(super) fn has_cuda(library: &Path) -> bool {
     let name = if cfg!(windows) {
         "onnxruntime_providers_cuda.dll"

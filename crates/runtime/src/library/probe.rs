@@ -1,22 +1,22 @@
-//! Asks a file whether it is ONNX Runtime, and of which version.
+//! Checks whether a file is ONNX Runtime, and of which version.
 
 use std::ffi::CStr;
 use std::fmt;
 use std::path::Path;
 use std::sync::Once;
 
-/// The oldest minor version of ONNX Runtime 1 that works: that of the C interface which `ort` is
-/// built for (feature `api-23`).
+/// The oldest supported minor version of ONNX Runtime 1: that of the C interface for which `ort` is built
+/// (feature `api-23`).
 const OLDEST: u32 = ort::MINOR_VERSION;
 
-/// A version of ONNX Runtime, as its library tells it.
+/// A version of ONNX Runtime, as reported by its library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// `1`.
     pub major: u32,
     /// `31`.
     pub minor: u32,
-    /// `1.31.1`, with whatever is appended to it.
+    /// `1.31.1`, including any suffix.
     pub text: String,
 }
 
@@ -38,16 +38,16 @@ impl fmt::Display for Version {
 /// The version of the library in a file.
 ///
 /// # Errors
-/// In words, why it is of no use: it does not open, is something else, or is too old.
+/// The reason why the library cannot be used: it cannot be opened, is not ONNX Runtime, or is too old.
 pub fn probe(path: &Path) -> Result<Version, String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     silence_telemetry();
-    // SAFETY: opening a library runs its initializers. The file is the user's own choice, or ours,
-    // and that is what the process is about to do with it anyway.
+    // SAFETY: opening a library runs its initializers. The file was chosen by the user or by this project,
+    // and this process is going to open it anyway.
     let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
     let text = {
-        // SAFETY: any library that exports this symbol is ONNX Runtime, of which it is the entry
-        // point, unchanged since 1.0.
+        // SAFETY: a library that exports this symbol is ONNX Runtime. The symbol is its entry point, with the
+        // same type since version 1.0.
         let base = unsafe { library.get::<GetApiBase>(b"OrtGetApiBase\0") }
             .map_err(|_| "it is not ONNX Runtime: it has no `OrtGetApiBase`")?;
         // SAFETY: as above; both pointers are checked, and the string is a constant in the library,
@@ -68,22 +68,22 @@ pub fn probe(path: &Path) -> Result<Version, String> {
     if version.major > 1 {
         return Err(format!("it is version {version}, expected 1.{OLDEST} to 1.x"));
     }
-    // What was accepted will be used: it stays open, so that its initializers run once.
+    // An accepted library will be used, so it stays open. Its initializers then run only once.
     std::mem::forget(library);
     Ok(version)
 }
 
-/// Official builds of ONNX Runtime send telemetry unless this variable is set when they start. Who
-/// has set it, to whatever, is left alone.
+/// Official builds of ONNX Runtime send telemetry unless this variable is set when they start. If the user
+/// has set it, its value is kept.
 pub(crate) fn silence_telemetry() {
     const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if std::env::var_os(VARIABLE).is_none() {
-            // SAFETY: Rust's own readers of the environment take a lock that this call takes too.
-            // Left is foreign code that reads it in another thread at this very moment; ONNX
-            // Runtime is not open yet, and tract reads it from Rust. A program that wants no such
-            // risk sets the variable before it starts its first thread.
+            // SAFETY: Rust's own readers of the environment take the same lock as this call. What remains is
+            // foreign code that reads the environment in another thread at this moment. ONNX Runtime is not
+            // open yet, and tract reads it from Rust. A program that must exclude this sets the variable
+            // before it starts its first thread.
             unsafe { std::env::set_var(VARIABLE, "1") };
         }
     });

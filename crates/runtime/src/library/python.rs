@@ -1,8 +1,8 @@
-//! What is asked of Python: where its packages lie, to fetch a wheel, to unpack it.
+//! Calls Python: to find its packages, to download a wheel, and to unpack it.
 //!
-//! Python runs nothing that lies in the current folder: the interpreter is taken from the absolute
-//! folders of `PATH` alone, and started isolated (`-I`, which keeps the current folder, `PYTHONPATH` and
-//! the like out of its search path) in the root folder.
+//! Python never runs code from the current folder. Only absolute folders of `PATH` are searched for the
+//! interpreter. It is started isolated (`-I`, which excludes the current folder, `PYTHONPATH` and the like
+//! from its search path) and in the root folder.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use super::{Pin, RELEASE};
 use crate::LibraryError;
 
-/// Tried in turn: Windows knows only the second, many Linuxes only the first.
+/// Tried in this order. Windows has only the second, many Linux systems only the first.
 const NAMES: [&str; 2] = ["python3", "python"];
 
 const INSTALL_PYTHON: &str = "install Python 3 with pip (a virtual environment will do), or get \
@@ -22,13 +22,13 @@ const CHECK_PIP: &str = "see whether `python3 -m pip --version` works and whethe
     reaches its package index, or get ONNX Runtime 1.23 or later otherwise and name its library \
     in ORT_DYLIB_PATH";
 
-/// Finds the package without importing it, which would take a second and load the library.
+/// Finds the package without importing it. An import would take a second and load the library.
 const LOCATE: &str = "\
 import importlib.util as u, os
 s = u.find_spec('onnxruntime')
 print(os.path.join(os.path.dirname(s.origin), 'capi') if s and s.origin else '')";
 
-/// Takes the libraries and the licences out of a wheel, without their folders.
+/// Extracts the libraries and the licenses from a wheel, without their folders.
 const UNPACK: &str = "\
 import os, shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
@@ -41,7 +41,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
             with wheel.open(name) as source, open(os.path.join(sys.argv[2], base), 'wb') as target:
                 shutil.copyfileobj(source, target)";
 
-/// The folder of the installed package `onnxruntime` that holds its library.
+/// The folder of the installed package `onnxruntime` that contains the library.
 pub(super) fn package() -> Option<PathBuf> {
     let output = run(&["-c", LOCATE]).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -49,7 +49,7 @@ pub(super) fn package() -> Option<PathBuf> {
     (output.status.success() && folder.is_absolute() && folder.is_dir()).then_some(folder)
 }
 
-/// Fetches the pinned file into a folder, which pip makes.
+/// Downloads the pinned file into a folder, which pip creates.
 pub(super) fn download(pin: &Pin, folder: &Path) -> Result<(), LibraryError> {
     let requirement = format!("{}=={RELEASE}", pin.package);
     let folder = absolute(folder)?;
@@ -82,7 +82,7 @@ pub(super) fn unpack(wheel: &Path, folder: &Path) -> Result<(), LibraryError> {
     checked(&format!("Python could not unpack {}", wheel.display()), output)
 }
 
-/// A path that names the same file from any folder.
+/// Converts a path to an absolute one.
 fn absolute(path: &Path) -> Result<PathBuf, LibraryError> {
     std::path::absolute(path).map_err(super::io("find", path))
 }
@@ -101,8 +101,8 @@ fn run(arguments: &[&str]) -> Result<Output, LibraryError> {
     Err(LibraryError::Python { reason, hint: INSTALL_PYTHON })
 }
 
-/// The interpreters in the absolute folders of a search path. An empty or relative entry means a
-/// folder below the current one, which may be anybody's.
+/// The interpreters in the absolute folders of a search path. Empty and relative entries are skipped: they
+/// refer to the current folder, where anybody may have put files.
 fn interpreters(path: &OsStr) -> Vec<PathBuf> {
     let folders: Vec<PathBuf> = env::split_paths(path).filter(|f| f.is_absolute()).collect();
     let files = |name: &'static str| {
@@ -116,7 +116,7 @@ fn checked(what: &str, output: Output) -> Result<(), LibraryError> {
     if output.status.success() {
         return Ok(());
     }
-    // The last lines hold the error; what comes before is the way to it.
+    // The last lines contain the error.
     let words = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
     let tail = &lines[lines.len().saturating_sub(5)..];

@@ -1,29 +1,29 @@
-//! The packages that may be installed, each pinned by its hash.
+//! The Python packages that can be downloaded, each pinned by its hash.
 
 use std::env;
 
-/// The release of ONNX Runtime that is fetched.
+/// The release of ONNX Runtime that is downloaded.
 pub const RELEASE: &str = "1.31.1";
 
-/// One file of a Python package that holds the library.
+/// A file of a Python package that contains the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// Operating system and processor, as [`std::env::consts`] names them.
     pub machine: (&'static str, &'static str),
-    /// Whether it comes with CUDA.
+    /// Whether it supports CUDA.
     pub cuda: bool,
     /// The package.
     pub package: &'static str,
     /// The platform by which pip selects this file.
     pub platform: &'static str,
-    /// Of the file.
+    /// The SHA-256 of the file.
     pub sha256: &'static str,
-    /// Its size in MB, to tell before it is fetched.
+    /// Its size in MB, to report before the download.
     pub megabytes: u32,
 }
 
-/// All are files for CPython 3.12, whatever Python does the fetching: the library in them is the
-/// same, and one file for each platform needs one hash.
+/// All files are for CPython 3.12, whatever version of Python downloads them. They contain the same library,
+/// and one file per platform needs only one hash.
 const PINS: &[Pin] = &[
     Pin {
         machine: ("linux", "x86_64"),
@@ -78,7 +78,7 @@ const PINS: &[Pin] = &[
 /// The file for this machine, if one is pinned.
 pub fn pin(cuda: bool) -> Option<&'static Pin> {
     let machine = (env::consts::OS, env::consts::ARCH);
-    // Built for musl, a program cannot open a library built for glibc.
+    // A program built for musl cannot open a library built for glibc.
     let musl = cfg!(target_env = "musl");
     PINS.iter().find(|pin| pin.machine == machine && pin.cuda == cuda && !musl)
 }

@@ -1,7 +1,7 @@
 //! A data-parallel step whose state stays in ONNX Runtime, in host memory.
 //!
-//! The update ([`Bindings`]) has two sets of buffers for the state. Every shard has two bindings, which
-//! read the parameters from one set or the other, and its own result buffers. The buffers of the first
+//! The update ([`Bindings`]) has two sets of buffers for the state. Every shard has its own result buffers
+//! and two bindings, which read the parameters from one set or the other. The result buffers of the first
 //! shard receive the average, which the update reads. Only the images are copied.
 
 use std::thread;
@@ -28,16 +28,16 @@ pub(super) struct OrtDataParallel {
     program: String,
 }
 
-/// A part of the batch.
+/// The session for one shard of the batch.
 struct Part {
     session: OrtSession,
-    /// By the side of the state that it reads.
+    /// One binding for each set of state buffers that it can read.
     bindings: Option<[IoBinding; 2]>,
     found: Vec<OrtTensor<f32>>,
 }
 
 impl Part {
-    /// Buffers for what is found, all of fixed shapes.
+    /// Allocates the result buffers. All have fixed shapes.
     fn new(session: OrtSession, found: &[(Tensor, bool)]) -> ort::Result<Part> {
         let allocator = Allocator::default();
         let buffer = |(tensor, _): &(Tensor, bool)| {
@@ -47,7 +47,7 @@ impl Part {
         Ok(Part { session, bindings: None, found })
     }
 
-    /// Runs it on its share of a batch.
+    /// Runs the session on its shard of the batch.
     fn run(&mut self, side: usize, share: &[(&Tensor, Array)]) -> ort::Result<()> {
         let Some(bindings) = &mut self.bindings else { return Err(ort::Error::new(NO_STATE)) };
         for (tensor, array) in share {
@@ -57,7 +57,7 @@ impl Part {
     }
 }
 
-/// A shape without an extent that is open.
+/// The shape of a tensor; `None` if an extent is not fixed.
 fn fixed(tensor: &Tensor) -> Option<Vec<usize>> {
     let extent = |e: &crate::Extent| match e {
         crate::Extent::Fixed(n) => Some(*n),
@@ -67,8 +67,8 @@ fn fixed(tensor: &Tensor) -> Option<Vec<usize>> {
 }
 
 impl OrtDataParallel {
-    /// Nothing if the programs are not made for it: a part that reads what is neither divided nor
-    /// carried, or finds what has no fixed shape.
+    /// `None` if the programs do not have the required form: all inputs of a shard must be divided or
+    /// carried, and all its results must have fixed shapes.
     pub(super) fn new(
         whole: Bindings,
         parts: Vec<LoadedProgram>,
@@ -95,7 +95,7 @@ impl OrtDataParallel {
         Some(parts.map(|parts| OrtDataParallel { whole, parts, found, feeds, program }))
     }
 
-    /// Binds the parts to the buffers of the state, and the update to those of the first part.
+    /// Binds the shards to the buffers of the state, and the update to the result buffers of the first shard.
     fn bind(&mut self) -> ort::Result<()> {
         let carried: Vec<String> =
             self.whole.split().state.iter().map(|t| t.name.clone()).collect();
@@ -130,8 +130,8 @@ impl OrtDataParallel {
     }
 }
 
-/// Every part on its share of the batch, then the average over all images, in the first part's
-/// buffers. The order of the sum is that of the parts.
+/// Runs every shard, and then averages the results over all images into the buffers of the first shard. The
+/// results are added in the order of the shards.
 fn find(parts: &mut [Part], side: usize, batch: &[(&Tensor, &Array)]) -> ort::Result<()> {
     let shares = divide(batch, parts.len());
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! The one environment of ONNX Runtime that a process may have.
+//! ONNX Runtime's environment, of which a process can have only one.
 
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -9,19 +9,20 @@ use ort::logging::LogLevel;
 use crate::library::{self, Library, Request, silence_telemetry};
 use crate::{EngineError, LibraryError};
 
-/// ONNX Runtime, running.
+/// A loaded and initialized ONNX Runtime.
 #[derive(Debug)]
 pub(super) struct LoadedLibrary {
     pub library: Library,
     pub environment: Environment,
 }
 
-/// Never dropped: `ort` cannot make a second environment.
+/// Never dropped, since `ort` cannot create a second environment.
 static LOADED: OnceLock<LoadedLibrary> = OnceLock::new();
-/// Held while the environment is made, which a `OnceLock` that may fail cannot do by itself yet.
+/// Held while the environment is created. `OnceLock` has no stable method for an initialization that may
+/// fail.
 static LOADING: Mutex<()> = Mutex::new(());
 
-/// Loads the library that is asked for, or gives the one that is loaded if it will do.
+/// Loads the requested library, or returns the loaded one if it satisfies the request.
 pub(super) fn load(request: &Request) -> Result<&'static LoadedLibrary, EngineError> {
     let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
@@ -37,15 +38,15 @@ pub(super) fn load(request: &Request) -> Result<&'static LoadedLibrary, EngineEr
         .build()
         .map_err(|e| fail(e.to_string()))?;
     if std::env::var_os("ORT_LOG").is_none() {
-        // What fails comes back as an error; no need to print it as well.
+        // Failures are returned as errors, so they need not be logged, too.
         environment.set_log_level(LogLevel::Fatal);
     }
     Ok(LOADED.get_or_init(|| LoadedLibrary { library, environment }))
 }
 
 fn suits(loaded: &LoadedLibrary, request: &Request) -> Result<(), EngineError> {
-    // Only a library asked for by name can differ; a search would find what it found before, or
-    // something installed since.
+    // Only an explicitly named library can conflict. A search would find the loaded library again, or one
+    // that was installed later.
     if let Some(wanted) = &request.explicit
         && !same(&loaded.library.path, wanted)
     {
@@ -64,7 +65,7 @@ fn suits(loaded: &LoadedLibrary, request: &Request) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Whether a path, of a library or of the folder that holds it, means a loaded library.
+/// Whether a path refers to the loaded library, or to the folder that contains it.
 fn same(loaded: &Path, wanted: &Path) -> bool {
     wanted.canonicalize().is_ok_and(|wanted| {
         wanted == loaded || (wanted.is_dir() && loaded.parent() == Some(wanted.as_path()))

@@ -1,4 +1,4 @@
-//! Engines `ort` and `ort-cuda`: ONNX Runtime.
+//! The engines `ort` and `ort-cuda`: ONNX Runtime.
 
 mod data_parallel;
 mod environment;
@@ -16,36 +16,36 @@ use crate::stepper::Split;
 use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
 use environment::LoadedLibrary;
 
-/// How ONNX Runtime is to run, on whatever device.
+/// Options of ONNX Runtime for all devices.
 #[derive(Clone, Debug, Default)]
 pub struct OrtOptions {
-    /// Where its library comes from. What it says of CUDA is ignored: the engine knows.
+    /// Where the library comes from. `cuda` is ignored: each engine sets it.
     pub library: Request,
-    /// Threads within one operator; as many as cores if not given.
+    /// The number of threads within an operator. `None`: as many as cores.
     pub intra_threads: Option<usize>,
-    /// How much of the graph may be rewritten.
+    /// Which graph optimizations are allowed.
     pub optimization: Optimization,
-    /// Whether training and evaluation are to use plain operators only, like exported models.
+    /// Whether training and evaluation use only plain operators, as exported models do.
     pub plain: bool,
 }
 
-/// What more there is to say for CUDA.
+/// Options for CUDA.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CudaOptions {
-    /// Which GPU.
+    /// The index of the GPU.
     pub device: i32,
-    /// Whether products may be rounded to TF32. ONNX Runtime would do so by default, against
-    /// which no number can be compared.
+    /// Whether products may be rounded to TF32. This is the default of ONNX Runtime, but makes results too
+    /// inexact to compare.
     pub tf32: bool,
 }
 
-/// How much ONNX Runtime rewrites a graph before it runs it.
+/// ONNX Runtime's level of graph optimization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Optimization {
-    /// Nothing: runs what the file says, for finding out who is at fault.
+    /// Runs the graph as it is in the file, for debugging.
     None,
-    /// Folds constants and drops what is of no effect.
+    /// Folds constants and removes nodes without effect.
     Basic,
     /// Also fuses operators.
     Extended,
@@ -63,23 +63,23 @@ pub struct OrtEngine {
 }
 
 impl OrtEngine {
-    /// ONNX Runtime on the CPU. Its library is fetched if it is nowhere.
+    /// ONNX Runtime on the CPU. If its library is not found, it is downloaded.
     ///
     /// # Errors
-    /// [`EngineError::Library`].
+    /// [`EngineError::Library`] if the library is not available.
     pub fn cpu(options: OrtOptions) -> Result<OrtEngine, EngineError> {
         let loaded = environment::load(&options.library.clone().with_cuda(false))?;
         Ok(OrtEngine { loaded, options, cuda: None })
     }
 
-    /// ONNX Runtime on a GPU. A small convolution is run there at once, since a missing cuDNN
-    /// shows no sooner.
+    /// ONNX Runtime on a GPU. Runs a small convolution, since a missing cuDNN would otherwise be noticed only
+    /// later.
     ///
-    /// A process has one library. To use both engines in one, open this one first.
+    /// A process can load only one library. To use both engines, open this one first.
     ///
     /// # Errors
-    /// [`EngineError::Library`]; [`EngineError::ProviderUnavailable`] if the library does not work
-    /// on the GPU.
+    /// [`EngineError::Library`] if the library is not available; [`EngineError::ProviderUnavailable`] if it
+    /// does not work on the GPU.
     pub fn cuda(options: OrtOptions, cuda: CudaOptions) -> Result<OrtEngine, EngineError> {
         let loaded = environment::load(&options.library.clone().with_cuda(true))?;
         let engine = OrtEngine { loaded, options, cuda: Some(cuda) };
@@ -95,7 +95,7 @@ impl OrtEngine {
         Ok(engine)
     }
 
-    /// The library in use.
+    /// The loaded library.
     pub fn library(&self) -> &Library {
         &self.loaded.library
     }
@@ -133,19 +133,19 @@ impl OrtEngine {
     fn builder(&self, threads: Option<usize>) -> Result<SessionBuilder, ort::Error> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(self.options.optimization.into())?
-            // Else a second run would reserve all it needs once more, beside the memory of the first.
+            // Otherwise, a second run would allocate all its memory in addition to that of the first.
             .with_memory_pattern(false)?;
         if let Some(threads) = threads.or(self.options.intra_threads) {
             builder = builder.with_intra_threads(threads)?;
         }
         match self.cuda {
-            // Left to itself, `ort` lets ONNX Runtime choose an accelerator.
+            // By default, `ort` lets ONNX Runtime choose an accelerator.
             None => Ok(builder
                 .with_auto_device(AutoDevicePolicy::PreferCPU)?
                 .with_operators(operators::domain()?)?),
             Some(CudaOptions { device, tf32 }) => {
                 let provider = ep::CUDA::default().with_device_id(device).with_tf32(tf32);
-                // Else it would be skipped without a word, and the CPU used.
+                // Otherwise, an unavailable provider would be skipped silently, and the CPU used.
                 Ok(builder.with_execution_providers([provider.build().error_on_failure()])?)
             }
         }
@@ -192,13 +192,13 @@ impl Engine for OrtEngine {
         step: &DataParallel,
         carried: &[Carried],
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
-        // On a GPU parts would only wait for each other.
+        // On a GPU, shards would only wait for each other.
         if self.cuda.is_some() {
             return Ok(None);
         }
         let parts = (0..step.shards).map(|_| self.loaded(&step.part, Some(step.threads(self))));
         let parts: Vec<session::LoadedProgram> = parts.collect::<Result<_, _>>()?;
-        // Many small operators.
+        // One thread: the program has many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;
         let divided = data_parallel::OrtDataParallel::new(whole, parts, step.part.name);
         let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;

@@ -89,7 +89,8 @@ impl Session for LoadedProgram {
     }
 }
 
-/// An input, borrowed where it can be; an array that was sliced or transposed is copied.
+/// An input for ONNX Runtime. It borrows the array if that is contiguous; a sliced or transposed array is
+/// copied.
 fn input<'a>(tensor: &Tensor, array: &'a Array) -> ort::Result<SessionInputValue<'a>> {
     let shape = array.shape().to_vec();
     Ok(match (tensor.elements, array.as_slice()) {
@@ -103,25 +104,25 @@ fn input<'a>(tensor: &Tensor, array: &'a Array) -> ort::Result<SessionInputValue
     })
 }
 
-/// Whole numbers as ONNX Runtime takes them.
+/// Converts whole numbers to i64.
 pub(super) fn whole(array: &Array) -> ort::Result<OrtTensor<i64>> {
     let data: Vec<i64> = array.iter().map(|&x| x as i64).collect();
     OrtTensor::from_array((array.shape().to_vec(), data))
 }
 
-/// Bytes as ONNX Runtime takes them.
+/// Converts whole numbers to u8.
 pub(super) fn bytes(array: &Array) -> ort::Result<OrtTensor<u8>> {
     let data: Vec<u8> = array.iter().map(|&x| x as u8).collect();
     OrtTensor::from_array((array.shape().to_vec(), data))
 }
 
 fn dimensions(shape: &[i64]) -> IxDyn {
-    // ONNX Runtime gives no negative extent for a value; were it to, the length would not match.
+    // ONNX Runtime returns no negative extent for a value. If it did, the length would not match.
     let extents: Vec<usize> = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     IxDyn(&extents)
 }
 
-/// An input or output as declared, or what it is instead of a tensor of f32, u8 or, if `whole`,
+/// The type of an input or output. The error is its type if that is not a tensor of f32, u8 or, with `whole`,
 /// i64.
 fn describe(outlet: &Outlet, whole: bool) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {

@@ -1,11 +1,11 @@
-//! A convolution, to see whether a GPU really computes.
+//! Runs a convolution, to check whether a GPU really works.
 
 use ndarray::IxDyn;
 
 use super::OrtEngine;
 use crate::{Array, Engine, EngineError, Program};
 
-/// Runs one convolution and checks its result. On failure says why.
+/// Runs one convolution and checks its result. The error is the reason of the failure.
 pub(super) fn run(engine: &OrtEngine) -> Result<(), String> {
     let onnx = convolution();
     let mut session = engine
@@ -13,7 +13,7 @@ pub(super) fn run(engine: &OrtEngine) -> Result<(), String> {
         .map_err(EngineError::reason)?;
     let ones = |n| Array::from_elem(IxDyn(&[1, 1, n, n]), 1.0);
     let result = session.run(&[("x", &ones(4)), ("w", &ones(3))]).map_err(EngineError::reason)?;
-    // Not exactly nine: cuDNN may pick an algorithm that transforms, and so rounds.
+    // Not exactly nine: cuDNN may choose an algorithm that rounds.
     let nine = |&v: &f32| (v - 9.0).abs() < 1e-3;
     match result.as_slice() {
         [(_, y)] if y.shape() == [1, 1, 2, 2] && y.iter().all(nine) => Ok(()),
@@ -21,8 +21,8 @@ pub(super) fn run(engine: &OrtEngine) -> Result<(), String> {
     }
 }
 
-/// `y = Conv(x, w)` as a model file, written by hand, since this crate has no encoder.
-/// The numbers are the field numbers of `onnx.proto`.
+/// The model `y = Conv(x, w)` as a file, written byte by byte, since this crate has no encoder. The numbers
+/// are the field numbers of `onnx.proto`.
 fn convolution() -> Vec<u8> {
     let float = |extents: [u8; 4]| {
         let dims: Vec<u8> = extents.iter().flat_map(|&n| message(1, &number(1, n))).collect();
@@ -43,12 +43,12 @@ fn convolution() -> Vec<u8> {
     [number(1, 8), message(7, &graph), message(8, &number(2, 18))].concat()
 }
 
-/// A field that holds a number below 128.
+/// A field with a number below 128.
 fn number(field: u8, value: u8) -> Vec<u8> {
     vec![field << 3, value]
 }
 
-/// A field that holds bytes; for a field number below 16.
+/// A field with bytes. The field number must be below 16.
 fn message(field: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![(field << 3) | 2];
     let mut length = bytes.len();

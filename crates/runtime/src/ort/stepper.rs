@@ -1,8 +1,8 @@
-//! State that stays with ONNX Runtime, in the memory of the device, from step to step.
+//! A stepper whose state stays in ONNX Runtime, in the memory of the device.
 //!
-//! There are two buffers for each carried value and two bindings: one reads the first set and
-//! writes the second, the other the reverse. They are used in turn. One set would not do: an output
-//! bound to the memory of an input may be written before the input is read for the last time.
+//! There are two sets of buffers for the carried values, and two bindings. One reads the first set and writes
+//! the second, the other does the reverse. They are used in turn. A single set is not enough: an output that
+//! is bound to the memory of an input may be written before the input has been read for the last time.
 
 use ndarray::IxDyn;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
@@ -18,12 +18,12 @@ pub(super) struct Bindings {
     engine: &'static str,
     program: String,
     split: Split,
-    /// The GPU on which the state lies; without one it lies in the memory of the host.
+    /// The GPU whose memory contains the state. `None`: host memory.
     device: Option<i32>,
     sides: Option<[Side; 2]>,
-    /// The side that holds the state.
+    /// The index of the side that contains the current state.
     now: usize,
-    /// Whether the other side holds the state before.
+    /// Whether the other side contains the previous state.
     undoable: bool,
     session: OrtSession,
 }
@@ -35,7 +35,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// `away`: whether the state lies elsewhere than the feeds and results.
+    /// Runs a step. `away`: whether the state is in another memory than the feeds and results.
     fn run(
         &mut self,
         session: &mut OrtSession,
@@ -82,7 +82,7 @@ impl Bindings {
         EngineError::Run { engine, program, reason: reason.to_string() }
     }
 
-    /// The buffers, once there is state, and the side that holds it.
+    /// The two sides and the index of the one with the current state; `None` before a state is set.
     pub(super) fn sides(&mut self) -> Option<(&mut [Side; 2], usize)> {
         self.sides.as_mut().map(|sides| (sides, self.now))
     }
@@ -91,12 +91,12 @@ impl Bindings {
         &self.split
     }
 
-    /// A step; what is not among the feeds is bound already.
+    /// Runs a step. Inputs that are not among the feeds are bound already.
     pub(super) fn update(
         &mut self,
         feeds: &[(&str, &Array)],
     ) -> Result<Vec<(String, Array)>, EngineError> {
-        // A step that fails writes the other side alone.
+        // A step that fails has written only the other side.
         self.undoable = false;
         let results = match &mut self.sides {
             Some(sides) => {
@@ -124,7 +124,7 @@ impl Bindings {
         }
     }
 
-    /// Both sets of buffers, the first with these values.
+    /// Allocates both sets of buffers, and copies the values to the first.
     fn buffers(&self, arrays: &[&Array]) -> ort::Result<[Side; 2]> {
         let allocator = self.allocator()?;
         let buffers = || -> ort::Result<Vec<OrtTensor<f32>>> {
@@ -136,7 +136,7 @@ impl Bindings {
                 let host = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
                 host.copy_into(buffer)?;
             } else {
-                // As many elements as the array, by its shape.
+                // The buffer has the shape of the array, so also its number of elements.
                 let elements = buffer.extract_tensor_mut().1.iter_mut();
                 elements.zip(array.iter()).for_each(|(to, from)| *to = *from);
             }
@@ -158,7 +158,7 @@ impl Bindings {
         for (name, buffer) in self.split.next.iter().zip(to) {
             binding.bind_output(name.as_str(), buffer)?;
         }
-        // What the caller is to see comes to the host.
+        // Outputs for the caller are copied to the host.
         let host = MemoryInfo::new(
             AllocationDevice::CPU,
             0,

@@ -1,4 +1,4 @@
-//! What holds for every engine.
+//! Properties that hold for every engine.
 
 use ndarray::{ArrayD, IxDyn};
 use pixelrnn_runtime::{
@@ -12,7 +12,7 @@ fn engines() -> Vec<Box<dyn Engine>> {
     vec![Box::new(TractEngine), Box::new(ort(OrtOptions::default()))]
 }
 
-/// Fails loudly where the library neither is nor can be fetched.
+/// Fails with a clear message if the library is not available and cannot be downloaded.
 fn ort(options: OrtOptions) -> OrtEngine {
     OrtEngine::cpu(options).unwrap_or_else(|e| panic!("these tests need ONNX Runtime: {e}"))
 }
@@ -69,7 +69,7 @@ fn a_symbolic_batch_may_change_from_run_to_run() {
         let mut session = load(&*engine, &models::add(&["batch", "2"]));
         let batch = Extent::Symbol("batch".to_owned());
         assert_eq!(session.inputs()[0].shape, Some(vec![batch, Extent::Fixed(2)]));
-        // More sizes than tract keeps plans for, and back to the first.
+        // More sizes than tract keeps plans for, then the first one again.
         for n in (1..12).chain([1]) {
             let x = Array::from_elem(IxDyn(&[n, 2]), n as f32);
             let outputs = session.run(&[("x", &x), ("y", &x)]).unwrap();
@@ -117,7 +117,7 @@ fn inputs_that_do_not_fit_are_told_apart() {
             symbol.to_string(),
             "input `y` has batch = 2, but an earlier input has batch = 1"
         );
-        // And none of it has harmed the session.
+        // The session still works after these errors.
         session.run(&[("x", &x), ("y", &x)]).unwrap();
     }
 }
@@ -155,7 +155,7 @@ fn damaged_models_give_errors_at_worst() {
         for at in 0..model.len() {
             let mut damaged = model.clone();
             damaged[at] ^= 1 << (at % 8);
-            // Some damage is harmless; what matters is to come back.
+            // Some damage is harmless. The test is that the call returns.
             if let Ok(mut session) =
                 engine.load(&Program { name: "damaged", onnx: &damaged, graph: None })
             {
@@ -168,7 +168,7 @@ fn damaged_models_give_errors_at_worst() {
 #[test]
 fn other_elements_than_f32_are_refused() {
     for engine in engines() {
-        // Inputs may be whole numbers, such as labels; outputs may not.
+        // Inputs may have whole numbers, such as labels. Outputs may not.
         for (kind, place) in [(INT32, "x"), (INT64, "y")] {
             let onnx = models::unary("Abs", kind);
             match engine.load(&Program { name: "test", onnx: &onnx, graph: None }) {

@@ -1,4 +1,4 @@
-//! Finding and fetching ONNX Runtime.
+//! Tests of finding and downloading ONNX Runtime.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pixelrnn_runtime::library::{Place, RELEASE, Request, ensure, find, install, pin};
 use pixelrnn_runtime::{EngineKind, LibraryError};
 
-/// An empty folder of this test's own.
+/// An empty folder for one test.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -16,7 +16,7 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// A request that sees nothing of this machine.
+/// A request that ignores the libraries of this machine.
 fn sealed(name: &str) -> Request {
     Request {
         explicit: None,
@@ -82,7 +82,7 @@ fn a_named_library_is_used_or_refused_but_never_passed_over() {
     assert!(text.contains("no libonnxruntime in it"), "{text}");
 }
 
-/// Builds a library that claims to be ONNX Runtime of some version.
+/// Builds a library that reports to be ONNX Runtime of a given version.
 fn pretender(home: &Path, version: &str) -> PathBuf {
     let source = home.join("fake.rs");
     let code = format!(
@@ -139,10 +139,10 @@ fn many_may_ensure_at_once_and_one_fetches() {
         FETCHED.fetch_add(usize::from(line.starts_with("downloading")), Ordering::Relaxed);
     };
     let request = Request { offline: false, progress: Some(count), ..sealed("parallel") };
-    // As one who was killed while fetching would leave it.
+    // A partial download, as left by a process that was killed.
     let leftover = request.cache.as_ref().unwrap().join(format!("onnxruntime-{RELEASE}.partial"));
     fs::create_dir_all(leftover.join("wheel/half.whl")).unwrap();
-    // A file that is not a library, in the place of one.
+    // A file at the place of the library that is not a library.
     let damaged = request.folder().unwrap();
     fs::create_dir_all(&damaged).unwrap();
     fs::write(damaged.join("libonnxruntime.so.0.damaged"), "no library").unwrap();
@@ -168,15 +168,15 @@ fn many_may_ensure_at_once_and_one_fetches() {
     find(&Request { offline: true, ..request }).unwrap();
 }
 
-/// Folders that do what nobody asked for as soon as they are looked at: modules of Python and programs
-/// that leave a mark. None may be left by anything that asks Python.
+/// Folders with malicious content: Python modules and programs that leave a mark when they run. Nothing that
+/// calls Python may run them.
 #[cfg(unix)]
 mod hostile {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    /// A folder whose contents are run by whoever puts the current folder first.
+    /// A folder whose contents are run by a program that searches the current folder first.
     fn trap(name: &str) -> PathBuf {
         let home = folder(name);
         let mark = home.join("mark").display().to_string();
@@ -200,7 +200,7 @@ mod hostile {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the ignored test [`ask`] in a process of its own, whose current folder is the trap.
+    /// Runs the ignored test [`ask`] in its own process, whose current folder is the trap.
     fn asked(home: &Path, path: &str) -> String {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "library::hostile::ask", "--ignored", "--nocapture"])
@@ -216,7 +216,7 @@ mod hostile {
         text
     }
 
-    /// What the survey says of `ort`, for [`asked`].
+    /// Prints the result of the survey for `ort`, for [`asked`].
     #[test]
     #[ignore = "a process of its own for the tests beside it"]
     fn ask() {
@@ -237,7 +237,7 @@ mod hostile {
         }
     }
 
-    /// What lies in a package is told of, not opened: this one would fail to open.
+    /// A library in a package is reported, but not opened: opening this one would fail.
     #[test]
     fn a_survey_opens_nothing_that_it_found() {
         let home = folder("package");

@@ -1,4 +1,4 @@
-//! Small models, spelt out in the types of the wire format.
+//! Small models, written with the types of the wire format.
 
 use pixelrnn_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -13,7 +13,7 @@ pub const FLOAT: i32 = 1;
 pub const INT32: i32 = 6;
 pub const INT64: i32 = 7;
 
-/// A value; extents are numbers or names.
+/// The type of a value. Extents are numbers or names.
 pub fn value(name: &str, elem: i32, extents: &[&str]) -> ValueInfoProto {
     let dim = extents.iter().map(|extent| {
         let value = match extent.parse() {
@@ -58,7 +58,7 @@ fn bytes(graph: GraphProto) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// `sum = x + y`, `scaled = 10 x`, for whatever extents.
+/// `sum = x + y`, `scaled = 10 x`, for any extents.
 pub fn add(extents: &[&str]) -> Vec<u8> {
     let value = |name| value(name, FLOAT, extents);
     let mut graph = graph(
@@ -75,8 +75,8 @@ pub fn add(extents: &[&str]) -> Vec<u8> {
     bytes(graph)
 }
 
-/// Running sums of `x` over its first axis, from `start` on, in a `Scan` whose body declares the
-/// batch by its name too, as an emitted model does.
+/// Running sums of `x` over its first axis, beginning with `start`, in a `Scan` whose body also declares the
+/// batch by its name, as exported models do.
 pub fn running_sum() -> Vec<u8> {
     let state = |name| value(name, FLOAT, &["batch", "2"]);
     let body = graph(
@@ -103,7 +103,7 @@ pub fn running_sum() -> Vec<u8> {
     bytes(graph(vec![scan], vec![state("start"), sequence("x")], vec![state("end"), sequence("y")]))
 }
 
-/// One operator from `x` to `y`.
+/// A single operator from `x` to `y`.
 pub fn unary(op: &str, elem: i32) -> Vec<u8> {
     let value = |name| value(name, elem, &["2"]);
     bytes(graph(vec![node(op, &["x"], &["y"])], vec![value("x")], vec![value("y")]))

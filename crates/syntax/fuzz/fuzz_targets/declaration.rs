@@ -1,4 +1,4 @@
-//! Declarations that parse: what comes behind the parser.
+//! Fuzz target: declarations that parse, to test the stages after the parser.
 
 #![no_main]
 

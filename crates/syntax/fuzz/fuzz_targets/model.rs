@@ -1,4 +1,4 @@
-//! Any text, as if it were a model.
+//! Fuzz target: arbitrary text as a model.
 
 #![no_main]
 

@@ -1,11 +1,12 @@
-//! Bytes to declarations that parse, and are often models.
+//! Turns bytes into declarations that parse and are often valid models.
 
 use std::fmt::Write as _;
 
-/// Blocks within blocks.
+/// The largest nesting of blocks.
 const DEPTH: usize = 3;
 
-/// A declaration; every byte is one choice, so that a small change of the bytes is one of the text.
+/// Generates a declaration. Every byte is one choice, so a small change of the bytes is a small change of the
+/// text.
 pub fn declaration(bytes: &[u8]) -> String {
     let mut of = Choices { bytes };
     let mut text = String::new();
@@ -27,7 +28,7 @@ pub fn declaration(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that are left; zeros behind them.
+/// The bytes that are left. After the last one, zeros.
 struct Choices<'a> {
     bytes: &'a [u8],
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: the judge of what the compiler says, apart from where texts come from.
+//! What the fuzz targets share: the checks of the compiler's results.
 
 pub mod generate;
 
@@ -8,16 +8,16 @@ use pixelrnn_graph::{Diagnostic, Source, Span, verify};
 use pixelrnn_passes::verify_causality;
 use pixelrnn_syntax::{check, elaborate, parse};
 
-/// How many texts there were, how many parse, and how many are models without a fault.
+/// The number of texts, of texts that parse, and of valid models.
 static COUNTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-/// Images up to this many pixels are proved as they are, to compare with what the check proves.
+/// Images up to this number of pixels are also proved in full, to compare with the result of `check`.
 const EXACT: usize = 20 * 20;
 
 /// Compiles a text with its default settings.
 ///
 /// # Panics
-/// The compiler panics, says something about no place, or contradicts itself.
+/// If the compiler panics, reports a position outside the text, or contradicts itself.
 pub fn judge(text: &str) {
     let (model, slips) = parse(text);
     readable(text, &slips);
@@ -32,7 +32,7 @@ pub fn judge(text: &str) {
     assert!(declared.is_ok() || !faults.is_empty(), "not said: {declared:?}");
     let Ok(declared) = declared else { return count(1) };
     assert_eq!(verify(&declared.graph), Ok(()));
-    // The check looks at less than is declared; a leak is to show in it all the same.
+    // `check` may look at less than the whole model; it must find any leak nevertheless.
     let image = declared.image;
     if image.height * image.width <= EXACT && declared.graph.nodes().len() < 40 {
         let exact = verify_causality(&declared.graph);
@@ -41,7 +41,7 @@ pub fn judge(text: &str) {
     count(if faults.is_empty() { 2 } else { 1 });
 }
 
-/// Every diagnostic stands on a place of the text and says something.
+/// Checks that every diagnostic has a message and positions inside the text.
 fn readable(text: &str, diagnostics: &[Diagnostic]) {
     assert!(diagnostics.len() <= 32, "too many errors to read");
     for diagnostic in diagnostics {
@@ -53,8 +53,8 @@ fn readable(text: &str, diagnostics: &[Diagnostic]) {
     }
 }
 
-/// Says now and then how much of what is tried gets how far: a fuzzer that makes no models any more
-/// tests the parser only.
+/// Prints from time to time how many texts reached each stage. A fuzzer whose texts are never valid models
+/// would test only the parser.
 fn count(reached: usize) {
     for counter in &COUNTS[..=reached] {
         counter.fetch_add(1, Ordering::Relaxed);

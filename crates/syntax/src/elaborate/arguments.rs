@@ -1,4 +1,4 @@
-//! Arguments of a layer, matched with its parameters and evaluated.
+//! The arguments of a layer: matches them with its parameters and evaluates them.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::evaluate::{evaluate, with_values};
 use crate::layers::{Default, Kind, Layer, Parameter};
 use crate::suggest::closest;
 
-/// Extents of kernels beyond this are a slip of the pen.
+/// The largest side of a kernel. Larger values are most likely typing errors.
 const MAX_KERNEL: usize = 255;
-/// Features beyond this are a slip of the pen.
+/// The largest number of features. Larger values are most likely typing errors.
 const MAX_NUMBER: usize = 1 << 16;
 
-/// What the user gave, by parameter.
+/// The arguments of a call, by parameter.
 pub struct Arguments {
     values: BTreeMap<&'static str, (Argument, Span)>,
 }
@@ -25,16 +25,16 @@ pub struct Arguments {
 enum Argument {
     Kernel([usize; 2]),
     Number(usize),
-    /// The position of a word among those of its parameter.
+    /// The index of a word among those of its parameter.
     Word(usize),
     Map(Flow),
 }
 
 impl Arguments {
-    /// A kernel's height and width.
+    /// The height and width of a kernel.
     ///
     /// # Panics
-    /// The layer has no such parameter: a fault of its file, which its first test meets.
+    /// If the layer has no such parameter: a bug in the layer's file, which its first test finds.
     pub fn kernel(&self, name: &str) -> [usize; 2] {
         match self.values.get(name) {
             Some((Argument::Kernel(kernel), _)) => *kernel,
@@ -42,7 +42,7 @@ impl Arguments {
         }
     }
 
-    /// A number.
+    /// The value of a number.
     ///
     /// # Panics
     /// As [`Arguments::kernel`].
@@ -53,7 +53,7 @@ impl Arguments {
         }
     }
 
-    /// The position of a word among those of its parameter.
+    /// The index of a word among those of its parameter.
     ///
     /// # Panics
     /// As [`Arguments::kernel`].
@@ -64,7 +64,7 @@ impl Arguments {
         }
     }
 
-    /// A map, if one is given.
+    /// A map; `None` if it was not given.
     pub fn map(&self, name: &str) -> Option<&Flow> {
         match self.values.get(name) {
             Some((Argument::Map(flow), _)) => Some(flow),
@@ -72,13 +72,13 @@ impl Arguments {
         }
     }
 
-    /// Where the user gave it; the whole call for a default.
+    /// The position of the argument; that of the whole call for a default.
     pub fn span(&self, name: &str) -> Span {
         self.values.get(name).map_or(Span::new(0, 0), |(_, s)| *s)
     }
 
-    /// Matches a call with its layer; `None` if anything was wrong. `maps` holds the arguments that are
-    /// maps, by parameter; nothing for one that was wrong.
+    /// Matches the arguments of a call with the layer's parameters; `None` after an error. `maps` contains
+    /// the arguments that are maps, by parameter; `None` for one with an error.
     pub(super) fn read(
         layer: &'static Layer,
         call: &Call,
@@ -130,14 +130,14 @@ impl Arguments {
     }
 }
 
-/// The parameter that each argument is for.
+/// The argument for each parameter.
 fn match_parameters<'c>(
     layer: &'static Layer,
     call: &'c Call,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<&'static str, &'c Arg> {
     let mut given: BTreeMap<&'static str, &Arg> = BTreeMap::new();
-    // Maps are given by name.
+    // Maps must be given by name.
     let positional: Vec<&Parameter> = layer.parameters.iter().filter(|p| !p.is_map()).collect();
     for (i, arg) in call.args.iter().enumerate() {
         let parameter = match &arg.name {
@@ -229,7 +229,7 @@ fn value(
     None
 }
 
-/// A number from 1 to `most`.
+/// Evaluates a number from 1 to `most`.
 fn number(
     name: &str,
     expr: &Expr,
@@ -250,7 +250,7 @@ fn number(
     Ok(n)
 }
 
-/// An argument of the wrong kind.
+/// The error for an argument of the wrong kind.
 fn wrong_kind(layer: &Layer, parameter: &Parameter, given: &ArgValue) -> Diagnostic {
     let expected = match parameter.kind {
         Kind::Kernel { .. } => "height x width".to_string(),

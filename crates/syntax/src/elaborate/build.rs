@@ -1,4 +1,4 @@
-//! The builder that layers use: the graph, the path of names, and the positions in the source.
+//! The builder that layers use: the graph, the current path of names, and positions in the source.
 
 use std::collections::BTreeMap;
 
@@ -11,42 +11,42 @@ use pixelrnn_passes::Scale;
 use super::Image;
 use crate::ast::Ident;
 
-/// A layer has an error, and its diagnostic is recorded. Like rustc's `ErrorGuaranteed`.
+/// A layer has an error, which has been reported. Like rustc's `ErrorGuaranteed`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ErrorReported;
 
-/// A map: a value of the model.
+/// A map as it flows through a model.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// The value, `[N, features, H, W]`.
     pub value: Value,
-    /// Its features.
+    /// The number of features.
     pub features: usize,
-    /// Whether this is still the image itself, which only mask A may read.
+    /// Whether it is the image itself, which only a layer with mask A may read.
     pub raw: bool,
-    /// The graph that the value belongs to.
+    /// The index of the graph that the value belongs to.
     pub(crate) graph: usize,
 }
 
-/// The most elements of a weight; more are most likely a typing error.
+/// The largest number of elements of a weight. Larger weights are most likely typing errors.
 const MAX_WEIGHT: usize = 1 << 28;
 
-/// A graph while a declaration is elaborated.
+/// Builds the graphs of a declaration.
 pub struct Build {
     pub(crate) graph: PixelGraph,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) path: Vec<String>,
-    /// Names taken in each open block.
+    /// The names used in each open block.
     pub(crate) labels: Vec<BTreeMap<String, Span>>,
-    /// Scales that are done, in order.
+    /// The finished scales, in order.
     pub(crate) scales: Vec<Scale>,
-    /// The graph that is built: 0 for that of the whole image, then one for each scale.
+    /// The index of the current graph: 0 for the whole image, then one for each smaller scale.
     current: usize,
     collected: Vec<Vec<(Flow, Span)>>,
-    /// The image of the whole model, and of the scale that is built.
+    /// The sizes of the whole image and of the current scale's image.
     whole: Image,
     image: Image,
-    /// What has been given to the graph that is built: conditions and smaller scales.
+    /// The inputs of the current graph that have been read: the image, conditions and smaller scales.
     given: BTreeMap<String, Flow>,
     spans: Vec<Span>,
 }
@@ -68,12 +68,12 @@ impl Build {
         }
     }
 
-    /// The input `image`, scaled to 0 to 1.
+    /// The input `image`, scaled to the range 0 to 1.
     pub(super) fn start(&mut self) -> Flow {
         self.picture("image", Role::Image, self.image, true)
     }
 
-    /// An input of levels, scaled to 0 to 1; the same each time.
+    /// An input of levels, scaled to the range 0 to 1. Later calls return the same map.
     fn picture(&mut self, name: &str, role: Role, size: Image, raw: bool) -> Flow {
         if let Some(known) = self.given.get(name) {
             return known.clone();
@@ -95,10 +95,10 @@ impl Build {
         flow
     }
 
-    /// A condition as a map; the same each time.
+    /// A condition as a map. Later calls return the same map.
     ///
     /// # Errors
-    /// It has the size of the whole image, and a smaller scale is built.
+    /// The condition is as large as the whole image, but the current scale is smaller.
     pub(super) fn condition(
         &mut self,
         name: &Ident,
@@ -129,7 +129,7 @@ impl Build {
         Ok(flow)
     }
 
-    /// A smaller scale that is done, as a map; `None` if there is none of this name.
+    /// The image of a finished smaller scale, as a map; `None` if no scale has this name.
     pub(super) fn smaller(&mut self, name: &str) -> Option<Flow> {
         let factor = self.scales.iter().find(|scale| scale.name == name)?.factor;
         let Image { height, width, colours, levels } = self.whole;
@@ -137,7 +137,7 @@ impl Build {
         Some(self.picture(name, Role::Condition(Condition::Scale { factor }), size, false))
     }
 
-    /// Begins the graph of a smaller scale; gives what [`Build::end_scale`] wants back.
+    /// Begins the graph of a smaller scale. Returns the values that [`Build::end_scale`] restores.
     pub(super) fn begin_scale(&mut self, factor: usize) -> (PixelGraph, BTreeMap<String, Flow>) {
         let fresh = PixelGraph::new(self.graph.name.clone());
         let graph = std::mem::replace(&mut self.graph, fresh);
@@ -148,7 +148,7 @@ impl Build {
         (graph, std::mem::take(&mut self.given))
     }
 
-    /// Ends the graph of a smaller scale, and goes on with the one before.
+    /// Ends the graph of a smaller scale and returns to the previous graph.
     pub(super) fn end_scale(
         &mut self,
         name: &str,
@@ -163,17 +163,17 @@ impl Build {
         self.scales.push(Scale { name: name.to_string(), factor, graph });
     }
 
-    /// The image of the model, or of the scale that is built.
+    /// The size of the model's image, or of the current scale's image.
     pub fn image(&self) -> Image {
         self.image
     }
 
-    /// The image of the whole model.
+    /// The size of the whole image.
     pub(super) fn whole(&self) -> Image {
         self.whole
     }
 
-    /// Whether a map belongs to the graph that is built.
+    /// Whether a map belongs to the current graph.
     pub(super) fn owns(&self, flow: &Flow) -> bool {
         flow.graph == self.current
     }
@@ -197,7 +197,7 @@ impl Build {
         ErrorReported
     }
 
-    /// Refuses to read the image itself.
+    /// Checks that a map is not the image itself.
     ///
     /// # Errors
     /// No layer with mask A came before.
@@ -211,7 +211,7 @@ impl Build {
         Err(self.report(wrong))
     }
 
-    /// The width of four gates.
+    /// The number of features of four gates.
     ///
     /// # Errors
     /// It overflows.
@@ -231,24 +231,24 @@ impl Build {
         )
     }
 
-    /// The dotted path of the layer that is built.
+    /// The dotted path of the current layer.
     fn name(&self) -> String {
         self.path.join(".")
     }
 
-    /// The layer that is built, in the graph's table.
+    /// The current layer in the graph's table of layers.
     fn layer(&mut self) -> LayerId {
         let name = self.name();
         self.graph.layer(&name)
     }
 
-    /// Begins a layer; without a label it takes the path as it is.
+    /// Begins a layer. Without a label, it uses the current path.
     pub(super) fn enter(&mut self, label: Option<&str>, span: Span) {
         self.path.extend(label.map(str::to_string));
         self.spans.push(span);
     }
 
-    /// Ends what [`Build::enter`] began with the same label.
+    /// Ends the layer that [`Build::enter`] began with the same label.
     pub(super) fn leave(&mut self, label: Option<&str>) {
         if label.is_some() {
             self.path.pop();
@@ -272,10 +272,10 @@ impl Build {
         Ok(self.graph.parameter(name, Type::real(shape.iter().copied()), init, layer))
     }
 
-    /// A weight of the layer; one output reads `fan_in` values.
+    /// Adds a weight of the layer. `fan_in` is the number of values that one output reads.
     ///
     /// # Errors
-    /// It is too large.
+    /// The weight is too large.
     pub fn weight(
         &mut self,
         part: &str,
@@ -285,18 +285,18 @@ impl Build {
         self.parameter(part, shape, Init::Uniform { fan_in })
     }
 
-    /// A parameter that starts at zero.
+    /// Adds a parameter that is initialized to zero.
     ///
     /// # Errors
-    /// It is too large.
+    /// The parameter is too large.
     pub fn zeros(&mut self, part: &str, shape: &[usize]) -> Result<Value, ErrorReported> {
         self.parameter(part, shape, Init::Zero)
     }
 
-    /// Adds the layer's node; the map that it gives.
+    /// Adds the layer's main node and returns its map.
     ///
     /// # Errors
-    /// The operator refuses its inputs.
+    /// The operator does not accept its inputs.
     pub fn push(
         &mut self,
         op: impl Into<Op>,
@@ -306,10 +306,10 @@ impl Build {
         self.push_part("", op, inputs, features)
     }
 
-    /// Adds a further node of the layer, `/part` of it.
+    /// Adds a node to the layer, with the suffix `/part`, and returns its map.
     ///
     /// # Errors
-    /// The operator refuses its inputs.
+    /// The operator does not accept its inputs.
     pub fn push_part(
         &mut self,
         part: &str,
@@ -321,10 +321,10 @@ impl Build {
         Ok(Flow { value, features, raw: false, graph: self.current })
     }
 
-    /// Adds a node `/part` of the layer, whose result is not a map.
+    /// Adds a node to the layer, with the suffix `/part`, whose result is not a map.
     ///
     /// # Errors
-    /// The operator refuses its inputs.
+    /// The operator does not accept its inputs.
     pub fn node(
         &mut self,
         part: &str,
@@ -342,10 +342,10 @@ impl Build {
         }
     }
 
-    /// Names the model's output: the parameters of a distribution.
+    /// Declares the model's output: the parameters of a distribution.
     ///
     /// # Errors
-    /// There is one already.
+    /// The model already has an output.
     pub fn finish(
         &mut self,
         name: &str,

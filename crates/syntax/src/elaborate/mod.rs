@@ -1,4 +1,4 @@
-//! From a syntax tree to a graph of the pixel IR, once hyper-parameters are numbers.
+//! Translates a syntax tree to graphs of the pixel IR, given the values of the hyper-parameters.
 
 mod arguments;
 mod build;
@@ -25,13 +25,13 @@ pub use build::{Build, ErrorReported, Flow};
 /// The size of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
-    /// 1 to 4.
+    /// The number of colors, 1 to 4.
     pub colours: usize,
-    /// At least 2.
+    /// The number of levels, at least 2.
     pub levels: usize,
 }
 
@@ -42,29 +42,30 @@ impl Image {
     }
 }
 
-/// A declaration with all its numbers.
+/// An elaborated declaration, in which all settings have values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
     /// The name of the model.
     pub name: String,
     /// The doc comment, line by line.
     pub doc: String,
-    /// Hyper-parameters in the order of the declaration, then the image's, as they are used.
+    /// The values of the hyper-parameters in the order of the declaration, then those of the image's
+    /// settings.
     pub settings: Vec<(String, usize)>,
     /// The size of the image.
     pub image: Image,
-    /// What the model reads and does not predict, by name, in the order of the declaration.
+    /// The inputs that the model reads but does not predict, by name, in the order of the declaration.
     pub conditions: Vec<(String, ConditionKind)>,
-    /// A graph for each scale, the image itself last. Inputs: `image [N, C, H, W]` of levels, the
-    /// conditions, the parameters; output: the parameters of the image's distribution.
+    /// A graph for each scale, the image itself last. Inputs: the levels `image [N, C, H, W]`, the
+    /// conditions, the parameters. Output: the parameters of the image's distribution.
     pub scales: Vec<Scale>,
 }
 
-/// The settings beside hyper-parameters: they change what the line `image` says.
+/// The settings of the image, which every model has besides its hyper-parameters.
 pub const IMAGE_SETTINGS: [&str; 4] = ["height", "width", "colours", "levels"];
 
-/// Names that a hyper-parameter may not have: settings of the image, and keys that exported files
-/// use for something else.
+/// Names that a hyper-parameter must not have: settings of the image, and keys that exported files use
+/// otherwise.
 const RESERVED: [&str; 14] = [
     "height",
     "width",
@@ -82,8 +83,7 @@ const RESERVED: [&str; 14] = [
     "outputs",
 ];
 
-/// Names of inputs and outputs of the graphs that are made of a model, which a condition or a scale
-/// would collide with.
+/// Names of inputs and outputs of a model's graphs, which a condition or a scale must not have.
 const ENDS: [&str; 12] = [
     "uniform",
     "given",
@@ -102,27 +102,29 @@ const ENDS: [&str; 12] = [
 const MAX_SIDE: usize = 4096;
 const MAX_LEVELS: usize = 1 << 16;
 pub(crate) const MAX_REPEAT: usize = 4096;
-/// Nodes of a declaration; more is a slip of the pen, and would only cost the user's memory.
+/// The largest number of nodes of a declaration. Larger numbers are most likely typing errors and would use
+/// up memory.
 const MAX_NODES: usize = 20_000;
-/// Statements of blocks that are carried out: blocks that call blocks double with each level, even
-/// where they add no node.
+/// The largest number of statements that are executed in blocks. If blocks call blocks, this number doubles
+/// with each level, even if no nodes are added.
 const MAX_STATEMENTS: usize = 100_000;
 
 /// Why a model cannot be built with these settings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ElaborateError {
-    /// A setting that the model does not have, or an invalid value; it has no position in the source.
+    /// A setting that the model does not have, or an invalid value. It has no position in the source.
     Setting {
         /// The setting.
         name: String,
         /// What is wrong with it.
         message: String,
     },
-    /// Something in the text.
+    /// Errors in the text.
     Text(Vec<Diagnostic>),
 }
 
-/// Images that no output depends on: each scale must read its own, and some scale every smaller one.
+/// Reports images that no output depends on. Each scale must read its own image, and each smaller scale must
+/// be read by a later one.
 fn unread(model: &Model, scales: &[Scale]) -> Vec<Diagnostic> {
     let reads = |graph: &PixelGraph, role: Role| {
         let live = graph.live_nodes();
@@ -156,25 +158,25 @@ fn unread(model: &Model, scales: &[Scale]) -> Vec<Diagnostic> {
     found
 }
 
-/// Builds the graph of a model with some settings changed.
+/// Builds the graphs of a model with some settings overridden.
 ///
 /// # Errors
-/// A setting that the model does not have, or all that is wrong in the text.
+/// [`ElaborateError`] for a setting that the model does not have, or with all errors in the text.
 pub fn elaborate(model: &Model, overrides: &[(String, usize)]) -> Result<Declared, ElaborateError> {
     elaborate_shortened(model, overrides, MAX_REPEAT)
 }
 
-/// [`elaborate`], but no block is repeated more than `most` times.
+/// Like [`elaborate`], but repeats no block more than `most` times.
 pub(crate) fn elaborate_shortened(
     model: &Model,
     overrides: &[(String, usize)],
     most: usize,
 ) -> Result<Declared, ElaborateError> {
     let overrides: BTreeMap<&str, usize> =
-        overrides.iter().map(|(n, v)| (american(n), *v)).collect();
+        overrides.iter().map(|(n, v)| (canonical(n), *v)).collect();
     check_overrides(model, &overrides)?;
     let (values, mut diagnostics) = defaults(model);
-    // Defaults may name earlier fields, whose values may have been changed.
+    // A default may refer to earlier fields, whose values may be overridden.
     let mut hyper: Vec<(&str, usize)> = Vec::new();
     for (field, default) in model.fields.iter().zip(values) {
         let name = field.name.text.as_str();
@@ -214,8 +216,8 @@ pub(crate) fn elaborate_shortened(
     Ok(Declared { name: model.name.text.clone(), doc, settings, image, conditions: given, scales })
 }
 
-/// The setting that either spelling means.
-fn american(name: &str) -> &str {
+/// The internal name of a setting, given either spelling.
+fn canonical(name: &str) -> &str {
     if name == "colors" { "colours" } else { name }
 }
 
@@ -224,7 +226,7 @@ fn shown(name: &str) -> &str {
     if name == "colours" { "colors" } else { name }
 }
 
-/// Checks the names that stand beside the layers.
+/// Checks the names of hyper-parameters, conditions, blocks and scales.
 fn names(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     for field in &model.fields {
         if RESERVED.contains(&field.name.text.as_str()) {
@@ -279,7 +281,7 @@ fn conditions<'m>(
     let mut all = Vec::new();
     for condition in &model.conditions {
         let (kind, number) = (condition.kind, &condition.number);
-        // A wrong number is said once; the name is known all the same.
+        // After an error in the number, the condition is still known, so that there are no further errors.
         let value = evaluate(number, hyper);
         let fits = |n: &usize| (1..=kind.most()).contains(n);
         let used = value.as_ref().ok().copied().filter(fits).unwrap_or(1);
@@ -304,7 +306,7 @@ fn conditions<'m>(
     all
 }
 
-/// Doc lines as text, without the space after `///`.
+/// Joins the lines of a doc comment to a text, without the space after `///`.
 pub fn doc_text(lines: &[String]) -> String {
     let line = |l: &String| l.strip_prefix(' ').unwrap_or(l).trim_end().to_string();
     lines.iter().map(line).collect::<Vec<_>>().join("\n")

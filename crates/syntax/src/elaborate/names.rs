@@ -1,10 +1,10 @@
-//! Names that cannot stand where they do, and blocks that nothing uses.
+//! Checks for names that are not allowed, and for blocks that are never called.
 
 use pixelrnn_graph::Diagnostic;
 
 use crate::ast::{Block, Call, Definition, Ident, Kind, Model, Statement};
 
-/// Checks the names that statements give, and that each block of the user's own is called.
+/// Checks the names that statements define, and that each user-defined block is called.
 pub(super) fn check(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     each(&model.body, &mut |statement| statement_names(model, statement, diagnostics));
     for definition in &model.definitions {
@@ -19,7 +19,7 @@ pub(super) fn check(model: &Model, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Visits all statements, those in blocks after the block.
+/// Visits all statements. Those inside a block come after the block.
 fn each<'m>(body: &'m [Statement], visit: &mut dyn FnMut(&'m Statement)) {
     for statement in body {
         visit(statement);
@@ -45,7 +45,7 @@ fn statement_names(model: &Model, statement: &Statement, diagnostics: &mut Vec<D
     }
 }
 
-/// Complains of names that stand twice in a list of values.
+/// Reports names that appear twice in a list of values.
 fn twice<'m>(names: impl Iterator<Item = &'m Ident>, diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: Vec<&Ident> = Vec::new();
     for name in names {
@@ -60,7 +60,7 @@ fn twice<'m>(names: impl Iterator<Item = &'m Ident>, diagnostics: &mut Vec<Diagn
     }
 }
 
-/// The blocks that neither the model's body nor a block called from there calls.
+/// The blocks that are called neither by the model's body nor by a block called from there.
 fn uncalled(model: &Model) -> Vec<&Definition> {
     let mut called = vec![false; model.definitions.len()];
     let mut open: Vec<&[Statement]> = vec![&model.body];

@@ -1,29 +1,29 @@
-//! What names stand for.
+//! Scopes: what names refer to.
 
 use std::collections::BTreeMap;
 
 use super::build::Flow;
 
-/// What a name or an argument stands for.
+/// What a name or an argument refers to.
 #[derive(Clone, Debug)]
 pub(crate) enum Thing {
     Number(usize),
     /// Height and width.
     Kernel([usize; 2]),
-    /// A word of some layer's own, such as `A`.
+    /// A keyword of a layer, such as `A`.
     Word(String),
     Map(Flow),
 }
 
-/// Names of one block.
+/// The names of one block.
 #[derive(Debug, Default)]
 struct Frame {
     names: BTreeMap<String, Thing>,
-    /// Whether names of the blocks around are not seen: the body of a block of the user's own.
+    /// Whether names of the enclosing blocks are hidden, as in the body of a user-defined block.
     closed: bool,
 }
 
-/// The names that are known at a place: hyper-parameters, and the values of the blocks around.
+/// The names that are visible at one place: hyper-parameters, and the values of the enclosing blocks.
 #[derive(Debug)]
 pub(crate) struct Scope<'m> {
     hyper: Vec<(&'m str, usize)>,
@@ -54,7 +54,7 @@ impl<'m> Scope<'m> {
         }
     }
 
-    /// The frames that are seen from here, the innermost first.
+    /// The frames that are visible here, innermost first.
     fn seen(&self) -> impl Iterator<Item = &Frame> {
         let mut closed = false;
         self.frames.iter().rev().take_while(move |frame| {
@@ -64,12 +64,12 @@ impl<'m> Scope<'m> {
         })
     }
 
-    /// What a name stands for, hyper-parameters aside.
+    /// What a name refers to, except for hyper-parameters.
     pub fn find(&self, name: &str) -> Option<&Thing> {
         self.seen().find_map(|frame| frame.names.get(name))
     }
 
-    /// The names of maps that are known here.
+    /// The names of the maps that are visible here.
     pub fn maps(&self) -> Vec<&str> {
         let names = self.seen().flat_map(|frame| &frame.names);
         let mut maps: Vec<&str> = names
@@ -81,7 +81,7 @@ impl<'m> Scope<'m> {
         maps
     }
 
-    /// All numbers that are known here; where two have one name, the first counts.
+    /// All numbers that are visible here. An inner name hides an outer one.
     pub fn numbers(&self) -> Vec<(&str, usize)> {
         let mut all: Vec<(&str, usize)> = Vec::new();
         for (name, thing) in self.seen().flat_map(|frame| &frame.names) {

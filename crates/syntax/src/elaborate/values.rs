@@ -1,4 +1,4 @@
-//! Expressions over maps: names, sums, layers of values, calls of blocks.
+//! Expressions over maps: names, sums, layers applied to values, calls of blocks.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::evaluate::evaluate;
 use crate::layers::{LAYERS, Layer, layer};
 use crate::suggest::closest;
 
-/// How the weights of a layer in an expression are called.
+/// How the weights of layers in an expression are named.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Naming {
     /// By the path as it is: the expression has one layer with weights.
@@ -23,11 +23,11 @@ pub(super) enum Naming {
     Layer,
 }
 
-/// Blocks of the user's own inside each other beyond this are refused: they call themselves.
+/// The largest nesting of calls of user-defined blocks. Deeper calls are recursive.
 const MAX_CALLS: usize = 32;
 
 impl<'m> Walk<'m> {
-    /// How many layers and blocks with weights stand in an expression, arguments aside.
+    /// The number of layers and blocks with weights in an expression, without its arguments.
     pub(super) fn weighted(&self, expr: &Expr) -> usize {
         let own = |call: &Call| {
             let known = layer(&call.name.text).is_some_and(|layer| layer.has_weights);
@@ -45,7 +45,7 @@ impl<'m> Walk<'m> {
         self.model.definitions.iter().find(|definition| definition.name.text == name)
     }
 
-    /// The values of an expression: one map, or those of a block.
+    /// Evaluates an expression to one map, or to the values of a block.
     pub(super) fn values(
         &mut self,
         expr: &'m Expr,
@@ -62,8 +62,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// The map that an expression is. Without a flow (something before it was wrong) it is checked,
-    /// not built.
+    /// Evaluates an expression to one map. Without a flow (after an error) it is checked, but not built.
     pub(super) fn map(
         &mut self,
         expr: &'m Expr,
@@ -96,7 +95,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// A name: a value, a condition, or a smaller scale.
+    /// Evaluates a name: a value, a condition, or a smaller scale.
     pub(super) fn name(&mut self, name: &Ident) -> Option<Flow> {
         match self.scope.find(&name.text) {
             Some(Thing::Map(map)) => {
@@ -118,12 +117,13 @@ impl<'m> Walk<'m> {
         None
     }
 
-    /// Whether a name is known as a map.
+    /// Whether a name refers to a map.
     pub(super) fn is_value(&self, name: &Ident) -> bool {
         self.is_map(&Expr::Name(name.clone()))
     }
 
-    /// What a name gives that stands outside of all blocks; `None` if it names no such thing.
+    /// Evaluates a name that is defined outside all blocks. `None` if there is none; `Some(None)` after an
+    /// error.
     fn given(&mut self, name: &Ident) -> Option<Option<Flow>> {
         if name.text == "image" {
             return Some(Some(self.build.start()));
@@ -135,7 +135,7 @@ impl<'m> Walk<'m> {
         self.build.smaller(&name.text).map(Some)
     }
 
-    /// A map of the graph that is built; what belongs to another scale is refused.
+    /// Checks that a map belongs to the current graph and not to another scale.
     fn own(&mut self, map: Flow, name: &Ident) -> Option<Flow> {
         if self.build.owns(&map) {
             return Some(map);
@@ -169,7 +169,7 @@ impl<'m> Walk<'m> {
         self.diagnostics.push(unknown.help(help));
     }
 
-    /// A sum, difference or product of two maps.
+    /// The sum, difference or product of two maps.
     fn combine(&mut self, op: BinaryOp, span: Span, left: Flow, right: Flow) -> Option<Flow> {
         let (word, op): (&str, Op) = match op {
             BinaryOp::Add => ("sum", Add.into()),
@@ -234,7 +234,7 @@ impl<'m> Walk<'m> {
         self.layer(layer, label, call, flow).map(Outcome::one)
     }
 
-    /// Applies a layer under a label; without one it takes the path as it is.
+    /// Applies a layer with a label. Without one, it uses the current path.
     pub(super) fn layer(
         &mut self,
         layer: &'static Layer,
@@ -254,7 +254,8 @@ impl<'m> Walk<'m> {
         result
     }
 
-    /// The arguments of a layer that are maps. Their weights are called by the argument.
+    /// Evaluates the arguments of a layer that are maps. Their weights have the argument's name in their
+    /// path.
     fn map_arguments(
         &mut self,
         layer: &'static Layer,
@@ -287,7 +288,7 @@ impl<'m> Walk<'m> {
         });
     }
 
-    /// Calls a block of the user's own.
+    /// Calls a user-defined block.
     fn call_block(
         &mut self,
         definition: &'m Definition,
@@ -329,8 +330,8 @@ impl<'m> Walk<'m> {
         result
     }
 
-    /// What the parameters of a block stand for. The value before it is its first parameter if one
-    /// argument is missing.
+    /// Binds the parameters of a block to its arguments. If one argument is missing, the previous value is
+    /// the first argument.
     fn block_arguments(
         &mut self,
         definition: &'m Definition,
@@ -385,7 +386,7 @@ impl<'m> Walk<'m> {
         Some(things)
     }
 
-    /// An argument of a block: a map, a number, a kernel, or a word of some layer's own.
+    /// Evaluates an argument of a block: a map, a number, a kernel, or a keyword of a layer.
     fn argument(&mut self, value: &'m ArgValue, flow: Option<&Flow>) -> Option<Thing> {
         let number = |walk: &mut Self, expr: &Expr| {
             let result = evaluate(expr, &walk.scope.numbers());
@@ -418,7 +419,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Whether an expression is one of maps.
+    /// Whether the value of an expression is a map.
     fn is_map(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Int { .. } => false,

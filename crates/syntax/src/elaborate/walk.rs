@@ -1,4 +1,4 @@
-//! Statements: what flows through a model from line to line.
+//! Statements: carries the current value through a model, statement by statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use crate::ast::{Block, BlockKind, Call, Expr, Ident, Kind, Model, Statement, Ta
 use crate::evaluate::{evaluate, with_values};
 use crate::layers::{layer, terminals};
 
-/// What a block or an expression gives.
+/// The result of a block or an expression.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
-    /// The value that goes on.
+    /// The value that the next statement gets.
     pub flow: Flow,
-    /// The values of a block of the user's own, if it ends with several.
+    /// The values of a user-defined block that ends with several values.
     pub tuple: Option<Vec<Flow>>,
 }
 
@@ -37,28 +37,28 @@ pub(super) struct Walk<'m> {
     pub(super) model: &'m Model,
     pub(super) build: Build,
     pub(super) scope: Scope<'m>,
-    /// The names of conditions and what they are.
+    /// The names and kinds of the conditions.
     pub(super) conditions: Vec<(&'m str, ConditionKind)>,
     /// The conditions that were read.
     pub(super) used: BTreeSet<String>,
-    /// Repeats beyond this are left out.
+    /// The largest number of repeats of a block. Further ones are left out.
     most: usize,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Set once the graph grew too large: nothing more is built or said.
+    /// Set once the graph is too large. Nothing more is built or reported.
     pub(super) halted: bool,
-    /// Whether a layer that ends a model stood in a block: then it is not missing, too.
+    /// Whether a layer that ends a model was found in a block. Then no error says that it is missing.
     misplaced: bool,
     /// Whether the next layer may end the model.
     pub(super) ending: bool,
-    /// Blocks of the user's own that are open here.
+    /// The number of user-defined blocks that are being called.
     pub(super) calls: usize,
-    /// Statements of blocks that were carried out.
+    /// The number of statements that were executed in blocks.
     steps: usize,
-    /// What a repeat hands to the block around it.
+    /// The values that a repeat returns to the enclosing block, with their names.
     carried: Option<(&'m [Ident], Vec<Flow>)>,
 }
 
-/// The layer at the end of a statement, if it ends a model.
+/// The layer of a statement, if it ends a model.
 fn ends(statement: &Statement) -> Option<&Call> {
     let call = match &statement.kind {
         Kind::Layer(call) | Kind::Value(Expr::Call(call) | Expr::Method { call, .. }) => call,
@@ -93,13 +93,13 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// What was built, the hyper-parameters, and all that is wrong.
+    /// Returns what was built, the hyper-parameters, and all errors.
     pub fn finish(mut self) -> (Build, Vec<(&'m str, usize)>, Vec<Diagnostic>) {
         self.diagnostics.append(&mut self.build.diagnostics);
         (self.build, self.scope.hyper().to_vec(), self.diagnostics)
     }
 
-    /// The whole model.
+    /// Elaborates the whole model.
     pub fn model(&mut self) {
         let model = self.model;
         let start = self.build.start();
@@ -118,7 +118,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// The body of a model or of a scale, which a layer with a distribution ends.
+    /// Elaborates the body of a model or of a scale. Its last layer must define a distribution.
     fn scale_body(&mut self, body: &'m [Statement], start: Flow, name: Span, what: &str) {
         let mut flow = Some(start);
         let last = body.len().wrapping_sub(1);
@@ -152,7 +152,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// A layer that ends a model, where it may not stand.
+    /// Reports a layer that ends a model in a place where it is not allowed.
     pub(super) fn misplaced_end(&mut self, call: &Call) {
         let text = &call.name.text;
         self.diagnostics.push(
@@ -162,7 +162,7 @@ impl<'m> Walk<'m> {
         self.misplaced = true;
     }
 
-    /// One statement. Without a flow (something before it was wrong) it is checked, not built.
+    /// Executes a statement. Without a flow (after an error) it is checked, but not built.
     fn statement(&mut self, statement: &'m Statement, flow: Option<Flow>) -> Option<Outcome> {
         let outcome = match &statement.kind {
             Kind::Layer(call) => self.plain(statement, call, flow),
@@ -175,7 +175,7 @@ impl<'m> Walk<'m> {
                 None
             }
         };
-        // A scale's name stands for its image, not for what goes on.
+        // The name of a scale refers to its image, not to the value that the next statement gets.
         let scale = matches!(&statement.kind, Kind::Block(b) if b.kind == BlockKind::Scale);
         if let Some(targets) = &statement.targets {
             self.bind(targets, statement.kind_span(), outcome.clone());
@@ -185,7 +185,7 @@ impl<'m> Walk<'m> {
         outcome
     }
 
-    /// Gives values their names.
+    /// Binds names to values.
     fn bind(&mut self, targets: &Targets, span: Span, outcome: Option<Outcome>) {
         for name in &targets.names {
             let text = name.text.as_str();
@@ -209,7 +209,7 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Statements of a block in order; with `tuple` the last may give several values.
+    /// Executes the statements of a block. With `tuple`, the last one may return several values.
     pub(super) fn statements(
         &mut self,
         body: &'m [Statement],
@@ -234,14 +234,14 @@ impl<'m> Walk<'m> {
                 _ => self.statement(statement, flow),
             };
         }
-        // What a block's last statement is told apart from what flows through it.
+        // Only an expression without names, or a list of values, makes a block return several values.
         match body.last().map(|statement| (&statement.kind, &statement.targets)) {
             Some((Kind::Values(..), _)) | Some((Kind::Value(_), None)) if tuple => outcome,
             _ => outcome.map(|outcome| Outcome::one(outcome.flow)),
         }
     }
 
-    /// `(value, value)` at the end of a block.
+    /// Evaluates `(value, value)` at the end of a block.
     fn tuple(&mut self, values: &'m [Expr], flow: Option<Flow>) -> Option<Outcome> {
         let maps: Vec<Option<Flow>> =
             values.iter().map(|value| self.map(value, flow.as_ref(), Naming::Layer)).collect();
@@ -250,7 +250,7 @@ impl<'m> Walk<'m> {
         Some(Outcome { flow, tuple: Some(maps) })
     }
 
-    /// A layer or block of the value before it, or the name of a value.
+    /// A layer or block applied to the previous value, or the name of a value.
     fn plain(
         &mut self,
         statement: &'m Statement,
@@ -267,7 +267,7 @@ impl<'m> Walk<'m> {
             return self.apply_or_name(call, flow);
         };
         let label = statement.label.as_ref().unwrap_or(&call.name);
-        // Layers without weights need no name of their own.
+        // Only layers with weights need a unique name.
         if layer.has_weights || statement.label.is_some() {
             self.claim(&label.text, label.span, statement.label.is_none());
         }
@@ -288,7 +288,7 @@ impl<'m> Walk<'m> {
         self.name(name).map(Outcome::one)
     }
 
-    /// An expression, under the statement's label or the name that its value gets.
+    /// Evaluates an expression under the statement's label, or under the name of its value.
     fn value(
         &mut self,
         statement: &'m Statement,
@@ -302,7 +302,7 @@ impl<'m> Walk<'m> {
         self.labelled(statement, naming, |walk, naming| walk.values(expr, flow.as_ref(), naming))
     }
 
-    /// Runs something under the statement's label, or under the one name that its value gets.
+    /// Runs a function under the statement's label, or under the single name of its value.
     fn labelled(
         &mut self,
         statement: &'m Statement,
@@ -313,7 +313,7 @@ impl<'m> Walk<'m> {
             Some(Targets { names, tuple: false }) => names.first(),
             _ => None,
         };
-        // A block under a label is that label's path.
+        // The path of a labeled block is the label.
         let naming = match (&statement.label, &statement.kind) {
             (Some(_), Kind::Layer(_)) => Naming::Path,
             _ => naming,
@@ -334,7 +334,7 @@ impl<'m> Walk<'m> {
         result
     }
 
-    /// Takes a name in the current block.
+    /// Records a name as used in the current block. Reports an error if it is already used.
     pub(super) fn claim(&mut self, name: &str, span: Span, by_default: bool) {
         let Some(labels) = self.build.labels.last_mut() else { return };
         if let Some(&first) = labels.get(name) {
@@ -350,7 +350,7 @@ impl<'m> Walk<'m> {
         labels.insert(name.to_string(), span);
     }
 
-    /// Stops once the graph is too large.
+    /// Stops if the graph is too large.
     pub(super) fn too_many(&mut self, span: Span) {
         let (what, most) = match self.build.graph.nodes().len() > MAX_NODES {
             true => ("layers", MAX_NODES),
@@ -374,7 +374,7 @@ impl<'m> Walk<'m> {
             self.build.path.push(label.text.clone());
             self.build.labels.push(BTreeMap::new());
         } else if block.kind == BlockKind::Repeat {
-            // Its rounds are named by their numbers alone, so a second one needs a label.
+            // Repeats without a label are named only by their numbers, so a second one needs a label.
             self.claim("repeat", block.span, true);
         }
         if block.body.is_empty() {
@@ -395,7 +395,7 @@ impl<'m> Walk<'m> {
             self.build.path.pop();
             self.build.labels.pop();
         }
-        // Outside of the block, where the values that it carries live.
+        // The carried values are bound outside the block.
         if let Some((names, values)) = self.carried.take() {
             for (name, value) in names.iter().zip(values) {
                 self.scope.bind(&name.text, Thing::Map(value));
@@ -446,8 +446,8 @@ impl<'m> Walk<'m> {
             self.scope.close();
             self.build.labels.pop();
             self.build.path.pop();
-            // What is wrong once is wrong each time; say it once. Without a flow nothing grows, and
-            // no limit would end repeats of repeats.
+            // An error in one repeat would be found in each; report it once. After an error nothing is built,
+            // so the limit on nodes would not end nested repeats.
             let outcome = outcome.filter(|_| self.complaints() == before && !self.halted)?;
             flow = Some(outcome.flow.clone());
             if !block.with.is_empty() {
@@ -460,7 +460,7 @@ impl<'m> Walk<'m> {
         flow
     }
 
-    /// The values of one repeat for the next.
+    /// The values that one repeat passes to the next.
     fn next_values(&mut self, block: &'m Block, outcome: Outcome) -> Option<Vec<Flow>> {
         let values = outcome.all();
         if values.len() == block.with.len() {
@@ -477,7 +477,7 @@ impl<'m> Walk<'m> {
         None
     }
 
-    /// How much has been found wrong so far.
+    /// The number of errors so far.
     fn complaints(&self) -> usize {
         self.diagnostics.len() + self.build.diagnostics.len()
     }
@@ -537,7 +537,7 @@ impl<'m> Walk<'m> {
         end
     }
 
-    /// `scale name: every n { ... }`: a model of a smaller image. The value before it goes on.
+    /// `scale name: every n { ... }`: a model of a smaller image. Returns the value from before the scale.
     fn scale(
         &mut self,
         name: Option<&'m Ident>,
@@ -567,8 +567,8 @@ impl<'m> Walk<'m> {
         flow
     }
 
-    /// The distance of two pixels of a scale: less than that of the scale before, and a divisor of the
-    /// image's sides.
+    /// The distance between two pixels of a scale. It must be smaller than that of the previous scale, and
+    /// divide the height and width of the image.
     fn factor(&mut self, expr: &Expr) -> Option<usize> {
         let numbers = self.scope.numbers();
         let factor = match evaluate(expr, &numbers) {

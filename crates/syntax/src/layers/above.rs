@@ -1,6 +1,7 @@
 //! `above(height x width, A or B, features)`: a convolution over rows above, in all columns and colors. With
-//! mask A it reads the rows above its own, with mask B its own row, too. For maps that hold complete rows
-//! only, such as the vertical stack of a Gated PixelCNN (van den Oord et al. 2016).
+//! mask A it reads the rows above the current one, with mask B also the current row. For maps in which a row
+//! depends on complete earlier rows only, such as the vertical stack of a Gated PixelCNN (van den Oord et al.
+//! 2016).
 
 use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Mask, MaskKind, ShiftDown};
@@ -10,10 +11,10 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `above(height x width, A or B, features)`: a convolution over rows above, in every column and color.
 ///
-/// With `A` it reads `height / 2` rows strictly above its own, with `B` its own row, too; so what it
-/// gives knows complete rows only. The vertical stack of the Gated PixelCNN (van den Oord et al. 2016,
-/// *Conditional Image Generation with PixelCNN Decoders*). The kernel is the upper half of the one
-/// that is written.
+/// With `A` it reads the `height / 2` rows above the current one, with `B` also the current row, so the
+/// result depends on complete rows only. This is the vertical stack of the Gated PixelCNN (van den Oord et
+/// al. 2016, *Conditional Image Generation with PixelCNN Decoders*). The kernel is the upper half of
+/// `height x width`.
 ///
 /// Parameters: `weight [features, input features, rows, width]`, `bias [features]`.
 pub struct above;
@@ -31,8 +32,8 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-/// The kernel is the upper half of the one that is written: `height / 2` rows above, and with mask B
-/// the own one. With mask A the map is moved down a row first.
+/// The kernel is the upper half of `height x width`: `height / 2` rows above and, with mask B, the current
+/// row. With mask A, the map is first moved down by a row.
 fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     let [height, width] = args.kernel("kernel");
     let strict = args.word("mask") == 0;

@@ -1,11 +1,11 @@
-//! What element-wise layers without parameters share.
+//! What element-wise layers without weights share.
 
 use pixelrnn_ops::Op;
 
 use super::Layer;
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// The layer of this name.
+/// An element-wise layer.
 pub(super) const fn layer(
     name: &'static str,
     build: fn(&mut Build, &Arguments, Flow) -> Result<Flow, ErrorReported>,
@@ -13,7 +13,7 @@ pub(super) const fn layer(
     Layer { name, usage: name, parameters: &[], has_weights: false, terminal: false, build }
 }
 
-/// Applies an operator to each element.
+/// Applies an element-wise operator.
 pub(super) fn apply(cx: &mut Build, op: Op, flow: Flow) -> Result<Flow, ErrorReported> {
     let features = flow.features;
     let out = cx.push(op, &[flow.value], features)?;

@@ -1,5 +1,6 @@
-//! `conv(height x width, features, bias = learned)`: a convolution without a mask. On a map that holds pixels still
-//! to be predicted it leaks, and the causality check says so; it is there for maps that do not.
+//! `conv(height x width, features, bias = learned)`: a convolution without a mask. On a map of pixels that
+//! are still to be predicted it leaks, which the causality check reports. It is for maps that contain no such
+//! pixels.
 
 use pixelrnn_ops::{Mask, MaskKind};
 
@@ -8,10 +9,10 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `conv(height x width, features, bias = learned or none)`: a convolution without a mask.
 ///
-/// On a map that holds pixels still to be predicted it leaks, and the declaration does not compile.
+/// On a map of pixels that are still to be predicted it leaks, and the declaration does not compile.
 ///
-/// Parameters: `weight [features, input features, height, width]`, `bias [features]`; with `bias = none`
-/// the weight alone.
+/// Parameters: `weight [features, input features, height, width]`, `bias [features]`; with `bias = none` only
+/// the weight.
 pub struct conv;
 
 pub(super) const LAYER: Layer = Layer {

@@ -1,5 +1,6 @@
-//! `deconv(height x width, features)`: a transposed convolution whose stride is its kernel: every pixel
-//! becomes `height x width` pixels. For conditions; the paper's Multi-Scale PixelRNN, section 3.6.
+//! `deconv(height x width, features)`: a transposed convolution whose stride equals its kernel, so every
+//! pixel becomes `height x width` pixels. For conditions, as in the paper's Multi-Scale PixelRNN (section
+//! 3.6).
 
 use pixelrnn_graph::{Diagnostic, Dim};
 use pixelrnn_ops::{Broadcast, Mask, MaskKind, MaskedConv, MergeAxes, SplitAxis, Transpose};
@@ -7,7 +8,7 @@ use pixelrnn_ops::{Broadcast, Mask, MaskKind, MaskedConv, MergeAxes, SplitAxis, 
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// `deconv(height x width, features)`: a transposed convolution whose stride is its kernel, so that the
+/// `deconv(height x width, features)`: a transposed convolution whose stride equals its kernel, so that the
 /// map becomes `height` times as high and `width` times as wide.
 ///
 /// Only for maps that are known before any pixel is predicted: labels and smaller images.
@@ -27,8 +28,8 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-/// One product for every pixel, then its `height x width` results in their places. The weight is
-/// PyTorch's, `[in, out, height, width]`.
+/// One matrix product for every pixel, whose `height x width` results are then rearranged. The weight has the
+/// layout of PyTorch, `[in, out, height, width]`.
 fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     if flow.raw {
         let wrong = "`deconv` applies to conditions, not to the image that is predicted";

@@ -1,4 +1,4 @@
-//! `diagonal_bilstm(features)`: section 3.2.
+//! `diagonal_bilstm(features)`: the Diagonal BiLSTM of section 3.2.
 
 use pixelrnn_ops::{DiagonalBilstm, Mask, MaskKind};
 
@@ -8,16 +8,15 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `diagonal_bilstm(features, initial = zero or learned, bias = map)`: the Diagonal BiLSTM of section 3.2.
 ///
-/// Two recurrences along the diagonals, from the left and from the right; the right one is moved
-/// down a row. Sees every earlier pixel but one.
+/// Two recurrences along the diagonals, from the left and from the right. The right one is moved down by a
+/// row. The receptive field is every earlier pixel but one.
 ///
-/// Parameters, for `left` and `right` each, with `h` features:
-/// `input_weight [4h, input features, 1, 1]`, `input_bias [4h]`, `state_weight [4h, h, 2]` (tap 0
-/// reads the row above, tap 1 the own row); with `initial = learned` also `initial_hidden [h]`,
-/// `initial_cell [h]`. Gates are in the order o, f, i, g.
+/// Parameters, for `left` and `right` each, with `h` features: `input_weight [4h, input features, 1, 1]`,
+/// `input_bias [4h]`, `state_weight [4h, h, 2]` (tap 0 reads the row above, tap 1 the current row). With
+/// `initial = learned` also `initial_hidden [h]` and `initial_cell [h]`. Gates are in the order o, f, i, g.
 ///
-/// `bias` is a map of `4h` features that is added to the gates of both directions, as large as the
-/// image or 1 x 1.
+/// `bias` is a map of `4h` features, as large as the image or 1 x 1, that is added to the gates of both
+/// directions.
 pub struct diagonal_bilstm;
 
 pub(super) const LAYER: Layer = Layer {

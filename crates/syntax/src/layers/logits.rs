@@ -1,5 +1,5 @@
-//! `logits`: the last layer. A 1 x 1 convolution, mask B, to the unnormalised log-probabilities of
-//! every value: one logit per value with two levels, else one for each level.
+//! `logits`: the last layer. A 1 x 1 convolution with mask B to the unnormalized log-probabilities of every
+//! value: with two levels one logit per value, otherwise one per level.
 
 use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Distribution, Mask, MaskKind, SplitAxis};
@@ -7,10 +7,10 @@ use pixelrnn_ops::{Distribution, Mask, MaskKind, SplitAxis};
 use super::{Layer, masked_conv};
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// `logits`: the last layer, a 1 x 1 convolution, mask B, to the unnormalised log-probabilities.
+/// `logits`: the last layer, a 1 x 1 convolution with mask B to the unnormalized log-probabilities.
 ///
-/// With two levels the model's output is `[N, C, H, W]`, the logit of level 1; with more it is
-/// `[N, C, L, H, W]`, to be put through a softmax over L.
+/// With two levels, the model's output is `[N, C, H, W]`, the logit of level 1. With more it is
+/// `[N, C, L, H, W]`; a softmax over L gives the probabilities.
 ///
 /// Parameters: `weight`, `bias`.
 pub struct logits;
@@ -33,7 +33,7 @@ fn build(cx: &mut Build, _: &Arguments, flow: Flow) -> Result<Flow, ErrorReporte
     end(cx, flow, "logits", distribution)
 }
 
-/// Ends a model with the parameters of a distribution, from a 1 x 1 convolution.
+/// Ends a model: adds a 1 x 1 convolution to the parameters of a distribution.
 pub(super) fn end(
     cx: &mut Build,
     flow: Flow,

@@ -1,5 +1,5 @@
-//! `masked_conv(height x width, A or B, features, gates = 1)`: section 3.4. With several gates each has its
-//! own color groups, as the four of an LSTM and the two of a gated layer have.
+//! `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4. With
+//! several gates, each has its own color groups, like the four gates of an LSTM and the two of a gated layer.
 
 use pixelrnn_graph::Diagnostic;
 use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
@@ -9,13 +9,13 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4.
 ///
-/// Reads the rows above and, in its own row, what stands to the left; at the own pixel earlier
-/// colours only (`A`, for the first layer) or the own colour, too (`B`, everywhere else). Stride
-/// one, the result is as large as the input. Kernels are odd.
+/// Reads the rows above and the pixels to the left in the current row. At the current pixel, mask `A` (for
+/// the first layer) reads earlier colors only; mask `B` (for all other layers) also reads the current color.
+/// The stride is one, so the result is as large as the input. Kernels are odd.
 ///
-/// With several colors, features come in groups of equal size, one for each color. `gates = n`
-/// makes that grouping start again in each `n`th part of the features, for layers whose output is
-/// split into `n` gates, as [`gate`](super::items::gate) does with two.
+/// With several colors, features form groups of equal size, one for each color. With `gates = n`, each `n`th
+/// part of the features has its own groups. This is for layers whose output is split into `n` gates, as
+/// [`gate`](super::items::gate) does with two.
 ///
 /// Parameters: `weight [features, input features, height, width]`, `bias [features]`.
 pub struct masked_conv;
@@ -61,7 +61,7 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorRepo
     conv(cx, Mask { kind, kernel, colours, gates }, features, flow)
 }
 
-/// A convolution with its parameters `weight` and `bias`.
+/// Adds a convolution with its parameters `weight` and `bias`.
 pub(super) fn conv(
     cx: &mut Build,
     mask: Mask,
@@ -71,7 +71,7 @@ pub(super) fn conv(
     conv_with(cx, mask, features, flow, true)
 }
 
-/// The same, without a bias if that is wished.
+/// Like [`conv`], optionally without a bias.
 pub(super) fn conv_with(
     cx: &mut Build,
     mask: Mask,

@@ -1,19 +1,19 @@
-//! The table of layers: what a declaration may name. A layer is a file here and a line in
-//! [`LAYERS`]; neither the parser nor the elaborator knows any by name.
+//! The table of layers that a declaration can use. A new layer is one file here and one line in [`LAYERS`].
+//! Neither the parser nor the elaborator knows any layer by name.
 
 mod activation;
 
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// What an argument may be.
+/// The kind of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// `height x width`, both odd if that is said.
+    /// `height x width`.
     Kernel {
         /// Whether both numbers must be odd.
         odd: bool,
     },
-    /// A number, at least one.
+    /// A number of at least one.
     Number,
     /// An odd number.
     Odd,
@@ -23,16 +23,16 @@ pub enum Kind {
     Map,
 }
 
-/// What stands for an argument that is left out.
+/// The default of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Default {
-    /// It must be given, and may be given by position.
+    /// None: the argument is required. It may be given by position.
     Required,
     /// A number.
     Number(usize),
-    /// The position of a word.
+    /// The index of a word.
     Word(usize),
-    /// There is none.
+    /// None: the argument is optional.
     Nothing,
 }
 
@@ -41,9 +41,9 @@ pub enum Default {
 pub struct Parameter {
     /// The name in the language.
     pub name: &'static str,
-    /// What it may be.
+    /// The kind of its argument.
     pub kind: Kind,
-    /// What stands for it when it is left out.
+    /// Its default.
     pub default: Default,
 }
 
@@ -64,21 +64,21 @@ impl Parameter {
         Parameter { name, kind: Kind::Map, default: Default::Nothing }
     }
 
-    /// Whether it is a map.
+    /// Whether its argument is a map.
     pub fn is_map(&self) -> bool {
         self.kind == Kind::Map
     }
 }
 
-/// Everything about one layer.
+/// A layer of the language.
 pub struct Layer {
     /// The name in the language.
     pub name: &'static str,
-    /// How it is written, for messages.
+    /// How it is written, for error messages.
     pub usage: &'static str,
-    /// What it takes, in order.
+    /// Its parameters, in order.
     pub parameters: &'static [Parameter],
-    /// Whether it has weights, which take the label as their path.
+    /// Whether it has weights, whose path is the label.
     pub has_weights: bool,
     /// Whether it ends a model.
     pub terminal: bool,
@@ -90,8 +90,7 @@ macro_rules! layers {
     ($($module:ident,)*) => {
         $(#[allow(non_camel_case_types)] mod $module;)*
 
-        /// An item for each layer, for editors: they show its documentation and complete its name inside
-        /// of the macro.
+        /// An item for each layer. Editors show its documentation and complete its name inside the macro.
         pub mod items {
             $(pub use super::$module::$module;)*
         }
@@ -99,7 +98,7 @@ macro_rules! layers {
         /// All layers.
         pub const LAYERS: &[Layer] = &[$($module::LAYER,)*];
 
-        /// The text of each layer's file.
+        /// The source text of each layer's file.
         const FILES: &[(&str, &str)] =
             &[$((stringify!($module), include_str!(concat!(stringify!($module), ".rs"))),)*];
     };
@@ -122,8 +121,8 @@ layers! {
     logistic_mixture,
 }
 
-/// The documentation of a layer, which stands in its file; empty for an unknown layer. A line
-/// break within a paragraph is a space.
+/// The documentation of a layer, extracted from its file; empty for an unknown layer. Line breaks within
+/// paragraphs are replaced by spaces.
 pub fn documentation(name: &str) -> String {
     let file = FILES.iter().find(|(module, _)| *module == name).map_or("", |(_, text)| text);
     let item = format!("pub struct {name};");
@@ -141,16 +140,16 @@ pub fn documentation(name: &str) -> String {
             }
         }
     }
-    // Links are for the documentation's own pages.
+    // Links work only in rustdoc.
     text.replace("[`gate`](super::items::gate)", "`gate`")
 }
 
-/// The layers that end a model.
+/// The layers that can end a model.
 pub fn terminals() -> impl Iterator<Item = &'static Layer> {
     LAYERS.iter().filter(|layer| layer.terminal)
 }
 
-/// The layer of this name.
+/// The layer with this name.
 pub fn layer(name: &str) -> Option<&'static Layer> {
     LAYERS.iter().find(|l| l.name == name)
 }

@@ -1,4 +1,4 @@
-//! `row_lstm(features)`: section 3.1.
+//! `row_lstm(features)`: the Row LSTM of section 3.1.
 
 use pixelrnn_graph::{Diagnostic, Value};
 use pixelrnn_ops::{Mask, MaskKind, RowLstm};
@@ -8,15 +8,15 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `row_lstm(features, kernel = 3, initial = zero or learned, bias = map)`: the Row LSTM of section 3.1.
 ///
-/// Every row is one step: gates from a masked `1 x kernel` convolution of the row and an unmasked
-/// one of the hidden states of the row above. A triangular context above each pixel.
+/// Every row is one step. Its gates are a masked `1 x kernel` convolution of the row plus an unmasked one of
+/// the hidden states of the row above. The receptive field is a triangle above each pixel.
 ///
-/// Parameters, with `h` features: `input_weight [4h, input features, 1, kernel]`,
-/// `input_bias [4h]`, `state_weight [4h, h, kernel]`; with `initial = learned` also
-/// `initial_hidden [h]`, `initial_cell [h]`. Gates are in the order o, f, i, g.
+/// Parameters, with `h` features: `input_weight [4h, input features, 1, kernel]`, `input_bias [4h]`,
+/// `state_weight [4h, h, kernel]`. With `initial = learned` also `initial_hidden [h]` and `initial_cell [h]`.
+/// Gates are in the order o, f, i, g.
 ///
-/// `bias` is a map of `4h` features that is added to the gates, as large as the image or 1 x 1: what
-/// is known of the image from elsewhere. Both directions of a diagonal layer share it.
+/// `bias` is a map of `4h` features, as large as the image or 1 x 1, that is added to the gates. It can carry
+/// information from a condition.
 pub struct row_lstm;
 
 pub(super) const LAYER: Layer = Layer {
@@ -53,7 +53,8 @@ fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorRepo
     cx.push(RowLstm { colours, learned, biased }, &inputs, h)
 }
 
-/// Adds the map `bias`, if given, to the inputs of a recurrent layer with `gates` features of gates.
+/// Adds the map `bias`, if given, to the inputs of a recurrent layer. `gates` is the number of features of
+/// all its gates. Returns whether it was given.
 pub(super) fn bias(
     cx: &mut Build,
     args: &Arguments,

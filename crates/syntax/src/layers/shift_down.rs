@@ -1,4 +1,5 @@
-//! `shift_down`: every row is the one above it, the first is zero. What it gives knows complete rows.
+//! `shift_down`: moves every row down by one; the first row becomes zero. A row of the result depends only on
+//! complete rows above it.
 
 use pixelrnn_ops::ShiftDown;
 

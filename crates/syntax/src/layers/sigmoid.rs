@@ -1,4 +1,4 @@
-//! `sigmoid`: element-wise.
+//! `sigmoid`: an element-wise activation.
 
 use pixelrnn_ops::Sigmoid;
 

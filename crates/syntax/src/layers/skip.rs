@@ -8,8 +8,8 @@ use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
 /// `skip(features)`: a skip connection to the end of the surrounding `collect { ... }` block.
 ///
-/// The map goes on unchanged; a 1 x 1 convolution of it, mask B, is added to what leaves the block,
-/// which must have as many features.
+/// The map passes through unchanged. A 1 x 1 convolution of it, with mask B, is added to the result of the
+/// block, which must have the same number of features.
 ///
 /// Parameters: `weight [features, input features, 1, 1]`, `bias [features]`.
 pub struct skip;
@@ -23,7 +23,7 @@ pub(super) const LAYER: Layer = Layer {
     build,
 };
 
-/// The map goes on as it is; a 1 x 1 convolution of it, mask B, is added after the block.
+/// Returns the map unchanged. A 1 x 1 convolution of it, with mask B, is added after the block.
 fn build(cx: &mut Build, args: &Arguments, flow: Flow) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     if !cx.collecting() {

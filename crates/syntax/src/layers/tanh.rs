@@ -1,4 +1,4 @@
-//! `tanh`: element-wise.
+//! `tanh`: an element-wise activation.
 
 use pixelrnn_ops::Tanh;
 

@@ -1,4 +1,4 @@
-//! Comments, doc comments, and `#[doc = "..."]`, which is what a doc comment is to a macro.
+//! Comments, doc comments, and `#[doc = "..."]`, which is how a macro sees a doc comment.
 
 use super::literal::{string_end, unescape};
 use super::{Lexer, TokenKind};
@@ -20,7 +20,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// `/* ... */`, which may nest.
+    /// Consumes `/* ... */`, which may be nested.
     pub(super) fn block_comment(&mut self) {
         let start = self.at;
         let mut depth = 0_usize;
@@ -54,7 +54,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// `#[doc = "..."]`; other attributes are reported and stepped over.
+    /// Consumes `#[doc = "..."]`. Other attributes are reported and skipped.
     pub(super) fn attribute(&mut self) {
         let start = self.at;
         if let Some((doc, length)) = doc_attribute(self.rest()) {
@@ -74,7 +74,7 @@ impl Lexer<'_> {
     }
 }
 
-/// What `#[doc = "..."]` at the start of `text` says, and its length.
+/// The text of `#[doc = "..."]` at the start of `text`, and the attribute's length.
 fn doc_attribute(text: &str) -> Option<(String, usize)> {
     let mut rest = text;
     for part in ["#", "[", "doc", "="] {
@@ -94,8 +94,8 @@ fn doc_attribute(text: &str) -> Option<(String, usize)> {
     Some((doc, text.len() - rest.len()))
 }
 
-/// The length of the bracketed text that `text` begins with; `None` if it does not close soon (a
-/// bound, so that a thousand open brackets are not searched a thousand times).
+/// The length of the bracketed text at the start of `text`; `None` if it is not closed within a limit. The
+/// limit prevents quadratic time for many open brackets.
 fn brackets(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (i, c) in text.char_indices().take(1000) {

@@ -1,4 +1,4 @@
-//! Numbers, and the texts and characters that have no place in a model.
+//! Numbers, and the string and character literals that are not allowed in a model.
 
 use super::{Lexer, TokenKind};
 
@@ -14,7 +14,7 @@ impl Lexer<'_> {
             return self.no_number(start, "has a fraction", "sizes are whole numbers");
         }
         if self.rest().starts_with('x') && digits != "0" {
-            // `7x7`: the number ends here, then comes the word `x` and whatever follows it.
+            // `7x7`: the number ends here; the word `x` and the rest follow.
             self.integer(start, digits);
             let x = self.at;
             self.at += 1;
@@ -48,13 +48,13 @@ impl Lexer<'_> {
         }
     }
 
-    /// Reports a malformed number, and goes on as if it were 1.
+    /// Reports a malformed number and continues with the number 1.
     fn no_number(&mut self, start: usize, what: &str, help: &str) {
         self.report(start, format!("{} {what}", self.shown(start)), help);
         self.push(TokenKind::Int(1), start);
     }
 
-    /// A string literal that begins at `start`; `at` is past its prefix, if it has one.
+    /// Consumes a string literal that begins at `start`. `at` is after its prefix, if it has one.
     pub(super) fn string(&mut self, start: usize, raw: bool) {
         let end = string_end(self.rest(), raw);
         match end {
@@ -73,7 +73,7 @@ impl Lexer<'_> {
         self.push(TokenKind::Bad, start);
     }
 
-    /// `'a'` or `'a` that begins at `start`; `at` is on the quote, perhaps after a `b`.
+    /// Consumes `'a'` or `'a` that begins at `start`. `at` is at the quote, possibly after a `b`.
     pub(super) fn quote(&mut self, start: usize) {
         self.at += 1;
         let mut after = self.rest().char_indices().skip(1);
@@ -92,8 +92,8 @@ impl Lexer<'_> {
     }
 }
 
-/// Where the content of a string literal ends and where the literal ends, both from its start; the
-/// literal begins at its quote, or at its `#`s if it is raw. `None` if it has no end.
+/// The range of a string literal's content and the literal's length, both relative to its start. The literal
+/// begins at its quote or, if it is raw, at its `#`s. `None` if it is not closed.
 pub(super) fn string_end(literal: &str, raw: bool) -> Option<(std::ops::Range<usize>, usize)> {
     if raw {
         let hashes = literal.len() - literal.trim_start_matches('#').len();
@@ -117,7 +117,7 @@ pub(super) fn string_end(literal: &str, raw: bool) -> Option<(std::ops::Range<us
     None
 }
 
-/// What a string literal's content says. Unknown escapes stay as they are.
+/// Resolves the escapes in the content of a string literal. Unknown escapes are kept.
 pub(super) fn unescape(content: &str) -> String {
     let mut out = String::new();
     let mut chars = content.chars();
@@ -133,7 +133,7 @@ pub(super) fn unescape(content: &str) -> String {
             Some('t') => out.push('\t'),
             Some('0') => out.push('\0'),
             Some(c @ ('\\' | '\'' | '"')) => out.push(c),
-            // At the end of a line: the white space that follows is none of the text.
+            // At the end of a line: the white space that follows is not part of the text.
             Some('\n') => chars = chars.as_str().trim_start().chars(),
             Some('x') => match chars.as_str().get(..2).and_then(code_point) {
                 Some(c) => {
@@ -162,7 +162,7 @@ fn code_point(hex: &str) -> Option<char> {
     char::from_u32(u32::from_str_radix(hex, 16).ok()?)
 }
 
-/// The character of `{1f600}`, and what follows it.
+/// The character of `{1f600}`, and the rest of the text.
 fn braced(text: &str) -> Option<(char, &str)> {
     let (hex, rest) = text.strip_prefix('{')?.split_once('}')?;
     Some((code_point(hex)?, rest))

@@ -1,4 +1,4 @@
-//! Statements: layers, their arguments, and blocks.
+//! Parses statements: layers, their arguments, and blocks.
 
 use pixelrnn_graph::{Diagnostic, Span};
 use pixelrnn_ops::ConditionKind;
@@ -13,7 +13,7 @@ use crate::keywords::{BLOCKS, block_kind};
 use crate::lexer::{TokenKind, show};
 use crate::suggest::closest;
 
-/// Tokens looked at to tell a block from a layer.
+/// The number of tokens that are examined to tell a block from a layer.
 const MAX_HEAD: usize = 64;
 
 const BLOCK_FORMS: &str = "the blocks are `repeat n { ... }`, `residual { ... }`, `collect { ... }`, `block { ... }`, \
@@ -22,7 +22,7 @@ const BLOCK_FORMS: &str = "the blocks are `repeat n { ... }`, `residual { ... }`
 const SCALE: &str = "a scale is written `scale name: every 2 { ... }`";
 
 impl Parser<'_> {
-    /// Statements up to the `}` that closes the block they are in, or to the end of the text.
+    /// Parses statements up to the `}` that closes their block, or up to the end of the text.
     pub fn statements(&mut self, image: &mut Option<Image>) -> Vec<Statement> {
         let mut body = Vec::new();
         loop {
@@ -65,7 +65,8 @@ impl Parser<'_> {
         }
     }
 
-    /// `image` anywhere but first. If there was none yet, this is the one.
+    /// Parses and reports an `image` line that is not in the first place. It is used if there was none
+    /// before.
     fn late_image(&mut self, image: &mut Option<Image>) {
         let span = self.span();
         let late = match image {
@@ -79,11 +80,11 @@ impl Parser<'_> {
         image.get_or_insert(late);
     }
 
-    /// After an error in a statement: to the beginning of the next one.
+    /// Recovers from an error in a statement: skips to the next statement.
     fn recover(&mut self, image: &mut Option<Image>) {
         self.skip_to(&[]);
         if self.is_punct('{') {
-            // Read on inside, so that its errors are found and its `}` is matched.
+            // Parses the block, so that errors in it are found and its `}` is matched.
             let _ = self.braces(image);
         } else {
             self.eat(';');
@@ -111,7 +112,7 @@ impl Parser<'_> {
         Ok(Statement { label, targets, kind })
     }
 
-    /// `name =` or `(name, ...) =`.
+    /// Parses `name =` or `(name, ...) =`.
     fn targets(&mut self) -> Option<Targets> {
         if self.is_punct_at(1, '=') && !self.word_at(0).is_empty() {
             let names = self.ident().into_iter().collect();
@@ -121,7 +122,7 @@ impl Parser<'_> {
         if !self.is_punct('(') {
             return None;
         }
-        // Names and commas up to a parenthesis with `=` behind it.
+        // Names and commas, up to a closing parenthesis followed by `=`.
         let mut ahead = 1;
         while !self.word_at(ahead).is_empty() || self.is_punct_at(ahead, ',') {
             ahead += 1;
@@ -193,7 +194,7 @@ impl Parser<'_> {
         })
     }
 
-    /// `(value, value)`, or a value that begins with a parenthesis.
+    /// Parses `(value, value)`, or a value that begins with a parenthesis.
     fn parenthesized(&mut self) -> Parsed<Kind> {
         let (mark, open) = (self.mark(), self.span());
         self.broken = false;
@@ -220,7 +221,7 @@ impl Parser<'_> {
         Ok(Kind::Values(values, span))
     }
 
-    /// The `;` behind a statement; a value may end a block without one.
+    /// Parses the `;` after a statement. A value at the end of a block may have none.
     fn end_of_statement(&mut self, value: bool) {
         if self.eat(';') || self.broken {
             return;
@@ -228,7 +229,7 @@ impl Parser<'_> {
         if value && self.tail && self.is_punct('}') {
             return;
         }
-        // What can begin a statement, or end a block, says that only the `;` was forgotten.
+        // If the next token can begin a statement or end a block, only the `;` is missing.
         let starts = matches!(
             self.kind(),
             TokenKind::Word | TokenKind::End | TokenKind::Doc(_) | TokenKind::Punct('}')
@@ -245,7 +246,7 @@ impl Parser<'_> {
         self.word_at(0) == word && !self.word_at(1).is_empty() && self.is_punct_at(2, ':')
     }
 
-    /// `condition name: kind n;`
+    /// Parses `condition name: kind n;`
     fn condition(&mut self) {
         let start = self.span();
         if self.depth > 0 {
@@ -285,7 +286,7 @@ impl Parser<'_> {
         self.end_of_statement(false);
     }
 
-    /// `scale name: every n { ... }`
+    /// Parses `scale name: every n { ... }`
     fn scale(&mut self, image: &mut Option<Image>) -> Parsed<Statement> {
         let Some(keyword) = self.ident() else { return Err(SyntaxErrorReported) };
         let label = self.ident();
@@ -312,7 +313,7 @@ impl Parser<'_> {
         Ok(Statement { label, targets: None, kind: Kind::Block(block) })
     }
 
-    /// `block name(parameters) { ... }`
+    /// Parses `block name(parameters) { ... }`
     fn definition(&mut self, image: &mut Option<Image>) {
         let start = self.span();
         if self.depth > 0 {
@@ -348,7 +349,7 @@ impl Parser<'_> {
         self.definitions.push(Definition { name, parameters, body, span });
     }
 
-    /// `(name, ...)`
+    /// Parses `(name, ...)`
     fn parameters(&mut self, block: &Ident) -> Parsed<Vec<Ident>> {
         if !self.is_punct('(') {
             let help = format!("write `block {}(x, features) {{ ... }}`", block.text);
@@ -374,7 +375,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    /// `with (name, ...)` behind the count of a repeat.
+    /// Parses `with (name, ...)` after the count of a repeat.
     fn with(&mut self) -> Vec<Ident> {
         if self.word_at(0) != "with" {
             return Vec::new();
@@ -402,10 +403,10 @@ impl Parser<'_> {
         names
     }
 
-    /// Whether what comes next, up to a `{`, looks like the rest of a block's head.
+    /// Whether the following tokens, up to a `{`, look like the rest of a block's head.
     fn block_follows(&self) -> bool {
-        // No head of a block is longer; without a bound, a text of a thousand words in a row would be
-        // read a thousand times.
+        // The head of a block is shorter than this. Without the limit, a text of many words in a row would
+        // take quadratic time.
         for ahead in 0..MAX_HEAD {
             let stops = match self.kind_at(ahead) {
                 TokenKind::Punct('{') => return true,
@@ -421,7 +422,7 @@ impl Parser<'_> {
         false
     }
 
-    /// A misspelt keyword, or a layer that is given a block.
+    /// Reports and parses a block with an unknown keyword: a misspelled one, or a layer.
     fn unknown_block(&mut self, name: Ident, image: &mut Option<Image>) -> Parsed<Block> {
         let unknown = Diagnostic::error(name.span, format!("unknown block `{}`", name.text));
         let near = closest(&name.text, BLOCKS.map(|(keyword, _)| keyword));
@@ -463,7 +464,7 @@ impl Parser<'_> {
         Ok(Block { keyword, kind, count, with, body, span })
     }
 
-    /// How often to repeat; `None` if that has been reported to be missing.
+    /// Parses the number of repeats. Reports an error and returns `None` if it is missing.
     fn count(&mut self, keyword: &Ident) -> Option<Expr> {
         if self.is_punct('{') {
             let message = format!("missing repeat count after `{}`", keyword.text);
@@ -474,7 +475,7 @@ impl Parser<'_> {
         self.expr().ok()
     }
 
-    /// `{ statement* }`, and the place of the `}`. That the `{` is missing has been reported.
+    /// Parses `{ statement* }`. Returns also the position of the `}`. A missing `{` has been reported before.
     fn braces(&mut self, image: &mut Option<Image>) -> Parsed<(Vec<Statement>, Span)> {
         let open = self.span();
         if self.depth == MAX_DEPTH {
@@ -495,7 +496,7 @@ impl Parser<'_> {
         Ok((body, self.last()))
     }
 
-    /// `arg, ... )`. Returns whether the `)` was there.
+    /// Parses `arg, ... )`. Returns whether the `)` was found.
     pub fn args(&mut self, open: Span, args: &mut Vec<Arg>) -> bool {
         loop {
             if self.eat(')') {
@@ -507,7 +508,7 @@ impl Parser<'_> {
             match arg {
                 Ok(arg) => self.add_arg(args, arg),
                 Err(SyntaxErrorReported) => {
-                    // From its beginning, so that its own parentheses are seen to open and close.
+                    // Skips from the beginning of the argument, so that its own parentheses are matched.
                     self.rewind(mark);
                     self.skip_to(&[',', ')']);
                 }
@@ -515,7 +516,8 @@ impl Parser<'_> {
             if self.eat(',') || self.is_punct(')') {
                 continue;
             }
-            // A label, or a sign that no argument has: the next statement, or its end.
+            // A label, or a token that cannot be in an argument: the statement ends here, or the next one
+            // begins.
             let label = !self.word_at(0).is_empty() && self.is_punct_at(1, ':');
             if label || matches!(self.kind(), TokenKind::End | TokenKind::Punct(';' | '{' | '}')) {
                 if !reported {
@@ -525,7 +527,7 @@ impl Parser<'_> {
                 return false;
             }
             let _ = self.expected("`,` or `)`");
-            // A forgotten comma: the next argument goes on at once.
+            // A missing comma: the next argument follows directly.
             if !matches!(self.kind(), TokenKind::Word | TokenKind::Int(_)) {
                 self.skip_to(&[',', ')']);
                 self.eat(',');

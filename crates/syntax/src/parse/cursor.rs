@@ -1,15 +1,16 @@
-//! Looking at tokens, reporting, and finding the way back after an error.
+//! The parser's helpers: looking at tokens, reporting errors, and recovering from them.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
 use crate::ast::{Condition, Definition, Ident};
 use crate::lexer::{Token, TokenKind, show};
 
-/// The mark of a failure that has been reported (or that follows from one that has).
+/// Parsing failed, and the error has been reported, or follows from one that has been. Like rustc's
+/// `ErrorGuaranteed`.
 #[derive(Debug)]
 pub(super) struct SyntaxErrorReported;
 
-/// A piece of syntax, or an error that the user has been told.
+/// A parsed piece of syntax, or an error that has been reported.
 pub(super) type Parsed<T> = Result<T, SyntaxErrorReported>;
 
 /// Invariants: `tokens` ends with `End`, and `at` is the index of a token.
@@ -18,20 +19,21 @@ pub(super) struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
     pub diagnostics: Vec<Diagnostic>,
-    /// Blocks that are open here.
+    /// The number of open blocks.
     pub depth: usize,
-    /// Operators and parentheses that the expression at hand may still have.
+    /// How many more operators and parentheses the current expression may have.
     pub budget: usize,
-    /// Calls that are open here, one in the arguments of the other.
+    /// The number of open calls, nested in each other's arguments.
     pub nesting: usize,
-    /// Whether the last call was left unclosed, which has been reported.
+    /// Whether the last call was not closed, which has been reported.
     pub broken: bool,
     /// Whether the last statement of the block may be a value without `;`.
     pub tail: bool,
-    /// What stands beside the statements.
+    /// The conditions, which are declared between the statements.
     pub conditions: Vec<Condition>,
     pub definitions: Vec<Definition>,
-    /// Whether an unclosed brace has been reported: the braces around it are unclosed as well.
+    /// Whether an unclosed brace has been reported. The enclosing braces are then unclosed as well, and not
+    /// reported.
     pub unclosed: bool,
 }
 
@@ -54,7 +56,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The kind of the token `ahead` of the next one.
+    /// The kind of the token `ahead` places after the next one.
     pub fn kind_at(&self, ahead: usize) -> &'a TokenKind {
         self.tokens.get(self.at + ahead).map_or(&TokenKind::End, |token| &token.kind)
     }
@@ -69,12 +71,12 @@ impl<'a> Parser<'a> {
         self.tokens.get(self.at + ahead).map_or(end, |token| token.span)
     }
 
-    /// The place of the next token.
+    /// The position of the next token.
     pub fn span(&self) -> Span {
         self.span_at(0)
     }
 
-    /// The place of the token that was taken last.
+    /// The position of the last consumed token.
     pub fn last(&self) -> Span {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
         last.map_or(Span::new(0, 0), |token| token.span)
@@ -84,7 +86,7 @@ impl<'a> Parser<'a> {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
-    /// The word `ahead` of the next token; empty if that token is not a word.
+    /// The text of the word `ahead` places after the next token; empty if that token is not a word.
     pub fn word_at(&self, ahead: usize) -> &'a str {
         match self.kind_at(ahead) {
             TokenKind::Word => self.excerpt(self.span_at(ahead)),
@@ -100,7 +102,7 @@ impl<'a> Parser<'a> {
         self.is_punct_at(0, c)
     }
 
-    /// Takes a token; at the end, nothing.
+    /// Consumes a token. Does nothing at the end.
     pub fn bump(&mut self) {
         if self.at + 1 < self.tokens.len() {
             self.at += 1;
@@ -123,7 +125,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// Takes a name, if the next token is one.
+    /// Consumes a name, if the next token is one.
     pub fn ident(&mut self) -> Option<Ident> {
         let text = self.word_at(0);
         if text.is_empty() {
@@ -134,13 +136,13 @@ impl<'a> Parser<'a> {
         Some(ident)
     }
 
-    /// Adds to what the user is told.
+    /// Records a diagnostic.
     pub fn report(&mut self, diagnostic: Diagnostic) -> SyntaxErrorReported {
         self.diagnostics.push(diagnostic);
         SyntaxErrorReported
     }
 
-    /// The next token, in words.
+    /// Describes the next token, for messages.
     pub fn found(&self) -> String {
         match self.kind() {
             TokenKind::End => "the end of the text".to_string(),
@@ -149,8 +151,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Where to complain about the next token: the end of the text has no place to underline, so
-    /// the token before it stands in.
+    /// The position for an error about the next token. The end of the text has no characters to mark, so the
+    /// token before it is marked instead.
     pub fn here(&self) -> Span {
         if *self.kind() == TokenKind::End { self.last() } else { self.span() }
     }
@@ -160,7 +162,7 @@ impl<'a> Parser<'a> {
         self.expected_help(what, None)
     }
 
-    /// The same, saying what would be right.
+    /// Like `expected`, with a suggestion.
     pub fn expected_help(&mut self, what: &str, help: Option<&str>) -> SyntaxErrorReported {
         if *self.kind() == TokenKind::Bad {
             return SyntaxErrorReported;
@@ -185,7 +187,7 @@ impl<'a> Parser<'a> {
         if self.eat(c) { Ok(()) } else { Err(self.expected(&format!("`{c}`"))) }
     }
 
-    /// Where the parser is, to come back to with [`Parser::rewind`].
+    /// The current position, to return to with [`Parser::rewind`].
     pub fn mark(&self) -> usize {
         self.at
     }
@@ -194,8 +196,8 @@ impl<'a> Parser<'a> {
         self.at = mark.min(self.at);
     }
 
-    /// Steps forward to one of `stops`, outside of parentheses and brackets opened on the way. A
-    /// brace or a `;` always stops: no parenthesis reaches over one.
+    /// Skips to one of `stops` outside parentheses and brackets that were opened on the way. Always stops at
+    /// a brace or a `;`, since parentheses cannot contain them.
     pub fn skip_to(&mut self, stops: &[char]) {
         let mut open = 0_usize;
         loop {
@@ -210,10 +212,10 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Gives up on the rest of the text.
+    /// Skips the rest of the text.
     pub fn abandon(&mut self) {
         self.at = self.tokens.len().saturating_sub(1);
-        // What is open now is not unclosed, only unread.
+        // Blocks that are open now are not unclosed, only unread.
         self.unclosed = true;
     }
 }

@@ -1,4 +1,4 @@
-//! Expressions: arithmetic, kernel sizes, and layers of values.
+//! Parses expressions: arithmetic, kernel sizes, and layers applied to values.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
@@ -6,15 +6,15 @@ use super::cursor::{Parsed, Parser};
 use crate::ast::{ArgValue, BinaryOp, Call, Expr, Ident};
 use crate::lexer::TokenKind;
 
-/// Operators, calls and parentheses in one expression. With [`MAX_NESTING`] it bounds the recursion
-/// here and the depth of the tree, hence every recursion over it.
+/// The largest number of operators, calls and parentheses in one expression. With [`MAX_NESTING`], it bounds
+/// the recursion here and the depth of the tree, and so every recursion over the tree.
 const MAX_PARTS: usize = 64;
 
-/// Calls in the arguments of calls.
+/// The largest nesting of calls in the arguments of calls.
 const MAX_NESTING: usize = 8;
 
 impl Parser<'_> {
-    /// `a + b * (c - 1)`.
+    /// Parses `a + b * (c - 1)`.
     pub fn expr(&mut self) -> Parsed<Expr> {
         let outer = std::mem::replace(&mut self.budget, MAX_PARTS);
         let expr = self.binary(0);
@@ -22,7 +22,7 @@ impl Parser<'_> {
         expr
     }
 
-    /// The rest of an expression whose first operand is a name that has been read.
+    /// Parses the rest of an expression whose first operand is a name that has been consumed.
     pub fn expr_from(&mut self, name: Ident) -> Parsed<Expr> {
         self.budget = MAX_PARTS;
         let start = name.span;
@@ -32,7 +32,7 @@ impl Parser<'_> {
         self.operators(product, start, 0)
     }
 
-    /// `expr`, or `expr x expr`: a kernel, height by width.
+    /// Parses `expr`, or `expr x expr`: a kernel, height by width.
     pub fn value(&mut self) -> Parsed<ArgValue> {
         let first = self.expr()?;
         match self.separator() {
@@ -41,7 +41,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The `x` between height and width, and what follows it; `None` if there is no `x` here.
+    /// Parses the `x` between height and width, and what follows it; `None` if there is no `x` here.
     pub fn separator(&mut self) -> Option<Parsed<Expr>> {
         let word = self.word_at(0);
         let tail = word.strip_prefix('x')?;
@@ -49,14 +49,14 @@ impl Parser<'_> {
             self.bump();
             return Some(self.expr());
         }
-        // `h x7`, where nothing but the separator can stand: to us two tokens, to the lexer one.
+        // `h x7`, where only the separator is allowed: the lexer reads `x7` as one token, but it means two.
         let span = self.span();
         let value = tail.parse().ok()?;
         self.bump();
         Some(Ok(Expr::Int { value, span: Span { start: span.start + 1, end: span.end } }))
     }
 
-    /// Level 0 is sums, 1 products, 2 their operands.
+    /// Parses one level of precedence: 0 for sums, 1 for products, 2 for their operands.
     fn binary(&mut self, level: usize) -> Parsed<Expr> {
         if level > 1 {
             let operand = self.operand()?;
@@ -67,7 +67,7 @@ impl Parser<'_> {
         self.operators(left, start, level)
     }
 
-    /// Operators of a level and their right operands; the first operand begins at `start`.
+    /// Parses the operators of a level with their right operands. The first operand begins at `start`.
     fn operators(&mut self, mut left: Expr, start: Span, level: usize) -> Parsed<Expr> {
         let operators: &[(char, BinaryOp)] = match level {
             0 => &[('+', BinaryOp::Add), ('-', BinaryOp::Sub)],
@@ -78,7 +78,7 @@ impl Parser<'_> {
             let op_span = self.span();
             self.bump();
             let right = self.binary(level + 1)?;
-            // By tokens, not by the spans of the operands: those leave out their parentheses.
+            // Computed from tokens, since the spans of the operands do not include their parentheses.
             let span = start.to(self.last());
             let (boxed, right) = (Box::new(left), Box::new(right));
             left = Expr::Binary { op, op_span, left: boxed, right, span };
@@ -86,7 +86,7 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    /// `.name` and `.name(arguments)` behind an operand.
+    /// Parses `.name` and `.name(arguments)` after an operand.
     fn methods(&mut self, mut receiver: Expr) -> Parsed<Expr> {
         while self.is_punct('.') {
             self.spend()?;
@@ -101,7 +101,7 @@ impl Parser<'_> {
         Ok(receiver)
     }
 
-    /// A name, or a call of it.
+    /// Parses the rest of a name, or of a call.
     fn named(&mut self, name: Ident) -> Parsed<Expr> {
         match self.is_punct('(') {
             true => self.call(name).map(Expr::Call),
@@ -109,7 +109,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The arguments of a layer or block, if there are any.
+    /// Parses the arguments of a layer or block, if there are any.
     pub fn call(&mut self, name: Ident) -> Parsed<Call> {
         let mut args = Vec::new();
         let mut span = name.span;

@@ -1,4 +1,4 @@
-//! The model's name, its hyper-parameters, and `image`.
+//! Parses the model's name, its hyper-parameters, and the `image` line.
 
 use pixelrnn_graph::{Diagnostic, Span};
 
@@ -8,11 +8,11 @@ use crate::keywords::is_rust_keyword;
 use crate::lexer::TokenKind;
 use crate::suggest::closest;
 
-/// The form of the line, for messages.
+/// The form of the `image` line, for error messages.
 const IMAGE: &str = "write `image height x width, colors n, levels n;`";
 
 impl Parser<'_> {
-    /// The whole text.
+    /// Parses the whole text.
     pub fn model(&mut self) -> Option<Model> {
         let docs = self.docs();
         let visibility = self.visibility();
@@ -30,7 +30,7 @@ impl Parser<'_> {
         Some(Model { docs, visibility, name, fields, image, conditions, definitions, body })
     }
 
-    /// The `image` line, if it stands where it should.
+    /// Parses the `image` line, if it is in the right place.
     fn first_image(&mut self, named: bool) -> Option<Image> {
         let word = self.word_at(0);
         if word == "image" {
@@ -43,7 +43,8 @@ impl Parser<'_> {
             return Some(self.image());
         }
         if !word.is_empty() {
-            // A layer. If `image` follows, `body.rs` says where it stands, and takes it.
+            // The text continues with a layer. If `image` follows later, `body.rs` reports its place and
+            // parses it.
             if named && !self.image_follows() {
                 let _ = self.expected_help("the image's size", Some(IMAGE));
             }
@@ -54,7 +55,7 @@ impl Parser<'_> {
         if named {
             let _ = self.expected_help(what, Some(IMAGE));
         }
-        // Anything may stand in between, such as hyper-parameters in parentheses.
+        // There may be other text before `image`, such as hyper-parameters in parentheses.
         let mark = self.mark();
         while *self.kind() != TokenKind::End {
             if self.word_at(0) == "image" {
@@ -66,7 +67,7 @@ impl Parser<'_> {
         None
     }
 
-    /// Doc comments, if there are any here.
+    /// Parses doc comments, if there are any here.
     pub fn docs(&mut self) -> Vec<String> {
         let mut docs = Vec::new();
         while let TokenKind::Doc(doc) = self.kind() {
@@ -76,7 +77,7 @@ impl Parser<'_> {
         docs
     }
 
-    /// Reports doc comments where nothing takes them.
+    /// Reports doc comments that document nothing.
     pub fn stray_docs(&mut self) {
         let start = self.span();
         if !self.docs().is_empty() {
@@ -96,7 +97,7 @@ impl Parser<'_> {
         if self.is_punct('(') && self.restriction().is_err() {
             self.skip_to(&[')']);
             self.eat(')');
-            // What rustc would refuse must not reach it.
+            // rustc must not see a visibility that it would reject.
             return Some(start);
         }
         Some(start.to(self.last()))
@@ -106,7 +107,7 @@ impl Parser<'_> {
         self.bump();
         if self.eat_word("in") {
             self.path_segment()?;
-            // The two colons touch, or they are no `::` to rustc.
+            // The two colons must touch; otherwise they are not a `::` to rustc.
             while self.is_punct(':')
                 && self.is_punct_at(1, ':')
                 && self.span().end == self.span_at(1).start
@@ -130,7 +131,7 @@ impl Parser<'_> {
     }
 
     fn name(&mut self) -> Parsed<Ident> {
-        // `struct Name`, from habit.
+        // `struct Name`, as in Rust.
         if self.word_at(0) == "struct" && !self.word_at(1).is_empty() {
             let span = self.span();
             self.report(Diagnostic::error(span, "unexpected `struct`").help("leave it out"));
@@ -153,7 +154,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The name becomes a Rust item.
+    /// Reports a name that is a keyword of Rust. The name becomes a Rust item.
     fn not_rusts(&mut self, name: &Ident, what: &str) -> Parsed<()> {
         if !is_rust_keyword(&name.text) {
             return Ok(());
@@ -162,7 +163,7 @@ impl Parser<'_> {
         Err(self.report(Diagnostic::error(name.span, message).help("choose another name")))
     }
 
-    /// `{ field, ... }`.
+    /// Parses `{ field, ... }`.
     fn fields(&mut self) -> Vec<Field> {
         let open = self.span();
         self.bump();
@@ -196,7 +197,7 @@ impl Parser<'_> {
                 self.skip_field();
                 self.eat(',');
             }
-            // Otherwise a comma was forgotten, and the next hyper-parameter goes on at once.
+            // Otherwise a comma is missing, and the next hyper-parameter follows directly.
             if self.fields_end_here() {
                 return fields;
             }
@@ -209,7 +210,7 @@ impl Parser<'_> {
         fields
     }
 
-    /// Whether a list of fields must be over, closed or not.
+    /// Whether the list of fields ends here, closed or not.
     fn fields_end_here(&self) -> bool {
         let image = self.word_at(0) == "image" && !self.is_punct_at(1, ':');
         image || matches!(self.kind(), TokenKind::End | TokenKind::Punct(';' | '{'))
@@ -232,7 +233,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `name: usize = default`. A field with a name is a field, whatever follows.
+    /// Parses `name: usize = default`. Anything that begins with a name is a field, whatever follows.
     fn field(&mut self, docs: Vec<String>) -> Parsed<Field> {
         if self.word_at(0) == "pub" && !self.word_at(1).is_empty() {
             let span = self.span();
@@ -282,7 +283,7 @@ impl Parser<'_> {
         self.expr()
     }
 
-    /// Whether an `image` line stands further down, at the beginning of a statement.
+    /// Whether an `image` line follows later, at the beginning of a statement.
     fn image_follows(&self) -> bool {
         let mut ahead = 0;
         let mut begins = true;
@@ -298,7 +299,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The `image` line; what is missing in it is reported, and is 1.
+    /// Parses the `image` line. A missing number is reported and becomes 1.
     pub fn image(&mut self) -> Image {
         let start = self.span();
         self.bump();
@@ -324,13 +325,13 @@ impl Parser<'_> {
         if !self.is_punct(';') {
             let starts = matches!(self.kind(), TokenKind::Word | TokenKind::End);
             let reported = if starts { self.missing_after(';') } else { self.expected("`;`") };
-            // The next line has begun: nothing is to be skipped.
+            // The next line has begun: there is nothing to skip.
             return if starts { Ok(()) } else { Err(reported) };
         }
         Ok(())
     }
 
-    /// `, word`.
+    /// Parses `, word`.
     fn image_word(&mut self, word: &str) -> Parsed<()> {
         if !self.eat(',') {
             return Err(self.expected_help(&format!("`, {word}`"), Some(IMAGE)));

@@ -1,12 +1,12 @@
-//! Texts that once took minutes, or would: a macro has seconds. Each ends at once, and what there is
-//! to say about it is said. There is no clock here; a slip shows as a test that does not end.
+//! Texts that once took minutes to check, or would: a macro has only seconds. Each check must end quickly and
+//! report the right error. The tests measure no time; after a mistake, a test does not end.
 
 use pixelrnn_graph::Source;
 use pixelrnn_syntax::check;
 
 const HEAD: &str = "M image 12 x 12, colours 4, levels 65536; stem: masked_conv(7 x 7, A, 8); ";
 
-/// The first thing that is said.
+/// The message of the first error; empty if there is none.
 fn said(text: &str) -> String {
     let found = check(&Source::new("cost", text));
     assert!(found.len() <= 32, "{} errors", found.len());
@@ -19,7 +19,7 @@ fn body(body: &str) -> String {
 
 #[test]
 fn more_layers_than_a_model_has() {
-    // Nodes of one name: numbering them must not count from the start.
+    // Nodes with the same name are numbered; the search for a free number must not start at the first one.
     assert_eq!(body(&"relu;".repeat(15_000)), "");
     assert_eq!(body(&"relu;".repeat(40_000)), "the model has more than 20000 layers");
     let repeats = "repeat 4096 {".repeat(20) + "relu;" + &"}".repeat(20);
@@ -32,7 +32,7 @@ fn more_layers_than_a_model_has() {
 
 #[test]
 fn repeats_of_what_is_wrong() {
-    // Nothing is built behind an error, so no limit on what is built ends the repeats.
+    // Nothing is built after an error, so the limit on nodes does not end the repeats.
     let repeats = "repeat 4096 {".repeat(20) + "relu;" + &"}".repeat(20);
     assert_eq!(body(&format!("attention; {repeats}")), "unknown layer `attention`");
     let unknown: String = (0..20_000).map(|i| format!("a{i};")).collect();
@@ -44,7 +44,7 @@ fn repeats_of_what_is_wrong() {
 fn proofs_that_would_take_long() {
     for layer in ["masked_conv(255 x 255, B, 8)", "row_lstm(8)", "diagonal_bilstm(8)"] {
         assert_eq!(body(&format!("repeat 2000 {{ {layer}; }}")), "");
-        // A leak among them is found all the same.
+        // A leak in one of them is still found.
         let leak = body(&format!("repeat 2000 {{ {layer}; block {{ conv(1 x 3, 8); }} }}"));
         assert!(leak.starts_with("this layer leaks"), "{leak}");
     }
@@ -54,13 +54,13 @@ fn proofs_that_would_take_long() {
 
 #[test]
 fn wide_layers() {
-    // The fan-in of a kernel is counted before the layer is known to be too large.
+    // The fan-in is computed before the layer is found to be too large.
     let wide = "a: masked_conv(1 x 1, B, 60000); b: masked_conv(255 x 255, B, 60000);";
     assert_eq!(body(wide), "this layer is too large");
     let deep = "repeat 50 { a: masked_conv(255 x 255, B, 1); b: masked_conv(1 x 1, B, 4000); } relu; \
         masked_conv(1 x 1, B, 8);";
     assert_eq!(body(deep), "");
-    // So large a kernel is not to be gone through for each of twenty thousand layers.
+    // The large kernel must not be iterated over for each of twenty thousand layers.
     let many = "repeat 4096 { repeat 4096 { relu; a: masked_conv(255 x 255, B, 8); } }";
     assert_eq!(body(many), "the model has more than 20000 layers");
 }

@@ -1,9 +1,9 @@
-//! Leaks: found where they are, told on the lines that they pass, and not found where there are none.
+//! Leaks: each is found at the right layer and reported with the lines on its path; causal models have none.
 
 use pixelrnn_graph::Source;
 use pixelrnn_syntax::check;
 
-/// Everything that is said, with the text it stands on.
+/// All messages, each with the text that it marks.
 fn said(text: &str) -> Vec<String> {
     let source = Source::new("leaks", text);
     let found = check(&source);
@@ -71,7 +71,7 @@ fn what_does_not_leak() {
     assert!(!causal("stem: masked_conv(3 x 3, A, 4); point: conv(1 x 3, 4);"));
 }
 
-/// The image is cut for the proof, in both directions.
+/// The proof crops the image in both directions.
 #[test]
 fn large_images() {
     let found = said(

@@ -1,5 +1,5 @@
-//! Models with a few pieces changed: the check neither panics nor takes long, says where everything
-//! is that it complains of, and what it passes can be built.
+//! Mutated models: the check neither panics nor takes long, all its positions are inside the text, and a
+//! model without errors can be built.
 
 use pixelrnn_graph::{Source, Span, verify};
 use pixelrnn_syntax::{check, elaborate, parse};
@@ -21,7 +21,7 @@ const SEEDS: [&str; 4] = [
      stem : masked_conv ( w x 1 , A , h ) ; mix : conv ( 1 x w , h ) ; sigmoid ; logits ;",
 ];
 
-/// What may stand for a word or a number.
+/// Pieces that may replace a word or a number.
 const PIECES: &str = "h layers w A B C zero learned kernel initial features image repeat residual \
     collect block masked_conv row_lstm diagonal_bilstm conv relu tanh skip logits nothing x \
     0 1 1 2 2 3 3 3 4 5 5 6 7 9 13 255 4096 65536 18446744073709551615 \
@@ -30,7 +30,7 @@ const PIECES: &str = "h layers w A B C zero learned kernel initial features imag
 fn mutate<'a>(words: &mut Vec<&'a str>, pieces: &[&'a str], numbers: &mut Numbers) {
     let at = numbers.below(words.len());
     match numbers.below(12) {
-        // A statement, or whatever lies between two semicolons, again or no more.
+        // Removes or repeats a statement, or whatever is between two semicolons.
         0 | 1 => {
             let ends: Vec<usize> = (0..words.len()).filter(|&i| words[i] == ";").collect();
             let Some(pair) = ends.windows(2).nth(numbers.below(ends.len().saturating_sub(1)))
@@ -49,7 +49,7 @@ fn mutate<'a>(words: &mut Vec<&'a str>, pieces: &[&'a str], numbers: &mut Number
             words.remove(at);
         }
         3 => words.insert(at, pieces[numbers.below(pieces.len())]),
-        // One number for another, one word for another: mostly still a text that parses.
+        // Replaces a number by a number or a word by a word, so that the text usually still parses.
         _ => {
             let kind =
                 |word: &str| word.chars().next().map(|c| (c.is_numeric(), c.is_alphabetic()));
@@ -84,7 +84,7 @@ fn mutated_models() {
         let Some(model) = model.filter(|_| slips.is_empty()) else { continue };
         parsed += 1;
         leaks += usize::from(found.iter().any(|d| d.message.starts_with("this layer leaks")));
-        // Other settings than those declared, as the command line gives them.
+        // Overrides a setting, as the command line does.
         let number = [0, 1, 2, 3, 5, 300, usize::MAX][numbers.below(7)];
         let name = ["h", "layers", "colours", "levels", "height"][numbers.below(5)];
         let _ = elaborate(&model, &[(name.to_string(), number)]);
@@ -96,6 +96,6 @@ fn mutated_models() {
             }
         }
     }
-    // Or the wrong thing is tested.
+    // Otherwise the test would not cover these cases.
     assert!(parsed > 2_000 && models > 300 && leaks > 150, "{parsed} {models} {leaks}");
 }

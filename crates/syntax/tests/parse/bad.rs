@@ -5,7 +5,7 @@
 //! the text
 //! ~ line:column `what is underlined` the message; (other places;) the help
 //! ```
-//! The `~` lines are all that is reported, in order. `PIXELRNN_BLESS=1` rewrites them.
+//! The `~` lines are all reported errors, in order. `PIXELRNN_BLESS=1` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn shown(source: &Source, diagnostic: &Diagnostic) -> String {
     out
 }
 
-/// A file's cases with the expectations replaced by what is really said.
+/// The cases of a file, with the expected errors replaced by the actual ones.
 fn rerun(file: &str) -> String {
     let mut out = String::new();
     for case in file.split_inclusive("\n=== ").filter(|case| !case.is_empty()) {

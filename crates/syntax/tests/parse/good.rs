@@ -1,9 +1,9 @@
-//! Texts that parse, and what they mean: trees are printed with every parenthesis.
+//! Texts that parse, and what they mean. Trees are printed with every parenthesis.
 
 use pixelrnn_syntax::ast::{Arg, ArgValue, Call, Expr, Kind, Model, Statement};
 use pixelrnn_syntax::{defaults, parse};
 
-/// Head of most texts.
+/// The beginning of most texts.
 const HEAD: &str = "M { h: usize = 16, w: usize = h / 3 } image 28 x 28, colours 1, levels 2;";
 
 fn model(text: &str) -> Model {

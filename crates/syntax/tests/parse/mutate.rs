@@ -1,5 +1,5 @@
-//! The parser against texts that nobody would write: it neither panics nor loops, reports places
-//! that exist, and gives a model or an error.
+//! Tests the parser with random texts: it neither panics nor loops, reports only positions inside the text,
+//! and returns a model or an error.
 
 use pixelrnn_graph::Span;
 use pixelrnn_syntax::parse;
@@ -80,7 +80,7 @@ fn check(text: &str) {
     }
 }
 
-/// Any boundary of a character.
+/// A random character boundary.
 fn boundary(text: &str, numbers: &mut Numbers) -> usize {
     let mut at = numbers.below(text.len() + 1);
     while !text.is_char_boundary(at) {
@@ -130,7 +130,7 @@ fn every_beginning() {
     }
 }
 
-/// Depth and length without bound.
+/// Very deep and very long texts.
 #[test]
 fn monsters() {
     for piece in [

@@ -1,4 +1,4 @@
-//! Spans underline what they are said to underline, in trees good and bad.
+//! Checks which text spans mark, in trees with and without errors.
 
 use pixelrnn_graph::{Diagnostic, Source, Span};
 use pixelrnn_syntax::ast::{Block, Kind};
@@ -33,7 +33,7 @@ fn of_statements() {
     assert_eq!(see(*span), "repeat (2) { relu ; }");
 }
 
-/// What an editor completes is in the tree, though the text is not finished.
+/// The tree contains the parts that an editor completes, although the text is not finished.
 #[test]
 fn of_what_is_being_written() {
     let cases = [
@@ -54,7 +54,7 @@ fn of_what_is_being_written() {
     }
 }
 
-/// The text, the excerpt at fault, the message, the help.
+/// The text, the marked excerpt, the message, the help.
 type Case = (&'static str, &'static str, &'static str, Option<&'static str>);
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is kept comes back as it was, or not at all.
+//! Checkpoints are read as they were written, or not at all.
 
 use std::sync::atomic::AtomicBool;
 
@@ -36,7 +36,7 @@ fn round_trip() {
     assert_eq!(found, progress());
     let bits = |w: &Weights| -> Vec<u32> { w.values().flatten().map(|x| x.to_bits()).collect() };
     assert_eq!(bits(&weights), bits(&tensors()));
-    // The same bytes every time.
+    // The same content gives the same bytes.
     let first = std::fs::read(&path).unwrap();
     save(&path, &tensors(), &progress()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), first);
@@ -53,7 +53,7 @@ fn every_damaged_byte_is_found() {
             let mut bytes = whole.clone();
             bytes[at] ^= bit;
             std::fs::write(&path, bytes).unwrap();
-            // What stands in the header as white space means nothing.
+            // White space in the header has no meaning.
             if let Ok((weights, found)) = load(&path) {
                 assert_eq!((weights, found), (tensors(), progress()), "byte {at}");
                 assert_eq!(whole[at] | 1, b' ' | 1, "byte {at}");

@@ -1,4 +1,4 @@
-//! A small model, small data, and how to train the one on the other.
+//! A small model, small data, and functions to train.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,7 @@ const MODEL: &str = "
 pub struct Model {
     pub nll: PixelGraph,
     pub step: PixelGraph,
-    /// The step in two.
+    /// The two programs of a data-parallel step.
     pub gradient: PixelGraph,
     pub update: PixelGraph,
     pub weights: Weights,
@@ -44,13 +44,13 @@ pub fn model(optimizer: &Optimizer) -> Model {
     }
 }
 
-/// 47 images to train on, in batches of 4: the last one has 3. They are resampled every epoch.
+/// 47 training images, which give batches of 4 and a last one of 3. They are resampled every epoch.
 pub fn data() -> Dataset {
     let spec: Spec = "digits,limit=47,size=4x4,binarize=resample".parse().unwrap();
     spec.load(5).unwrap().hold_out()
 }
 
-/// Every state that there can be: two slots, two counters, an average; and a schedule.
+/// A recipe with every kind of state: two slots, two counters and an EMA; and with a schedule.
 pub fn recipe(steps: u64) -> Recipe {
     let optimizer = Optimizer { clip: Some(5.0), ema: Some(0.9), ..Optimizer::ADAM };
     let mut recipe = Recipe::new(optimizer, Budget::Steps(steps));
@@ -60,7 +60,7 @@ pub fn recipe(steps: u64) -> Recipe {
     recipe
 }
 
-/// Plain descent, which diverges when it is told to.
+/// A recipe with plain gradient descent, which diverges at a high learning rate.
 pub fn plain(rate: f64) -> Recipe {
     let optimizer = Optimizer { settings: [0.0; 4], ..Optimizer::SGD };
     Recipe { learning_rate: rate, ..Recipe::new(optimizer, Budget::Steps(20)) }
@@ -96,12 +96,12 @@ pub fn go(
     train(&task, &engine, &Run::new(folder), observer, stop)
 }
 
-/// Trains to the end, without anyone watching.
+/// Trains to the end without an observer.
 pub fn finish(folder: &Path, recipe: &Recipe) -> Outcome {
     go(folder, recipe, &mut (), &AtomicBool::new(false)).unwrap()
 }
 
-/// The state that a run ended with, bit by bit.
+/// The final state of a run, as bits.
 pub fn bits(folder: &Path) -> Vec<(String, Vec<u32>)> {
     let (state, _) = load(&Run::new(folder).last_path()).unwrap();
     state.into_iter().map(|(n, a)| (n, a.iter().map(|x| x.to_bits()).collect())).collect()

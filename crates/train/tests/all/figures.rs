@@ -1,4 +1,4 @@
-//! The figures that are reported.
+//! Tests of the reported results.
 
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, RULES, Weights};
@@ -22,7 +22,7 @@ fn every_image_weighs_the_same() {
             .unwrap()
     };
     let one = figures(1);
-    // The last batch has fewer images than the others; a mean of means would differ.
+    // The last batch has fewer images than the others, so a mean of the batches' means would differ.
     for batch in [4, 5, 1000] {
         let found = figures(batch);
         assert_eq!(found.images, count);
@@ -100,7 +100,7 @@ fn recipes_read_back() {
             all.shards = 3;
             let mut json = all.json();
             assert_eq!(Recipe::from_json(&json), Ok(all.clone()));
-            // As runs were written before batches could be divided.
+            // The format of runs before there were shards.
             json.as_object_mut().unwrap().remove("shards");
             assert_eq!(Recipe::from_json(&json), Ok(Recipe { shards: 1, ..all.clone() }));
         }
@@ -142,7 +142,7 @@ fn other_images_have_another_fingerprint() {
     for (new, old) in others.iter().chain([&held]).map(|[new, old]| (new, old)) {
         assert!(*new != digits[0] && *old != digits[1]);
     }
-    // As it was before images were chosen by a shuffle: old runs know their images by this.
+    // The split of older versions, which did not shuffle. Old runs identify their images by it.
     let before = load("digits,shuffle=off").hold_out();
     let known = "22df138a91e5fe5e99cb3e9385eb93a3c529ddf10dcdc3fb6a326a6ffb570ef0";
     assert_eq!(old_fingerprints(&before).unwrap()[1], known);

@@ -1,4 +1,4 @@
-//! A run that is interrupted ends as one that is not.
+//! An interrupted and resumed run ends in the same state as an uninterrupted one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,7 +35,7 @@ fn interrupted(recipe: &Recipe) {
         std::fs::create_dir(path).unwrap();
     }
     let expected = finish(&whole, recipe);
-    // In an epoch, at its end, at a validation, twice at the same step.
+    // Within an epoch, at its end, at a validation, and twice at the same step.
     for step in [3, 11, 15, 15, 22] {
         let stop = AtomicBool::new(false);
         let outcome = go(&parts, recipe, &mut After(step, &stop), &stop).unwrap();
@@ -50,7 +50,7 @@ fn interrupted(recipe: &Recipe) {
 
 #[test]
 fn the_seed_of_the_data_matters() {
-    // Else the test above could not fail.
+    // Different seeds must differ; otherwise the test above could not fail.
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     for path in [&one, &other] {
@@ -68,7 +68,7 @@ fn the_log_has_each_step_once() {
     let stop = AtomicBool::new(false);
     go(folder.path(), &recipe, &mut After(6, &stop), &stop).unwrap();
     let run = Run::new(folder.path());
-    // As if the run had been killed some steps after its last checkpoint, in the middle of a line.
+    // As if the run had been killed some steps after its last checkpoint, while it wrote a line.
     let mut log = std::fs::read_to_string(run.log_path()).unwrap();
     log.push_str("{\"event\":\"step\",\"step\":7,\"nats\":1.0}\n{\"event\":\"st");
     std::fs::write(run.log_path(), log).unwrap();
@@ -102,7 +102,7 @@ fn it_learns() {
 fn patience_ends_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = recipe(1000);
-    // Too small a rate to change anything, so that no validation is better than the first.
+    // The learning rate is too small to change anything, so no validation is better than the first.
     recipe.learning_rate = 1e-30;
     recipe.patience = Some(2);
     let outcome = finish(folder.path(), &recipe);

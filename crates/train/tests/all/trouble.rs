@@ -1,4 +1,4 @@
-//! What goes wrong is said, and costs nothing that was saved.
+//! Errors are reported, and no saved file is lost.
 
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +20,7 @@ fn a_loss_that_is_no_number_names_step_and_layer() {
     assert_eq!(progress.step, 0);
 }
 
-/// Weights that are numbers, of which no number can be computed.
+/// The weights are finite, but the likelihood is not.
 #[test]
 fn a_validation_that_is_no_number_is_never_the_best() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,7 +42,7 @@ fn a_run_without_its_checkpoint_does_not_restart() {
         finish(folder.path(), &recipe(6));
         let read = |name: &str| std::fs::read(folder.path().join(name)).ok();
         std::fs::remove_file(folder.path().join("last.safetensors")).unwrap();
-        // Either of the others is enough to know.
+        // Either of the other files shows that there were steps.
         std::fs::remove_file(folder.path().join(lost)).unwrap();
         let before = ["best.safetensors", "log.jsonl"].map(read);
         let error = go(folder.path(), &recipe(9), &mut (), &AtomicBool::new(false)).unwrap_err();
@@ -52,7 +52,7 @@ fn a_run_without_its_checkpoint_does_not_restart() {
     }
 }
 
-/// Stops a second process as soon as it sees the first one's step.
+/// Starts a second run in the same folder as soon as the first one reports a step.
 #[cfg(unix)]
 #[test]
 fn a_folder_is_trained_in_once_at_a_time() {
@@ -69,7 +69,7 @@ fn a_folder_is_trained_in_once_at_a_time() {
     let mut second = Second(folder.path(), None);
     go(folder.path(), &recipe(3), &mut second, &AtomicBool::new(false)).unwrap();
     assert!(matches!(second.1, Some(TrainError::Busy { .. })), "{:?}", second.1);
-    // It is free again.
+    // The folder is free again.
     go(folder.path(), &recipe(4), &mut (), &AtomicBool::new(false)).unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The definition of the masked convolution: one loop per index.
+//! The reference evaluation of the masked convolution: one loop per index.
 
 use super::{Layout, MaskedConv};
 use crate::rules::prelude::*;
@@ -59,7 +59,7 @@ fn maps<R: Real>(
                 for i in 0..n {
                     let x = &x[(i * f + k) * plane..][..plane];
                     let y = &mut out[(i * g + o) * plane..][..plane];
-                    // Row and column that output (row, column) reads, where inside the image.
+                    // The row and column that output (row, column) reads, if they are inside the image.
                     for row in cy.saturating_sub(r)..height.min((height + cy).saturating_sub(r)) {
                         let from = (row + r - cy) * width;
                         for column in

@@ -1,4 +1,4 @@
-//! The two transposes of the masked convolution: definitions and lowerings.
+//! The two transposes of the masked convolution (its VJPs): reference evaluation and lowering.
 
 use ndarray::Axis;
 
@@ -6,7 +6,7 @@ use super::lower::{crop, mask_tensor, shift, taps_side_by_side};
 use super::{Layout, MaskedConv};
 use crate::rules::prelude::*;
 
-/// `[N, F, H, W]` views of `x`, and of each direction of `dy`.
+/// Converts `x`, or one direction of `dy`, to `[N, F, H, W]`.
 fn as_maps<R: Real>(op: &MaskedConv, a: &Array<R>) -> Array<R> {
     match op.layout {
         Layout::Maps => a.clone(),
@@ -23,7 +23,7 @@ fn split<R: Real>(op: &MaskedConv, dy: &Array<R>) -> Vec<Array<R>> {
     }
 }
 
-/// Calls back with every product of the convolution: indices of dy, x and the weight.
+/// Calls `visit` for every product of the convolution, with the indices into dy, x and the weight.
 fn for_taps(
     op: &MaskedConv,
     x: &[usize],
@@ -106,8 +106,8 @@ pub(in crate::op) fn lower_input(
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], lead)?;
     let [cy, cx_] = op.mask.centre();
     if op.layout == Layout::Maps {
-        // A convolution with the kernel turned by half a turn, which engines do faster than the
-        // transposed one.
+        // A convolution with the kernel rotated by 180 degrees: engines compute it faster than
+        // `ConvTranspose`.
         let [outputs, features] = [0, 1].map(|axis| cx.ty(weight).shape[axis]);
         let taps = rows * columns;
         let flat = cx.reshape(weight, vec![outputs, features, Dim::Fixed(taps)], "flat")?;
@@ -122,8 +122,8 @@ pub(in crate::op) fn lower_input(
         let pads = [rows - 1 - cy, columns - 1 - cx_, cy, cx_];
         return cx.push_many(OnnxOp::Conv { pads }, &[inputs[0], turned], "conv");
     }
-    // Pixel-major: one product for all taps, [pixels, G] times [G, taps F]; then each tap's part
-    // goes back to where it was read.
+    // Pixel-major: one product for all taps, [pixels, G] times [G, taps F]. Then the part of each tap is
+    // shifted back to the pixels that the tap read.
     let dims = cx.ty(weight).shape.clone();
     let dy = cx.ty(inputs[0]).shape.clone();
     let features = dims[lead + 1].with_batch(1);
@@ -165,7 +165,7 @@ pub(in crate::op) fn lower_input(
         let mut to = dy[lead..lead + 3].to_vec();
         to.push(Dim::Fixed(features));
         part = cx.reshape(part, to, "tap_pixels")?;
-        // What reads r - cy rows away is read from as far the other way.
+        // The tap reads r - cy rows below the output's pixel, so its gradient moves the other way.
         part = shift(cx, part, 0, cy, r)?;
         part = shift(cx, part, 1, cx_, c)?;
         sum = Some(match sum {
@@ -189,7 +189,8 @@ pub(in crate::op) fn lower_weight(
     let axis = op.feature_axis();
     let (outputs, features) = (dy_shape[lead + axis], cx.ty(inputs[0]).shape[axis].with_batch(1));
     let [kh, kw] = op.mask.kernel;
-    // The gradients of live taps, [.., G, F] each, side by side; live taps are the first of a kernel.
+    // The gradients of the taps that are read, each [.., G, F], concatenated. These taps are the first of the
+    // kernel.
     let live = op.mask.taps();
     let mut parts = match (op.layout, live.len()) {
         (_, 0) => Vec::new(),
@@ -229,7 +230,7 @@ pub(in crate::op) fn lower_weight(
     }
 }
 
-/// `x [N, F, H, W]` against `dy [N, G, H, W]`: products for each image, summed; `[G, K F]`.
+/// `x [N, F, H, W]` times `dy [N, G, H, W]`: one product for each image, summed over the images; `[G, K F]`.
 fn maps_taps(
     op: &MaskedConv,
     cx: &mut Lower,
@@ -244,8 +245,8 @@ fn maps_taps(
         (back.unwrap_or(0), on.unwrap_or(0))
     };
     let ((up, down), (left, right)) = (reach(0), reach(1));
-    // Rows one behind the other with zeros between them: what a tap reads of them is one stretch. What
-    // lies right of a row lies left of the next.
+    // Lay the rows end to end with zeros between them, so that what a tap reads is one contiguous range. The
+    // same zeros pad the right of a row and the left of the next.
     let gap = left.max(right);
     let pitch = cx.ty(inputs[0]).shape[3].with_batch(1) + gap;
     let mut flat = Vec::new();
@@ -264,7 +265,7 @@ fn maps_taps(
     if before + after > 0 {
         x = cx.push(OnnxOp::Pad { axis: 2, before, after }, &[x], "around")?;
     }
-    // Narrow maps are taken several taps at a time: a product of very few columns is slow.
+    // For maps with few features, several taps share a product: products with very few columns are slow.
     let mut products = Vec::new();
     let together = if features < 16 { 32 / features.max(1) } else { 1 };
     for taps in live.chunks(together) {
@@ -291,7 +292,7 @@ fn maps_taps(
     cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[product], "images")
 }
 
-/// `x [H, W, N, F]` against `dy [.., H, W, N, G]`: one product over all pixels; `[.., G, K F]`.
+/// `x [H, W, N, F]` times `dy [.., H, W, N, G]`: one product over all pixels; `[.., G, K F]`.
 fn pixel_taps(
     op: &MaskedConv,
     cx: &mut Lower,

@@ -1,12 +1,13 @@
-//! The masked convolution in ONNX: a `Conv` of a cropped kernel on maps, one `MatMul` pixel-major.
+//! Lowers the masked convolution to ONNX: on maps to a `Conv` with a cropped kernel, pixel-major to
+//! `MatMul`s.
 
 use ndarray::ArrayD;
 
 use super::MaskedConv;
 use crate::rules::prelude::*;
 
-/// The mask of taps `rows x columns` as a tensor to multiply the cropped weight with; `None` if
-/// every tap is read in full. Axes of outputs and inputs have extent one if groups do not matter.
+/// The mask of a cropped kernel `rows x columns`, to multiply the weight with; `None` if every tap is read in
+/// full. The axes of outputs and inputs have extent one if the mask does not depend on color groups.
 pub(super) fn mask_tensor(
     op: &MaskedConv,
     [outputs, inputs]: [usize; 2],
@@ -26,8 +27,9 @@ pub(super) fn mask_tensor(
     mask.iter().any(|&m| m == 0.0).then_some(mask)
 }
 
-/// The weight without dead rows and columns behind the center, and masked. The center stays, even
-/// where mask A leaves nothing of its row or column, so that no padding is negative.
+/// Crops the unread rows and columns behind the center from the weight, and masks it. The center is kept even
+/// if mask A leaves nothing of its row or column; otherwise, the padding would be negative. Returns the
+/// weight and its height and width.
 pub(super) fn crop(
     op: &MaskedConv,
     cx: &mut Lower,
@@ -62,7 +64,7 @@ pub(super) fn on_maps(
     let (weight, [rows, columns]) = crop(op, cx, inputs[1], 0)?;
     let [cy, cx_] = op.mask.centre();
     let pads = [cy, cx_, rows - 1 - cy, columns - 1 - cx_];
-    // Not named like the layer alone: tract calls a part of its own `<node>.bias`.
+    // The name has a suffix, since tract itself adds a node called `<node>.bias`.
     cx.push_many(OnnxOp::Conv { pads }, &[inputs[0], weight, inputs[2]], "conv")
 }
 
@@ -76,7 +78,7 @@ pub(super) fn pixel_major(
     let mut taps = op.mask.taps();
     taps.retain(|&[r, c]| r < rows && c < columns);
 
-    // One matrix: taps and input features down, output features across.
+    // One matrix: its rows are taps and input features, its columns output features.
     let wdims = cx.ty(weight).shape.clone();
     let matrix = if taps.len() == 1 && rows * columns == 1 {
         cx.reshape(weight, wdims[..lead + 2].to_vec(), "matrix")?
@@ -102,8 +104,8 @@ pub(super) fn pixel_major(
         let y = cx.push(OnnxOp::MatMul, &[x, matrix], "product")?;
         return cx.push_many(OnnxOp::Add, &[y, inputs[2]], "");
     }
-    // Several directions: the product of all pixels with each direction's matrix. Not one of a matrix
-    // with a stack of them: OpenVINO refuses that.
+    // Several directions: a product of all pixels with the matrix of each direction. OpenVINO rejects a
+    // single product of a matrix with a stack of matrices.
     let pixels = shape[..3].iter().try_fold(Dim::Fixed(1), |n, &d| n.times(d));
     let pixels = pixels.unwrap_or(Dim::N);
     let x = cx.reshape(x, vec![pixels, shape[3]], "pixels")?;
@@ -127,7 +129,7 @@ pub(super) fn pixel_major(
     cx.push_many(OnnxOp::Reshape { to: shape }, &[y], "")
 }
 
-/// What the taps read of pixel-major maps, `[H, W, N, K F]`.
+/// Concatenates what each tap reads of a pixel-major map: `[H, W, N, K F]`.
 pub(super) fn taps_side_by_side(
     op: &MaskedConv,
     cx: &mut Lower,
@@ -148,7 +150,8 @@ pub(super) fn taps_side_by_side(
     }
 }
 
-/// What a tap at `tap` of a kernel centred at `center` reads along an axis: zeros outside.
+/// Shifts a map along an axis to what the tap at `tap` of a kernel with its center at `centre` reads. Zeros
+/// are read outside.
 pub(super) fn shift(
     cx: &mut Lower,
     x: Value,
@@ -164,7 +167,7 @@ pub(super) fn shift(
     let (start, end, before, after) =
         if tap < centre { (0, extent - by, by, 0) } else { (by, extent, 0, by) };
     if by == extent {
-        // Nothing is left inside the image: zeros, without naming the batch.
+        // Every position is outside the image: zeros, in a form that does not need the batch size.
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         return cx.push(OnnxOp::Mul, &[x, zero], "outside");
     }

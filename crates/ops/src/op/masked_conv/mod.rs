@@ -1,9 +1,8 @@
-//! `masked_conv(x, weight, bias) {kernel, mask, colours, gates, layout}`: the masked convolution of
-//! section 3.4, stride one, the result as large as the input.
+//! `masked_conv(x, weight, bias) {kernel, mask, colours, gates, layout}`: the masked convolution of section
+//! 3.4, with stride one. The result is as large as the input.
 //!
-//! The mask is part of the operator, so the value and every gradient are masked, always. Rows of
-//! the kernel below the center never reach the engine: they are cut off and the padding is
-//! asymmetric.
+//! The mask is part of the operator, so the result and every gradient are always masked. Rows of the kernel
+//! below the center are cropped, and the padding is asymmetric; engines never see them.
 
 mod eval;
 pub(super) mod gradient;
@@ -15,20 +14,21 @@ use super::{ConvInputGradient, ConvWeightGradient, MergeAxes, Sum};
 use crate::mask::{Mask, MaskKind, group};
 use crate::rules::prelude::*;
 
-/// How the axes of a map are ordered.
+/// The order of the axes of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `[N, F, H, W]`.
     Maps,
-    /// `[H, W, N, F]`; weights may have a leading axis of directions, and so has the result then.
+    /// `[H, W, N, F]`. A weight may have a leading axis of directions; then the result has one, too.
     PixelMajor,
-    /// The same, as an operator of the engine of this process.
+    /// Like `PixelMajor`, computed by an operator of the engine of this process.
     Native,
 }
 
-/// A masked convolution. Inputs: `x`, `weight [G, F, kh, kw]`, `bias [G]`; or, pixel-major with
-/// D directions at once, `weight [D, G, F, kh, kw]`, `bias [D, G]` and a result
-/// `[D, H, W, N, G]`.
+/// A masked convolution.
+///
+/// Inputs: `x`, `weight [G, F, kh, kw]`, `bias [G]`. In the pixel-major layout with D directions at once:
+/// `weight [D, G, F, kh, kw]`, `bias [D, G]`, and the result is `[D, H, W, N, G]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskedConv {
     /// The mask of the kernel.
@@ -38,12 +38,12 @@ pub struct MaskedConv {
 }
 
 impl MaskedConv {
-    /// On maps `[N, F, H, W]`.
+    /// A convolution of maps `[N, F, H, W]`.
     pub fn on_maps(mask: Mask) -> MaskedConv {
         MaskedConv { mask, layout: Layout::Maps }
     }
 
-    /// The axis of features in a map of one direction.
+    /// The feature axis of a map of one direction.
     pub(super) fn feature_axis(&self) -> usize {
         match self.layout {
             Layout::Maps => 1,
@@ -51,12 +51,12 @@ impl MaskedConv {
         }
     }
 
-    /// 1 if a weight of this rank has a leading axis of directions, otherwise 0.
+    /// The number of leading axes of a weight with this rank: 1 if it has an axis of directions, else 0.
     pub(super) fn directions_of_rank(&self, rank: usize) -> usize {
         usize::from(self.layout != Layout::Maps && rank == 5)
     }
 
-    /// 1 if this weight has a leading axis of directions.
+    /// The number of leading axes of this weight: 1 if it has an axis of directions, else 0.
     pub(super) fn directions(&self, weight: &Type) -> usize {
         self.directions_of_rank(weight.rank())
     }
@@ -206,7 +206,7 @@ impl Rules for MaskedConv {
             false => None,
         };
         let dw = cx.push(ConvWeightGradient { conv: self.clone() }, &[x, dy], "weight")?;
-        // The bias gets the sum over images and pixels, one number for each feature.
+        // The bias gets the sum over images and pixels, one number per feature.
         let features = lead + self.feature_axis();
         let axes: Vec<usize> = (lead..lead + 4).filter(|&a| a != features).collect();
         let mut db = cx.push(Sum { axes }, &[dy], "bias_sum")?;

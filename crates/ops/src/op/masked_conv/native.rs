@@ -1,12 +1,12 @@
-//! The masked convolution and its transposes as operators of the engine. The masks of weights and of their
-//! gradients stay plain products.
+//! Lowers the masked convolution and its transposes to operators of the engine. Weights and their gradients
+//! are masked by ordinary products.
 
 use super::lower::mask_tensor;
 use super::{ConvInputGradient, ConvWeightGradient, MaskedConv};
 use crate::rules::prelude::*;
 
-/// The kernel, its center, the taps that are read, and the blocks of the center tap that are, for a weight of
-/// `[G, F]` features.
+/// The kernel, its center, the taps that are read, and the blocks of the center tap that the mask allows, as
+/// attributes. The weight has `[G, F]` features.
 fn attributes(op: &MaskedConv, [outputs, features]: [usize; 2]) -> Vec<(&'static str, Vec<i64>)> {
     let whole = |list: &[usize]| list.iter().map(|&n| n as i64).collect::<Vec<_>>();
     let mut blocks = op.mask.center_blocks(outputs, features);

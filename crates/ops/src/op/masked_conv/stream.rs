@@ -1,8 +1,8 @@
-//! The masked convolution pixel by pixel.
+//! Computes the masked convolution pixel by pixel.
 //!
-//! Rows above the center are in a cache, the *window*; what they contribute is one convolution along
-//! the row, made before the row begins. The pixels to the left are in a state, the *register*. Only
-//! the center tap reads the pixel itself, color group after color group.
+//! The rows above the center are in a cache, the *window*; their contribution is one convolution along the
+//! row, computed before the row begins. The pixels to the left are in a state, the *register*. Only the
+//! center tap reads the pixel itself, one color group after another.
 
 use super::MaskedConv;
 use crate::mask::{Mask, MaskKind};
@@ -11,38 +11,39 @@ use crate::op::{
 };
 use crate::rules::prelude::*;
 
-/// A masked convolution of the first input of a node, while it is streamed. What a recurrent layer
-/// adds to its gates is added in the same product.
+/// A masked convolution of the first input of a node, as it is streamed. For a recurrent layer, the terms of
+/// the gates that come from the states are part of the same matrix product.
 ///
-/// Output features are in the order of their groups; with several gates each group holds its part of
-/// every gate, so that a group is always contiguous.
+/// Output features are ordered by color group. With several gates, each group holds its part of every gate,
+/// so that a group is always contiguous.
 pub(in crate::op) struct Product {
     mask: Mask,
     inputs: usize,
     outputs: usize,
-    /// What is added, `[N, G]` or `[1, G]`.
+    /// The terms that are known when the row begins, `[N, G]` or `[1, G]`.
     base: PixelValue,
-    /// Values of earlier pixels, and their matrices `[.., G]`.
+    /// Values of earlier pixels, and the matrices `[.., G]` they are multiplied with.
     known: Vec<(PixelValue, PreludeValue)>,
-    /// The matrix of the center, `[F, G]`, not masked.
+    /// The matrix of the center tap, `[F, G]`, without its mask.
     centre: Option<PreludeValue>,
     window: Option<(usize, RowValue)>,
     register: Option<(usize, PixelValue)>,
-    /// `base` and the products of what is known, if colours share them.
+    /// `base` plus the products of `known`, if the color groups share them.
     ready: Option<PixelValue>,
 }
 
-/// What else is added to a convolution.
+/// Terms to add to a convolution.
 #[derive(Default)]
 pub(in crate::op) struct More {
-    /// For the whole row, `[W, N, G]`.
+    /// A term for the whole row, `[W, N, G]`.
     pub row: Option<RowValue>,
-    /// Values of earlier pixels, and their matrices.
+    /// Values of earlier pixels, and the matrices they are multiplied with.
     pub known: Vec<(PixelValue, PreludeValue)>,
 }
 
 impl Product {
-    /// Weight `[G, F, kh, kw]`, bias `[G]`, both as the layer declares them; `more` is by group.
+    /// Begins a pixel. Weight `[G, F, kh, kw]` and bias `[G]` are in the declared order; `more` is ordered by
+    /// group.
     pub fn begin(
         cx: &mut Streaming,
         mask: &Mask,
@@ -53,7 +54,7 @@ impl Product {
             return Err(cx.misshapen());
         };
         let [cy, left] = mask.centre();
-        // An open kernel reads what is still to be drawn, unless there is nothing but the center.
+        // An open kernel would read pixels that are not drawn yet, unless it consists of the center only.
         let late = cx.phase(0)? == Phase::Pixel;
         if late && mask.is_open() && (mask.kernel != [1, 1] || mask.colours > 1) {
             return Err(cx.ahead());
@@ -72,7 +73,7 @@ impl Product {
             let cache = cx.cache(initial, "window");
             let value = cx.caches[cache].value;
             window = Some((cache, value));
-            // Features of the rows side by side, the oldest first.
+            // The features of the rows are concatenated, oldest row first.
             let above = cx.prelude_slice(weight, 2, 0, cy, "above")?;
             let above = cx.prelude(Transpose { perm: vec![0, 2, 1, 3] }, &[above], "above_t")?;
             let above = cx.prelude(MergeAxes { axis: 1 }, &[above], "above_rows")?;
@@ -115,14 +116,14 @@ impl Product {
         Ok(Product { mask, inputs, outputs, base, known, centre, window, register, ready: None })
     }
 
-    /// A group's columns: the first and their number.
+    /// The columns of a group: the first, and their number.
     fn columns(&self, cx: &Streaming, group: usize) -> (usize, usize) {
         let bounds = cx.bounds(self.outputs / self.mask.gates);
         let gates = self.mask.gates;
         (gates * bounds[group], gates * (bounds[group + 1] - bounds[group]))
     }
 
-    /// A color group of the result, `[N, gates * features of the group]`.
+    /// Computes a color group of the result, `[N, gates * features of the group]`.
     pub fn colour(
         &mut self,
         cx: &mut Streaming,
@@ -156,7 +157,7 @@ impl Product {
         sum(cx, &[(x, centre)], base).map(Some)
     }
 
-    /// Moves the register on, and asks for the row that the window needs.
+    /// Advances the register by a pixel, and requests the complete row that the window needs.
     pub fn end_pixel(&self, cx: &mut Streaming) -> Result<(), StreamError> {
         if self.register.is_none() && self.window.is_none() {
             return Ok(());
@@ -179,14 +180,14 @@ impl Product {
         Ok(())
     }
 
-    /// Moves the window down.
+    /// Moves the window down by a row.
     pub fn end_row(&self, cx: &mut Streaming) -> Result<(), StreamError> {
         let Some((cache, value)) = self.window else { return Ok(()) };
         move_down(cx, cache, value, self.inputs)
     }
 
-    /// The gates of a complete row `[W, N, F]` from the center tap alone, each direction with its own
-    /// weight: `[W, N, G]`, the features as they are declared.
+    /// The gates of a complete row `[W, N, F]`, from the center tap only: `[W, N, G]`, with the features in
+    /// the declared order.
     pub fn complete_row(
         cx: &mut Streaming,
         mask: &Mask,
@@ -213,14 +214,14 @@ impl Product {
     }
 }
 
-/// `[G, F, 1, 1]` as a matrix `[F, G]`.
+/// Reshapes `[G, F, 1, 1]` to a matrix `[F, G]`.
 fn matrix(cx: &mut Streaming, tap: PreludeValue, part: &str) -> Result<PreludeValue, StreamError> {
     let tap = cx.prelude(Transpose { perm: vec![1, 0, 2, 3] }, &[tap], part)?;
     let tap = cx.prelude(MergeAxes { axis: 1 }, &[tap], part)?;
     cx.prelude(MergeAxes { axis: 1 }, &[tap], part)
 }
 
-/// A convolution along a row `[W, N, F]` with a weight `[G, F, K]`: `[W, N, G]`.
+/// Convolves a row `[W, N, F]` along its width with a weight `[G, F, K]`; the result is `[W, N, G]`.
 pub(in crate::op) fn along(
     cx: &mut Streaming,
     row: RowValue,
@@ -235,7 +236,7 @@ pub(in crate::op) fn along(
     cx.row(MergeAxes { axis: 0 }, &[sum], part)
 }
 
-/// `base` and all products, as one matrix product.
+/// `base` plus all products, computed as one matrix product.
 fn sum(
     cx: &mut Streaming,
     parts: &[(PixelValue, PreludeValue)],
@@ -256,7 +257,7 @@ fn sum(
     cx.pixel(Add, &[product, base], "sum")
 }
 
-/// Moves a window of rows `[W, N, rows F]`, the oldest first, down to the complete row of the input.
+/// Moves a window of rows `[W, N, rows F]`, oldest first, down by the input's complete row.
 fn move_down(
     cx: &mut Streaming,
     cache: usize,
@@ -276,8 +277,8 @@ fn move_down(
     Ok(())
 }
 
-/// A convolution of a map that is known when the row begins: the rows above are in a cache, and the
-/// result is one convolution along all of them.
+/// A convolution of a map that is known when the row begins. The rows above are in a cache, and the result is
+/// one convolution along the row over all of them.
 struct WholeRow {
     result: RowValue,
     window: Option<(usize, RowValue)>,
@@ -294,7 +295,7 @@ impl WholeRow {
             return Err(cx.misshapen());
         };
         let [cy, left] = mask.centre();
-        // Rows below are known to nobody yet.
+        // Rows below are not known yet.
         if (cy + 1..height).any(|r| (0..width).any(|c| mask.live(r, c))) {
             return Err(cx.ahead());
         }
@@ -310,7 +311,7 @@ impl WholeRow {
                 cx.prelude(Mul, &[taps, mask], "masked")?
             }
         };
-        // Features of the rows side by side, the oldest first and the own one last.
+        // The features of the rows are concatenated, oldest row first, current row last.
         let taps = cx.prelude(Transpose { perm: vec![0, 2, 1, 3] }, &[taps], "rows_t")?;
         let taps = cx.prelude(MergeAxes { axis: 1 }, &[taps], "rows")?;
         let mut row = cx.complete_row(0)?;
@@ -336,7 +337,7 @@ impl WholeRow {
     }
 }
 
-/// The rule of a layer that is a convolution.
+/// The streaming rule of a convolution layer.
 pub(super) struct ConvRule {
     conv: MaskedConv,
     product: Option<Product>,

@@ -1,10 +1,10 @@
-//! The gradient of a loop, from its body: a loop that runs the other way.
+//! Builds the gradient of a loop from its body: a loop that runs in the opposite direction.
 //!
-//! The body's gradient is built in a copy of the body; what belongs to the gradient is then cut
-//! out. Values of the forward body that it reads come in as slices of what the forward loop stacked
-//! (see [`Scan::saving`]), so nothing is computed twice. The gradient of an invariant is a sum over
-//! the steps: where it is a contraction, its operands are stacked and contracted once, after the
-//! loop; any other is accumulated in a state.
+//! The gradient of the body is added to a copy of the body, and then the part that computes the gradient is
+//! extracted. Where it reads values of the forward body, it gets slices of what the forward loop stacked (see
+//! [`Scan::saving`]), so nothing is computed twice. The gradient of an invariant is a sum over the steps. If
+//! it is a contraction (a weight gradient), its operands are stacked and contracted once, after the loop;
+//! otherwise it is accumulated in a state.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::rules::adjoint::{pull_back, wanted_from};
 use crate::rules::prelude::*;
 
 impl Scan {
-    /// The same loop, which also stacks its states before each step and every value of its body; so
-    /// do loops in it. `tidy` drops the stacks that nobody reads.
+    /// The same loop, which also stacks its states before each step and every value of its body. Loops inside
+    /// it do the same. The pass `cse_dce` removes the stacks that are not read.
     ///
     /// # Errors
-    /// None in practice; the builder's.
+    /// [`BuildError`] if the body is not a valid graph.
     pub fn saving(&self) -> Result<Scan, BuildError> {
         let mut body = PixelGraph::new(self.body.name.clone());
         let mut map: BTreeMap<Value, Value> = BTreeMap::new();
@@ -45,7 +45,7 @@ impl Scan {
             if !matches!(node.op, Op::Constant(_)) {
                 saved.extend(&results);
             }
-            // A loop that saves has more results; the old ones keep their places.
+            // A saving loop has more results, added after the old ones.
             map.extend(node.outputs.iter().copied().zip(results));
         }
         for out in self.body.outputs() {
@@ -60,7 +60,7 @@ impl Scan {
     }
 }
 
-/// What a map has for a value.
+/// Looks up a value in a map.
 fn find(
     map: &BTreeMap<Value, Value>,
     v: Value,
@@ -69,14 +69,14 @@ fn find(
     map.get(&v).copied().ok_or_else(missing)
 }
 
-/// What the reverse loop is made of, while it is cut out of the copy of the body.
+/// The reverse loop under construction, extracted from the copy of the body.
 struct Reverse<'a> {
     scan: &'a Scan,
-    /// The body, its gradient behind it.
+    /// The copy of the body, followed by its gradient.
     work: PixelGraph,
-    /// For each value of the body, the outer stack that holds it.
+    /// For each value of the body that is stacked, the outer value that holds the stack.
     stacks: BTreeMap<Value, Value>,
-    /// Outer values of the body's inputs.
+    /// The outer values of the body's inputs.
     actual: &'a [Value],
     body: PixelGraph,
     map: BTreeMap<Value, Value>,
@@ -91,7 +91,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     let forward: Vec<_> = work.nodes().map(|(id, _)| id).collect();
     let results: Vec<Value> = work.outputs().iter().map(|o| o.value).collect();
 
-    // Where the outer graph has each value of the body.
+    // The outer value that holds the stack of each value of the body.
     let mut stacks = BTreeMap::new();
     for (&value, &stack) in results.iter().zip(cx.outputs).skip(scan.states) {
         stacks.entry(value).or_insert(stack);
@@ -100,7 +100,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
         stacks.insert(formal, actual);
     }
 
-    // Seeds: a state of the reverse loop for each state, a slice for each stacked result.
+    // Seeds: for each state, a state of the reverse loop; for each stacked result, a slice of its cotangent.
     let mut seeds: Vec<(Value, Value)> = Vec::new();
     let mut state_seeds = Vec::new();
     for (i, &formal) in formals[..scan.states].iter().enumerate() {
@@ -135,7 +135,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
         invariants: Vec::new(),
         scanned: Vec::new(),
     };
-    // States of the reverse loop: cotangents of the states, then sums for invariants.
+    // States of the reverse loop: cotangents of the states, then sums for the invariants.
     for (i, &seed) in state_seeds.iter().enumerate() {
         let ty = reverse.work.ty(seed).clone();
         let value = reverse.body.input(format!("d_state_{i}"), ty, Role::Local);
@@ -163,7 +163,7 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     reverse.declare();
     reverse.copy(cx)?;
 
-    // Results: new states and sums, then cotangents of what was scanned, then operands.
+    // Results: new states and sums, then cotangents of the scanned inputs, then operands of contractions.
     let mut state_out = Vec::new();
     for (i, &seed) in state_seeds.iter().enumerate() {
         state_out.push(match cotangents.get(&formals[i]) {
@@ -246,8 +246,8 @@ pub(super) fn gradient(scan: &Scan, cx: &mut Adjoint) -> Result<Vec<Option<Value
     Ok(result)
 }
 
-/// A sum over steps that can be taken after the loop: the operator and its operands. One that sums
-/// over the steps of an inner loop already cannot.
+/// If a cotangent is a weight gradient that can be contracted after the loop, returns the operator and its
+/// operands. This cannot be done for one that already sums over the steps of an inner loop.
 fn contraction(
     work: &PixelGraph,
     cotangent: Value,
@@ -260,7 +260,7 @@ fn contraction(
     }
 }
 
-/// Zeros like an input of the loop.
+/// Zeros in the shape of an input of the loop.
 fn zeros(cx: &mut Adjoint, input: usize) -> Result<Value, BuildError> {
     let ty = cx.input_type(input);
     let value = pixelrnn_graph::Array::zeros(vec![1; ty.rank()]);
@@ -269,7 +269,7 @@ fn zeros(cx: &mut Adjoint, input: usize) -> Result<Value, BuildError> {
 }
 
 impl Reverse<'_> {
-    /// Finds what the gradient reads of the forward body.
+    /// Finds the values of the forward body that the gradient reads.
     fn collect(
         &mut self,
         cotangents: &BTreeMap<Value, Value>,
@@ -305,7 +305,7 @@ impl Reverse<'_> {
                 Origin::Node(id, _) => open.extend(&self.work.node(id).inputs),
             }
         }
-        // A part of a slice that comes in anyway is taken from it.
+        // A slice of a value that is scanned anyway is computed from it instead of being scanned, too.
         let whole: Vec<Value> = self.scanned.iter().map(|(v, _)| *v).collect();
         self.scanned.retain(|(v, _)| match self.work.maker(*v) {
             Some(node) if matches!(node.op, Op::Slice(_)) => !whole.contains(&node.inputs[0]),
@@ -315,7 +315,7 @@ impl Reverse<'_> {
         self.scanned.sort_by_key(|(v, _)| *v);
     }
 
-    /// Declares the inputs of the reverse body behind its states.
+    /// Declares the inputs of the reverse body after its states.
     fn declare(&mut self) {
         let both = [("invariant", self.invariants.clone()), ("slice", self.scanned.clone())];
         for (kind, list) in both {
@@ -328,7 +328,8 @@ impl Reverse<'_> {
         }
     }
 
-    /// Copies what is not given: the gradient's nodes, and what depends on invariants alone.
+    /// Copies the nodes whose results are not inputs: those of the gradient, and those that depend only on
+    /// invariants.
     fn copy(&mut self, cx: &Adjoint) -> Result<(), BuildError> {
         let ids: Vec<_> = self.work.nodes().map(|(id, _)| id).collect();
         for id in ids {
@@ -338,7 +339,7 @@ impl Reverse<'_> {
             }
             let inputs: Option<Vec<Value>> =
                 node.inputs.iter().map(|v| self.map.get(v).copied()).collect();
-            // What cannot be had is not read either: `collect` went through all that is.
+            // A node whose inputs are missing is not read: `collect` found everything that is.
             let Some(inputs) = inputs else { continue };
             let site = self.work.site(id).or(cx.site);
             let results = self.body.push(node.op, &inputs, &node.name, site)?;
@@ -347,7 +348,7 @@ impl Reverse<'_> {
         Ok(())
     }
 
-    /// What stands in the reverse body for a value of the copy.
+    /// The value of the reverse body for a value of the copy.
     fn get(&self, v: Value) -> Result<Value, BuildError> {
         find(&self.map, v, || BuildError::unmapped(&self.work, None, v))
     }

@@ -1,10 +1,10 @@
-//! `scan(states, invariants, scanned) {states, invariants, reverse}`: a loop over axis 0 of the
-//! scanned inputs; the one way to say a recurrence.
+//! `scan(states, invariants, scanned) {states, invariants, reverse}`: a loop over axis 0 of the scanned
+//! inputs. Every recurrence is expressed with it.
 //!
-//! Inputs: initial states, invariants, scanned tensors. Inputs of the body, in the same order:
-//! states, invariants, one slice of each scanned tensor. Outputs of the body: new states, then one
-//! slice of each stacked result. Results: last states, stacked results. A reversed scan runs from
-//! the last slice to the first; slice t of a stacked result still belongs to slice t of the inputs.
+//! Inputs: initial states, invariants, scanned tensors. Inputs of the body, in the same order: states,
+//! invariants, one slice of each scanned tensor. Outputs of the body: new states, then one slice of each
+//! stacked result. Results: final states, stacked results. A reversed scan runs from the last slice to the
+//! first; slice t of a stacked result still belongs to slice t of the inputs.
 
 mod gradient;
 
@@ -17,23 +17,23 @@ use crate::rules::prelude::*;
 /// A loop with a body graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
-    /// The body: from states, invariants and slices to new states and stacked results.
+    /// The body: computes new states and slices of results from states, invariants and slices.
     pub body: Box<PixelGraph>,
     /// The number of states.
     pub states: usize,
     /// The number of invariants.
     pub invariants: usize,
-    /// Whether it runs from the last slice to the first.
+    /// Whether the loop runs from the last slice to the first.
     pub reverse: bool,
 }
 
 impl Scan {
-    /// How many inputs are not scanned.
+    /// The number of inputs that are not scanned.
     pub fn carried(&self) -> usize {
         self.states + self.invariants
     }
 
-    /// How many results are stacked.
+    /// The number of stacked results.
     pub fn stacked(&self) -> usize {
         self.body.outputs().len().saturating_sub(self.states)
     }
@@ -109,7 +109,7 @@ impl Rules for Scan {
     }
 
     fn footprint<'a>(&'a self, reading: &'a Reading<'a>) -> Footprint<'a> {
-        // Exact only when unrolled, which is what `verify_causality` does first.
+        // Not exact. `verify_causality` unrolls the loop first.
         Footprint::everything(reading)
     }
 
@@ -172,7 +172,7 @@ impl Rules for Scan {
     fn samples() -> Vec<Sample> {
         let mut all = Vec::new();
         for reverse in [false, true] {
-            // s' = s w + x, and s' s' is stacked: a state, an invariant, a scanned tensor.
+            // s' = s w + x, and s' s' is stacked: one state, one invariant, one scanned tensor.
             let ty = Type::real([Dim::N, Dim::Fixed(3)]);
             let mut body = PixelGraph::new("body");
             let role = pixelrnn_graph::Role::Local;

@@ -1,23 +1,23 @@
-//! How an operator runs pixel by pixel: what its rule is asked, and what it is given to build with.
+//! How an operator is computed pixel by pixel: its streaming rule, and the context that the rule builds nodes
+//! in.
 //!
-//! An image is made by two loops, one over rows and in it one over the pixels of a row. Each value of
-//! the streamed graph therefore belongs to one of three graphs:
+//! An image is drawn by two nested loops, one over rows and one over the pixels of a row. So each value of
+//! the streamed graph belongs to one of three graphs:
 //!
-//! - [`PreludeValue`]: before all loops; what is computed from parameters, constants and conditions.
-//! - [`RowValue`]: the body of the outer loop. Before the inner loop: what complete rows above
-//!   contribute, for the whole row at once, `[W, N, F]`. After it: the complete row, which updates the
-//!   *caches*.
-//! - [`PixelValue`]: the body of the inner loop, channels last (`[N, F]`): only what depends on the row
-//!   so far, which *states* carry from pixel to pixel.
+//! - [`PreludeValue`]: computed before all loops, from parameters, constants and conditions.
+//! - [`RowValue`]: in the body of the outer loop. Before the inner loop: the contributions of complete rows
+//!   above, for the whole row at once, `[W, N, F]`. After it: the complete row, which updates the *caches*.
+//! - [`PixelValue`]: in the body of the inner loop, channels last, `[N, F]`: only what depends on the row so
+//!   far, which *states* carry from pixel to pixel.
 //!
-//! When a value of the declaration's graph is known is its [`Phase`]: what depends on conditions and
-//! parameters alone is *given* and computed by its ordinary operator, once; what depends on rows above is
-//! known when a row begins; the rest is known at its pixel. A rule asks for the phase of what it reads.
+//! The [`Phase`] of a value of the declaration's graph says when it is known. What depends only on conditions
+//! and parameters is *given* and computed once, by its ordinary operator; what depends on rows above is known
+//! when a row begins; the rest is known at its pixel. A rule asks for the phase of its inputs.
 //!
-//! Inside a pixel, maps are computed color group by color group, each group once: a group reads no later
-//! one (mask B), so evaluating color after color costs one pass, not one per color. A map whose features
-//! are several *gates* has each gate's features grouped on their own; at a pixel they stand group by group
-//! (`[group, gate, feature]`), so that a group is always contiguous.
+//! Inside a pixel, maps are computed one color group after another. A group reads no later one (mask B), so
+//! this costs one pass over the features, not one per color. If the features of a map consist of several
+//! *gates*, each gate has its own groups; at a pixel they are ordered by group (`[group, gate, feature]`), so
+//! that a group is always contiguous.
 
 mod streaming;
 mod sweep;
@@ -29,27 +29,27 @@ pub use streaming::{Cache, State, Streaming};
 pub use sweep::Sweep;
 pub use track::Phase;
 
-/// How an operator of a declaration's graph runs one pixel at a time.
+/// How an operator of a declaration's graph is computed pixel by pixel.
 pub enum Stream {
-    /// A feature of a pixel needs the same feature of the same pixel of the inputs only.
+    /// A feature of a pixel reads only the same feature of the same pixel of the inputs.
     Pointwise,
-    /// A range of the features of a pixel.
+    /// Selects a range of the features of a pixel.
     Features {
         /// The first feature.
         start: usize,
-        /// How many.
+        /// The number of features.
         length: usize,
     },
-    /// The features of a pixel, split into this number of parts; color groups stay unchanged.
+    /// Splits the features of a pixel into this number of parts. Color groups do not change.
     Parts(usize),
-    /// Earlier pixels, too.
+    /// Reads earlier pixels, too.
     Cached(Box<dyn StreamRule>),
-    /// Not a map of pixels: appears only on conditions and parameters, where a recurrence was
-    /// expanded, in losses and gradients.
+    /// Does not work on maps of pixels: the operator appears only on conditions and parameters, in expanded
+    /// recurrences, and in losses and gradients.
     Expanded,
 }
 
-/// A value made before all loops.
+/// A value that is computed before all loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PreludeValue(pub Value);
 
@@ -61,7 +61,7 @@ pub struct RowValue(pub Value);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PixelValue(pub Value);
 
-/// When the result of an operator is known.
+/// When the result of an operator is known, as its rule reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// When the row begins: `[W, N, F]`.
@@ -73,16 +73,16 @@ pub enum Begun {
     },
 }
 
-/// The rule of an operator that reads earlier pixels. Its methods are called in this order.
+/// The streaming rule of an operator that reads earlier pixels. The methods are called in this order.
 pub trait StreamRule {
-    /// What depends on earlier pixels alone: once for each row or pixel, not for each color.
+    /// Adds what depends on earlier pixels only: once for each row or pixel, not for each color.
     ///
     /// # Errors
-    /// The operator cannot be streamed.
+    /// [`StreamError`] if the operator cannot be streamed.
     fn begin(&mut self, cx: &mut Streaming) -> Result<Begun, StreamError>;
 
-    /// A color group of the result at this pixel; `None` if it has no features. Not asked if the result
-    /// is known when the row begins.
+    /// Adds a color group of the result at this pixel; `None` if the group has no features. Not called if the
+    /// result is known when the row begins.
     ///
     /// # Errors
     /// As [`StreamRule::begin`].
@@ -92,13 +92,13 @@ pub trait StreamRule {
         group: usize,
     ) -> Result<Option<PixelValue>, StreamError>;
 
-    /// What the next pixel and the end of the row need.
+    /// Adds what the next pixel and the end of the row need.
     ///
     /// # Errors
     /// As [`StreamRule::begin`].
     fn end_pixel(&mut self, cx: &mut Streaming) -> Result<(), StreamError>;
 
-    /// What the next row needs, from the complete row.
+    /// Adds what the next row needs, from the complete row.
     ///
     /// # Errors
     /// As [`StreamRule::begin`].
@@ -109,7 +109,7 @@ pub trait StreamRule {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// The operator of a layer has no rule for single pixels.
+    /// The operator of a layer has no streaming rule.
     #[error("layer `{node}` cannot be sampled incrementally: `{mnemonic}` has no rule for that")]
     NoRule {
         /// The layer.
@@ -119,7 +119,7 @@ pub enum StreamError {
         /// The place of the layer in the declaration.
         span: Option<Span>,
     },
-    /// A layer reads what is not drawn yet.
+    /// A layer reads values that are not drawn yet.
     #[error(
         "layer `{node}` reads to the right of its pixel, below it, or colors still to be drawn"
     )]
@@ -137,10 +137,10 @@ pub enum StreamError {
         /// The place of the layer in the declaration.
         span: Option<Span>,
     },
-    /// The graph is not that of a declaration; why not.
+    /// The graph is not that of a declaration. Contains the reason.
     #[error("the graph is not one of a declaration: {0}")]
     Form(&'static str),
-    /// Something needs a whole row, which single steps do not have; what.
+    /// A value needs a whole row, but steps of single pixels have none. Contains what it is.
     #[error("{0} cannot be computed by a loop outside the graph; export `sample` instead")]
     Whole(&'static str),
     /// A node of the loops cannot be added.

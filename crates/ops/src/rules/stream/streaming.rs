@@ -1,4 +1,4 @@
-//! The three graphs of a streamed model while they grow, and what passes between them.
+//! The three graphs of a streamed model under construction, and the connections between them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use super::{PixelValue, PreludeValue, RowValue, StreamError, Sweep};
 use crate::PixelGraph;
 use crate::op::{Add, Broadcast, Concat, Constant, MatMul, Op, Slice, SplitAxis, Sub};
 
-/// What is carried from row to row.
+/// A value that is carried from row to row.
 #[derive(Clone, Debug)]
 pub struct Cache {
     /// The name of the loop's state.
     pub name: String,
     /// Its value before the first row.
     pub initial: PreludeValue,
-    /// Its value in the body.
+    /// Its value in the body of the loop over rows.
     pub value: RowValue,
     /// Its value for the next row, once it is known.
     pub next: Option<RowValue>,
 }
 
-/// What is carried from pixel to pixel of a row; zero before the first.
+/// A value that is carried from pixel to pixel of a row. It is zero before the first pixel.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Its value in the body.
+    /// Its value in the body of the loop over pixels.
     pub value: PixelValue,
-    /// The difference to this is carried.
+    /// If given, the difference to this value is carried instead.
     origin: Option<PixelValue>,
     /// Its value for the next pixel, once it is known.
     pub next: Option<PixelValue>,
 }
 
-/// The three graphs, the connections between them, and the node whose rule is asked.
+/// The context of a streaming rule: the three graphs, their connections, and the current node.
 pub struct Streaming {
-    /// What is computed once.
+    /// The nodes that are computed once, before all loops.
     pub prelude: PixelGraph,
     /// The body of the loop over rows.
     pub row: PixelGraph,
@@ -52,15 +52,16 @@ pub struct Streaming {
     pub caches: Vec<Cache>,
     /// What is carried from pixel to pixel.
     pub states: Vec<State>,
-    /// Values before the loops that a body reads, and what they are called there.
+    /// Values from before the loops that the body for a row reads, and the corresponding values in that body.
     pub row_invariants: BTreeMap<PreludeValue, RowValue>,
-    /// Values before the loops that the body for a pixel reads, and their names there.
+    /// Values from before the loops that the body for a pixel reads, and the corresponding values in that
+    /// body.
     pub pixel_invariants: BTreeMap<PreludeValue, PixelValue>,
-    /// Values `[H, ..]` before the loops and what one row sees of them.
+    /// Values `[H, ..]` from before the loops, and the slice of each that the body for a row gets.
     pub row_scanned: Vec<(PreludeValue, RowValue)>,
-    /// Values of a whole row `[W, ..]` and what one pixel sees of them.
+    /// Values of a whole row `[W, ..]`, and the slice of each that the body for a pixel gets.
     pub scanned: Vec<(RowValue, PixelValue)>,
-    /// Values of one pixel whose rows are wanted; the rows once there are any.
+    /// Values of one pixel whose complete rows are needed, and those rows once they exist.
     pub stacked: Vec<(PixelValue, Option<RowValue>)>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) values: BTreeMap<Value, Tracked>,
@@ -70,8 +71,8 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    /// Empty graphs for images of this number of colors, rows and columns; `layers` is the layer table
-    /// of the declaration's graph.
+    /// Empty graphs for images with this number of colors, rows and columns. `layers` is the layer table of
+    /// the declaration's graph.
     pub fn new(
         name: &str,
         [colours, height, width]: [usize; 3],
@@ -101,36 +102,36 @@ impl Streaming {
         }
     }
 
-    /// Says whose rule is asked next.
+    /// Sets the current node.
     pub fn visit(&mut self, node: &str, site: Site, inputs: &[Value]) {
         self.node = node.to_string();
         self.site = site;
         self.inputs = inputs.to_vec();
     }
 
-    /// The name of the node whose rule is asked.
+    /// The name of the current node.
     pub fn node(&self) -> &str {
         &self.node
     }
 
-    /// Where the node stems from.
+    /// The layer and the place in the declaration that the current node comes from.
     pub fn site(&self) -> Site {
         self.site
     }
 
-    /// The error that the node looks ahead.
+    /// The error for a node that reads values that are not drawn yet.
     pub fn ahead(&self) -> StreamError {
         StreamError::Ahead { node: self.node.clone(), span: self.site.span }
     }
 
-    /// The error that the node combines maps that do not fit.
+    /// The error for a node that combines maps whose shapes do not fit.
     pub fn misshapen(&self) -> StreamError {
         StreamError::Shape { node: self.node.clone(), span: self.site.span }
     }
 
     // Nodes.
 
-    /// Adds a node before the loops; `part` is the end of its name.
+    /// Adds a node before the loops; `part` is the suffix of its name.
     ///
     /// # Errors
     /// The operator does not accept the inputs.
@@ -175,15 +176,15 @@ impl Streaming {
         Ok(PixelValue(self.pixel.push(op.into(), &inputs, &name, self.site)?[0]))
     }
 
-    /// The extents of a value before the loops.
+    /// The extents of a value from before the loops.
     pub fn extents(&self, v: PreludeValue) -> Vec<usize> {
         self.prelude.ty(v.0).extents(1)
     }
 
-    /// Part of a value before the loops; all of it as it is.
+    /// A range of an axis of a value from before the loops. Adds no node if it is the whole axis.
     ///
     /// # Errors
-    /// The part is not there.
+    /// The range is outside the axis.
     pub fn prelude_slice(
         &mut self,
         v: PreludeValue,
@@ -198,10 +199,10 @@ impl Streaming {
         self.prelude(Slice { axis, start, length }, &[v], part)
     }
 
-    /// Some features `[N, length]` of a pixel; all of them as they are.
+    /// A range of the features of a pixel, `[N, length]`. Adds no node if it is all of them.
     ///
     /// # Errors
-    /// They are not there.
+    /// The range is outside the features.
     pub fn pixel_slice(
         &mut self,
         v: PixelValue,
@@ -215,10 +216,10 @@ impl Streaming {
         self.pixel(Slice { axis: 1, start, length }, &[v], part)
     }
 
-    /// Values before the loops side by side.
+    /// Concatenates values from before the loops.
     ///
     /// # Errors
-    /// They do not fit.
+    /// Their shapes do not fit.
     pub fn prelude_concat(
         &mut self,
         parts: &[PreludeValue],
@@ -231,10 +232,10 @@ impl Streaming {
         }
     }
 
-    /// Features of a pixel side by side.
+    /// Concatenates features of a pixel.
     ///
     /// # Errors
-    /// They do not fit.
+    /// Their shapes do not fit.
     pub fn pixel_concat(
         &mut self,
         parts: &[PixelValue],
@@ -246,10 +247,10 @@ impl Streaming {
         }
     }
 
-    /// A pixel's features times a matrix.
+    /// Multiplies the features of a pixel by a matrix.
     ///
     /// # Errors
-    /// They do not fit.
+    /// Their shapes do not fit.
     pub fn pixel_product(
         &mut self,
         x: PixelValue,
@@ -260,7 +261,7 @@ impl Streaming {
         self.pixel(MatMul, &[x, matrix], part)
     }
 
-    /// `[N, features]` or `[W, N, features]` of a vector `[features]`, or of zeros.
+    /// Broadcasts a vector `[features]`, or zero, to `[N, features]` or `[W, N, features]`.
     ///
     /// # Errors
     /// The vector has another number of features.
@@ -285,7 +286,7 @@ impl Streaming {
         self.prelude(Broadcast { to: shape.to_vec() }, &[v], part)
     }
 
-    /// The same with a new first axis of extent one.
+    /// Adds a first axis of extent one.
     ///
     /// # Errors
     /// [`StreamError::Build`] for a value without axes.
@@ -297,7 +298,7 @@ impl Streaming {
         self.prelude(SplitAxis { axis: 0, parts: 1 }, &[v], part)
     }
 
-    /// The same with a new first axis of extent one.
+    /// Adds a first axis of extent one.
     ///
     /// # Errors
     /// [`StreamError::Build`] for a value without axes.
@@ -310,14 +311,14 @@ impl Streaming {
         [Dim::Fixed(self.width), Dim::N, Dim::Fixed(features)]
     }
 
-    /// Where the features of each of a map's color groups begin: one bound more than groups.
+    /// The bounds of the color groups of a map with this number of features.
     pub fn bounds(&self, features: usize) -> Vec<usize> {
         (0..=self.colours).map(|g| (g * features).div_ceil(self.colours)).collect()
     }
 
     // Connections.
 
-    /// What a value before the loops is called in the loop over rows.
+    /// The value in the body of the loop over rows for a value from before the loops.
     pub fn in_row(&mut self, v: PreludeValue, part: &str) -> RowValue {
         if let Some(&known) = self.row_invariants.get(&v) {
             return known;
@@ -328,7 +329,7 @@ impl Streaming {
         inside
     }
 
-    /// What a value before the loops is called in the loop over pixels.
+    /// The value in the body of the loop over pixels for a value from before the loops.
     pub fn in_pixel(&mut self, v: PreludeValue, part: &str) -> PixelValue {
         if let Some(&known) = self.pixel_invariants.get(&v) {
             return known;
@@ -336,12 +337,12 @@ impl Streaming {
         let ty = self.prelude.ty(v.0).clone();
         let inside = PixelValue(input(&mut self.pixel, &self.node, part, ty));
         self.pixel_invariants.insert(v, inside);
-        // It passes through the outer loop.
+        // The value reaches the inner loop through the outer one.
         self.in_row(v, part);
         inside
     }
 
-    /// What a row sees of a value `[H, ..]` before the loops.
+    /// The current row of a value `[H, ..]` from before the loops.
     pub fn scan_rows(&mut self, v: PreludeValue, part: &str) -> RowValue {
         if let Some(&(_, known)) = self.row_scanned.iter().find(|(from, _)| *from == v) {
             return known;
@@ -353,7 +354,7 @@ impl Streaming {
         inside
     }
 
-    /// Carries something from row to row; its place among [`Streaming::caches`].
+    /// Adds a cache, which carries a value from row to row. Returns its index in [`Streaming::caches`].
     pub fn cache(&mut self, initial: PreludeValue, part: &str) -> usize {
         let ty = self.prelude.ty(initial.0).clone();
         let value = input(&mut self.row, &self.node, part, ty);
@@ -363,11 +364,12 @@ impl Streaming {
         self.caches.len() - 1
     }
 
-    /// Carries `[N, features]` from pixel to pixel of a row: its place among [`Streaming::states`], and
-    /// what stands to the left of a pixel. Before the first that is the vector `[features]`, or zero.
+    /// Adds a state, which carries `[N, features]` from pixel to pixel of a row. Returns its index in
+    /// [`Streaming::states`], and the value of the pixel to the left. For the first pixel, that value is the
+    /// given vector `[features]`, or zero.
     ///
-    /// What is carried is the difference to the vector: it is zero in the first column, whatever the
-    /// vector is.
+    /// The loop carries the difference to the vector, so the carried value is zero before the first pixel for
+    /// any vector.
     ///
     /// # Errors
     /// The vector has another number of features.
@@ -391,7 +393,7 @@ impl Streaming {
         Ok((self.states.len() - 1, left))
     }
 
-    /// Gives what the next pixel finds to its left.
+    /// Sets the value that the next pixel reads as that of its left neighbor.
     ///
     /// # Errors
     /// It has another shape.
@@ -404,7 +406,7 @@ impl Streaming {
         Ok(())
     }
 
-    /// What a pixel sees of a row `[W, ..]`.
+    /// The current pixel of a row `[W, ..]`.
     pub fn scan(&mut self, v: RowValue, part: &str) -> PixelValue {
         if let Some(&(_, known)) = self.scanned.iter().find(|(row, _)| *row == v) {
             return known;
@@ -416,29 +418,29 @@ impl Streaming {
         inside
     }
 
-    /// Asks for the complete row of a pixel's value; see [`Streaming::complete`].
+    /// Requests the complete row of a pixel's value; see [`Streaming::complete`].
     pub fn stack(&mut self, v: PixelValue) {
         if !self.stacked.iter().any(|(known, _)| *known == v) {
             self.stacked.push((v, None));
         }
     }
 
-    /// The complete row `[W, ..]` of a pixel's value that was stacked.
+    /// The complete row `[W, ..]` of a pixel's value.
     ///
     /// # Errors
-    /// It was not.
+    /// [`StreamError::Form`] if [`Streaming::stack`] did not request it.
     pub fn complete(&self, v: PixelValue) -> Result<RowValue, StreamError> {
         let row = self.stacked.iter().find(|(known, _)| *known == v).and_then(|(_, row)| *row);
         row.ok_or(StreamError::Form("a row was not stacked"))
     }
 
-    /// Asks for a sweep over the complete row; all are made together at its end.
+    /// Requests a sweep over the complete row. All sweeps are added together at the end of the row.
     pub fn sweep(&mut self, sweep: Sweep) {
         self.sweeps.push(sweep);
     }
 }
 
-/// Adds an input to a body, with a number behind its name if that is taken.
+/// Adds an input to a body. If its name is taken, a number is appended.
 fn input(body: &mut PixelGraph, node: &str, part: &str, ty: Type) -> Value {
     let wanted = format!("{node}/{part}");
     let mut name = wanted.clone();

@@ -1,35 +1,36 @@
-//! The right direction of diagonal recurrences: swept over a row once that is complete.
+//! The right direction of diagonal recurrences: a sweep over a row, once the row is complete.
 //!
-//! Sweeps of several layers do not read each other (each is moved down a row, so only later rows read
-//! it): those of equal width run as the directions of one loop, which has as many steps as one.
+//! The sweeps of several layers do not read each other: the result of each is moved down a row, so only later
+//! rows read it. So sweeps with the same number of features run as the directions of one loop, which takes no
+//! more steps than one sweep.
 
 use pixelrnn_graph::Value;
 
 use super::{PreludeValue, RowValue, StreamError, Streaming};
 use crate::op::{Concat, Expansion, Fill, MergeAxes, Pad, Recurrence, Skew, Slice, Unskew, recur};
 
-/// One layer's sweep from right to left.
+/// The sweep of one layer, from right to left.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The layer.
     pub name: String,
     /// The size of the hidden state h.
     pub features: usize,
-    /// What the gates get from the input and from the row above, `[W, N, 4 h]`.
+    /// The gates' contributions from the input and from the row above, `[W, N, 4 h]`.
     pub gates: RowValue,
-    /// State to state, `[4 h, h, 1]`.
+    /// The state-to-state weight, `[4 h, h, 1]`.
     pub weight: PreludeValue,
-    /// h and c at the right edge, `[h]`; zero if not given.
+    /// h and c at the right edge, each `[h]`; zero if `None`.
     pub initial: Option<[PreludeValue; 2]>,
-    /// The cache that gets h, `[W, N, h]`.
+    /// The index of the cache that receives h, `[W, N, h]`.
     pub cache: usize,
 }
 
 impl Streaming {
-    /// Makes all sweeps that were asked for.
+    /// Adds all requested sweeps to the body for a row.
     ///
     /// # Errors
-    /// None for sweeps of the shapes they should have.
+    /// [`StreamError::Build`] if the shapes of a sweep do not fit.
     pub fn run_sweeps(&mut self) -> Result<(), StreamError> {
         let mut left = std::mem::take(&mut self.sweeps);
         while let Some(first) = left.first() {
@@ -85,12 +86,12 @@ impl Streaming {
             [one] => one,
             _ => self.row(Concat { axis: 0 }, &gates, "right_gates")?,
         };
-        // A map of one row: skewing it is nothing but mirroring and putting the steps in front.
+        // For a map of one row, skewing only mirrors it and moves the axis of steps to the front.
         let mirror = vec![true; sweeps.len()];
         let skew = Skew { mirror: mirror.clone(), fill: Fill::Corner };
         let gates = self.row(skew, &[gates], "right_skew")?;
-        // One step more, which holds no pixel and so leaves the initial states: tract keeps the states
-        // of an inner loop when the outer one goes on.
+        // One more step, which holds no pixel and so leaves the initial states. tract does not reset the
+        // states of an inner loop when the outer loop moves on.
         let gates = self.row(Pad { axis: 0, before: 0, after: 1 }, &[gates], "right_steps")?;
         let width = self.width;
         let live = |i: ndarray::IxDyn| if i[0] < width { 1.0 } else { 0.0 };

@@ -1,4 +1,4 @@
-//! What is known of each value of the declaration's graph, when, and in which form.
+//! Tracks the values of the declaration's graph: when each is known, and in which form.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ pub enum Phase {
     Pixel,
 }
 
-/// A value of the declaration's graph.
+/// A value of the declaration's graph, and where the streamed graphs have it.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
     ty: Type,
     known: Known,
-    /// Views of the value, computed on demand: a row of a prelude value, a pixel of a prelude value or of
-    /// a row, and the same by color group, keyed by the number of gates.
+    /// Views of the value, computed on demand: its current row, its current pixel, and the pixel ordered by
+    /// color group, keyed by the number of gates.
     row: Option<RowValue>,
     pixel: Option<PixelValue>,
     by_group: BTreeMap<usize, PixelValue>,
@@ -32,15 +32,16 @@ pub(super) struct Tracked {
 
 #[derive(Clone, Debug)]
 enum Known {
-    /// In the layout of the declaration's graph.
+    /// A value from before the loops, in the layout of the declaration's graph.
     Given(PreludeValue),
-    /// `[W, N, F]`, features as declared.
+    /// `[W, N, F]`, features in the declared order.
     Row(RowValue),
-    /// Groups from the first on; of each its value, if it has features.
+    /// The color groups that are known so far, in order; `None` for a group without features.
     Pixel { gates: usize, groups: Vec<Option<PixelValue>>, prefixes: BTreeMap<usize, PixelValue> },
 }
 
-/// Which stretches of `features` make up groups that hold their part of every gate.
+/// The ranges `(start, length)` of the declared features, ordered by group: for each group, its part of every
+/// gate.
 fn stretches(bounds: &[usize], gates: usize) -> Vec<(usize, usize)> {
     let gate = bounds.last().copied().unwrap_or(0);
     let groups = bounds.windows(2).filter(|b| b[0] < b[1]);
@@ -48,7 +49,7 @@ fn stretches(bounds: &[usize], gates: usize) -> Vec<(usize, usize)> {
 }
 
 impl Streaming {
-    /// Says that a value of the declaration's graph is computed before the loops.
+    /// Records that a value of the declaration's graph is computed before the loops.
     pub fn set_given(&mut self, value: Value, ty: Type, at: PreludeValue) {
         self.track(value, ty, Known::Given(at));
     }
@@ -69,7 +70,7 @@ impl Streaming {
         self.values.insert(value, tracked);
     }
 
-    /// Gives the next color group of a map.
+    /// Records the next color group of a map.
     pub fn set_group(&mut self, value: Value, group: Option<PixelValue>) {
         if let Some(Tracked { known: Known::Pixel { groups, .. }, .. }) =
             self.values.get_mut(&value)
@@ -88,7 +89,7 @@ impl Streaming {
         value.ok_or(StreamError::Form("a layer reads a value that nothing has made"))
     }
 
-    /// How many inputs the node has.
+    /// The number of inputs of the node.
     pub fn arity(&self) -> usize {
         self.inputs.len()
     }
@@ -116,7 +117,7 @@ impl Streaming {
     /// An input that is computed before the loops.
     ///
     /// # Errors
-    /// It is not.
+    /// [`StreamError`] if it is not.
     pub fn given(&self, input: usize) -> Result<PreludeValue, StreamError> {
         match self.tracked(input)?.known {
             Known::Given(value) => Ok(value),
@@ -124,7 +125,7 @@ impl Streaming {
         }
     }
 
-    /// The number of features of a map that the node reads.
+    /// The number of features of an input that is a map.
     ///
     /// # Errors
     /// The input is not a map.
@@ -136,7 +137,7 @@ impl Streaming {
         }
     }
 
-    /// How many gates the features of an input are; 1 for what is not known group by group.
+    /// The number of gates of an input's features; 1 for an input that is not known group by group.
     ///
     /// # Errors
     /// There is no such input.
@@ -147,10 +148,10 @@ impl Streaming {
         }
     }
 
-    /// Whether an input is one and the same for all places of an image.
+    /// Whether an input has the same value at all positions of an image.
     ///
     /// # Errors
-    /// It is neither that nor as large as the image.
+    /// It is neither `[N, F, 1, 1]` nor as large as the image.
     fn spread(&self, input: usize) -> Result<bool, StreamError> {
         let extents = self.tracked(input)?.ty.extents(1);
         match extents[..] {
@@ -160,11 +161,11 @@ impl Streaming {
         }
     }
 
-    /// An input that is known when the row begins, `[W, N, F]`, or `[1, N, F]` if it is one for all
-    /// places.
+    /// An input that is known when the row begins: `[W, N, F]`, or `[1, N, F]` if it is the same for all
+    /// positions.
     ///
     /// # Errors
-    /// It is known at its pixel only, or has another size than the image.
+    /// It is known only at its pixel, or has another size than the image.
     pub fn row_of(&mut self, input: usize) -> Result<RowValue, StreamError> {
         let tracked = self.tracked(input)?;
         let given = match (&tracked.known, tracked.row) {
@@ -186,7 +187,8 @@ impl Streaming {
         Ok(row)
     }
 
-    /// An input that is known when the row begins, at this pixel: `[N, F]`, features as declared.
+    /// The current pixel of an input that is known when the row begins: `[N, F]`, features in the declared
+    /// order.
     ///
     /// # Errors
     /// As [`Streaming::row_of`].
@@ -215,7 +217,7 @@ impl Streaming {
         Ok(pixel)
     }
 
-    /// Like `pixel_of`, with features by color group, each with its part of every gate.
+    /// Like `pixel_of`, with the features ordered by color group, each with its part of every gate.
     fn pixel_by_group(&mut self, input: usize, gates: usize) -> Result<PixelValue, StreamError> {
         if self.colours == 1 || gates == 1 {
             return self.pixel_of(input);
@@ -238,10 +240,10 @@ impl Streaming {
         Ok(sorted)
     }
 
-    /// Orders the features along an axis of a weight by group.
+    /// Orders the features along an axis of a weight by color group.
     ///
     /// # Errors
-    /// The axis is not there.
+    /// [`StreamError::Build`] if a range of features is outside the axis.
     pub fn by_group(
         &mut self,
         v: PreludeValue,
@@ -260,10 +262,10 @@ impl Streaming {
         self.prelude_concat(&parts, axis, part)
     }
 
-    /// The same for a row `[W, N, F]`.
+    /// Orders the features of a row `[W, N, F]` by color group. Their number must be a multiple of `gates`.
     ///
     /// # Errors
-    /// The features cannot be divided into this number of gates.
+    /// [`StreamError::Build`] if a node cannot be added.
     pub fn row_by_group(
         &mut self,
         v: RowValue,
@@ -285,10 +287,11 @@ impl Streaming {
         }
     }
 
-    /// A row whose features stand group by group, as they are declared.
+    /// Orders the features of a row that are ordered by color group as they are declared. Their number must
+    /// be a multiple of `gates`.
     ///
     /// # Errors
-    /// The features cannot be divided into this number of gates.
+    /// [`StreamError::Build`] if a node cannot be added.
     pub fn row_as_declared(
         &mut self,
         v: RowValue,
@@ -299,7 +302,7 @@ impl Streaming {
             return Ok(v);
         }
         let features = self.row.ty(v.0).shape[2].with_batch(1);
-        // Where each stretch stands now, and where it is declared.
+        // For each range: where it is declared, where it is now, and its length.
         let mut at = 0;
         let mut moved: Vec<(usize, usize, usize)> = Vec::new();
         for (start, length) in stretches(&self.bounds(features / gates), gates) {
@@ -317,10 +320,10 @@ impl Streaming {
         }
     }
 
-    /// A color group of an input whose features have `gates` gates; `None` if it has no features.
+    /// A color group of an input whose features have `gates` gates; `None` if the group has no features.
     ///
     /// # Errors
-    /// It is not known yet, or the input has other gates.
+    /// The group is not known yet, or the input has another number of gates.
     pub fn group_of(
         &mut self,
         input: usize,
@@ -336,7 +339,7 @@ impl Streaming {
         }
         let features = self.features(input)?;
         let whole = self.pixel_by_group(input, gates)?;
-        // One number for all features.
+        // A single feature is shared by all groups.
         if features == 1 {
             return Ok(Some(whole));
         }
@@ -348,20 +351,19 @@ impl Streaming {
         self.pixel_slice(whole, start, length, "group").map(Some)
     }
 
-    /// A color group of an input, in its own gates.
+    /// A color group of an input, with the input's own number of gates.
     ///
     /// # Errors
-    /// It is not known yet.
+    /// The group is not known yet.
     pub fn group(&mut self, input: usize, group: usize) -> Result<Option<PixelValue>, StreamError> {
         let gates = self.gates(input)?;
         self.group_of(input, group, gates)
     }
 
-    /// The first color groups of a map that the node reads, concatenated; `None` if they have no
-    /// features.
+    /// The first color groups of an input, concatenated; `None` if they have no features.
     ///
     /// # Errors
-    /// They are not all known yet.
+    /// Not all of them are known yet.
     pub fn groups(
         &mut self,
         input: usize,
@@ -392,19 +394,19 @@ impl Streaming {
         Ok(Some(all))
     }
 
-    /// All features of a map that the node reads.
+    /// All features of an input.
     ///
     /// # Errors
-    /// They are not all known yet.
+    /// Not all of them are known yet.
     pub fn whole(&mut self, input: usize) -> Result<PixelValue, StreamError> {
         let colours = self.colours;
         self.groups(input, colours)?.ok_or(StreamError::Form("a map has no features"))
     }
 
-    /// Asks for the complete row of an input; see [`Streaming::complete_row`].
+    /// Requests the complete row of an input; see [`Streaming::complete_row`].
     ///
     /// # Errors
-    /// It is not all known at the end of its pixel.
+    /// Some features are not known at the end of the pixel.
     pub fn keep_row(&mut self, input: usize) -> Result<(), StreamError> {
         if self.phase(input)? == Phase::Pixel {
             let whole = self.whole(input)?;
@@ -413,14 +415,14 @@ impl Streaming {
         Ok(())
     }
 
-    /// The complete row `[W, N, F]` of an input, group by group if it has several gates.
+    /// The complete row `[W, N, F]` of an input, ordered by group if it has several gates.
     ///
     /// # Errors
-    /// Nobody asked for it.
+    /// [`StreamError`] if the row was not requested.
     pub fn complete_row(&mut self, input: usize) -> Result<RowValue, StreamError> {
         if self.phase(input)? != Phase::Pixel {
             let row = self.row_of(input)?;
-            // One for all places: as wide as the others.
+            // An input that is the same for all positions is broadcast to the width of the image.
             let mut shape = self.row.ty(row.0).shape.clone();
             if shape[0] == Dim::Fixed(self.width) {
                 return Ok(row);

@@ -7,7 +7,7 @@ use pixelrnn_kernels::Conv;
 
 use super::{Compute, Inputs, attribute, each, output, parts, parts_mut};
 
-/// The kernel, its center, the taps that are read, and what of the center tap is.
+/// The attributes: the kernel, its center, the taps that are read, and the blocks of the center tap that are.
 struct Attributes {
     kernel: [usize; 2],
     center: [usize; 2],
@@ -49,7 +49,7 @@ impl Attributes {
     }
 }
 
-/// The directions, and the outputs and the inputs, of a weight `[.., G, F, kh, kw]`.
+/// The number of directions, and the outputs and inputs, of a weight `[.., G, F, kh, kw]`.
 fn weight_axes(weight: &[usize]) -> ort::Result<(usize, [usize; 2])> {
     match *weight {
         [g, f, _, _] => Ok((1, [f, g])),
@@ -58,7 +58,7 @@ fn weight_axes(weight: &[usize]) -> ort::Result<(usize, [usize; 2])> {
     }
 }
 
-/// Rows of a map, as they are divided among threads.
+/// Splits a map into parts of several rows, for the threads.
 fn rows<'a>(conv: &Conv, map: &'a mut [f32]) -> Vec<(Range<usize>, &'a mut [f32])> {
     let row = map.len() / conv.height;
     let mut rest = map;

@@ -1,7 +1,7 @@
-//! The operators that this process adds to ONNX Runtime: its inputs and outputs around
-//! [`pixelrnn_kernels`].
+//! The operators that this process adds to ONNX Runtime. They connect its inputs and outputs with the kernels
+//! of [`pixelrnn_kernels`].
 //!
-//! Only graphs that are made for this engine contain them; see `passes/src/native.rs`.
+//! Only graphs that are compiled for this engine contain them; see `passes/src/native.rs`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ mod categorical;
 mod conv;
 mod sweep;
 
-/// All operators.
+/// The operator domain with all operators.
 pub(super) fn domain() -> ort::Result<OperatorDomain> {
     let domain = OperatorDomain::new("pixelrnn")?;
     domain
@@ -27,7 +27,7 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
         .add(Native::<categorical::NllSlope>::default())
 }
 
-/// An operator of real inputs and results.
+/// An operator whose inputs and results are f32 tensors.
 trait Compute: Send + Sync + Sized + 'static {
     const NAME: &'static str;
 
@@ -86,7 +86,7 @@ impl<'a> Inputs<'a> {
         Ok(Inputs((0..cx.num_inputs()?).map(input).collect::<ort::Result<_>>()?))
     }
 
-    /// The shape and the numbers of an input.
+    /// The shape and the elements of an input.
     fn get(&self, i: usize) -> ort::Result<(Vec<usize>, &[f32])> {
         let value = self.0.get(i).ok_or_else(|| ort::Error::new("too few inputs"))?;
         let (shape, data) = value.try_extract_tensor::<f32>()?;
@@ -94,7 +94,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// A result of this shape.
+/// Allocates a result of this shape.
 fn output<'a>(
     cx: &'a ComputeContext,
     i: usize,
@@ -104,7 +104,7 @@ fn output<'a>(
     cx.output(i, shape)?.ok_or_else(|| ort::Error::new("a result is missing"))
 }
 
-/// Runs every piece of work once, on the threads of the session.
+/// Runs every work item once, on the threads of the session.
 fn each<W: Send>(
     cx: &ComputeContext,
     work: impl IntoIterator<Item = W>,
@@ -119,7 +119,7 @@ fn each<W: Send>(
     })
 }
 
-/// The parts of a slice that belong to the directions.
+/// Splits a slice into the parts of the directions.
 fn parts(all: &[f32], directions: usize) -> impl Iterator<Item = &[f32]> {
     let length = all.len() / directions;
     (0..directions).map(move |d| &all[d * length..(d + 1) * length])

@@ -5,7 +5,7 @@ use pixelrnn_kernels::{Found, Gradient, Order, Saved, Sweep, backward, forward};
 
 use super::{Compute, Inputs, attribute, each, output, parts, parts_mut};
 
-/// The attributes of both.
+/// The attributes of both operators.
 struct Attributes {
     order: Order,
     mirror: Vec<bool>,
@@ -37,8 +37,8 @@ impl Attributes {
     }
 }
 
-/// `weight, z, [h0, c0]`: the hidden states, and if there are more results the cell states and the
-/// activated gates.
+/// `weight, z, [h0, c0]`: computes the hidden states and, if the node has more results, the cell states and
+/// the activated gates.
 pub(super) struct LstmSweep(Attributes);
 
 impl Compute for LstmSweep {
@@ -83,7 +83,8 @@ impl Compute for LstmSweep {
     }
 }
 
-/// `weight, dh, h, c, activations, [h0, c0]`: the cotangents of the weight, the gates, and the initial states.
+/// `weight, dh, h, c, activations, [h0, c0]`: computes the cotangents of the weight, the gates, and the
+/// initial states.
 pub(super) struct LstmSweepGradient(Attributes);
 
 impl Compute for LstmSweepGradient {
