@@ -1,5 +1,8 @@
 //! All tests of the crate's public interface. One binary, so that it is linked once.
 
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+mod judged;
 mod numbers;
 
 mod check {

@@ -118,9 +118,7 @@ impl Run {
             let (was, asked) = (text(own), text(asked));
             return Err(TrainError::Fixed { what: "the model".to_string(), was, asked });
         }
-        // Older versions wrote `colours`.
-        let plain = |text: &str| text.replace("colours", "colors");
-        if plain(own.text) != plain(asked.text) {
+        if without_comments(own.text) != without_comments(asked.text) {
             return Err(TrainError::Resume(format!(
                 "{} differs from the model of the run ({}): restore it, or start a new run in another \
                  folder",
@@ -148,4 +146,10 @@ impl Run {
         }
         Ok(initial)
     }
+}
+
+/// The lines of a model's text that are not comments, in the present spelling: older versions wrote `colours`.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().replace("colours", "colors")
 }

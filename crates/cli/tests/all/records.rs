@@ -176,3 +176,65 @@ fn a_learning_rate_is_found() {
     assert!(ran.code == 2 && ran.err.contains("below --to"), "{}", ran.err);
     assert!(good(&["lr-find", "--help"]).contains("--from"));
 }
+
+#[test]
+fn time_is_measured_by_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let small = ["scaling", "digits-pixelcnn", "--engine=tract", "--runs=1", "--graph=forward,nll"];
+    let small = [&small[..], &["--set", "h=2", "--batch=2"]].concat();
+    let ran = run_in(
+        path,
+        &[&small[..], &["--vary", "layers=2,1", "-o", "cost.svg", "--json", "-q"]].concat(),
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    let values = answer["values"].as_array().unwrap();
+    assert_eq!(values.iter().map(|v| &v["value"]).collect::<Vec<_>>(), [1, 2]);
+    assert!(values[0]["parameters"].as_u64() < values[1]["parameters"].as_u64());
+    for (value, graph) in values.iter().flat_map(|v| [(v, "forward"), (v, "nll")]) {
+        let of = |r: &&Value| r["graph"] == graph;
+        let result = value["results"].as_array().unwrap().iter().find(of).unwrap();
+        assert!(result["median_ms"].as_f64().unwrap() > 0.0, "{answer}");
+    }
+    let plot = std::fs::read_to_string(path.join("cost.svg")).unwrap();
+    assert!(plot.contains("layers") && plot.contains("milliseconds per call"), "{plot}");
+
+    // Both sides at once, and the batch.
+    for vary in ["side=2,4", "batch=1,2"] {
+        let ran = run_in(path, &[&small[..], &["--vary", vary]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains("growth"), "{}", ran.out);
+    }
+    for (vary, says) in [
+        ("depth=1,2", "unknown setting `depth`"),
+        ("layers=1", "at least two different values"),
+        ("levels=1,2", "levels"),
+    ] {
+        let ran = run_in(path, &[&small[..], &["--vary", vary]].concat());
+        assert!(ran.code == 2 && ran.err.contains(says), "{vary}: {}", ran.err);
+    }
+    let ran = run_in(path, &[&small[..], &["--vary", "h=1,2", "-o", "cost.gif"]].concat());
+    assert!(ran.code == 2 && ran.err.contains(".svg"), "{}", ran.err);
+}
+
+/// Comments in the text of a model are not part of it.
+#[test]
+fn a_run_resumes_when_comments_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let model = "/// DOC\npub M { h: usize = 4, layers: usize = 1, }\nimage 4 x 4, colors 1, levels 17;\n\
+                 stem: masked_conv(3 x 3, A, h); relu; logits;\n";
+    let write = |text: &str| std::fs::write(path.join("m.pixelrnn"), text).unwrap();
+    write(&model.replace("DOC", "One."));
+    let ran = train(path, "m.pixelrnn", "run", &["--steps", "2"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    write(&model.replace("DOC", "Another text.\n// And a comment."));
+    let resume =
+        ["train", "m.pixelrnn", "--resume", "--out", "run", "--steps", "4", "--engine=tract", "-q"];
+    let ran = run_in(path, &resume);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    write(&model.replace("relu;", ""));
+    let ran = run_in(path, &resume);
+    assert!(ran.code == 2 && ran.err.contains("differs from the model of the run"), "{}", ran.err);
+}

@@ -4,7 +4,7 @@
 //! lowest value.
 
 crate::model! {
-    /// Diagonal BiLSTM on binarised MNIST: the paper's best.
+    /// Diagonal BiLSTM on binarized MNIST: the paper's best.
     pub MnistDiagonal {
         /// Features of a layer; maps between layers have twice as many.
         h: usize = 16,

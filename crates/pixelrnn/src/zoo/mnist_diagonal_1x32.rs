@@ -4,7 +4,7 @@
 //! nearly all earlier pixels, so more layers add computation, not context.
 
 crate::model! {
-    /// One Diagonal BiLSTM layer on binarised MNIST.
+    /// One Diagonal BiLSTM layer on binarized MNIST.
     pub MnistDiagonal1x32 {
         /// Features of a layer; maps between layers have twice as many.
         h: usize = 32,

@@ -5,7 +5,7 @@
 //! models here.
 
 crate::model! {
-    /// PixelCNN on binarised MNIST.
+    /// PixelCNN on binarized MNIST.
     pub MnistPixelCnn {
         /// Features of a layer; maps between layers have twice as many.
         h: usize = 16,

@@ -4,7 +4,7 @@
 //! match its Diagonal BiLSTM.
 
 crate::model! {
-    /// Row LSTM on binarised MNIST.
+    /// Row LSTM on binarized MNIST.
     pub MnistRowLstm {
         /// Features of a layer; maps between layers have twice as many.
         h: usize = 16,

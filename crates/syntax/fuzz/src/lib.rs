@@ -5,7 +5,7 @@ pub mod generate;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pixelrnn_graph::{Diagnostic, Source, Span, verify};
-use pixelrnn_passes::verify_causality;
+use pixelrnn_passes::verify_scales;
 use pixelrnn_syntax::{check, elaborate, parse};
 
 /// The number of texts, of texts that parse, and of valid models.
@@ -31,11 +31,14 @@ pub fn judge(text: &str) {
     let declared = elaborate(&model, &[]);
     assert!(declared.is_ok() || !faults.is_empty(), "not said: {declared:?}");
     let Ok(declared) = declared else { return count(1) };
-    assert_eq!(verify(&declared.graph), Ok(()));
+    let graphs = declared.scales.iter().map(|scale| &scale.graph);
+    graphs.clone().for_each(|graph| assert_eq!(verify(graph), Ok(())));
     // `check` may look at less than the whole model; it must find any leak nevertheless.
     let image = declared.image;
-    if image.height * image.width <= EXACT && declared.graph.nodes().len() < 40 {
-        let exact = verify_causality(&declared.graph);
+    if image.height * image.width <= EXACT
+        && graphs.map(|graph| graph.nodes().len()).sum::<usize>() < 40
+    {
+        let exact = verify_scales(&declared.scales);
         assert_eq!(exact.is_ok(), faults.is_empty(), "{:?}", exact.err().map(|e| e.to_string()));
     }
     count(if faults.is_empty() { 2 } else { 1 });

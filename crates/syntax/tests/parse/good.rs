@@ -170,7 +170,7 @@ fn doc_comments() {
 #[test]
 fn the_front_page_example() {
     let model = model(
-        "/// Diagonal BiLSTM on binarised MNIST: the paper's best.
+        "/// Diagonal BiLSTM on binarized MNIST: the paper's best.
         pub MnistDiagonal { h: usize = 16, layers: usize = 7 }
 
         image 28 x 28, colours 1, levels 2;
