@@ -225,9 +225,35 @@ pub fn for_model(spec: &Spec, model: &Declaration) -> Spec {
     spec
 }
 
-/// The default number of shards of a batch for an engine: one per thread, of at least 4 images.
+/// The default number of shards of a batch for an engine: one per thread of all ranks, of at least 4 images; and a
+/// multiple of the number of ranks.
 pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
-    engine.threads().min(batch / 4).max(1)
+    let ranks = engine.world().size();
+    let shards = (engine.threads() * ranks).min(batch / 4);
+    (shards - shards % ranks).max(ranks)
+}
+
+/// Checks that each rank of the engine's world has a shard.
+fn enough_shards(recipe: &Recipe, engine: &dyn Engine, resumed: bool) -> Result<(), TrainError> {
+    let (ranks, batch, shards) = (engine.world().size(), recipe.batch, recipe.shards);
+    if batch < ranks {
+        return Err(TrainError::Recipe(format!(
+            "invalid batch size {batch} (`--batch`) for {ranks} ranks: expected at least one image per rank"
+        )));
+    }
+    if shards < ranks {
+        return Err(TrainError::Recipe(match resumed {
+            true => format!(
+                "cannot resume on {ranks} ranks: the run has {shards} shards per batch, and a rank needs at least \
+                 one. Start at most {shards} ranks"
+            ),
+            false => format!(
+                "invalid number of shards {shards} (`--shards`) for {ranks} ranks: expected at least one per rank, \
+                 up to the batch size, {batch}"
+            ),
+        }));
+    }
+    Ok(())
 }
 
 /// A graph of a model, compiled for an engine of this process, with parameters as inputs.

@@ -1,18 +1,22 @@
 //! Training in one call: what to train on what, and how.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, Weights};
-use pixelrnn_runtime::{Engine, EngineKind, Options, open_one, version};
+use pixelrnn_runtime::world::{World, lead, share_arrays};
+use pixelrnn_runtime::{DistributedEngine, Engine, EngineKind, Options, open_one, version};
 use pixelrnn_train::{
     Budget, ModelText, Observer, Outcome, Recipe, Request, Run, Schedule, Task, TrainError,
+    same_settings,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    Compiled, CompiledStep, any_weights, can_train, for_model, model_of, shards, weights_of,
+    Compiled, CompiledStep, any_weights, can_train, enough_shards, for_model, model_of, shards,
+    weights_of,
 };
 use crate::{Declaration, Error, GraphKind};
 
@@ -81,6 +85,7 @@ pub struct Trainer {
     request: Request,
     initial: Option<Initial>,
     engine: Choice,
+    world: Option<Arc<dyn World>>,
 }
 
 impl Trainer {
@@ -94,6 +99,7 @@ impl Trainer {
             request: Request::default(),
             initial: None,
             engine: Choice::Usual,
+            world: None,
         }
     }
 
@@ -145,6 +151,14 @@ impl Trainer {
     /// Trains with an engine that is open already.
     pub fn opened_engine(mut self, engine: Box<dyn Engine>) -> Trainer {
         self.engine = Choice::Opened(engine);
+        self
+    }
+
+    /// Divides the work among the processes of a world, such as the ranks of an MPI job: the shards of each batch, and
+    /// validation. Every process makes the same calls; rank 0 alone writes the run folder. The result has the same bits
+    /// as that of one process with as many shards.
+    pub fn world(mut self, world: Arc<dyn World>) -> Trainer {
+        self.world = Some(world);
         self
     }
 
@@ -257,7 +271,10 @@ impl Trainer {
     pub fn train(self) -> Result<Trained, Error> {
         let prepared = self.prepare()?;
         let outcome = prepared.train(&mut (), &AtomicBool::new(false))?;
-        let (weights, _) = weights_of(&prepared.run, &prepared.model)?;
+        let world = prepared.engine.world();
+        let own = lead(&*world, || weights_of(&prepared.run, &prepared.model))?;
+        let own = own.map_or(Weights::new(), |(weights, _)| weights);
+        let weights = share_arrays(&*world, own.into_iter().collect())?.into_iter().collect();
         Ok(Trained { outcome, weights, run: prepared.run })
     }
 
@@ -295,10 +312,11 @@ impl Trainer {
         let data = load(&images, &model, recipe.seed)?;
         can_train(&model, &data)?;
         let initial = self.initial.as_ref().map(|i| i.load(&model)).transpose()?;
-        let (engine, version) = self.engine.open()?;
+        let (engine, version) = self.engine.open(self.world)?;
         if self.request.shards.is_none() {
             recipe.shards = shards(&*engine, recipe.batch);
         }
+        enough_shards(&recipe, &*engine, false)?;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
         let (weights, origin) = initial.unzip();
@@ -334,7 +352,8 @@ impl Trainer {
         let recipe = self.request.resumed_recipe(recipe)?;
         let images = self.images(named, &model, recipe.seed)?;
         can_train(&model, &images.data)?;
-        let (engine, version) = self.engine.open()?;
+        let (engine, version) = self.engine.open(self.world)?;
+        enough_shards(&recipe, &*engine, true)?;
         let warning = self.run.check_images(&images)?;
         let data = images.data;
         can_be_patient(&recipe, &data)?;
@@ -378,8 +397,8 @@ impl Trainer {
 }
 
 impl Choice {
-    /// Opens the engine. Returns its version, too.
-    fn open(self) -> Result<(Box<dyn Engine>, String), Error> {
+    /// Opens the engine, for the processes that share its work. Returns its version, too.
+    fn open(self, world: Option<Arc<dyn World>>) -> Result<(Box<dyn Engine>, String), Error> {
         let (engine, options) = match self {
             Choice::Opened(engine) => (engine, Options::default()),
             Choice::Kind(kind, options) => (open_one(kind, &options)?, options),
@@ -391,6 +410,10 @@ impl Choice {
             }
         };
         let version = version(engine.name(), &options);
+        let engine: Box<dyn Engine> = match world {
+            Some(world) => Box::new(DistributedEngine::new(engine, world)),
+            None => engine,
+        };
         Ok((engine, version))
     }
 }
@@ -527,8 +550,10 @@ impl Prepared {
     /// is not finite. The last checkpoint is whole in any case.
     pub fn train(&self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
         let Prepared { model, recipe, engine, .. } = self;
+        let world = engine.world();
+        same_settings(&*world, &self.settings)?;
         if !self.begun {
-            self.run.create(&model.text(), &self.settings)?;
+            lead(&*world, || self.run.create(&model.text(), &self.settings))?;
         }
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
         let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, &**engine)?;
