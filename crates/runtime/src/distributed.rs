@@ -7,19 +7,19 @@ use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Steppe
 
 /// An engine, and the processes that share its work: training steps that are data-parallel, evaluation and sampling.
 /// Each process has an engine of its own, of the same kind and with the same number of threads.
-pub struct DistributedEngine {
-    engine: Box<dyn Engine>,
+pub struct DistributedEngine<'a> {
+    engine: &'a dyn Engine,
     world: Arc<dyn World>,
 }
 
-impl DistributedEngine {
+impl<'a> DistributedEngine<'a> {
     /// Divides the work of an engine among the ranks of a world.
-    pub fn new(engine: Box<dyn Engine>, world: Arc<dyn World>) -> DistributedEngine {
+    pub fn new(engine: &'a dyn Engine, world: Arc<dyn World>) -> DistributedEngine<'a> {
         DistributedEngine { engine, world }
     }
 }
 
-impl Engine for DistributedEngine {
+impl Engine for DistributedEngine<'_> {
     fn name(&self) -> &'static str {
         self.engine.name()
     }

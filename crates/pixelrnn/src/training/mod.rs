@@ -34,6 +34,7 @@ use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
+use pixelrnn_runtime::world::World;
 use pixelrnn_runtime::{BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel};
 use pixelrnn_train::{is_checkpoint, load};
 
@@ -233,9 +234,9 @@ pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
     (shards - shards % ranks).max(ranks)
 }
 
-/// Checks that each rank of the engine's world has a shard.
-fn enough_shards(recipe: &Recipe, engine: &dyn Engine, resumed: bool) -> Result<(), TrainError> {
-    let (ranks, batch, shards) = (engine.world().size(), recipe.batch, recipe.shards);
+/// Checks that each rank has a shard.
+fn enough_shards(recipe: &Recipe, world: &dyn World, resumed: bool) -> Result<(), TrainError> {
+    let (ranks, batch, shards) = (world.size(), recipe.batch, recipe.shards);
     if batch < ranks {
         return Err(TrainError::Recipe(format!(
             "invalid batch size {batch} (`--batch`) for {ranks} ranks: expected at least one image per rank"

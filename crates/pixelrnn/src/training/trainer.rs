@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, Weights};
-use pixelrnn_runtime::world::{World, lead, share_arrays};
+use pixelrnn_runtime::world::{Alone, World, lead, share_arrays};
 use pixelrnn_runtime::{DistributedEngine, Engine, EngineKind, Options, open_one, version};
 use pixelrnn_train::{
     Budget, ModelText, Observer, Outcome, Recipe, Request, Run, Schedule, Task, TrainError,
@@ -85,7 +85,7 @@ pub struct Trainer {
     request: Request,
     initial: Option<Initial>,
     engine: Choice,
-    world: Option<Arc<dyn World>>,
+    world: Arc<dyn World>,
 }
 
 impl Trainer {
@@ -99,7 +99,7 @@ impl Trainer {
             request: Request::default(),
             initial: None,
             engine: Choice::Usual,
-            world: None,
+            world: Arc::new(Alone),
         }
     }
 
@@ -158,7 +158,7 @@ impl Trainer {
     /// validation. Every process makes the same calls; rank 0 alone writes the run folder. The result has the same bits
     /// as that of one process with as many shards.
     pub fn world(mut self, world: Arc<dyn World>) -> Trainer {
-        self.world = Some(world);
+        self.world = world;
         self
     }
 
@@ -271,7 +271,7 @@ impl Trainer {
     pub fn train(self) -> Result<Trained, Error> {
         let prepared = self.prepare()?;
         let outcome = prepared.train(&mut (), &AtomicBool::new(false))?;
-        let world = prepared.engine.world();
+        let world = prepared.world;
         let own = lead(&*world, || weights_of(&prepared.run, &prepared.model))?;
         let own = own.map_or(Weights::new(), |(weights, _)| weights);
         let weights = share_arrays(&*world, own.into_iter().collect())?.into_iter().collect();
@@ -312,11 +312,12 @@ impl Trainer {
         let data = load(&images, &model, recipe.seed)?;
         can_train(&model, &data)?;
         let initial = self.initial.as_ref().map(|i| i.load(&model)).transpose()?;
-        let (engine, version) = self.engine.open(self.world)?;
+        let (engine, version) = self.engine.open()?;
+        let ranks = DistributedEngine::new(&*engine, Arc::clone(&self.world));
         if self.request.shards.is_none() {
-            recipe.shards = shards(&*engine, recipe.batch);
+            recipe.shards = shards(&ranks, recipe.batch);
         }
-        enough_shards(&recipe, &*engine, false)?;
+        enough_shards(&recipe, &*self.world, false)?;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
         let (weights, origin) = initial.unzip();
@@ -329,6 +330,7 @@ impl Trainer {
             data,
             recipe,
             engine,
+            world: self.world,
             settings,
             weights,
             warning: None,
@@ -352,8 +354,8 @@ impl Trainer {
         let recipe = self.request.resumed_recipe(recipe)?;
         let images = self.images(named, &model, recipe.seed)?;
         can_train(&model, &images.data)?;
-        let (engine, version) = self.engine.open(self.world)?;
-        enough_shards(&recipe, &*engine, true)?;
+        let (engine, version) = self.engine.open()?;
+        enough_shards(&recipe, &*self.world, true)?;
         let warning = self.run.check_images(&images)?;
         let data = images.data;
         can_be_patient(&recipe, &data)?;
@@ -367,6 +369,7 @@ impl Trainer {
             data,
             recipe,
             engine,
+            world: self.world,
             settings,
             weights: None,
             warning,
@@ -397,8 +400,8 @@ impl Trainer {
 }
 
 impl Choice {
-    /// Opens the engine, for the processes that share its work. Returns its version, too.
-    fn open(self, world: Option<Arc<dyn World>>) -> Result<(Box<dyn Engine>, String), Error> {
+    /// Opens the engine. Returns its version, too.
+    fn open(self) -> Result<(Box<dyn Engine>, String), Error> {
         let (engine, options) = match self {
             Choice::Opened(engine) => (engine, Options::default()),
             Choice::Kind(kind, options) => (open_one(kind, &options)?, options),
@@ -410,10 +413,6 @@ impl Choice {
             }
         };
         let version = version(engine.name(), &options);
-        let engine: Box<dyn Engine> = match world {
-            Some(world) => Box::new(DistributedEngine::new(engine, world)),
-            None => engine,
-        };
         Ok((engine, version))
     }
 }
@@ -504,6 +503,7 @@ pub struct Prepared {
     data: Dataset,
     recipe: Recipe,
     engine: Box<dyn Engine>,
+    world: Arc<dyn World>,
     settings: Value,
     about: Value,
     weights: Option<Weights>,
@@ -550,14 +550,15 @@ impl Prepared {
     /// is not finite. The last checkpoint is whole in any case.
     pub fn train(&self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
         let Prepared { model, recipe, engine, .. } = self;
-        let world = engine.world();
-        same_settings(&*world, &self.settings)?;
+        let world = &self.world;
+        same_settings(&**world, &self.settings)?;
         if !self.begun {
-            lead(&*world, || self.run.create(&model.text(), &self.settings))?;
+            lead(&**world, || self.run.create(&model.text(), &self.settings))?;
         }
+        let engine = &DistributedEngine::new(&**engine, Arc::clone(world));
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
-        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, &**engine)?;
-        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, &**engine)?;
+        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
+        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, engine)?;
         let fresh;
         let weights = match &self.weights {
             Some(weights) => weights,
@@ -576,7 +577,7 @@ impl Prepared {
             about: self.about.clone(),
             settings: &self.settings,
         };
-        Ok(pixelrnn_train::train(&task, &**engine, &self.run, observer, stop)?)
+        Ok(pixelrnn_train::train(&task, engine, &self.run, observer, stop)?)
     }
 }
 
