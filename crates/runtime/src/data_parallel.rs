@@ -11,7 +11,7 @@ use ndarray::{Axis, IxDyn, Slice};
 
 use crate::signature::bind;
 use crate::stepper::{Carried, HostStepper, Stepper};
-use crate::world::{Block, World, share_arrays, weighted_sum};
+use crate::world::{Block, World, shapes_of_first_block, share_arrays, weighted_sum};
 use crate::{Array, Engine, EngineError, Program, Session, Tensor};
 
 /// One training step in two programs. Inputs of the first program with a value per image are divided.
@@ -132,10 +132,8 @@ impl LoadedStep {
             let values = results.into_iter().flat_map(|(_, array)| array.into_iter());
             own.push((size as f32 / count as f32, values.collect::<Vec<f32>>()));
         }
-        // A rank without a shard passes on the sums of the others.
-        if own.is_empty() {
-            shapes = self.fixed_shapes()?;
-        }
+        // A rank without a shard, which passes on the sums of the others, must know their shapes, too.
+        let shapes = shapes_of_first_block(&*self.world, shapes)?;
         let length = |shape: &[usize]| shape.iter().product::<usize>();
         let all = shapes.iter().map(|(_, shape)| length(shape)).sum();
         let mut sum = weighted_sum(&*self.world, &own, all)?.into_iter();
@@ -145,15 +143,6 @@ impl LoadedStep {
             Ok((name, array.map_err(|e| self.fail(e.to_string()))?))
         };
         shapes.into_iter().map(array).collect()
-    }
-
-    /// The shapes of what is averaged, by the signature.
-    fn fixed_shapes(&self) -> Result<Vec<(String, Vec<usize>)>, EngineError> {
-        let shape = |tensor: &Tensor| {
-            let open = || self.fail(format!("`{tensor}` has no fixed shape"));
-            Ok((tensor.name.clone(), tensor.fixed_shape().ok_or_else(open)?))
-        };
-        self.parts[0].outputs().iter().map(shape).collect()
     }
 
     fn fail(&self, reason: String) -> EngineError {

@@ -181,6 +181,22 @@ pub(crate) fn weighted_sum(
     Ok(sum)
 }
 
+/// The names and shapes of the last rank, which has the first block: shards are never missing there.
+///
+/// # Errors
+/// As [`World::all_gather`].
+pub(crate) fn shapes_of_first_block(
+    world: &dyn World,
+    own: Vec<(String, Vec<usize>)>,
+) -> Result<Vec<(String, Vec<usize>)>, WorldError> {
+    if world.size() == 1 {
+        return Ok(own);
+    }
+    let head = header(own.iter().map(|(name, shape)| (name.as_str(), &shape[..])));
+    let last = world.all_gather(&head)?.pop().unwrap_or_default();
+    read_header(&last).ok_or_else(|| garbled("a header"))
+}
+
 /// Copies the arrays of rank 0, with their names, to all ranks. The others may give nothing.
 ///
 /// # Errors
@@ -192,7 +208,7 @@ pub fn share_arrays(
     if world.size() == 1 {
         return Ok(of_rank_0);
     }
-    let head = share(world, &header(&of_rank_0))?;
+    let head = share(world, &header(shapes(&of_rank_0)))?;
     let mut values = of_rank_0.iter().flat_map(|(_, array)| array).copied().collect::<Vec<f32>>();
     let shapes = read_header(&head).ok_or_else(|| garbled("a header"))?;
     let length = |shape: &[usize]| shape.iter().product::<usize>();
@@ -218,7 +234,7 @@ pub fn gather_arrays(
     world: &dyn World,
     own: &[(String, Array)],
 ) -> Result<Vec<Vec<(String, Array)>>, WorldError> {
-    let head = header(own);
+    let head = header(shapes(own));
     let mut bytes = (head.len() as u64).to_le_bytes().to_vec();
     bytes.extend(head);
     bytes.extend(own.iter().flat_map(|(_, array)| array).flat_map(|x| x.to_le_bytes()));
@@ -230,14 +246,18 @@ fn garbled(what: &str) -> WorldError {
     WorldError::Failed(format!("{what} arrived that no rank sends"))
 }
 
-fn header(arrays: &[(String, Array)]) -> Vec<u8> {
+fn shapes(arrays: &[(String, Array)]) -> impl Iterator<Item = (&str, &[usize])> {
+    arrays.iter().map(|(name, array)| (name.as_str(), array.shape()))
+}
+
+fn header<'a>(shapes: impl Iterator<Item = (&'a str, &'a [usize])>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let number = |bytes: &mut Vec<u8>, n: usize| bytes.extend((n as u64).to_le_bytes());
-    for (name, array) in arrays {
+    for (name, shape) in shapes {
         number(&mut bytes, name.len());
         bytes.extend(name.as_bytes());
-        number(&mut bytes, array.ndim());
-        array.shape().iter().for_each(|&n| number(&mut bytes, n));
+        number(&mut bytes, shape.len());
+        shape.iter().for_each(|&n| number(&mut bytes, n));
     }
     bytes
 }
