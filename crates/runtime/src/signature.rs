@@ -57,6 +57,7 @@ impl Tensor {
     }
 
     /// The shape, if every extent is fixed.
+    #[cfg(feature = "ort")]
     pub(crate) fn fixed_shape(&self) -> Option<Vec<usize>> {
         let extent = |extent: &Extent| match extent {
             Extent::Fixed(n) => Some(*n),
