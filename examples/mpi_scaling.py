@@ -94,6 +94,7 @@ def main():
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="the plot, an .svg file")
     parser.add_argument("--ranks", type=int, nargs="+", default=[0, 1, 2, 4],
                         help="0 is one process without MPI on all cores, which the plot leaves out")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plot", action="store_true", help="measure nothing")
@@ -113,13 +114,14 @@ def main():
         images = numpy.random.default_rng(0).integers(0, 2, (2000, 28, 28), numpy.uint8)
         numpy.save(folder / "images.npy", images)
         for turn in range(arguments.rounds):
-            for model in MODELS:
+            for model in arguments.models:
                 for ranks in arguments.ranks:
                     found, loss, sizes[model] = measure(
                         program, folder, ranks, cores, model, arguments.steps, turn
                     )
                     speeds.setdefault((model, ranks), []).extend(found)
                     losses.setdefault(model, set()).add(loss)
+                    print(f"{model} on {ranks} ranks: {found} images per second", file=sys.stderr, flush=True)
     rows = []
     for (model, ranks), found in speeds.items():
         if len(losses[model]) > 1:
