@@ -65,7 +65,7 @@ def plot(rows, path):
         f'<text x="{width / 2}" y="22" text-anchor="middle" font-size="15">Training speed by ranks on {rows[0]["cores"]} cores</text>',
         f'<path d="M{left} {top}V{height - bottom}H{width - right}" fill="none" stroke="black"/>',
         f'<text x="{(left + width - right) / 2}" y="{height - 15}" text-anchor="middle">ranks</text>',
-        f'<text transform="translate(18 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">speed of one rank</text>',
+        f'<text transform="translate(18 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">speed, relative to one rank</text>',
     ]
     for i in range(int(peak * 2) + 1):
         out.append(f'<text x="{left - 6}" y="{y(i / 2) + 4:.1f}" text-anchor="end">{i / 2:g}</text>')
@@ -74,16 +74,16 @@ def plot(rows, path):
     out.append(f'<polyline points="{ideal}" fill="none" stroke="#555" stroke-dasharray="5 4"/>')
     for ranks in sorted({row["ranks"] for row in rows}):
         out.append(f'<text x="{x(ranks):.1f}" y="{height - bottom + 18}" text-anchor="middle">{ranks}</text>')
-    for place, (model, color) in enumerate(MODELS.items()):
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for place, model in enumerate(models):
+        color = MODELS[model]
         own = sorted((row for row in rows if row["model"] == model), key=lambda row: row["ranks"])
-        if not own:
-            continue
         speeds = [(x(row["ranks"]), y(row["fastest"] / own[0]["fastest"])) for row in own]
         points = " ".join(f"{across:.1f},{up:.1f}" for across, up in speeds)
         out.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
         out.extend(f'<circle cx="{across:.1f}" cy="{up:.1f}" r="4" fill="{color}"/>' for across, up in speeds)
         out.append(f'<text x="{left + 12}" y="{top + 4 + 18 * place}" fill="{color}">{model}: {own[0]["gradient_bytes"] / 1e6:.1f} MB of gradients</text>')
-    out.append(f'<text x="{left + 12}" y="{top + 4 + 18 * len(MODELS)}" fill="#555">dashed: all cores in use without any loss</text>')
+    out.append(f'<text x="{left + 12}" y="{top + 4 + 18 * len(models)}" fill="#555">dashed: all cores in use without any loss</text>')
     out.append("</svg>")
     path.write_text("\n".join(out) + "\n")
 
