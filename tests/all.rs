@@ -44,6 +44,8 @@ mod native;
 mod ops;
 #[path = "all/pass_files.rs"]
 mod pass_files;
+#[path = "all/ranks.rs"]
+mod ranks;
 #[path = "all/remat.rs"]
 mod remat;
 #[path = "all/sampling.rs"]

@@ -13,7 +13,7 @@ const GENERATED: [&str; 1] = ["crates/onnx/src/proto.rs"];
 const LINES: usize = 600;
 
 /// The hosts to which links may lead.
-const HOSTS: [&str; 12] = [
+const HOSTS: [&str; 13] = [
     "arxiv.org",
     "crates.io",
     "docs.rs",
@@ -26,6 +26,8 @@ const HOSTS: [&str; 12] = [
     "www.cs.toronto.edu",
     "archive.ics.uci.edu",
     "www.apache.org",
+    // The namespace of SVG.
+    "www.w3.org",
 ];
 
 /// The files under version control or, without git, all files that are not hidden.

@@ -7,6 +7,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::out::Out;
+use crate::ranks;
 
 const AFTER: &str = "\
 Exit codes: 0 success; 1 the answer is no (a leak, engines disagree); 2 wrong usage or bad input.
@@ -69,9 +70,9 @@ impl Arguments {
         Arguments::from_arg_matches(&matches)
     }
 
-    /// The output settings: quiet, text or JSON.
+    /// The output settings: quiet, text or JSON. Only rank 0 speaks.
     pub fn out(&self) -> Out {
-        Out { quiet: self.global.quiet, json: self.global.json }
+        Out { quiet: self.global.quiet || !ranks::leads(), json: self.global.json }
     }
 }
 

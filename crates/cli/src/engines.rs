@@ -7,13 +7,15 @@ pub use pixelrnn::runtime::version;
 use crate::arguments::Global;
 use crate::exit::Failure;
 use crate::out::Out;
+use crate::ranks;
 
 /// The options of the engines, from the global options.
 pub fn options(global: &Global, threads: Option<usize>) -> Options {
     let mut options = Options::default();
     options.ort.library.explicit.clone_from(&global.ort_lib);
-    options.ort.library.progress = (!global.quiet).then_some(library::to_stderr as fn(&str));
-    options.ort.intra_threads = threads;
+    options.ort.library.progress =
+        (!global.quiet && ranks::leads()).then_some(library::to_stderr as fn(&str));
+    options.ort.intra_threads = threads.or(ranks::threads());
     options.ort.plain = global.plain;
     options
 }

@@ -11,6 +11,7 @@
 //! - No input makes it panic; a closed pipe (`| head`) is not an error.
 //! - Colors and progress appear only on a terminal.
 //! - Files are written completely or not at all.
+//! - Of the ranks of an MPI job, only the first prints results and writes files.
 //!
 //! **Where to start.** `arguments.rs` for the options, then `commands/`: one file per command, with its
 //! arguments, its help and its code.
@@ -29,10 +30,13 @@ mod grid;
 mod interrupt;
 mod memory;
 mod model;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod out;
 mod parse;
 mod plot;
 mod progress;
+mod ranks;
 mod records;
 mod table;
 mod tensorboard;
@@ -41,6 +45,7 @@ mod watch;
 
 use arguments::Arguments;
 use exit::ExitCode;
+use ranks::Job;
 
 fn main() -> std::process::ExitCode {
     // Official builds of ONNX Runtime send telemetry unless this variable is set when they start. A
@@ -49,18 +54,28 @@ fn main() -> std::process::ExitCode {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
     }
+    let job = Job::start();
+    let code = run(&job);
+    job.end();
+    code.into()
+}
+
+fn run(job: &Job) -> ExitCode {
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version count as success. A closed pipe is not an error.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::Bad } else { ExitCode::Good }.into();
+            if ranks::leads() {
+                // A closed pipe is not an error.
+                let _ = error.print();
+            }
+            // Help and version count as success.
+            return if error.use_stderr() { ExitCode::Bad } else { ExitCode::Good };
         }
     };
     let out = arguments.out();
-    let code = commands::run(arguments, &out).unwrap_or_else(|failure| {
-        out.failure(&failure);
-        failure.code()
-    });
-    code.into()
+    ranks::warn_of_strangers(&out);
+    if !ranks::leads() && !ranks::divides(&arguments.command) {
+        return ExitCode::Good;
+    }
+    commands::run(arguments, &out).unwrap_or_else(|failure| job.fail(&out, &failure))
 }

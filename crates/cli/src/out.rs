@@ -74,6 +74,12 @@ impl Out {
         }
     }
 
+    /// Prints which rank of an MPI job the next message is from.
+    #[cfg(feature = "mpi")]
+    pub fn rank(&self, name: &str) {
+        say(&format!("{name}:"));
+    }
+
     /// Whether the result may be colored.
     pub fn colour(&self) -> bool {
         !self.json && coloured(&io::stdout())

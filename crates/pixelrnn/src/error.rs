@@ -75,3 +75,9 @@ pub enum Error {
         error: std::io::Error,
     },
 }
+
+impl From<pixelrnn_runtime::world::WorldError> for Error {
+    fn from(error: pixelrnn_runtime::world::WorldError) -> Error {
+        Error::Engine(error.into())
+    }
+}

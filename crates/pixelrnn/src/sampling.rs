@@ -15,7 +15,8 @@ use pixelrnn_graph::{Condition, Dim, Role, Site, Type};
 use pixelrnn_ops::condition::Source;
 use pixelrnn_ops::{ClampUniform, Distribution, Draw, Env, PixelGraph, evaluate};
 use pixelrnn_passes::{CausalProof, GraphEndpoints, PassError, ProvedScale, Scale, Weights};
-use pixelrnn_runtime::{ConditionFault, ConditionValues, Engine, Program, Session};
+use pixelrnn_runtime::world::{World, gather_arrays};
+use pixelrnn_runtime::{ConditionFault, ConditionValues, Engine, EngineError, Program, Session};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -221,7 +222,7 @@ fn conditions(
 }
 
 /// Draws images: levels, `[N, H, W, C]`. Calls `progress` with the number of images done, which may be
-/// fractional.
+/// fractional. The ranks of the engine's world share the work, and each of them returns all images.
 ///
 /// # Errors
 /// [`Error`] if the model is not causal, the weights, the random numbers or other arguments do not match the
@@ -238,10 +239,15 @@ pub fn draw(
     sample.check()?;
     let count = check(model, sampling)?;
     let conditions = &conditions(model, sampling, count)?;
-    let workers = engine.threads().min(count / LEAST).max(1);
+    let world = engine.world();
+    let workers = (engine.threads() * world.size()).min(count / LEAST).max(1);
     // All calls have the same size, as even as possible, and each worker has the same number of calls.
     let calls = count.div_ceil(BATCH).next_multiple_of(workers).max(1);
     let size = count.div_ceil(calls).max(1);
+    // The ranks take calls in turns.
+    let starts = (0..count).step_by(size).skip(world.rank()).step_by(world.size());
+    let starts: Vec<usize> = starts.collect();
+    let workers = engine.threads().min(workers).min(starts.len()).max(1);
     let proof = model.prove()?;
     let options = options(engine, weights, Batch::Fixed(size), sample);
     let programs = match sampling.method {
@@ -252,7 +258,7 @@ pub fn draw(
             scales.map(forward).collect::<Result<_, _>>()?
         }
     };
-    let threads = engine.threads() / workers;
+    let threads = (engine.threads() / workers).max(1);
     let load = |prepared: &Prepared| {
         let (onnx, graph) = (&prepared.onnx[..], Some(&prepared.graph));
         engine.load_on(&Program { name: model.name(), onnx, graph }, threads)
@@ -262,12 +268,12 @@ pub fn draw(
         sessions.push(programs.iter().map(load).collect::<Result<_, _>>()?);
     }
 
-    let starts: Vec<usize> = (0..count).step_by(size).collect();
     let next = AtomicUsize::new(0);
     let Image { height, width, colours, .. } = model.image();
     let mut images = Array::zeros(vec![count, height, width, colours]);
     let mut shares = vec![0.0; starts.len()];
-    thread::scope(|scope| {
+    let own: usize = starts.iter().map(|start| size.min(count - start)).sum();
+    let drawn: Result<Array, Error> = thread::scope(|scope| {
         let (sender, receiver) = channel();
         for mut session in sessions {
             let (sender, starts, next, proof) = (sender.clone(), &starts, &next, &proof);
@@ -299,10 +305,31 @@ pub fn draw(
                     (end - start) as f64
                 }
             };
-            progress(shares.iter().sum());
+            // The other ranks are as far as this one.
+            progress(shares.iter().sum::<f64>() * count as f64 / own as f64);
         }
         Ok(images)
-    })
+    });
+    Ok(of_ranks(&*world, drawn?, size)?)
+}
+
+/// Puts together the images that the ranks have drawn, in calls of `size` images by turns.
+fn of_ranks(world: &dyn World, mut images: Array, size: usize) -> Result<Array, EngineError> {
+    if world.size() == 1 {
+        return Ok(images);
+    }
+    let rows = |rank| (0..images.shape()[0]).filter(move |i| i / size % world.size() == rank);
+    let own: Vec<usize> = rows(world.rank()).collect();
+    let own = images.select(Axis(0), &own);
+    let all = gather_arrays(world, &[("images".to_string(), own)])?;
+    let rows: Vec<Vec<usize>> = (0..world.size()).map(|rank| rows(rank).collect()).collect();
+    for (rows, arrays) in rows.iter().zip(all) {
+        for (_, array) in arrays {
+            let drawn = rows.iter().zip(array.outer_iter());
+            drawn.for_each(|(&row, image)| images.index_axis_mut(Axis(0), row).assign(&image));
+        }
+    }
+    Ok(images)
 }
 
 /// A message from a worker about a call.

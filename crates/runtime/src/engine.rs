@@ -1,8 +1,11 @@
 //! The engine traits: an engine loads programs and runs them.
 
+use std::sync::Arc;
+
 use pixelrnn_ops::PixelGraph;
 
 use crate::stepper::{Carried, HostStepper, Stepper};
+use crate::world::{Alone, World};
 use crate::{Array, DataParallel, EngineError, Tensor};
 
 /// A program for an engine.
@@ -43,6 +46,11 @@ pub trait Engine: Send + Sync {
         1
     }
 
+    /// The processes that share the work of this engine; by default this one alone.
+    fn world(&self) -> Arc<dyn World> {
+        Arc::new(Alone)
+    }
+
     /// Like [`Engine::load`], with a limit on threads, because other programs run at the same time.
     ///
     /// # Errors
@@ -66,8 +74,8 @@ pub trait Engine: Send + Sync {
         Ok(Box::new(HostStepper::new(self.name(), program, session, carried)?))
     }
 
-    /// Like [`Engine::load_stepper`], for a data-parallel step. Returns `None` if the engine has no
-    /// implementation better than [`DataParallel::load`].
+    /// Like [`Engine::load_stepper`], for a data-parallel step whose shards are divided among the ranks of `world`.
+    /// Returns `None` if the engine has no implementation better than [`DataParallel::load`].
     ///
     /// # Errors
     /// As [`Engine::load_stepper`].
@@ -75,8 +83,9 @@ pub trait Engine: Send + Sync {
         &self,
         step: &DataParallel,
         carried: &[Carried],
+        world: &Arc<dyn World>,
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
-        let _ = (step, carried);
+        let _ = (step, carried, world);
         Ok(None)
     }
 }

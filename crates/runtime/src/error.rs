@@ -59,6 +59,9 @@ pub enum EngineError {
         #[source]
         error: InputError,
     },
+    /// The processes that share the work cannot go on together.
+    #[error(transparent)]
+    World(#[from] crate::world::WorldError),
     /// The engine failed while running.
     #[error("{engine} failed while running `{program}`: {reason}")]
     Run {

@@ -23,12 +23,14 @@
 mod batch_inputs;
 pub mod choose;
 pub mod data_parallel;
+pub mod distributed;
 pub mod engine;
 pub mod error;
 pub mod parallel;
 pub mod reference;
 pub mod signature;
 pub mod stepper;
+pub mod world;
 
 #[cfg(feature = "ort")]
 pub mod library;
@@ -40,6 +42,7 @@ pub mod tract;
 pub use batch_inputs::{BatchError, BatchInputs, ConditionFault, ConditionValues};
 pub use choose::{EngineKind, Options, State, Status, open, open_one, survey, version};
 pub use data_parallel::DataParallel;
+pub use distributed::DistributedEngine;
 pub use engine::{Engine, Program, Session};
 pub use error::{EngineError, InputError, LibraryError};
 pub use parallel::load_parallel;

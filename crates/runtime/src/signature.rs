@@ -56,6 +56,16 @@ impl Tensor {
         let first = self.shape.as_ref().and_then(|shape| shape.first());
         matches!(first, Some(Extent::Symbol(_)))
     }
+
+    /// The shape, if every extent is fixed.
+    #[cfg(feature = "ort")]
+    pub(crate) fn fixed_shape(&self) -> Option<Vec<usize>> {
+        let extent = |extent: &Extent| match extent {
+            Extent::Fixed(n) => Some(*n),
+            _ => None,
+        };
+        self.shape.as_ref()?.iter().map(extent).collect()
+    }
 }
 
 impl fmt::Display for Tensor {

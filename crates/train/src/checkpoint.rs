@@ -46,7 +46,7 @@ pub struct Score {
 }
 
 impl Progress {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         // As text, since a number may change by one bit when JSON is written and read.
         let best = self.best.map(|b| json!({ "step": b.step, "nats": b.nats.to_string() }));
         json!({
@@ -60,7 +60,7 @@ impl Progress {
         })
     }
 
-    fn from_json(value: &Value) -> Option<Progress> {
+    pub(crate) fn from_json(value: &Value) -> Option<Progress> {
         let best = match &value["best"] {
             Value::Null => None,
             best => Some(Score {

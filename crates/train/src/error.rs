@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pixelrnn_data::DataError;
+use pixelrnn_runtime::world::WorldError;
 use pixelrnn_runtime::{BatchError, EngineError};
 
 /// Why a run could not start or continue.
@@ -13,6 +14,20 @@ pub enum TrainError {
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The processes that share the work cannot go on together.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// Ranks were given different tasks.
+    #[error(
+        "rank {rank} was started with other settings than rank 0 (`{what}` in run.json differs): give all ranks the \
+         same arguments and the same files"
+    )]
+    Differs {
+        /// The rank.
+        rank: usize,
+        /// The first entry of `run.json` that differs.
+        what: String,
+    },
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -41,7 +41,7 @@ pub fn evaluate(
 ) -> Result<Figures, TrainError> {
     let go_on = |images| {
         observe(images);
-        true
+        Ok(true)
     };
     let figures = evaluate_while(session, inputs, weights, data, split, batch, go_on)?;
     // Always `Some`, since `go_on` always returns true.
@@ -59,7 +59,7 @@ pub(crate) fn evaluate_while(
     data: &Dataset,
     split: Split,
     batch: usize,
-    mut go_on: impl FnMut(usize) -> bool,
+    mut go_on: impl FnMut(usize) -> Result<bool, TrainError>,
 ) -> Result<Option<Figures>, TrainError> {
     let (mut sum, mut images) = (0.0f64, 0usize);
     for batch in data.sequential(split, batch)? {
@@ -72,7 +72,7 @@ pub(crate) fn evaluate_while(
         // weight.
         sum += results.iter().flat_map(|(_, nll)| nll).map(|&x| f64::from(x)).sum::<f64>();
         images += batch.indices.len();
-        if !go_on(images) {
+        if !go_on(images)? {
             return Ok(None);
         }
     }

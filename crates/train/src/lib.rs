@@ -11,6 +11,8 @@
 //! - The result of a step depends on the number of shards, but not on the number of cores: a run keeps
 //!   its number of shards, and their results are summed in order.
 //! - A checkpoint has a checksum; a damaged checkpoint is an error that names the file.
+//! - Every rank of the engine's world runs [`train`] with the same task. Rank 0 alone decides, by its clock and its
+//!   signals, and writes. The result has the same bits as that of one process with as many shards.
 //! - Likelihoods are in nats per image over a whole split, every image with the same weight, summed in
 //!   f64. Bits per dimension are nats / (ln 2 * values per image).
 //! - This crate decides what may change when a run is resumed: [`Request`] for its settings,
@@ -31,6 +33,7 @@ mod inputs;
 mod locate_non_finite;
 mod log;
 mod observer;
+mod ranks;
 mod recipe;
 mod request;
 mod resume;
@@ -44,6 +47,7 @@ pub use fingerprint::old_fingerprints;
 pub use inputs::feeds_of;
 pub use observer::{Event, Observer, Reason};
 pub use recipe::{Budget, Recipe, Schedule, ScheduleError, Shape};
+pub use ranks::same_settings;
 pub use request::Request;
 pub use resume::{ModelText, RunImages};
 pub use run::Run;

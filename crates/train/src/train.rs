@@ -1,17 +1,16 @@
-//! The training loop.
+//! The training loop. Every rank of the engine's world runs it; rank 0 decides and writes, see `ranks.rs`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use pixelrnn_data::{Batch, DataError, Dataset, Position, Split};
-use pixelrnn_files as files;
 use pixelrnn_graph::Array;
 use pixelrnn_ops::PixelGraph;
-use pixelrnn_passes::{
-    AVERAGE, LEARNING_RATE, Weights, complete_state, fresh_state, next_name, state_name,
-};
+use pixelrnn_passes::{AVERAGE, LEARNING_RATE, Weights, next_name, state_name};
+use pixelrnn_runtime::world::{World, meet, share_arrays};
 use pixelrnn_runtime::{
     BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper,
     load_parallel,
@@ -23,6 +22,7 @@ use crate::evaluate::{bits_per_dim, evaluate_while};
 use crate::locate_non_finite::locate_non_finite;
 use crate::log::Log;
 use crate::observer::{Event, Observer, Reason};
+use crate::ranks::{Start, agreed, agreed_flag};
 use crate::{Recipe, Run, TrainError, feeds_of};
 
 /// The arguments of [`train`].
@@ -114,23 +114,8 @@ pub fn train(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let _lock = run.lock()?;
-    files::sweep(run.folder()).map_err(TrainError::io(run.folder(), "read"))?;
-    let (mut state, mut progress) = match run.last_path().exists() {
-        true => checkpoint::load(&run.last_path())?,
-        // A resumed run must never silently start from step 0.
-        false if run.best_path().exists() || Log::tells_of_steps(run) => {
-            let reason = "the checkpoint is missing, although the log has steps".to_string();
-            return Err(TrainError::Damaged { path: run.last_path(), reason });
-        }
-        false => (fresh_state(task.weights, &task.recipe.optimizer), Progress::default()),
-    };
-    let lost_best = progress.best.is_some() && !run.best_path().is_file();
-    if lost_best {
-        (progress.best, progress.since_best) = (None, 0);
-    }
-    complete_state(&mut state, &task.recipe.optimizer, progress.step);
-    run.write_settings(task.settings)?;
+    let world = engine.world();
+    let Start { lock: _lock, state, progress, lost_best, fresh } = Start::of(task, run, &*world)?;
     let stepper = task.step.start(engine, &state)?;
     drop(state);
     let validator = match task.data.images(Split::Valid) {
@@ -139,16 +124,16 @@ pub fn train(
     };
     let batches = task.data.shuffled(Split::Train, task.recipe.batch, progress.position)?;
     let steps_per_epoch = batches.steps_per_epoch();
-    let mut log = Log::open(run, progress.step)?;
+    let log = world.leads().then(|| Log::open(run, progress.step)).transpose()?;
     let mut about = task.about.clone();
     about["event"] = json!("start");
     about["step"] = json!(progress.step);
-    log.line(&about)?;
-    observer.logged(&about);
-    let fresh = !run.last_path().exists();
+    let mut nobody = ();
+    let observer = if world.leads() { observer } else { &mut nobody };
     let mut session = Training {
         task,
         run,
+        world,
         observer,
         stop,
         inputs: BatchInputs::of(task.nll_graph)?,
@@ -166,6 +151,7 @@ pub fn train(
         recent: VecDeque::new(),
         progress,
     };
+    session.record(&about)?;
     session.observer.event(&Event::Start { step: session.first, steps_per_epoch });
     if lost_best {
         session.observer.event(&Event::LostBest);
@@ -191,13 +177,15 @@ pub fn train(
 struct Training<'a, 'b> {
     task: &'a Task<'a>,
     run: &'a Run,
+    world: Arc<dyn World>,
     observer: &'b mut dyn Observer,
     stop: &'a AtomicBool,
     /// The inputs that come from the data.
     inputs: BatchInputs,
     stepper: Box<dyn Stepper>,
     validator: Option<Box<dyn Session>>,
-    log: Log,
+    /// On rank 0.
+    log: Option<Log>,
     steps_per_epoch: usize,
     begun: Instant,
     /// The seconds of training before this session, and the first step of this session.
@@ -251,6 +239,8 @@ impl Training<'_, '_> {
             "seconds": round(seconds),
         }))?;
         self.observer.event(&Event::Stop(reason));
+        // Whoever looks into the folder next finds all files.
+        meet(&*self.world)?;
         Ok(Outcome {
             reason,
             progress: self.progress.clone(),
@@ -280,7 +270,8 @@ impl Training<'_, '_> {
     ) -> Result<Reason, TrainError> {
         let recipe = self.task.recipe;
         loop {
-            self.progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
+            let seconds = self.before + self.begun.elapsed().as_secs_f64();
+            self.progress.seconds = agreed(&*self.world, seconds)?;
             let (step, seconds) = (self.progress.step, self.progress.seconds);
             let over = recipe.over(step, self.steps_per_epoch, seconds);
             if self.is_validation_due(over) && !self.validate()? {
@@ -292,7 +283,7 @@ impl Training<'_, '_> {
             if recipe.patience.is_some_and(|most| self.progress.since_best >= most) {
                 return Ok(Reason::Patience);
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if agreed_flag(&*self.world, self.stop)? {
                 return Ok(Reason::Stopped);
             }
             if self.saved_at.elapsed().as_secs_f64() >= recipe.checkpoint_every {
@@ -366,7 +357,9 @@ impl Training<'_, '_> {
 
     /// Adds a line to the log, and passes it to the observer.
     fn record(&mut self, line: &Value) -> Result<(), TrainError> {
-        self.log.line(line)?;
+        if let Some(log) = &mut self.log {
+            log.line(line)?;
+        }
         self.observer.logged(line);
         Ok(())
     }
@@ -400,11 +393,11 @@ impl Training<'_, '_> {
     /// Validates the current weights. Returns false if a stop was requested before the end.
     fn validate(&mut self) -> Result<bool, TrainError> {
         self.log_window()?;
-        let weights = self.weights()?;
+        let weights = self.shared_weights()?;
         let Some(validator) = &mut self.validator else { return Ok(true) };
         self.observer.event(&Event::Validating);
         let (data, batch) = (self.task.data, self.task.recipe.batch);
-        let go_on = |_| !self.stop.load(Ordering::Relaxed);
+        let go_on = |_| Ok(!agreed_flag(&*self.world, self.stop)?);
         let inputs = &self.inputs;
         let figures =
             evaluate_while(&mut **validator, inputs, &weights, data, Split::Valid, batch, go_on)?;
@@ -423,7 +416,9 @@ impl Training<'_, '_> {
         progress.since_best = if best { 0 } else { progress.since_best + 1 };
         if best {
             progress.best = Some(score);
-            checkpoint::save(&self.run.best_path(), &weights, progress)?;
+            if self.world.leads() {
+                checkpoint::save(&self.run.best_path(), &weights, progress)?;
+            }
         }
         progress.seconds = self.before + self.begun.elapsed().as_secs_f64();
         let seconds = progress.seconds;
@@ -455,9 +450,15 @@ impl Training<'_, '_> {
             .collect())
     }
 
-    /// Writes a checkpoint, unless the run has diverged: then the last good checkpoint is kept.
+    /// The weights of rank 0, which alone has the averages.
+    fn shared_weights(&mut self) -> Result<Weights, TrainError> {
+        let own = if self.world.leads() { self.weights()? } else { Weights::new() };
+        Ok(share_arrays(&*self.world, own.into_iter().collect())?.into_iter().collect())
+    }
+
+    /// Writes a checkpoint on rank 0, unless the run has diverged: then the last good checkpoint is kept.
     fn save(&mut self) -> Result<(), TrainError> {
-        if self.recent_loss() > ABSURD * self.uniform() {
+        if !self.world.leads() || self.recent_loss() > ABSURD * self.uniform() {
             self.saved_at = Instant::now();
             return Ok(());
         }
@@ -473,6 +474,14 @@ impl Training<'_, '_> {
     }
 
     fn not_finite(&mut self, batch: &Batch, loss: f32, rate: f64) -> TrainError {
+        let (step, saved) = (self.progress.step + 1, self.saved);
+        let what = format!("the loss is {loss} in step {step}");
+        if !self.world.leads() {
+            // Rank 0 looks for the place, and says it.
+            let place = "rank 0 says where".to_string();
+            let found = TrainError::NotFinite { what, place, rate, saved };
+            return meet(&*self.world).err().map_or(found, TrainError::from);
+        }
         self.stepper.undo();
         let state: Weights = match self.stepper.state() {
             Ok(state) => state.into_iter().collect(),
@@ -483,8 +492,8 @@ impl Training<'_, '_> {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
             Err(error) => return error.into(),
         };
-        let what = format!("the loss is {loss} in step {}", self.progress.step + 1);
-        TrainError::NotFinite { what, place, rate, saved: self.saved }
+        let found = TrainError::NotFinite { what, place, rate, saved };
+        meet(&*self.world).err().map_or(found, TrainError::from)
     }
 
     fn diverged(&self, what: String, place: String) -> TrainError {

@@ -13,6 +13,7 @@ use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
+use crate::ranks;
 use crate::table::grouped;
 use crate::trained::Trained;
 
@@ -107,10 +108,13 @@ impl Eval {
             &data,
             self.split,
             usize::from(self.batch),
-            &*engine,
+            &ranks::divided(&*engine),
             &mut |done| bar.set(done as u64),
         )?;
         bar.clear();
+        if !ranks::leads() {
+            return Ok(ExitCode::Good);
+        }
         let text = format!(
             "{}: {:.3} nats per image, {:.4} bits/dim on the {} {} images of {}",
             model.name(),

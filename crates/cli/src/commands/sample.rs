@@ -21,6 +21,7 @@ use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
 use crate::parse;
 use crate::progress::Bar;
+use crate::ranks;
 use crate::table::plural;
 
 /// The heading, in the help text, of options for `--complete`.
@@ -162,7 +163,9 @@ impl Sample {
                 "{levels} levels do not fit into the uint8 values of a .npy file: write a .png"
             ));
         }
-        files::writable(&self.output)?;
+        if ranks::leads() {
+            files::writable(&self.output)?;
+        }
         let copies = usize::from(self.completions);
         let label = self.label(&model)?;
         let classes = model.label().map(|(_, classes)| classes);
@@ -253,10 +256,14 @@ impl Sample {
             labels: labels.as_deref(),
             conditions: &arrays,
         };
-        let images = sampling::draw(&model, &weights, &*engine, &request, &mut |done| {
+        let shared = ranks::divided(&*engine);
+        let images = sampling::draw(&model, &weights, &shared, &request, &mut |done| {
             bar.set(done as u64);
         })?;
         bar.clear();
+        if !ranks::leads() {
+            return Ok(ExitCode::Good);
+        }
         let seconds = start.elapsed().as_secs_f64();
         let bytes = match format {
             Format::Npy => npy(&images),

@@ -19,6 +19,7 @@ use crate::interrupt;
 use crate::model::{self, image_text};
 use crate::out::Out;
 use crate::parse;
+use crate::ranks;
 use crate::records::{self, PROGRESS, Records};
 use crate::table::{grouped, plural};
 use crate::watch::{Watch, figure};
@@ -143,6 +144,10 @@ impl Train {
             out.warn(&warning);
         }
         let stop = interrupt::flag(out);
+        if !ranks::leads() {
+            let outcome = prepared.train(&mut (), &stop)?;
+            return Ok(ExitCode::of(outcome.reason != Reason::Diverged));
+        }
         let mut watch = Watch::new(out, data.shape(), run, &self.records);
         let count = |split| data.images(split).map_or(0, |images| images.count());
         out.progress(&format!(
@@ -163,7 +168,8 @@ impl Train {
     fn trainer(&self, global: &Global) -> Result<Trainer, Failure> {
         let mut trainer = Trainer::new(&self.out)
             .request(self.request())
-            .engine_with(self.engine, engines::options(global, None));
+            .engine_with(self.engine, engines::options(global, None))
+            .world(ranks::world());
         let begun = Run::new(&self.out).exists();
         if self.resume {
             trainer = trainer.resume();

@@ -34,6 +34,7 @@ use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_ops::PixelGraph;
 use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
+use pixelrnn_runtime::world::World;
 use pixelrnn_runtime::{BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel};
 use pixelrnn_train::{is_checkpoint, load};
 
@@ -226,9 +227,35 @@ pub fn for_model(spec: &Spec, model: &Declaration) -> Spec {
     spec
 }
 
-/// The default number of shards of a batch on an engine: one per thread, with at least 4 images each.
+/// The default number of shards of a batch on an engine: one per thread of all ranks, with at least 4 images each,
+/// rounded to a multiple of the number of ranks.
 pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
-    engine.threads().min(batch / 4).max(1)
+    let ranks = engine.world().size();
+    let shards = (engine.threads() * ranks).min(batch / 4);
+    (shards - shards % ranks).max(ranks)
+}
+
+/// Checks that each rank has a shard.
+fn enough_shards(recipe: &Recipe, world: &dyn World, resumed: bool) -> Result<(), TrainError> {
+    let (ranks, batch, shards) = (world.size(), recipe.batch, recipe.shards);
+    if batch < ranks {
+        return Err(TrainError::Recipe(format!(
+            "invalid batch size {batch} (`--batch`) for {ranks} ranks: expected at least one image per rank"
+        )));
+    }
+    if shards < ranks {
+        return Err(TrainError::Recipe(match resumed {
+            true => format!(
+                "cannot resume on {ranks} ranks: the run has {shards} shards per batch, and a rank needs at least \
+                 one. Start at most {shards} ranks"
+            ),
+            false => format!(
+                "invalid number of shards {shards} (`--shards`) for {ranks} ranks: expected at least one per rank, \
+                 up to the batch size, {batch}"
+            ),
+        }));
+    }
+    Ok(())
 }
 
 /// A graph of a model, compiled for an engine of this process, with parameters as inputs.

@@ -1,18 +1,22 @@
 //! Training in one call.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, Weights};
-use pixelrnn_runtime::{Engine, EngineKind, Options, open_one, version};
+use pixelrnn_runtime::world::{Alone, World, lead, share_arrays};
+use pixelrnn_runtime::{DistributedEngine, Engine, EngineKind, Options, open_one, version};
 use pixelrnn_train::{
     Budget, ModelText, Observer, Outcome, Recipe, Request, Run, Schedule, Task, TrainError,
+    same_settings,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    Compiled, CompiledStep, any_weights, can_train, for_model, model_of, shards, weights_of,
+    Compiled, CompiledStep, any_weights, can_train, enough_shards, for_model, model_of, shards,
+    weights_of,
 };
 use crate::{Declaration, Error, GraphKind};
 
@@ -81,6 +85,7 @@ pub struct Trainer {
     request: Request,
     initial: Option<Initial>,
     engine: Choice,
+    world: Arc<dyn World>,
 }
 
 impl Trainer {
@@ -94,6 +99,7 @@ impl Trainer {
             request: Request::default(),
             initial: None,
             engine: Choice::Usual,
+            world: Arc::new(Alone),
         }
     }
 
@@ -144,6 +150,14 @@ impl Trainer {
     /// Trains with an engine that is already open.
     pub fn opened_engine(mut self, engine: Box<dyn Engine>) -> Trainer {
         self.engine = Choice::Opened(engine);
+        self
+    }
+
+    /// Divides the work among the processes of a world, such as the ranks of an MPI job: the shards of each batch, and
+    /// validation. Every process makes the same calls; rank 0 alone writes the run folder. The result has the same bits
+    /// as that of one process with as many shards.
+    pub fn world(mut self, world: Arc<dyn World>) -> Trainer {
+        self.world = world;
         self
     }
 
@@ -256,7 +270,10 @@ impl Trainer {
     pub fn train(self) -> Result<Trained, Error> {
         let prepared = self.prepare()?;
         let outcome = prepared.train(&mut (), &AtomicBool::new(false))?;
-        let (weights, _) = weights_of(&prepared.run, &prepared.model)?;
+        let world = prepared.world;
+        let own = lead(&*world, || weights_of(&prepared.run, &prepared.model))?;
+        let own = own.map_or(Weights::new(), |(weights, _)| weights);
+        let weights = share_arrays(&*world, own.into_iter().collect())?.into_iter().collect();
         Ok(Trained { outcome, weights, run: prepared.run })
     }
 
@@ -296,9 +313,11 @@ impl Trainer {
         can_train(&model, &data)?;
         let initial = self.initial.as_ref().map(|i| i.load(&model)).transpose()?;
         let (engine, version) = self.engine.open()?;
+        let ranks = DistributedEngine::new(&*engine, Arc::clone(&self.world));
         if self.request.shards.is_none() {
-            recipe.shards = shards(&*engine, recipe.batch);
+            recipe.shards = shards(&ranks, recipe.batch);
         }
+        enough_shards(&recipe, &*self.world, false)?;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
         let (weights, origin) = initial.unzip();
@@ -311,6 +330,7 @@ impl Trainer {
             data,
             recipe,
             engine,
+            world: self.world,
             settings,
             weights,
             warning: None,
@@ -335,6 +355,7 @@ impl Trainer {
         let images = self.images(named, &model, recipe.seed)?;
         can_train(&model, &images.data)?;
         let (engine, version) = self.engine.open()?;
+        enough_shards(&recipe, &*self.world, true)?;
         let warning = self.run.check_images(&images)?;
         let data = images.data;
         can_be_patient(&recipe, &data)?;
@@ -348,6 +369,7 @@ impl Trainer {
             data,
             recipe,
             engine,
+            world: self.world,
             settings,
             weights: None,
             warning,
@@ -481,6 +503,7 @@ pub struct Prepared {
     data: Dataset,
     recipe: Recipe,
     engine: Box<dyn Engine>,
+    world: Arc<dyn World>,
     settings: Value,
     about: Value,
     weights: Option<Weights>,
@@ -527,12 +550,15 @@ impl Prepared {
     /// or the loss is not finite. The last checkpoint on disk is always complete.
     pub fn train(&self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
         let Prepared { model, recipe, engine, .. } = self;
+        let world = &self.world;
+        same_settings(&**world, &self.settings)?;
         if !self.begun {
-            self.run.create(&model.text(), &self.settings)?;
+            lead(&**world, || self.run.create(&model.text(), &self.settings))?;
         }
+        let engine = &DistributedEngine::new(&**engine, Arc::clone(world));
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
-        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, &**engine)?;
-        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, &**engine)?;
+        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
+        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, engine)?;
         let fresh;
         let weights = match &self.weights {
             Some(weights) => weights,
@@ -551,7 +577,7 @@ impl Prepared {
             about: self.about.clone(),
             settings: &self.settings,
         };
-        Ok(pixelrnn_train::train(&task, &**engine, &self.run, observer, stop)?)
+        Ok(pixelrnn_train::train(&task, engine, &self.run, observer, stop)?)
     }
 }
 

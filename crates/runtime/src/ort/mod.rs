@@ -7,12 +7,15 @@ mod session;
 mod smoke;
 mod stepper;
 
+use std::sync::Arc;
+
 use ort::ep;
 use ort::session::Session as OrtSession;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 
 use crate::library::{Library, Request};
 use crate::stepper::Split;
+use crate::world::{Block, World};
 use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
 use environment::LoadedLibrary;
 
@@ -191,16 +194,21 @@ impl Engine for OrtEngine {
         &self,
         step: &DataParallel,
         carried: &[Carried],
+        world: &Arc<dyn World>,
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         // On a GPU, shards would only wait for each other.
         if self.cuda.is_some() {
             return Ok(None);
         }
-        let parts = (0..step.shards).map(|_| self.loaded(&step.part, Some(step.threads(self))));
+        let block = Block::of(&**world, step.shards);
+        let count = block.own.len().max(1);
+        let threads = DataParallel::threads(self, count);
+        let parts = (0..count).map(|_| self.loaded(&step.part, Some(threads)));
         let parts: Vec<session::LoadedProgram> = parts.collect::<Result<_, _>>()?;
         // One thread: the program has many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;
-        let divided = data_parallel::OrtDataParallel::new(whole, parts, step.part.name);
+        let ranks = (Arc::clone(world), block);
+        let divided = data_parallel::OrtDataParallel::new(whole, parts, ranks, step.part.name);
         let divided = divided.transpose().map_err(|e| self.refusal(&step.part, e.to_string()))?;
         Ok(divided.map(|divided| Box::new(divided) as Box<dyn Stepper>))
     }
