@@ -10,6 +10,7 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
+use super::ring::fixed;
 use super::session::LoadedProgram;
 use super::stepper::{Bindings, array, bind_feed};
 use crate::data_parallel::divide;
@@ -57,15 +58,6 @@ impl Part {
     }
 }
 
-/// A shape without an extent that is open.
-fn fixed(tensor: &Tensor) -> Option<Vec<usize>> {
-    let extent = |e: &crate::Extent| match e {
-        crate::Extent::Fixed(n) => Some(*n),
-        _ => None,
-    };
-    tensor.shape.as_ref()?.iter().map(extent).collect()
-}
-
 impl OrtDataParallel {
     /// Nothing if the programs are not made for it: a part that reads what is neither divided nor
     /// carried, or finds what has no fixed shape.
@@ -108,7 +100,7 @@ impl OrtDataParallel {
                 let mut binding = part.session.create_binding()?;
                 for (name, buffer) in carried.iter().zip(&side.state) {
                     if inputs.contains(name) {
-                        binding.bind_input(name.as_str(), buffer)?;
+                        binding.bind_input(name.as_str(), buffer.tensor())?;
                     }
                 }
                 for ((tensor, _), buffer) in self.found.iter().zip(&mut part.found) {
