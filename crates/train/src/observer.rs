@@ -54,7 +54,7 @@ pub enum Event {
         step: u64,
         /// The epoch, from 0.
         epoch: u64,
-        /// Nats per image over the batch.
+        /// Nats per image over the batch; over an earlier one where losses stay on a device until they are logged.
         loss: f64,
         /// Over the last steps.
         images_per_second: f64,

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Compiled, CompiledStep, any_weights, can_train, for_model, model_of, shards, weights_of,
 };
-use crate::{Declaration, Error, GraphKind};
+use crate::{Declaration, Error, ExportOptions, GraphKind};
 
 /// The images to train on: a specification, as text or parsed, or images that are loaded already.
 #[derive(Clone, Debug)]
@@ -532,7 +532,7 @@ impl Prepared {
         }
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
         let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, &**engine)?;
-        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, &**engine)?;
+        let nll = Compiled::new(model, GraphKind::Nll, &ExportOptions::default(), &**engine)?;
         let fresh;
         let weights = match &self.weights {
             Some(weights) => weights,
