@@ -38,6 +38,7 @@ commands! {
     eval::Eval,
     sample::Sample,
     bench::Bench,
+    gpu_report::GpuReport,
     runtime::Runtime,
     completions::Completions,
     man::Man,
