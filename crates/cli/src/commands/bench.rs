@@ -55,14 +55,14 @@ pub struct Bench {
     /// Recompute activations in the backward pass, in `grad` and `train`
     #[arg(long)]
     remat: bool,
-    /// Write recurrences as `Scan`, or unrolled into their steps
-    #[arg(long, value_name = "scan|unroll", default_value = "scan", hide_possible_values = true,
+    /// How recurrences are written: `scan` or `unroll`
+    #[arg(long, value_name = "FORM", default_value = "scan", hide_possible_values = true,
           value_parser = parse::named::<ControlFlow>(ControlFlow::ALL.map(ControlFlow::name)))]
     control_flow: ControlFlow,
-    /// Let products be rounded to TF32, on `ort-cuda`
+    /// Round products to TF32, on `ort-cuda`
     #[arg(long)]
     tf32: bool,
-    /// Capture calls as CUDA graphs and replay them, on `ort-cuda`; with a fixed batch and without loops
+    /// Replay calls as CUDA graphs, on `ort-cuda`; needs a graph without loops
     #[arg(long)]
     cuda_graph: bool,
     /// Random seed for the images

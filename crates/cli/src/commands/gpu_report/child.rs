@@ -124,6 +124,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8
 /// The end of a message.
 fn tail(text: &str) -> &str {
     let text = text.trim();
+    let text = text.strip_prefix("error: ").unwrap_or(text);
     let mut start = text.len().saturating_sub(MESSAGE);
     while !text.is_char_boundary(start) {
         start += 1;
@@ -147,7 +148,8 @@ mod tests {
     fn children_end_in_every_way() {
         assert_eq!(shell("echo 7", 20.0, false).0.json(), Ok(serde_json::json!(7)));
         assert_eq!(shell("echo 8; exit 1", 20.0, false).0, Ended::Answered("8\n".into()));
-        assert_eq!(shell("echo why >&2; exit 2", 20.0, false).0, Ended::Failed("why".into()));
+        let failed = Ended::Failed("why".into());
+        assert_eq!(shell("echo error: why >&2; exit 2", 20.0, false).0, failed);
         assert!(matches!(shell("echo what", 20.0, false).0.json(), Err(Ended::Failed(_))));
         let (crashed, _) = shell("kill -SEGV $$", 20.0, false);
         assert!(matches!(&crashed, Ended::Failed(text) if text.contains("signal")), "{crashed:?}");

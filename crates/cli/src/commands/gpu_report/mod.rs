@@ -369,6 +369,10 @@ impl Report<'_> {
             true => command.args(&arguments[1..]),
             false => {
                 command.args(arguments).args(["--quiet", "--json"]);
+                if self.arguments.engine == EngineKind::Ort {
+                    // What a GPU would run.
+                    command.arg("--plain");
+                }
                 if let Some(path) = &self.global.ort_lib {
                     command.arg("--ort-lib").arg(path);
                 }
