@@ -9,7 +9,7 @@ use pixelrnn::runtime::{
     Transfers,
 };
 use pixelrnn::training::{CompiledStep, LEARNING_RATE, Trainer, fresh_state};
-use pixelrnn::{Array, Optimizer, Weights};
+use pixelrnn::{Array, Batch, Optimizer, Weights};
 
 use crate::common::{Numbers, zoo};
 
@@ -133,6 +133,39 @@ fn losses_that_wait_survive_other_calls() {
             (_, other) => panic!("graph {graph}: {other:?}"),
         }
     }
+}
+
+/// What `bench --cuda-graph` replays: a program without state, of fixed shapes.
+#[test]
+fn a_forward_pass_is_replayed() {
+    let model = small();
+    let weights = model.initialize(0);
+    let options = |batch| ExportOptions { batch, ..ExportOptions::with_weights(&weights) };
+    let fixed = model.export(GraphKind::Forward, &options(Batch::Fixed(3))).expect("exports");
+    let program = Program { name: "forward", onnx: &fixed, graph: None };
+    let mut judge = host().load(&program).expect("loads");
+    let mut stepper = device(true).load_stepper(&program, &[]).expect("loads");
+    stepper.set_state(&[]).expect("no state");
+    for i in 0..5 {
+        let images = batch(i, 3);
+        let expected = judge.run(&[("image", &images)]).expect("runs");
+        let found = stepper.step(&[("image", &images)]).expect("steps");
+        assert_eq!(found, expected, "{i}");
+    }
+
+    // Outputs of a size that is not known before cannot stay where they are.
+    let open = model.export(GraphKind::Forward, &options(Batch::Symbolic)).expect("exports");
+    let program = Program { name: "forward", onnx: &open, graph: None };
+    let mut stepper = device(true).load_stepper(&program, &[]).expect("loads");
+    let error = stepper.set_state(&[]).expect_err("no fixed shape").to_string();
+    assert!(error.contains("compile the program for a fixed batch"), "{error}");
+    // Without a graph they come to the host at once, and are counted.
+    let mut stepper = device(false).load_stepper(&program, &[]).expect("loads");
+    stepper.set_state(&[]).expect("no state");
+    let images = batch(0, 2);
+    let found = stepper.advance(&[("image", &images)]).expect("steps").expect("outputs");
+    assert_eq!(found[0].1.shape()[0], 2);
+    assert_eq!(stepper.transfers().to_host, 4 * found[0].1.len() as u64);
 }
 
 /// A device that tells what its last stepper moved.

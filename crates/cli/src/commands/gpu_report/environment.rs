@@ -9,9 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::child::{self, Ended};
 
-/// How long `nvidia-smi` or Python may take to answer.
-const LIMIT: Duration = Duration::from_secs(20);
-
 /// The libraries that ONNX Runtime needs for CUDA, and what they belong to.
 #[cfg(windows)]
 pub const LIBRARIES: [(&str, &str); 7] = [
@@ -66,10 +63,10 @@ print(json.dumps({'version': platform.python_version(), 'executable': sys.execut
                   'torch': version('torch'), 'jax': version('jax')}))";
 
 /// The GPUs, as `nvidia-smi` names them.
-pub fn gpus(stop: &AtomicBool) -> Value {
+pub fn gpus(limit: Duration, stop: &AtomicBool) -> Value {
     let query = format!("--query-gpu={}", GPU_FIELDS.join(","));
     let mut command = Command::new("nvidia-smi");
-    match child::run(command.args([&query, "--format=csv,noheader,nounits"]), LIMIT, stop) {
+    match child::run(command.args([&query, "--format=csv,noheader,nounits"]), limit, stop) {
         Ended::Answered(text) => json!({ "gpus": text.lines().map(gpu).collect::<Vec<_>>() }),
         other => json!({ "gpus": [], "nvidia_smi": other.state().1 }),
     }
@@ -90,9 +87,9 @@ fn gpu(line: &str) -> Value {
 }
 
 /// Python and its packages.
-pub fn python(stop: &AtomicBool) -> Option<Value> {
+pub fn python(limit: Duration, stop: &AtomicBool) -> Option<Value> {
     ["python3", "python"].into_iter().find_map(|name| {
-        child::run(Command::new(name).args(["-c", ASK_PYTHON]), LIMIT, stop).json().ok()
+        child::run(Command::new(name).args(["-c", ASK_PYTHON]), limit, stop).json().ok()
     })
 }
 

@@ -188,7 +188,7 @@ impl Report<'_> {
         }
         let stopped = self.stop.load(Ordering::Relaxed);
         if cuda && !stopped {
-            let after = environment::gpus(&self.stop)["gpus"].take();
+            let after = environment::gpus(self.asking(), &self.stop)["gpus"].take();
             self.value["environment"]["unchanged"] =
                 json!(settings(&after) == settings(&self.value["environment"]["gpus"]));
             self.value["environment"]["gpus_after"] = after;
@@ -213,8 +213,8 @@ impl Report<'_> {
     /// Fills in the environment, and finds out what children need to see the libraries.
     fn environment(&mut self, cuda: bool) {
         self.out.note("environment");
-        let mut found = environment::gpus(&self.stop);
-        let python = environment::python(&self.stop);
+        let mut found = environment::gpus(self.asking(), &self.stop);
+        let python = environment::python(self.asking(), &self.stop);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         found["os"] = json!(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
         found["cores"] = json!(cores);
@@ -396,6 +396,11 @@ impl Report<'_> {
     fn left(&self, most: f64) -> Duration {
         let left = self.arguments.minutes * 60.0 - self.begun.elapsed().as_secs_f64();
         Duration::from_secs_f64(left.clamp(0.0, most))
+    }
+
+    /// How long `nvidia-smi` or Python may take to answer; a little time even if none is left.
+    fn asking(&self) -> Duration {
+        self.left(20.0).max(Duration::from_secs(3))
     }
 
     /// Rewrites the files.
