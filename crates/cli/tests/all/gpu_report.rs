@@ -103,7 +103,7 @@ fn what_is_missing_is_told() {
     assert!(missing.contains("no GPU: nvidia-smi: cannot start nvidia-smi"), "{missing}");
     assert_eq!(
         environment["libraries"].as_array().unwrap().len(),
-        if cfg!(windows) { 7 } else { 8 }
+        if cfg!(windows) { 6 } else { 7 }
     );
     assert_eq!((&answer["complete"], &answer["items"]), (&json!(false), &json!([])));
     assert_eq!(names(&folder.path().join("out")), ["report.json", "report.txt"]);

@@ -11,23 +11,22 @@ use super::child::{self, Ended};
 
 /// The libraries that ONNX Runtime needs for CUDA, and what they belong to.
 #[cfg(windows)]
-pub const LIBRARIES: [(&str, &str); 7] = [
+pub const LIBRARIES: [(&str, &str); 6] = [
     ("nvcuda.dll", "NVIDIA driver"),
     ("cudart64_13.dll", "CUDA 13"),
     ("cublasLt64_13.dll", "CUDA 13"),
     ("cublas64_13.dll", "CUDA 13"),
-    ("cufft64_12.dll", "CUDA 13"),
     ("curand64_10.dll", "CUDA 13"),
     ("cudnn64_9.dll", "cuDNN 9"),
 ];
-/// The libraries that ONNX Runtime needs for CUDA, and what they belong to.
+/// The libraries that ONNX Runtime needs for CUDA, and what they belong to. It is linked with all but the last two,
+/// which it opens when it needs them: cuDNN for convolutions, nvrtc for some of cuDNN's kernels.
 #[cfg(not(windows))]
-pub const LIBRARIES: [(&str, &str); 8] = [
+pub const LIBRARIES: [(&str, &str); 7] = [
     ("libcuda.so.1", "NVIDIA driver"),
     ("libcudart.so.13", "CUDA 13"),
     ("libcublasLt.so.13", "CUDA 13"),
     ("libcublas.so.13", "CUDA 13"),
-    ("libcufft.so.12", "CUDA 13"),
     ("libcurand.so.10", "CUDA 13"),
     ("libnvrtc.so.13", "CUDA 13"),
     ("libcudnn.so.9", "cuDNN 9"),
