@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use pixelrnn::compare::batch_inputs;
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::{
     Carried, CudaOptions, Engine, EngineError, OrtEngine, OrtOptions, Program, Session, Stepper,
@@ -11,7 +12,7 @@ use pixelrnn::runtime::{
 use pixelrnn::training::{CompiledStep, LEARNING_RATE, Trainer, fresh_state};
 use pixelrnn::{Array, Batch, Optimizer, Weights};
 
-use crate::common::{Numbers, zoo};
+use crate::common::{Numbers, small_zoo, zoo};
 
 fn small() -> Declaration {
     zoo("digits-diagonal", &[("h", 3), ("layers", 1), ("height", 4), ("width", 3), ("levels", 3)])
@@ -166,6 +167,32 @@ fn a_forward_pass_is_replayed() {
     let found = stepper.advance(&[("image", &images)]).expect("steps").expect("outputs");
     assert_eq!(found[0].1.shape()[0], 2);
     assert_eq!(stepper.transfers().to_host, 4 * found[0].1.len() as u64);
+}
+
+/// Whole numbers have buffers of their own.
+#[test]
+fn labels_reach_a_device() {
+    let models = small_zoo(|name| name == "digits-gated-class", None);
+    let model = models.first().expect("a model with classes");
+    let weights = model.initialize(0);
+    let options = ExportOptions { batch: Batch::Fixed(3), ..ExportOptions::with_weights(&weights) };
+    let onnx = model.export(GraphKind::Forward, &options).expect("exports");
+    let program = Program { name: "forward", onnx: &onnx, graph: None };
+    let mut judge = host().load(&program).expect("loads");
+    for graph in [false, true] {
+        let mut stepper = device(graph).load_stepper(&program, &[]).expect("loads");
+        stepper.set_state(&[]).expect("no state");
+        for labels in [[0, 1, 1], [1, 0, 1]] {
+            let images = Numbers::new(7).images(model, 3);
+            let inputs = batch_inputs(model, images.clone(), Some(&labels)).expect("a batch");
+            let inputs: Vec<(&str, &Array)> = inputs.iter().map(|(n, a)| (n.as_str(), a)).collect();
+            let before = stepper.transfers().to_device;
+            let found = stepper.step(&inputs).expect("steps");
+            assert_eq!(found, judge.run(&inputs).expect("runs"), "{labels:?}");
+            let moved = stepper.transfers().to_device - before;
+            assert_eq!(moved, 4 * images.len() as u64 + 3 * 8);
+        }
+    }
 }
 
 /// A device that tells what its last stepper moved.

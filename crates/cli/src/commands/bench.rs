@@ -30,7 +30,8 @@ The time of a call is the median of the timed runs, after one warm-up run. A cal
 training step with RMSProp. `step` is the work for one pixel, `row` the work between two rows, both
 for sampling loops outside of the graph. Load time is everything before the first call; with a
 dynamic batch, tract does most of its work in the first call. A batch is split into data-parallel
-shards, which share the threads: by default one per thread, of at least 4 images.
+shards, which share the threads: by default one per thread, of at least 4 images. On `ort-cuda`,
+results stay on the GPU.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
@@ -200,8 +201,10 @@ impl Bench {
     fn check_cuda(&self) -> Result<(), Failure> {
         let others = self.engine.iter().flatten().any(|&kind| kind != EngineKind::OrtCuda);
         for (name, set) in [("--tf32", self.tf32), ("--cuda-graph", self.cuda_graph)] {
-            if set && (self.engine.is_none() || others) {
-                return usage(format!("`{name}` needs `--engine ort-cuda` alone"));
+            if set && (self.engine.is_none() || others || self.shards.is_some_and(|n| n > 1)) {
+                return usage(format!(
+                    "`{name}` needs `--engine ort-cuda` alone, and no `--shards`"
+                ));
             }
         }
         let loose = |kind: &&GraphKind| matches!(kind, GraphKind::Step | GraphKind::Row);
@@ -247,7 +250,9 @@ impl Bench {
         let options = ExportOptions { control_flow: self.control_flow, ..options };
         let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
-        if self.cuda_graph {
+        let whole = shards <= 1 && !matches!(kind, GraphKind::Step | GraphKind::Row);
+        // On a GPU, results stay in its memory, as they do in the frameworks that it is compared with.
+        if engine.name() == EngineKind::OrtCuda.name() && whole {
             let inputs = self.inputs(model, kind, &[], batch_inputs);
             let start = Instant::now();
             let mut stepper = engine.load_stepper(&program, &[])?;

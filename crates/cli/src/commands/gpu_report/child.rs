@@ -121,9 +121,10 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8
     })
 }
 
-/// The end of a message.
+/// The error at the end of what a child wrote to standard error, without what libraries wrote before.
 fn tail(text: &str) -> &str {
     let text = text.trim();
+    let text = text.rfind("\nerror: ").map_or(text, |at| &text[at + 1..]);
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let mut start = text.len().saturating_sub(MESSAGE);
     while !text.is_char_boundary(start) {
@@ -170,5 +171,6 @@ mod tests {
         let long = "é".repeat(MESSAGE);
         assert!(tail(&long).len() <= MESSAGE && tail(&long).starts_with('é'));
         assert_eq!(tail(" short\n"), "short");
+        assert_eq!(tail("warning: old\nerror: what\nis wrong\n"), "what\nis wrong");
     }
 }

@@ -221,8 +221,13 @@ fn failures(report: &Value) -> String {
         }
         let words = ["kind", "peer", "model", "graph", "variant"];
         let name: Vec<&str> = words.iter().filter_map(|field| item[*field].as_str()).collect();
-        let first = reason.lines().next().unwrap_or_default();
-        text.push_str(&format!("{}: {}: {first}\n", name.join(" "), word(&item["state"])));
+        // Python says at the end what is wrong, this program at the beginning.
+        let line = match item["kind"] == "peer" {
+            true => reason.lines().next_back(),
+            false => reason.lines().next(),
+        };
+        let line = line.unwrap_or_default();
+        text.push_str(&format!("{}: {}: {line}\n", name.join(" "), word(&item["state"])));
     }
     if late > 0 {
         text.push_str(&format!("{late} measurements for which no time was left\n"));
@@ -231,4 +236,62 @@ fn failures(report: &Value) -> String {
         text.push_str(&format!("{}: not found\n", word(name)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::text;
+
+    #[test]
+    fn a_report_is_shown() {
+        let cuda = "CUDAExecutionProvider";
+        let nodes = json!({
+            "nodes": 9, "providers": { cuda: 7, "CPUExecutionProvider": 2 },
+            "on_cpu": { "Gather": 2 }, "copies": { "MemcpyToHost": 3, "MemcpyFromHost": 1 },
+        });
+        let times = json!([{ "graph": "train", "tf32": true, "median_ms": 8.0 }]);
+        let report = json!({
+            "pixelrnn": "1.2.3", "engine": "ort-cuda", "batch": 16,
+            "environment": {
+                "os": "linux", "cores": 4, "missing": ["a thing"], "unchanged": false,
+                "gpus": [{ "name": "NVIDIA H100", "memory.used": 4.0 }],
+                "python": { "version": "3.12", "torch": "2.15" },
+            },
+            "peers_not_found": ["JAX"],
+            "items": [
+                { "kind": "compare", "model": "m", "graph": "grad", "state": "done", "result": {
+                    "within": false, "differences": [{ "absolute": null, "relative": 0.5 }] } },
+                { "kind": "nodes", "model": "m", "graph": "train", "state": "done", "result": nodes },
+                { "kind": "bench", "model": "m", "graph": "train", "variant": "unroll graph",
+                  "state": "done", "result": { "results": [{ "median_ms": 4.0 }] } },
+                { "kind": "peer", "model": "m", "peer": "torch", "state": "done",
+                  "result": { "peer": "torch", "version": "2.15", "results": times } },
+                { "kind": "peer", "model": "n", "peer": "torch", "state": "failed",
+                  "reason": "Traceback\n  ...\nRuntimeError: no memory" },
+                { "kind": "bench", "model": "n", "graph": "train", "variant": "scan",
+                  "state": "timeout", "reason": "no time was left" },
+            ],
+        });
+        let shown = text(&report);
+        let rows: Vec<String> = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        for row in [
+            "missing: a thing",
+            "m grad 1 inf 5.0e-1 NO",
+            "m train 9 CPU 2, CUDA 7 4 Gather 2",
+            "m train ort-cuda unroll graph 4.000 4000",
+            "m train PyTorch 2.15 tf32 8.000 2000",
+            "peer torch n: failed: RuntimeError: no memory",
+            "1 measurements for which no time was left",
+            "JAX: not found",
+        ] {
+            assert!(rows.iter().any(|r| r == row), "{row}: {shown}");
+        }
+        assert!(shown.contains("warning: a setting of the GPU"), "{shown}");
+        assert!(shown.contains("GPU: NVIDIA H100, driver ?"), "{shown}");
+    }
 }
