@@ -230,7 +230,7 @@ fn failures(report: &Value) -> String {
         text.push_str(&format!("{}: {}: {line}\n", name.join(" "), word(&item["state"])));
     }
     if late > 0 {
-        text.push_str(&format!("{late} measurements for which no time was left\n"));
+        text.push_str(&format!("no time was left for {late} of the measurements\n"));
     }
     for name in report["peers_not_found"].as_array().into_iter().flatten() {
         text.push_str(&format!("{}: not found\n", word(name)));
@@ -282,11 +282,11 @@ mod tests {
         for row in [
             "missing: a thing",
             "m grad 1 inf 5.0e-1 NO",
-            "m train 9 CPU 2, CUDA 7 4 Gather 2",
+            "m train 9 CUDA 7, CPU 2 4 Gather 2",
             "m train ort-cuda unroll graph 4.000 4000",
             "m train PyTorch 2.15 tf32 8.000 2000",
             "peer torch n: failed: RuntimeError: no memory",
-            "1 measurements for which no time was left",
+            "no time was left for 1 of the measurements",
             "JAX: not found",
         ] {
             assert!(rows.iter().any(|r| r == row), "{row}: {shown}");
