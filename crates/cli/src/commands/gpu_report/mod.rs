@@ -318,7 +318,13 @@ impl Report<'_> {
             }
             Item::Nodes { model, graph } => {
                 let folder = self.work.display().to_string();
-                self.measured("nodes", &[model, "--graph", graph, "--output", &folder])
+                let mut all =
+                    self.measured("nodes", &[model, "--graph", graph, "--output", &folder]);
+                if self.arguments.models.is_empty() && *graph == "sample" {
+                    // The same nodes, with fewer runs of each in the profile.
+                    all.extend(words(&["--set", "height=8", "--set", "width=8"]));
+                }
+                all
             }
             Item::Bench { model, graph, variant } => {
                 let flow = if variant.unroll { "unroll" } else { "scan" };
