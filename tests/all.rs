@@ -20,6 +20,8 @@ mod declared;
 mod deploy;
 #[path = "all/determinism.rs"]
 mod determinism;
+#[path = "all/device.rs"]
+mod device;
 #[path = "all/errors.rs"]
 mod errors;
 #[path = "all/external.rs"]

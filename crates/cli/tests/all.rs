@@ -12,6 +12,8 @@ mod data;
 mod deploy;
 #[path = "all/export.rs"]
 mod export;
+#[path = "all/gpu_report.rs"]
+mod gpu_report;
 #[path = "all/messages.rs"]
 mod messages;
 #[path = "all/npz.rs"]

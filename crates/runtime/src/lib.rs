@@ -49,7 +49,7 @@ pub use parallel::load_parallel;
 pub use pixelrnn_graph::Array;
 pub use reference::{Precision, ReferenceEngine};
 pub use signature::{Elements, Extent, Tensor};
-pub use stepper::{Carried, Stepper};
+pub use stepper::{Carried, Stepper, Transfers};
 
 #[cfg(feature = "ort")]
 pub use ort::{CudaOptions, Optimization, OrtEngine, OrtOptions};

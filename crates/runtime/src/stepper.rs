@@ -32,14 +32,52 @@ pub trait Stepper: Send {
     /// As [`Session::run`]; the state is then unchanged.
     fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError>;
 
+    /// Like [`Stepper::step`], but does not wait for the outputs if they lie on a device: then returns `None`, and
+    /// [`Stepper::results`] returns them later. So steps follow each other without a copy to the host.
+    ///
+    /// # Errors
+    /// As [`Stepper::step`].
+    fn advance(
+        &mut self,
+        feeds: &[(&str, &Array)],
+    ) -> Result<Option<Vec<(String, Array)>>, EngineError> {
+        self.step(feeds).map(Some)
+    }
+
+    /// The outputs of the steps for which [`Stepper::advance`] returned `None`, oldest first. Each is returned once.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] if they cannot be read.
+    fn results(&mut self) -> Result<Vec<Vec<(String, Array)>>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// What was copied between the host and the memory of the device so far; zero if all of it is host memory.
+    fn transfers(&self) -> Transfers {
+        Transfers::default()
+    }
+
     /// The state, by the names of the inputs and in their order.
     ///
     /// # Errors
     /// [`EngineError::Run`] if no state is set or it cannot be read.
     fn state(&mut self) -> Result<Vec<(String, Array)>, EngineError>;
 
-    /// Undoes the last step, at most once. Returns whether it did.
+    /// Undoes the last step, at most once. Returns whether it did. Outputs of that step that were not read yet are
+    /// dropped.
     fn undo(&mut self) -> bool;
+}
+
+/// Bytes that a [`Stepper`] has copied between the host and the memory of its device, in both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transfers {
+    /// To the device: states that were set, and the inputs of each step.
+    pub to_device: u64,
+    /// To the host: states and outputs that were read.
+    pub to_host: u64,
+    /// Whether the inputs of steps are written to page-locked memory, from which a GPU reads directly.
+    pub pinned: bool,
 }
 
 /// The signature of a program that carries state.
@@ -53,7 +91,7 @@ pub(crate) struct Split {
     #[cfg_attr(not(feature = "ort"), expect(dead_code))]
     pub feeds: Vec<Tensor>,
     /// The other outputs.
-    pub results: Vec<String>,
+    pub results: Vec<Tensor>,
 }
 
 impl Split {
@@ -78,11 +116,7 @@ impl Split {
             next: inputs.iter().filter_map(|t| output(t).cloned()).collect(),
             state,
             feeds,
-            results: outputs
-                .iter()
-                .map(|t| t.name.clone())
-                .filter(|name| !next.contains(name.as_str()))
-                .collect(),
+            results: outputs.iter().filter(|t| !next.contains(t.name.as_str())).cloned().collect(),
         })
     }
 }
@@ -142,7 +176,8 @@ impl Stepper for HostStepper {
         };
         let next: Option<Vec<Array>> = self.split.next.iter().map(&mut take).collect();
         let Some(next) = next else { return Err(self.fail("an output is missing")) };
-        let rest = self.split.results.iter().filter_map(|n| Some((n.clone(), take(n)?))).collect();
+        let rest = self.split.results.iter();
+        let rest = rest.filter_map(|t| Some((t.name.clone(), take(&t.name)?))).collect();
         self.before = self.state.replace(next);
         Ok(rest)
     }

@@ -2,11 +2,11 @@
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
-mod judged;
 mod numbers;
 
 mod check {
     mod cost;
+    mod judged;
     mod leaks;
     mod mutate;
 }

@@ -54,7 +54,7 @@ pub enum Event {
         step: u64,
         /// The epoch, from 0.
         epoch: u64,
-        /// The loss of the batch, in nats per image.
+        /// The loss of a batch, in nats per image; of an earlier batch where losses stay on a device until they are logged.
         loss: f64,
         /// The speed of the last steps.
         images_per_second: f64,

@@ -149,6 +149,8 @@ pub fn train(
         validation: None,
         window: Window::default(),
         recent: VecDeque::new(),
+        unread: VecDeque::new(),
+        last: None,
         progress,
     };
     session.record(&about)?;
@@ -198,7 +200,18 @@ struct Training<'a, 'b> {
     window: Window,
     /// The losses of the last steps.
     recent: VecDeque<f64>,
+    /// Steps whose loss the engine still has, oldest first.
+    unread: VecDeque<Unread>,
+    /// The batch of the last step.
+    last: Option<Batch>,
     progress: Progress,
+}
+
+/// A step whose loss was not read yet.
+struct Unread {
+    step: u64,
+    images: usize,
+    rate: f64,
 }
 
 /// A run has diverged if the mean loss of this many steps is more than this many times the loss of
@@ -226,6 +239,7 @@ impl Training<'_, '_> {
         let mut reason = self.steps(&batches)?;
         // Lets the thread that reads batches end.
         drop(batches);
+        self.read()?;
         let loss = self.recent_loss();
         let diverged = loss > ABSURD * self.uniform();
         if diverged && reason != Reason::Stopped {
@@ -291,32 +305,30 @@ impl Training<'_, '_> {
             }
             // The sender ends before the receiver only after an error.
             let Ok(batch) = batches.recv() else { return Ok(Reason::Stopped) };
-            self.step(&batch?)?;
+            self.step(batch?)?;
         }
     }
 
-    fn step(&mut self, batch: &Batch) -> Result<(), TrainError> {
+    fn step(&mut self, batch: Batch) -> Result<(), TrainError> {
         let recipe = self.task.recipe;
         let rate = self.rate();
         self.window.since.get_or_insert_with(Instant::now);
         let given = Array::from_elem(vec![1], rate as f32);
-        let from_data = feeds_of(&self.inputs, batch)?;
+        let from_data = feeds_of(&self.inputs, &batch)?;
         let mut feeds: Vec<(&str, &Array)> = from_data.iter().map(|(n, a)| (*n, a)).collect();
         feeds.push((LEARNING_RATE, &given));
-        let results = self.stepper.step(&feeds)?;
-        let loss = results.first().and_then(|(_, loss)| loss.first().copied());
-        let loss = loss.unwrap_or(f32::NAN);
-        if !loss.is_finite() {
-            return Err(self.not_finite(batch, loss, rate));
+        let results = self.stepper.advance(&feeds)?;
+        let (images, position) = (batch.indices.len(), batch.position);
+        self.last = Some(batch);
+        self.unread.push_back(Unread { step: self.progress.step + 1, images, rate });
+        match results {
+            Some(results) => self.account(vec![results])?,
+            // There is no loss to show yet.
+            None if self.recent.is_empty() => self.read()?,
+            None => {}
         }
         self.progress.step += 1;
-        self.progress.position = self.after(batch.position);
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(f64::from(loss));
-        let images = batch.indices.len();
-        self.window.nats += f64::from(loss) * images as f64;
+        self.progress.position = self.after(position);
         self.window.images += images;
         let step = self.progress.step;
         let spent = recipe.spent(step, self.steps_per_epoch, self.progress.seconds);
@@ -330,8 +342,8 @@ impl Training<'_, '_> {
         };
         self.observer.event(&Event::Step {
             step,
-            epoch: batch.position.epoch,
-            loss: f64::from(loss),
+            epoch: position.epoch,
+            loss: self.recent.back().copied().unwrap_or(f64::NAN),
             images_per_second: self.window.images_per_second(),
             spent,
             left: left.max(0.0),
@@ -344,6 +356,34 @@ impl Training<'_, '_> {
             self.log_window()?;
             let weights = self.weights()?;
             self.observer.weights(step, &weights);
+        }
+        Ok(())
+    }
+
+    /// Reads the losses that the engine still has. They stay on its device until somebody needs them, so that a step
+    /// copies nothing to the host.
+    fn read(&mut self) -> Result<(), TrainError> {
+        if self.unread.is_empty() {
+            return Ok(());
+        }
+        let results = self.stepper.results()?;
+        self.account(results)
+    }
+
+    /// Takes the losses of the oldest steps that were not read.
+    fn account(&mut self, results: Vec<Vec<(String, Array)>>) -> Result<(), TrainError> {
+        for outputs in results {
+            let Some(unread) = self.unread.pop_front() else { break };
+            let loss = outputs.first().and_then(|(_, loss)| loss.first().copied());
+            let loss = loss.unwrap_or(f32::NAN);
+            if !loss.is_finite() {
+                return Err(self.not_finite(loss, &unread));
+            }
+            if self.recent.len() == RECENT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(f64::from(loss));
+            self.window.nats += f64::from(loss) * unread.images as f64;
         }
         Ok(())
     }
@@ -365,6 +405,7 @@ impl Training<'_, '_> {
     }
 
     fn log_window(&mut self) -> Result<(), TrainError> {
+        self.read()?;
         let window = std::mem::take(&mut self.window);
         if window.images == 0 {
             return Ok(());
@@ -458,6 +499,7 @@ impl Training<'_, '_> {
 
     /// Writes a checkpoint on rank 0, unless the run has diverged: then the last good checkpoint is kept.
     fn save(&mut self) -> Result<(), TrainError> {
+        self.read()?;
         if !self.world.leads() || self.recent_loss() > ABSURD * self.uniform() {
             self.saved_at = Instant::now();
             return Ok(());
@@ -473,8 +515,8 @@ impl Training<'_, '_> {
         Ok(())
     }
 
-    fn not_finite(&mut self, batch: &Batch, loss: f32, rate: f64) -> TrainError {
-        let (step, saved) = (self.progress.step + 1, self.saved);
+    fn not_finite(&mut self, loss: f32, unread: &Unread) -> TrainError {
+        let (&Unread { step, rate, .. }, saved) = (unread, self.saved);
         let what = format!("the loss is {loss} in step {step}");
         if !self.world.leads() {
             // Rank 0 looks for the place, and says it.
@@ -482,13 +524,21 @@ impl Training<'_, '_> {
             let found = TrainError::NotFinite { what, place, rate, saved };
             return meet(&*self.world).err().map_or(found, TrainError::from);
         }
+        let later = !self.unread.is_empty();
+        let (Some(batch), false) = (self.last.take(), later) else {
+            let place = "the loss was read some steps later, and the state before that step is gone; the engine \
+                         `ort` reads it in every step, and names the place"
+                .to_string();
+            let found = TrainError::NotFinite { what, place, rate, saved };
+            return meet(&*self.world).err().map_or(found, TrainError::from);
+        };
         self.stepper.undo();
         let state: Weights = match self.stepper.state() {
             Ok(state) => state.into_iter().collect(),
             Err(error) => return error.into(),
         };
         let graph = self.task.nll_graph;
-        let place = match feeds_of(&self.inputs, batch) {
+        let place = match feeds_of(&self.inputs, &batch) {
             Ok(feeds) => locate_non_finite(graph, &state, &feeds, self.stop),
             Err(error) => return error.into(),
         };

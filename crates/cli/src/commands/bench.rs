@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use pixelrnn::compare::{Prepared, prepare};
-use pixelrnn::runtime::{Engine, EngineError, EngineKind, Extent, Program, Tensor, load_parallel};
+use pixelrnn::runtime::{
+    Engine, EngineError, EngineKind, Extent, Program, Stepper, Tensor, Transfers, load_parallel,
+};
 use pixelrnn::training::{self, CompiledStep, LEARNING_RATE, fresh_state};
 use pixelrnn::{
-    Array, Batch, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions, Weights,
-    sampling,
+    Array, Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Optimizer, SampleOptions,
+    Weights, sampling,
 };
 use serde_json::{Value, json};
 
@@ -28,7 +30,8 @@ The time of a call is the median of the timed runs, after one warm-up run. A cal
 training step with RMSProp. `step` is the work for one pixel, `row` the work between two rows, both
 for sampling loops outside of the graph. Load time is everything before the first call; with a
 dynamic batch, tract does most of its work in the first call. A batch is split into data-parallel
-shards, which share the threads: by default one per thread, of at least 4 images.
+shards, which share the threads: by default one per thread, of at least 4 images. On `ort-cuda`,
+results stay on the GPU.
 
 Example:
   pixelrnn bench mnist-diagonal --engine ort --batch 16 --runs 20 --threads 4")]
@@ -53,6 +56,16 @@ pub struct Bench {
     /// Recompute activations in the backward pass, in `grad` and `train`
     #[arg(long)]
     remat: bool,
+    /// How recurrences are written: `scan` or `unroll`
+    #[arg(long, value_name = "FORM", default_value = "scan", hide_possible_values = true,
+          value_parser = parse::named::<ControlFlow>(ControlFlow::ALL.map(ControlFlow::name)))]
+    control_flow: ControlFlow,
+    /// Round products to TF32, on `ort-cuda`
+    #[arg(long)]
+    tf32: bool,
+    /// Replay calls as CUDA graphs, on `ort-cuda`; needs a graph without loops
+    #[arg(long)]
+    cuda_graph: bool,
     /// Random seed for the images
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse::seed)]
     seed: u64,
@@ -75,6 +88,15 @@ struct Times {
     first: f64,
     median: f64,
     least: f64,
+    /// What a call copied between the host and a device, where that is counted.
+    moved: Option<Moved>,
+}
+
+/// What the last call of a stepper copied.
+struct Moved {
+    to_device: u64,
+    to_host: u64,
+    pinned: bool,
 }
 
 impl Bench {
@@ -84,7 +106,9 @@ impl Bench {
         let LoadedWeights { weights, json: origin, .. } = self.weights.load(&self.model, &model)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
-        let options = engines::options(global, Some(threads));
+        let mut options = engines::options(global, Some(threads));
+        (options.cuda.tf32, options.cuda.graph) = (self.tf32, self.cuda_graph);
+        self.check_cuda()?;
         if self.remat && !self.graph.iter().any(|kind| kind.differentiates()) {
             return usage(
                 "`--remat` applies to `--graph grad` and `train`: name one, or leave it out",
@@ -134,6 +158,11 @@ impl Bench {
                     "median_ms": times.median * 1e3,
                     "least_ms": times.least * 1e3,
                     "images_per_second": rate,
+                    "moved": times.moved.map(|moved| json!({
+                        "to_device": moved.to_device,
+                        "to_host": moved.to_host,
+                        "pinned": moved.pinned,
+                    })),
                 }));
             }
         }
@@ -157,12 +186,35 @@ impl Bench {
             "weights": origin,
             "batch": self.batch.text(),
             "remat": self.remat,
+            "control_flow": self.control_flow.name(),
+            "tf32": self.tf32,
+            "cuda_graph": self.cuda_graph,
             "runs": self.runs,
             "pixelrnn": env!("CARGO_PKG_VERSION"),
             "cores": cores,
             "processor": processor(),
             "results": results,
         })
+    }
+
+    /// Checks the options of `ort-cuda`.
+    fn check_cuda(&self) -> Result<(), Failure> {
+        let others = self.engine.iter().flatten().any(|&kind| kind != EngineKind::OrtCuda);
+        for (name, set) in [("--tf32", self.tf32), ("--cuda-graph", self.cuda_graph)] {
+            if set && (self.engine.is_none() || others || self.shards.is_some_and(|n| n > 1)) {
+                return usage(format!(
+                    "`{name}` needs `--engine ort-cuda` alone, and no `--shards`"
+                ));
+            }
+        }
+        let loose = |kind: &&GraphKind| matches!(kind, GraphKind::Step | GraphKind::Row);
+        if let Some(kind) = self.graph.iter().find(loose).filter(|_| self.cuda_graph) {
+            return usage(format!("`--cuda-graph` does not apply to `--graph {}`", kind.name()));
+        }
+        if self.cuda_graph && self.batch.batch == Batch::Symbolic {
+            return usage("`--cuda-graph` needs a fixed batch: use `--batch 16`, not `dynamic`");
+        }
+        Ok(())
     }
 
     /// The number of shards of a batch.
@@ -195,13 +247,37 @@ impl Bench {
                 ExportOptions { batch, native, remat, ..ExportOptions::default() }
             }
         };
+        let options = ExportOptions { control_flow: self.control_flow, ..options };
         let Prepared { onnx, graph, .. } = prepare(model, kind, weights, &options)?;
         let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+        let whole = shards <= 1 && !matches!(kind, GraphKind::Step | GraphKind::Row);
+        // On a GPU, results stay in its memory, as they do in the frameworks that it is compared with.
+        if engine.name() == EngineKind::OrtCuda.name() && whole {
+            let inputs = self.inputs(model, kind, &[], batch_inputs);
+            let start = Instant::now();
+            let mut stepper = engine.load_stepper(&program, &[])?;
+            stepper.set_state(&[])?;
+            let load = start.elapsed().as_secs_f64();
+            return self.stepped(load, &mut *stepper, &views(&inputs));
+        }
         let start = Instant::now();
         let mut session = load_parallel(engine, &program, shards)?;
         let load = start.elapsed().as_secs_f64();
+        let inputs = self.inputs(model, kind, session.inputs(), batch_inputs);
+        let inputs = views(&inputs);
+        self.times(load, &mut || session.run(&inputs).map(drop))
+    }
+
+    /// The inputs of a call; `signature` is that of the session.
+    fn inputs(
+        &self,
+        model: &Declaration,
+        kind: GraphKind,
+        signature: &[Tensor],
+        batch_inputs: &[(String, Array)],
+    ) -> Vec<(String, Array)> {
         let count = self.batch.count;
-        let inputs: Vec<(String, Array)> = match kind {
+        match kind {
             GraphKind::Sample => {
                 let numbers = sampling::uniform(model, count, self.seed).into_iter();
                 let named = model.scales().iter().zip(numbers);
@@ -211,12 +287,10 @@ impl Bench {
             // The time of a call does not depend on the values of its state.
             GraphKind::Step | GraphKind::Row => {
                 let zeros = |t: &Tensor| (t.name.clone(), Array::zeros(shape(t, count)));
-                session.inputs().iter().map(zeros).collect()
+                signature.iter().map(zeros).collect()
             }
             _ => batch_inputs.to_vec(),
-        };
-        let inputs: Vec<(&str, &Array)> = inputs.iter().map(|(n, a)| (n.as_str(), a)).collect();
-        self.times(load, &mut || session.run(&inputs).map(drop))
+        }
     }
 
     /// Times a training step like that of `train`: RMSProp, with the state kept in the engine.
@@ -230,15 +304,43 @@ impl Bench {
         let rate = Array::from_elem(vec![1], 1e-3);
         let shards = self.shards(engine);
         let state = fresh_state(weights, &Optimizer::RMSPROP);
-        let optimizer = &Optimizer::RMSPROP;
-        let compiled = CompiledStep::with_remat(model, optimizer, shards, self.remat, engine)?;
+        let options = ExportOptions {
+            remat: self.remat,
+            control_flow: self.control_flow,
+            // As in `train`, unless a graph is captured, which has one size.
+            batch: if self.cuda_graph { self.batch.batch } else { Batch::Symbolic },
+            optimizer: Optimizer::RMSPROP,
+            ..ExportOptions::default()
+        };
+        let compiled = CompiledStep::with_options(model, &options, shards, engine)?;
         let start = Instant::now();
         let mut stepper = compiled.step().start(engine, &state)?;
         let load = start.elapsed().as_secs_f64();
-        let mut feeds: Vec<(&str, &Array)> =
-            batch_inputs.iter().map(|(name, array)| (name.as_str(), array)).collect();
+        let mut feeds = views(batch_inputs);
         feeds.push((LEARNING_RATE, &rate));
-        self.times(load, &mut || stepper.step(&feeds).map(drop))
+        self.stepped(load, &mut *stepper, &feeds)
+    }
+
+    /// Times the steps of a stepper, which keeps results on its device if it has one.
+    fn stepped(
+        &self,
+        load: f64,
+        stepper: &mut dyn Stepper,
+        feeds: &[(&str, &Array)],
+    ) -> Result<Times, Failure> {
+        let mut moved = [stepper.transfers(); 2];
+        let times = self.times(load, &mut || {
+            let done = stepper.advance(feeds).map(drop);
+            moved = [moved[1], stepper.transfers()];
+            done
+        })?;
+        let counted = moved[1] != Transfers::default();
+        let moved = counted.then(|| Moved {
+            to_device: moved[1].to_device - moved[0].to_device,
+            to_host: moved[1].to_host - moved[0].to_host,
+            pinned: moved[1].pinned,
+        });
+        Ok(Times { moved, ..times })
     }
 
     fn times(
@@ -255,8 +357,13 @@ impl Bench {
         let mut runs = (0..self.runs).map(|_| call()).collect::<Result<Vec<f64>, _>>()?;
         runs.sort_by(f64::total_cmp);
         let least = runs.first().copied().unwrap_or(first);
-        Ok(Times { load, first, median: median(&runs).unwrap_or(first), least })
+        Ok(Times { load, first, median: median(&runs).unwrap_or(first), least, moved: None })
     }
+}
+
+/// Named arrays, borrowed.
+fn views(arrays: &[(String, Array)]) -> Vec<(&str, &Array)> {
+    arrays.iter().map(|(name, array)| (name.as_str(), array)).collect()
 }
 
 /// The shape of an input for a batch of `count` images.

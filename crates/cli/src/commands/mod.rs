@@ -39,6 +39,7 @@ commands! {
     sample::Sample,
     bench::Bench,
     scaling::Scaling,
+    gpu_report::GpuReport,
     runtime::Runtime,
     completions::Completions,
     man::Man,

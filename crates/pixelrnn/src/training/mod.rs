@@ -269,16 +269,14 @@ impl Compiled {
     fn new(
         model: &Declaration,
         kind: GraphKind,
-        optimizer: &Optimizer,
-        remat: bool,
+        options: &ExportOptions,
         engine: &dyn Engine,
     ) -> Result<Compiled, Error> {
         let options = ExportOptions {
             portable: engine.portable_only(),
             native: engine.native(),
-            optimizer: *optimizer,
-            remat,
-            ..ExportOptions::default()
+            weights: None,
+            ..options.clone()
         };
         let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
         let onnx = model.encode(kind, &options, &onnx)?;
@@ -323,7 +321,22 @@ impl CompiledStep {
         remat: bool,
         engine: &dyn Engine,
     ) -> Result<CompiledStep, Error> {
-        let compile = |kind| Compiled::new(model, kind, optimizer, remat, engine);
+        let options = ExportOptions { optimizer: *optimizer, remat, ..ExportOptions::default() };
+        CompiledStep::with_options(model, &options, shards, engine)
+    }
+
+    /// Like [`CompiledStep::new`], with these options: the optimizer, rematerialization, how recurrences are written,
+    /// and the batch, which must be dynamic if there are several shards.
+    ///
+    /// # Errors
+    /// As [`CompiledStep::new`].
+    pub fn with_options(
+        model: &Declaration,
+        options: &ExportOptions,
+        shards: usize,
+        engine: &dyn Engine,
+    ) -> Result<CompiledStep, Error> {
+        let compile = |kind| Compiled::new(model, kind, options, engine);
         let programs = match shards {
             0 | 1 => (compile(GraphKind::Train)?, None),
             _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),

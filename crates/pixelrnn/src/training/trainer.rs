@@ -18,7 +18,7 @@ use super::{
     Compiled, CompiledStep, any_weights, can_train, enough_shards, for_model, model_of, shards,
     weights_of,
 };
-use crate::{Declaration, Error, GraphKind};
+use crate::{Declaration, Error, ExportOptions, GraphKind};
 
 /// The images to train on: a specification, as text or parsed, or loaded images.
 #[derive(Clone, Debug)]
@@ -558,7 +558,7 @@ impl Prepared {
         let engine = &DistributedEngine::new(&**engine, Arc::clone(world));
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
         let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
-        let nll = Compiled::new(model, GraphKind::Nll, optimizer, false, engine)?;
+        let nll = Compiled::new(model, GraphKind::Nll, &ExportOptions::default(), engine)?;
         let fresh;
         let weights = match &self.weights {
             Some(weights) => weights,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use install::install;
 pub use places::{find, found};
 pub(crate) use probe::silence_telemetry;
-pub use probe::{Version, probe};
+pub use probe::{Version, opens, probe};
 pub use wheels::{Pin, RELEASE, pin};
 
 use crate::LibraryError;

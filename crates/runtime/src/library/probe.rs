@@ -73,6 +73,18 @@ pub fn probe(path: &Path) -> Result<Version, String> {
     Ok(version)
 }
 
+/// Whether the system finds and opens a library by its name alone. It stays open.
+///
+/// # Errors
+/// In the words of the system, why not.
+pub fn opens(name: &str) -> Result<(), String> {
+    // SAFETY: opening a library runs its initializers. The caller names a library that ONNX Runtime would open.
+    let library = unsafe { libloading::Library::new(name) }.map_err(|e| e.to_string())?;
+    // Libraries of drivers do not like to be closed.
+    std::mem::forget(library);
+    Ok(())
+}
+
 /// Official builds of ONNX Runtime send telemetry unless this variable is set when they start. If the user
 /// has set it, its value is kept.
 pub(crate) fn silence_telemetry() {

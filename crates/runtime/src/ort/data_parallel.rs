@@ -121,7 +121,7 @@ impl OrtDataParallel {
                 let mut binding = part.session.create_binding()?;
                 for (name, buffer) in carried.iter().zip(&side.state) {
                     if inputs.contains(name) {
-                        binding.bind_input(name.as_str(), buffer)?;
+                        binding.bind_input(name.as_str(), buffer.tensor())?;
                     }
                 }
                 for ((tensor, _), buffer) in self.found.iter().zip(&mut part.found) {
@@ -269,11 +269,11 @@ impl OrtDataParallel {
     fn share_parameters(&mut self) -> Result<(), EngineError> {
         let Some((sides, side)) = self.whole.sides() else { return Err(self.whole.fail(NO_STATE)) };
         let state = &mut sides[side].state;
-        let mut values = flat(self.read.iter().map(|&i| &state[i]));
+        let mut values = flat(self.read.iter().map(|&i| state[i].tensor()));
         self.world.broadcast(&mut values)?;
         if !self.world.leads() {
             let read = state.iter_mut().enumerate().filter(|(i, _)| self.read.contains(i));
-            fill(read.map(|(_, tensor)| tensor), &values);
+            fill(read.map(|(_, buffer)| buffer.tensor_mut()), &values);
         }
         Ok(())
     }

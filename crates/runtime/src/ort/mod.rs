@@ -1,12 +1,15 @@
 //! The engines `ort` and `ort-cuda`: ONNX Runtime.
 
 mod data_parallel;
+mod device;
 mod environment;
 mod operators;
+mod ring;
 mod session;
 mod smoke;
 mod stepper;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ort::ep;
@@ -16,7 +19,8 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 use crate::library::{Library, Request};
 use crate::stepper::Split;
 use crate::world::{Block, World};
-use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
+use crate::{Array, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper};
+use device::Place;
 use environment::LoadedLibrary;
 
 /// Options of ONNX Runtime for all devices.
@@ -40,6 +44,17 @@ pub struct CudaOptions {
     /// Whether products may be rounded to TF32. This is the default of ONNX Runtime, but makes results too
     /// inexact to compare.
     pub tf32: bool,
+    /// Whether steppers capture a step as a CUDA graph and replay it. It needs a program with fixed shapes and
+    /// without loops, of which every operator runs on the GPU.
+    pub graph: bool,
+}
+
+/// What the engine computes on.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Cpu,
+    Cuda(CudaOptions),
+    StandIn(CudaOptions),
 }
 
 /// ONNX Runtime's level of graph optimization.
@@ -62,7 +77,7 @@ pub enum Optimization {
 pub struct OrtEngine {
     loaded: &'static LoadedLibrary,
     options: OrtOptions,
-    cuda: Option<CudaOptions>,
+    target: Target,
 }
 
 impl OrtEngine {
@@ -72,7 +87,7 @@ impl OrtEngine {
     /// [`EngineError::Library`] if the library is not available.
     pub fn cpu(options: OrtOptions) -> Result<OrtEngine, EngineError> {
         let loaded = environment::load(&options.library.clone().with_cuda(false))?;
-        Ok(OrtEngine { loaded, options, cuda: None })
+        Ok(OrtEngine { loaded, options, target: Target::Cpu })
     }
 
     /// ONNX Runtime on a GPU. Runs a small convolution, since a missing cuDNN would otherwise be noticed only
@@ -85,7 +100,7 @@ impl OrtEngine {
     /// does not work on the GPU.
     pub fn cuda(options: OrtOptions, cuda: CudaOptions) -> Result<OrtEngine, EngineError> {
         let loaded = environment::load(&options.library.clone().with_cuda(true))?;
-        let engine = OrtEngine { loaded, options, cuda: Some(cuda) };
+        let engine = OrtEngine { loaded, options, target: Target::Cuda(cuda) };
         smoke::run(&engine).map_err(|reason| EngineError::ProviderUnavailable {
             provider: "CUDA",
             library: loaded.library.path.clone(),
@@ -98,6 +113,56 @@ impl OrtEngine {
         Ok(engine)
     }
 
+    /// ONNX Runtime on the CPU, used like a GPU: steppers bind, keep and count what they would on
+    /// [`OrtEngine::cuda`], in host memory. For tests of how data move.
+    ///
+    /// # Errors
+    /// [`EngineError::Library`].
+    pub fn stand_in(options: OrtOptions, cuda: CudaOptions) -> Result<OrtEngine, EngineError> {
+        let engine = OrtEngine::cpu(options)?;
+        Ok(OrtEngine { target: Target::StandIn(cuda), ..engine })
+    }
+
+    /// Runs a program once and returns ONNX Runtime's own record of it: JSON in the format of Chrome's traces, with an
+    /// event for each node that ran, its operator and the provider that ran it. The record is written to `folder`
+    /// first, and removed.
+    ///
+    /// # Errors
+    /// As [`Engine::load`] and [`Session::run`]; [`EngineError::Run`] if the record cannot be read.
+    pub fn profile(
+        &self,
+        program: &Program,
+        inputs: &[(&str, &Array)],
+        folder: &Path,
+    ) -> Result<String, EngineError> {
+        let prefix = folder.join(format!("pixelrnn-profile-{}", std::process::id()));
+        let session = self
+            .builder(None, false)
+            .and_then(|builder| Ok(builder.with_profiling(&prefix)?))
+            .and_then(|mut builder| builder.commit_from_memory(program.onnx))
+            .map_err(|e| self.refusal(program, e.to_string()))?;
+        let mut loaded = session::LoadedProgram::new(self.name(), program.name, session)?;
+        let ran = loaded.run(inputs);
+        // In any case: it writes the file, which would stay otherwise.
+        let written = loaded.into_session().end_profiling();
+        let fail = |reason: String| {
+            let program = program.name.to_owned();
+            EngineError::Run { engine: self.name(), program, reason }
+        };
+        let path = written.map_err(|e| fail(e.to_string()))?;
+        let text = std::fs::read_to_string(&path);
+        let removed = std::fs::remove_file(&path);
+        ran?;
+        let unread = |e| fail(format!("the profile {path}: {e}"));
+        removed.map_err(unread)?;
+        text.map_err(unread)
+    }
+
+    /// Whether it computes on a GPU, or as if it did.
+    fn away(&self) -> bool {
+        !matches!(self.target, Target::Cpu)
+    }
+
     /// The loaded library.
     pub fn library(&self) -> &Library {
         &self.loaded.library
@@ -107,13 +172,15 @@ impl OrtEngine {
         EngineError::Load { engine: self.name(), program: program.name.to_owned(), reason }
     }
 
+    /// `stepping`: whether it is for a stepper, which alone can replay CUDA graphs.
     fn loaded(
         &self,
         program: &Program,
         threads: Option<usize>,
+        stepping: bool,
     ) -> Result<session::LoadedProgram, EngineError> {
         let session = self
-            .builder(threads)
+            .builder(threads, stepping)
             .and_then(|mut builder| builder.commit_from_memory(program.onnx))
             .map_err(|e| self.refusal(program, e.to_string()))?;
         session::LoadedProgram::new(self.name(), program.name, session)
@@ -125,15 +192,20 @@ impl OrtEngine {
         threads: Option<usize>,
         carried: &[Carried],
     ) -> Result<stepper::Bindings, EngineError> {
-        let loaded = self.loaded(program, threads)?;
+        let loaded = self.loaded(program, threads, true)?;
         let split = Split::new(loaded.inputs(), loaded.outputs(), carried)
             .map_err(|reason| self.refusal(program, reason))?;
-        let device = self.cuda.map(|cuda| cuda.device);
+        let place = match self.target {
+            Target::Cpu => (Place::Host, false),
+            Target::StandIn(cuda) => (Place::StandIn, cuda.graph),
+            Target::Cuda(cuda) => (Place::Cuda(cuda.device), cuda.graph),
+        };
         let session = loaded.into_session();
-        Ok(stepper::Bindings::new(self.name(), program.name, split, device, session))
+        stepper::Bindings::new(self.name(), program.name, split, place, session)
+            .map_err(|e| self.refusal(program, e.to_string()))
     }
 
-    fn builder(&self, threads: Option<usize>) -> Result<SessionBuilder, ort::Error> {
+    fn builder(&self, threads: Option<usize>, stepping: bool) -> ort::Result<SessionBuilder> {
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(self.options.optimization.into())?
             // Otherwise, a second run would allocate all its memory in addition to that of the first.
@@ -141,13 +213,14 @@ impl OrtEngine {
         if let Some(threads) = threads.or(self.options.intra_threads) {
             builder = builder.with_intra_threads(threads)?;
         }
-        match self.cuda {
+        match self.target {
             // By default, `ort` lets ONNX Runtime choose an accelerator.
-            None => Ok(builder
+            Target::Cpu | Target::StandIn(_) => Ok(builder
                 .with_auto_device(AutoDevicePolicy::PreferCPU)?
                 .with_operators(operators::domain()?)?),
-            Some(CudaOptions { device, tf32 }) => {
+            Target::Cuda(CudaOptions { device, tf32, graph }) => {
                 let provider = ep::CUDA::default().with_device_id(device).with_tf32(tf32);
+                let provider = provider.with_cuda_graph(graph && stepping);
                 // Otherwise, an unavailable provider would be skipped silently, and the CPU used.
                 Ok(builder.with_execution_providers([provider.build().error_on_failure()])?)
             }
@@ -157,29 +230,28 @@ impl OrtEngine {
 
 impl Engine for OrtEngine {
     fn name(&self) -> &'static str {
-        if self.cuda.is_some() { "ort-cuda" } else { "ort" }
+        if matches!(self.target, Target::Cuda(_)) { "ort-cuda" } else { "ort" }
     }
 
     fn load(&self, program: &Program) -> Result<Box<dyn Session>, EngineError> {
-        Ok(Box::new(self.loaded(program, None)?))
+        Ok(Box::new(self.loaded(program, None, false)?))
     }
 
     fn native(&self) -> bool {
-        self.cuda.is_none() && !self.options.plain
+        !self.away() && !self.options.plain
     }
 
     fn threads(&self) -> usize {
-        match self.cuda {
-            Some(_) => 1,
-            None => self
-                .options
-                .intra_threads
-                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        if self.away() {
+            return 1;
         }
+        self.options
+            .intra_threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
     fn load_on(&self, program: &Program, threads: usize) -> Result<Box<dyn Session>, EngineError> {
-        Ok(Box::new(self.loaded(program, Some(threads))?))
+        Ok(Box::new(self.loaded(program, Some(threads), false)?))
     }
 
     fn load_stepper(
@@ -197,13 +269,13 @@ impl Engine for OrtEngine {
         world: &Arc<dyn World>,
     ) -> Result<Option<Box<dyn Stepper>>, EngineError> {
         // On a GPU, shards would only wait for each other.
-        if self.cuda.is_some() {
+        if self.away() {
             return Ok(None);
         }
         let block = Block::of(&**world, step.shards);
         let count = block.own.len().max(1);
         let threads = DataParallel::threads(self, count);
-        let parts = (0..count).map(|_| self.loaded(&step.part, Some(threads)));
+        let parts = (0..count).map(|_| self.loaded(&step.part, Some(threads), false));
         let parts: Vec<session::LoadedProgram> = parts.collect::<Result<_, _>>()?;
         // One thread: the program has many small operators.
         let whole = self.bindings(&step.whole, Some(1), carried)?;

@@ -3,78 +3,82 @@
 //! There are two sets of buffers for the carried values, and two bindings. One reads the first set and writes
 //! the second, the other does the reverse. They are used in turn. A single set is not enough: an output that
 //! is bound to the memory of an input may be written before the input has been read for the last time.
+//!
+//! Where that memory is not the host's, the outputs that are not carried stay there, too, in a ring of buffers,
+//! until somebody asks for them. So a step moves its feeds to the device and nothing else.
 
 use ndarray::IxDyn;
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::{IoBinding, Session as OrtSession};
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session as OrtSession};
 use ort::value::Tensor as OrtTensor;
 
+use super::device::{Device, Feed, OnDevice, Place};
+use super::ring::Ring;
 use super::session::{bytes, whole};
 use crate::signature::bind;
-use crate::stepper::{NO_STATE, Split};
-use crate::{Array, Elements, EngineError, Stepper};
+use crate::stepper::{NO_STATE, Split, Transfers};
+use crate::{Array, Elements, EngineError, Stepper, Tensor};
+
+/// Outputs by name, in the order of the program.
+type Outputs = Vec<(String, Array)>;
 
 pub(super) struct Bindings {
     engine: &'static str,
     program: String,
     split: Split,
-    /// The GPU whose memory contains the state. `None`: host memory.
-    device: Option<i32>,
+    place: Place,
+    device: Device,
     sides: Option<[Side; 2]>,
     /// The index of the side that contains the current state.
     now: usize,
     /// Whether the other side contains the previous state.
     undoable: bool,
+    /// Feeds on their way to the device, by name; unused in host memory.
+    feeds: Vec<(String, Feed)>,
+    /// Outputs on the device; nothing if they come to the host at once.
+    ring: Option<Ring>,
+    /// Whether all addresses stay the same, and steps are captured as CUDA graphs.
+    capture: bool,
+    /// The options of a run from each side if they are.
+    graphs: Option<[RunOptions<NoSelectedOutputs>; 2]>,
+    /// How often state was set: other buffers, so other graphs.
+    sets: u32,
     session: OrtSession,
 }
 
 /// One set of buffers, and the binding that reads it.
 pub(super) struct Side {
     pub binding: IoBinding,
-    pub state: Vec<OrtTensor<f32>>,
-}
-
-impl Side {
-    /// Runs a step. `away`: whether the state is in another memory than the feeds and results.
-    fn run(
-        &mut self,
-        session: &mut OrtSession,
-        split: &Split,
-        feeds: &[(&str, &Array)],
-        away: bool,
-    ) -> ort::Result<Vec<(String, Array)>> {
-        for (name, array) in feeds {
-            let declared = split.feeds.iter().find(|tensor| tensor.name == *name);
-            let elements = declared.map_or(Elements::Real, |tensor| tensor.elements);
-            bind_feed(&mut self.binding, name, elements, array)?;
-        }
-        if away {
-            self.binding.synchronize_inputs()?;
-        }
-        let results = session.run_binding(&self.binding)?;
-        if away {
-            self.binding.synchronize_outputs()?;
-        }
-        let mut seen = Vec::with_capacity(split.results.len());
-        for name in &split.results {
-            let Some(value) = results.get(name.as_str()) else { continue };
-            let (shape, data) = value.try_extract_tensor::<f32>()?;
-            seen.push((name.clone(), array(shape, data)?));
-        }
-        Ok(seen)
-    }
+    pub state: Vec<OnDevice>,
 }
 
 impl Bindings {
+    /// `capture`: whether all addresses stay the same, and the steps are captured as CUDA graphs.
     pub(super) fn new(
         engine: &'static str,
         program: &str,
         split: Split,
-        device: Option<i32>,
+        (place, capture): (Place, bool),
         session: OrtSession,
-    ) -> Bindings {
+    ) -> ort::Result<Bindings> {
         let program = program.to_owned();
-        Bindings { engine, program, split, device, sides: None, now: 0, undoable: false, session }
+        let device = Device::new(place, &session)?;
+        Ok(Bindings {
+            engine,
+            program,
+            split,
+            place,
+            device,
+            sides: None,
+            now: 0,
+            undoable: false,
+            feeds: Vec::new(),
+            ring: None,
+            capture,
+            graphs: None,
+            sets: 0,
+            session,
+        })
     }
 
     pub(super) fn fail(&self, reason: impl ToString) -> EngineError {
@@ -91,72 +95,143 @@ impl Bindings {
         &self.split
     }
 
-    /// Runs a step. Inputs that are not among the feeds are bound already.
-    pub(super) fn update(
-        &mut self,
-        feeds: &[(&str, &Array)],
-    ) -> Result<Vec<(String, Array)>, EngineError> {
-        // A step that fails has written only the other side.
+    /// A step in host memory; what is not among the feeds is bound already.
+    pub(super) fn update(&mut self, feeds: &[(&str, &Array)]) -> Result<Outputs, EngineError> {
+        self.run(feeds).map(Option::unwrap_or_default)
+    }
+
+    /// A step. Returns its outputs unless they stay on the device.
+    fn run(&mut self, feeds: &[(&str, &Array)]) -> Result<Option<Outputs>, EngineError> {
+        // A step that fails writes the other side alone.
         self.undoable = false;
-        let results = match &mut self.sides {
-            Some(sides) => {
-                sides[self.now].run(&mut self.session, &self.split, feeds, self.device.is_some())
-            }
-            None => Err(ort::Error::new(NO_STATE)),
-        };
+        let results = self.bind_feeds(feeds).and_then(|()| self.run_bound());
         let results = results.map_err(|e| self.fail(e))?;
         (self.now, self.undoable) = (1 - self.now, true);
         Ok(results)
     }
 
-    fn allocator(&self) -> ort::Result<Allocator> {
-        match self.device {
-            None => Ok(Allocator::default()),
-            Some(id) => Allocator::new(
-                &self.session,
-                MemoryInfo::new(
-                    AllocationDevice::CUDA,
-                    id,
-                    AllocatorType::Device,
-                    MemoryType::Default,
-                )?,
-            ),
+    /// Gives the feeds to the binding that reads the state.
+    fn bind_feeds(&mut self, feeds: &[(&str, &Array)]) -> ort::Result<()> {
+        for (name, array) in feeds {
+            let declared = self.split.feeds.iter().find(|tensor| tensor.name == *name);
+            let elements = declared.map_or(Elements::Real, |tensor| tensor.elements);
+            let Some(sides) = &mut self.sides else { return Err(ort::Error::new(NO_STATE)) };
+            if self.place == Place::Host {
+                bind_feed(&mut sides[self.now].binding, name, elements, array)?;
+                continue;
+            }
+            let fixed = self.capture;
+            let known = self.feeds.iter().position(|(known, _)| known == name);
+            let at = match known {
+                Some(at) if self.feeds[at].1.shape() == array.shape() => at,
+                Some(_) if fixed => {
+                    return Err(ort::Error::new(format!(
+                        "a captured CUDA graph has one shape: `{name}` now has shape {:?}, before {:?}",
+                        array.shape(),
+                        known.map(|at| self.feeds[at].1.shape()).unwrap_or_default(),
+                    )));
+                }
+                _ => {
+                    let feed = Feed::new(&self.device, elements, array.shape(), fixed)?;
+                    if fixed {
+                        feed.bind(&mut sides[0].binding, name)?;
+                        feed.bind(&mut sides[1].binding, name)?;
+                    }
+                    self.feeds.retain(|(known, _)| known != name);
+                    self.feeds.push(((*name).to_owned(), feed));
+                    self.feeds.len() - 1
+                }
+            };
+            let feed = &mut self.feeds[at].1;
+            feed.write(&mut self.device, array)?;
+            if !fixed {
+                feed.bind(&mut sides[self.now].binding, name)?;
+            }
         }
+        Ok(())
     }
 
-    /// Allocates both sets of buffers, and copies the values to the first.
-    fn buffers(&self, arrays: &[&Array]) -> ort::Result<[Side; 2]> {
-        let allocator = self.allocator()?;
-        let buffers = || -> ort::Result<Vec<OrtTensor<f32>>> {
-            arrays.iter().map(|a| OrtTensor::new(&allocator, a.shape().to_vec())).collect()
-        };
-        let (mut first, mut second) = (buffers()?, buffers()?);
-        for (array, buffer) in arrays.iter().zip(&mut first) {
-            if self.device.is_some() {
-                let host = OrtTensor::from_array((array.shape().to_vec(), values(array)))?;
-                host.copy_into(buffer)?;
-            } else {
-                // The buffer has the shape of the array, so also its number of elements.
-                let elements = buffer.extract_tensor_mut().1.iter_mut();
-                elements.zip(array.iter()).for_each(|(to, from)| *to = *from);
+    /// Runs the binding that reads the state.
+    fn run_bound(&mut self) -> ort::Result<Option<Outputs>> {
+        let Some(sides) = &mut self.sides else { return Err(ort::Error::new(NO_STATE)) };
+        let side = &mut sides[self.now];
+        if let Some(ring) = &mut self.ring {
+            ring.bind(&mut self.device, &mut side.binding, &self.split.results, self.now)?;
+        }
+        let away = self.place != Place::Host;
+        if away {
+            side.binding.synchronize_inputs()?;
+        }
+        let results = match &self.graphs {
+            Some(graphs) => {
+                self.session.run_binding_with_options(&side.binding, &graphs[self.now])?
             }
+            None => self.session.run_binding(&side.binding)?,
+        };
+        if away {
+            side.binding.synchronize_outputs()?;
+        }
+        if let Some(ring) = &mut self.ring {
+            ring.done();
+            return Ok(None);
+        }
+        let mut seen = Vec::with_capacity(self.split.results.len());
+        for Tensor { name, .. } in &self.split.results {
+            let Some(value) = results.get(name.as_str()) else { continue };
+            let (shape, data) = value.try_extract_tensor::<f32>()?;
+            self.device.count_download(size_of_val(data));
+            seen.push((name.clone(), array(shape, data)?));
+        }
+        Ok(Some(seen))
+    }
+
+    /// Makes all buffers and bindings anew, with these values as the state.
+    fn prepare(&mut self, arrays: &[&Array]) -> ort::Result<()> {
+        (self.sides, self.now, self.undoable) = (None, 0, false);
+        self.feeds.clear();
+        self.ring = match self.place {
+            Place::Host => None,
+            _ => Ring::new(&self.device, &self.split.results, self.capture)?,
+        };
+        if self.capture {
+            if self.ring.is_none() {
+                return Err(ort::Error::new(
+                    "a CUDA graph can be captured only if all outputs are f32 and have a fixed \
+                     shape: compile the program for a fixed batch",
+                ));
+            }
+            self.sets += 1;
+            self.graphs = Some([graph_options(2 * self.sets)?, graph_options(2 * self.sets + 1)?]);
+        }
+        self.sides = Some(self.buffers(arrays)?);
+        Ok(())
+    }
+
+    /// Both sets of buffers, the first with these values.
+    fn buffers(&mut self, arrays: &[&Array]) -> ort::Result<[Side; 2]> {
+        let device = &mut self.device;
+        let buffers = |device: &Device| -> ort::Result<Vec<OnDevice>> {
+            arrays.iter().map(|a| device.empty(a.shape())).collect()
+        };
+        let (mut first, mut second) = (buffers(device)?, buffers(device)?);
+        for (array, buffer) in arrays.iter().zip(&mut first) {
+            device.upload(array, buffer)?;
         }
         let forth = self.binding(&first, &mut second)?;
         let back = self.binding(&second, &mut first)?;
         Ok([Side { binding: forth, state: first }, Side { binding: back, state: second }])
     }
 
-    fn binding(
-        &self,
-        from: &[OrtTensor<f32>],
-        to: &mut [OrtTensor<f32>],
-    ) -> ort::Result<IoBinding> {
+    fn binding(&self, from: &[OnDevice], to: &mut [OnDevice]) -> ort::Result<IoBinding> {
         let mut binding = self.session.create_binding()?;
         for (tensor, buffer) in self.split.state.iter().zip(from) {
-            binding.bind_input(tensor.name.as_str(), buffer)?;
+            binding.bind_input(tensor.name.as_str(), buffer.tensor())?;
         }
         for (name, buffer) in self.split.next.iter().zip(to) {
-            binding.bind_output(name.as_str(), buffer)?;
+            binding.bind_output(name.as_str(), buffer.tensor_mut())?;
+        }
+        if self.ring.is_some() {
+            return Ok(binding);
         }
         // Outputs for the caller are copied to the host.
         let host = MemoryInfo::new(
@@ -165,47 +240,65 @@ impl Bindings {
             AllocatorType::Device,
             MemoryType::CPUOutput,
         )?;
-        for name in &self.split.results {
-            binding.bind_output_to_device(name.as_str(), &host)?;
+        for tensor in &self.split.results {
+            binding.bind_output_to_device(tensor.name.as_str(), &host)?;
         }
         Ok(binding)
     }
 
-    fn fetch(&self) -> ort::Result<Option<Vec<(String, Array)>>> {
+    fn fetch(&mut self) -> ort::Result<Option<Outputs>> {
         let Some(sides) = &self.sides else { return Ok(None) };
         let mut state = Vec::with_capacity(self.split.state.len());
         for (tensor, buffer) in self.split.state.iter().zip(&sides[self.now].state) {
-            let host;
-            let buffer = match self.device {
-                None => buffer,
-                Some(_) => {
-                    host = buffer.to(AllocationDevice::CPU, 0)?;
-                    &host
-                }
-            };
-            let (shape, data) = buffer.try_extract_tensor::<f32>()?;
-            state.push((tensor.name.clone(), array(shape, data)?));
+            state.push((tensor.name.clone(), self.device.download(buffer)?));
         }
         Ok(Some(state))
     }
 }
 
+/// Each side of the state is a CUDA graph of its own, since it has its own addresses.
+fn graph_options(number: u32) -> ort::Result<RunOptions<NoSelectedOutputs>> {
+    let mut options = RunOptions::new()?;
+    options.set("gpu_graph_id", number.to_string())?;
+    Ok(options)
+}
+
 impl Stepper for Bindings {
     fn set_state(&mut self, state: &[(&str, &Array)]) -> Result<(), EngineError> {
-        let bound = bind(&self.split.state, state)
+        let signature = self.split.state.clone();
+        let bound = bind(&signature, state)
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
-        self.sides = Some(self.buffers(&bound.arrays).map_err(|e| self.fail(e))?);
-        (self.now, self.undoable) = (0, false);
-        Ok(())
+        self.prepare(&bound.arrays).map_err(|e| self.fail(e))
     }
 
-    fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Vec<(String, Array)>, EngineError> {
+    fn step(&mut self, feeds: &[(&str, &Array)]) -> Result<Outputs, EngineError> {
+        if let Some(results) = self.advance(feeds)? {
+            return Ok(results);
+        }
+        let last = match &mut self.ring {
+            Some(ring) => ring.take_last(&mut self.device, &self.split.results),
+            None => Ok(None),
+        };
+        last.map_err(|e| self.fail(e))?.ok_or_else(|| self.fail("the outputs are missing"))
+    }
+
+    fn advance(&mut self, feeds: &[(&str, &Array)]) -> Result<Option<Outputs>, EngineError> {
         bind(&self.split.feeds, feeds)
             .map_err(|error| EngineError::Input { program: self.program.clone(), error })?;
-        self.update(feeds)
+        self.run(feeds)
     }
 
-    fn state(&mut self) -> Result<Vec<(String, Array)>, EngineError> {
+    fn results(&mut self) -> Result<Vec<Outputs>, EngineError> {
+        let Some(ring) = &mut self.ring else { return Ok(Vec::new()) };
+        let results = ring.take(&mut self.device, &self.split.results);
+        results.map_err(|e| self.fail(e))
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.device.transfers()
+    }
+
+    fn state(&mut self) -> Result<Outputs, EngineError> {
         self.fetch().map_err(|e| self.fail(e))?.ok_or_else(|| self.fail(NO_STATE))
     }
 
@@ -213,6 +306,9 @@ impl Stepper for Bindings {
         let undone = std::mem::take(&mut self.undoable);
         if undone {
             self.now = 1 - self.now;
+            if let Some(ring) = &mut self.ring {
+                ring.undo();
+            }
         }
         undone
     }
