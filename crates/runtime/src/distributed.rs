@@ -10,12 +10,18 @@ use crate::{Carried, DataParallel, Engine, EngineError, Program, Session, Steppe
 pub struct DistributedEngine<'a> {
     engine: &'a dyn Engine,
     world: Arc<dyn World>,
+    plain: bool,
 }
 
 impl<'a> DistributedEngine<'a> {
     /// Divides the work of an engine among the ranks of a world.
     pub fn new(engine: &'a dyn Engine, world: Arc<dyn World>) -> DistributedEngine<'a> {
-        DistributedEngine { engine, world }
+        DistributedEngine { engine, world, plain: false }
+    }
+
+    /// With `plain`, graphs for this engine are of plain operators only, also if it has operators of its own.
+    pub fn plain(self, plain: bool) -> DistributedEngine<'a> {
+        DistributedEngine { plain, ..self }
     }
 }
 
@@ -33,7 +39,7 @@ impl Engine for DistributedEngine<'_> {
     }
 
     fn native(&self) -> bool {
-        self.engine.native()
+        self.engine.native() && !self.plain
     }
 
     fn threads(&self) -> usize {

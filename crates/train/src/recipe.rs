@@ -23,6 +23,9 @@ pub struct Recipe {
     /// Whether the backward pass recomputes activations instead of storing them. This changes memory and
     /// time, but not the result.
     pub remat: bool,
+    /// Whether all graphs are of plain operators, as in exported models, also on an engine that has operators of its
+    /// own. This changes rounding. Runs of older versions were plain.
+    pub plain: bool,
     /// Random seed for initialization, shuffling and sampling.
     pub seed: u64,
     /// When the run ends.
@@ -182,6 +185,7 @@ impl Recipe {
             batch: 16,
             shards: 1,
             remat: false,
+            plain: false,
             seed: 0,
             budget,
             validate_every: None,
@@ -231,6 +235,7 @@ impl Recipe {
             "batch": self.batch,
             "shards": self.shards,
             "remat": self.remat,
+            "plain": self.plain,
             "seed": self.seed,
             "budget": budget,
             "validate_every": self.validate_every,
@@ -275,6 +280,7 @@ impl Recipe {
             batch,
             shards,
             remat: value["remat"].as_bool().unwrap_or(false),
+            plain: value["plain"].as_bool().unwrap_or(true),
             seed: whole(value, "seed")?,
             budget,
             validate_every: maybe("validate_every").map(|n| whole(value, n)).transpose()?,

@@ -317,6 +317,7 @@ impl Trainer {
         if self.request.shards.is_none() {
             recipe.shards = shards(&ranks, recipe.batch);
         }
+        recipe.plain = !engine.native();
         enough_shards(&recipe, &*self.world, false)?;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
@@ -351,12 +352,20 @@ impl Trainer {
                 ModelText { name: asked.name(), settings: asked.settings(), text: &asked_text };
             self.run.check_model(&own, &asked)?;
         }
-        let recipe = self.request.resumed_recipe(recipe)?;
+        let mut recipe = self.request.resumed_recipe(recipe)?;
         let images = self.images(named, &model, recipe.seed)?;
         can_train(&model, &images.data)?;
         let (engine, version) = self.engine.open()?;
         enough_shards(&recipe, &*self.world, true)?;
-        let warning = self.run.check_images(&images)?;
+        let mut warnings = Vec::from_iter(self.run.check_images(&images)?);
+        if !engine.native() && !recipe.plain {
+            recipe.plain = true;
+            warnings.push(
+                "the run was trained with the operators of the engine `ort`, and goes on with plain ones: \
+                 from here on the last bits differ from those of an uninterrupted run"
+                    .to_string(),
+            );
+        }
         let data = images.data;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
@@ -372,7 +381,7 @@ impl Trainer {
             world: self.world,
             settings,
             weights: None,
-            warning,
+            warning: (!warnings.is_empty()).then(|| warnings.join("\n")),
         })
     }
 
@@ -555,7 +564,7 @@ impl Prepared {
         if !self.begun {
             lead(&**world, || self.run.create(&model.text(), &self.settings))?;
         }
-        let engine = &DistributedEngine::new(&**engine, Arc::clone(world));
+        let engine = &DistributedEngine::new(&**engine, Arc::clone(world)).plain(recipe.plain);
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
         let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
         let nll = Compiled::new(model, GraphKind::Nll, &ExportOptions::default(), engine)?;
