@@ -40,3 +40,38 @@ fn they_agree_with_the_plain_graphs() {
     }
     assert!(used > 30, "{used} graphs with operators of the engine");
 }
+
+/// A run that begins with plain graphs goes on with them, bit for bit, and one that does not says so.
+#[test]
+fn a_run_keeps_to_its_operators() {
+    use pixelrnn::runtime::{Engine, OrtEngine, OrtOptions};
+    use pixelrnn::training::Trainer;
+    let engine = |plain| -> Box<dyn Engine> {
+        Box::new(OrtEngine::cpu(OrtOptions { plain, ..OrtOptions::default() }).expect("ONNX Runtime"))
+    };
+    let model = pixelrnn::zoo::find("digits-diagonal").expect("a model");
+    let small = [("height", 4), ("width", 4), ("h", 4), ("layers", 1)].map(|(n, x)| (n.to_string(), x));
+    let model = model.declare(&small).expect("declared");
+    let folder = tempfile::tempdir().expect("a folder");
+    let begin = |name: &str, plain| {
+        Trainer::new(folder.path().join(name))
+            .model(&model)
+            .data("digits,limit=90,size=4x4")
+            .opened_engine(engine(plain))
+    };
+    let go_on = |name: &str, plain| {
+        Trainer::new(folder.path().join(name)).resume().opened_engine(engine(plain)).steps(9)
+    };
+    let whole = begin("whole", true).steps(9).train().expect("trains");
+    begin("parts", true).steps(4).train().expect("trains");
+    let parts = go_on("parts", false).prepare().expect("goes on");
+    assert_eq!((parts.recipe().plain, parts.warning()), (true, None));
+    let parts = go_on("parts", false).train().expect("goes on");
+    assert_eq!(whole.weights, parts.weights);
+
+    begin("native", false).steps(4).train().expect("trains");
+    let same = go_on("native", false).prepare().expect("goes on");
+    assert_eq!((same.recipe().plain, same.warning()), (false, None));
+    let other = go_on("native", true).prepare().expect("goes on");
+    assert!(other.recipe().plain && other.warning().expect("a warning").contains("plain"));
+}
