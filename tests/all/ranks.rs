@@ -124,14 +124,14 @@ fn assert_same_runs(a: &Path, b: &Path) {
     use std::fs::read;
     // Where a run is interrupted, the mean losses of steps begin again.
     let losses = |run: &Path| {
-        let log = String::from_utf8(read(&run.join("log.jsonl")).unwrap()).unwrap();
+        let log = String::from_utf8(read(run.join("log.jsonl")).unwrap()).unwrap();
         let lines = log.lines().map(|l| l.parse::<serde_json::Value>().unwrap());
         let of = |line: serde_json::Value| (line["event"].to_string(), line["nats"].to_string());
         lines.map(of).filter(|(event, _)| event.contains("validation")).collect::<Vec<_>>()
     };
     assert_eq!(losses(a), losses(b));
     let state = |run: &Path, name: &str| {
-        let bytes = read(&run.join(name)).unwrap();
+        let bytes = read(run.join(name)).unwrap();
         let all = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let mut all: Vec<_> =
             all.iter().map(|(name, view)| (name.to_string(), view.data().to_vec())).collect();
@@ -141,7 +141,7 @@ fn assert_same_runs(a: &Path, b: &Path) {
     for name in ["best.safetensors", "last.safetensors"] {
         assert_eq!(state(a, name), state(b, name), "{name}");
     }
-    let settings = |run: &Path| String::from_utf8(read(&run.join("run.json")).unwrap()).unwrap();
+    let settings = |run: &Path| String::from_utf8(read(run.join("run.json")).unwrap()).unwrap();
     assert_eq!(settings(a), settings(b));
 }
 
