@@ -1,6 +1,6 @@
 //! Processes that share the work of one task, such as the ranks of an MPI job.
 //!
-//! A batch has a number of shards, and each rank computes a [`Block`] of them that lie next to each other. Sums over
+//! A batch has a number of shards, and each rank computes a block of them that lie next to each other. Sums over
 //! shards go from rank to rank: each adds its own in their order and passes the sum on. So a sum has the same bits on
 //! any number of ranks. The order of the blocks is the reverse of that of the ranks, so that the sum arrives at rank 0.
 
