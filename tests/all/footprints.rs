@@ -14,8 +14,9 @@ use crate::ops::reference;
 
 /// Operators whose footprint is everything. They are expanded first, or come after the logits.
 fn coarse(mnemonic: &str) -> bool {
-    ["scan", "row_lstm", "diagonal_bilstm", "lstm_sweep", "nll_slope", "draw"].contains(&mnemonic)
+    ["scan", "row_lstm", "diagonal_bilstm", "lstm_sweep", "draw"].contains(&mnemonic)
         || mnemonic.ends_with("_nll")
+        || mnemonic.ends_with("nll_slope")
         || mnemonic.ends_with("_gradient")
 }
 

@@ -47,10 +47,13 @@ fn a_run_keeps_to_its_operators() {
     use pixelrnn::runtime::{Engine, OrtEngine, OrtOptions};
     use pixelrnn::training::Trainer;
     let engine = |plain| -> Box<dyn Engine> {
-        Box::new(OrtEngine::cpu(OrtOptions { plain, ..OrtOptions::default() }).expect("ONNX Runtime"))
+        Box::new(
+            OrtEngine::cpu(OrtOptions { plain, ..OrtOptions::default() }).expect("ONNX Runtime"),
+        )
     };
     let model = pixelrnn::zoo::find("digits-diagonal").expect("a model");
-    let small = [("height", 4), ("width", 4), ("h", 4), ("layers", 1)].map(|(n, x)| (n.to_string(), x));
+    let small =
+        [("height", 4), ("width", 4), ("h", 4), ("layers", 1)].map(|(n, x)| (n.to_string(), x));
     let model = model.declare(&small).expect("declared");
     let folder = tempfile::tempdir().expect("a folder");
     let begin = |name: &str, plain| {

@@ -207,7 +207,7 @@ fn time_is_measured_by_size() {
         assert!(ran.out.contains("growth"), "{}", ran.out);
     }
     for (vary, says) in [
-        ("depth=1,2", "unknown setting `depth`"),
+        ("depth=1,2", "no hyper-parameter `depth`"),
         ("layers=1", "at least two different values"),
         ("levels=1,2", "levels"),
     ] {

@@ -24,7 +24,7 @@ impl CategoricalNll {
             (&[h, w, n, features], &[images, channels, height, width]) => {
                 let channels = channels.fixed().unwrap_or(0);
                 let same = [h, w, n] == [height, width, images];
-                same && features == Dim::Fixed(channels * self.levels)
+                same && channels.checked_mul(self.levels).map(Dim::Fixed) == Some(features)
             }
             _ => false,
         };

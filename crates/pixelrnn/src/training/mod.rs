@@ -235,6 +235,10 @@ pub fn shards(engine: &dyn Engine, batch: usize) -> usize {
     (shards - shards % ranks).max(ranks)
 }
 
+/// The warning if a run loses the operators of its engine.
+const PLAIN_NOW: &str = "the run was trained with the operators of the engine `ort`, and goes on with plain ones: from \
+                         here on the last bits differ from those of an uninterrupted run";
+
 /// Checks that each rank has a shard.
 fn enough_shards(recipe: &Recipe, world: &dyn World, resumed: bool) -> Result<(), TrainError> {
     let (ranks, batch, shards) = (world.size(), recipe.batch, recipe.shards);

@@ -15,8 +15,8 @@ use pixelrnn_train::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Compiled, CompiledStep, any_weights, can_train, enough_shards, for_model, model_of, shards,
-    weights_of,
+    Compiled, CompiledStep, PLAIN_NOW, any_weights, can_train, enough_shards, for_model, model_of,
+    shards, weights_of,
 };
 use crate::{Declaration, Error, ExportOptions, GraphKind};
 
@@ -360,11 +360,7 @@ impl Trainer {
         let mut warnings = Vec::from_iter(self.run.check_images(&images)?);
         if !engine.native() && !recipe.plain {
             recipe.plain = true;
-            warnings.push(
-                "the run was trained with the operators of the engine `ort`, and goes on with plain ones: \
-                 from here on the last bits differ from those of an uninterrupted run"
-                    .to_string(),
-            );
+            warnings.push(PLAIN_NOW.to_string());
         }
         let data = images.data;
         can_be_patient(&recipe, &data)?;

@@ -1,7 +1,5 @@
 //! The graphs that a page uses: `step`, with the temperature as an input, and `row`.
 
-use std::sync::Arc;
-
 use pixelrnn::internal::graph::{BuildError, Dim, Role, Type};
 use pixelrnn::internal::onnx::{Literal, OnnxGraph, OnnxOp};
 use pixelrnn::internal::passes::rewrite::Rewrite;
@@ -77,7 +75,12 @@ fn port(name: &str, ty: &Type) -> Value {
 /// Replaces the constant by which the logits are multiplied by an input. Returns `None` if there is
 /// no such constant.
 fn with_factor(graph: &OnnxGraph, factor: f32) -> Result<Option<OnnxGraph>, BuildError> {
-    let constant = OnnxOp::Constant(Arc::new(Literal::scalar(factor)));
+    let is_factor = |op: &OnnxOp| match op {
+        OnnxOp::Constant(literal) => {
+            matches!(&**literal, Literal::Real(x) if x.len() == 1 && x.iter().all(|&x| x == factor))
+        }
+        _ => false,
+    };
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
     let one = Type::real([Dim::Fixed(1)]);
@@ -87,7 +90,7 @@ fn with_factor(graph: &OnnxGraph, factor: f32) -> Result<Option<OnnxGraph>, Buil
         let tempers = node.op == OnnxOp::Mul
             && node.name.starts_with("draw/")
             && node.name.ends_with("/tempered")
-            && graph.maker(node.inputs[1]).is_some_and(|maker| maker.op == constant);
+            && graph.maker(node.inputs[1]).is_some_and(|maker| is_factor(&maker.op));
         if !tempers {
             rewrite.node(id)?;
             continue;
