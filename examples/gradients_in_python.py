@@ -3,7 +3,8 @@
 The parts are the gradients of two half batches (as with two machines, or with gradient accumulation), their
 mean, and the optimizer's update. The graph `train` does all of this at once.
 
-    for graph in grad update train; do
+    cargo run --release --bin pixelrnn -- export digits-diagonal --graph grad -o grad.onnx
+    for graph in update train; do
       cargo run --release --bin pixelrnn -- export digits-diagonal --graph $graph --optimizer sgd -o $graph.onnx
     done
     pip install onnxruntime onnx numpy

@@ -103,11 +103,13 @@ pub fn write_pair<E: From<io::Error>>(
     buffer.flush()?;
     drop(buffer);
     model.as_file_mut().write_all(&bytes)?;
-    // The old second file is kept under a temporary name until the new first one is in place.
+    // The old second file is kept under a temporary name until the new first one is in place. It keeps its own
+    // name, too, so that it is not lost if the process is killed here; where there are no hard links it is moved.
     let aside = match second.exists() {
         true => {
             let aside = beside(folder(second))?.into_temp_path();
-            std::fs::rename(second, &aside)?;
+            std::fs::remove_file(&aside)?;
+            std::fs::hard_link(second, &aside).or_else(|_| std::fs::rename(second, &aside))?;
             Some(aside)
         }
         false => None,
