@@ -79,7 +79,9 @@ impl Elem {
             Elem::Bf16 => f64::from(f32::from_bits(0x7f7f_0000)),
             Elem::F8(Float8::E4m3fn) => 448.0,
             Elem::F8(Float8::E4m3fnuz) => 240.0,
-            Elem::F8(_) => 57344.0,
+            Elem::F8(Float8::E8m0) => 2f64.powi(127),
+            Elem::F8(Float8::E2m1) => 6.0,
+            Elem::F8(Float8::E5m2 | Float8::E5m2fnuz) => 57344.0,
             Elem::Int(bits) => 2f64.powi(i32::from(bits) - 1) - 1.0,
             Elem::Uint(bits) => 2f64.powi(i32::from(bits)) - 1.0,
             Elem::Bool => 1.0,
@@ -238,6 +240,17 @@ mod tests {
         assert!(float8(Float8::E5m2fnuz, 0x80).is_nan());
         assert_eq!(float8(Float8::E5m2, 0x3c), 1.0);
         assert_eq!(float8(Float8::E2m1, 7), 6.0);
+        // The largest value of a format is that of its largest pattern of bits.
+        for (format, bits) in [
+            (Float8::E4m3fn, 0x7e),
+            (Float8::E4m3fnuz, 0x7f),
+            (Float8::E5m2, 0x7b),
+            (Float8::E5m2fnuz, 0x7f),
+            (Float8::E8m0, 0xfe),
+            (Float8::E2m1, 0x7),
+        ] {
+            assert_eq!(Elem::F8(format).max(), float8(format, bits), "{format:?}");
+        }
     }
 
     #[test]
