@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// Maximal number of elements of a tensor, as the file states its shape.
 const MAX_ELEMENTS: usize = 1 << 40;
-/// In an index map: there is no source, use the fill value.
+/// The entry of an index map for an element that has no source and gets the fill value.
 pub(crate) const FILL: usize = usize::MAX;
 
 /// The elements in row-major order. Their number always matches `kept`.

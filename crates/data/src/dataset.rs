@@ -245,7 +245,7 @@ impl Dataset {
     /// epochs. The images and their order depend only on the seed and the epoch.
     ///
     /// # Errors
-    /// If the split does not exist, `size` is 0, or the epoch does not have so many steps.
+    /// If the split does not exist, `size` is 0, or the epoch has fewer steps.
     pub fn shuffled(
         &self,
         split: Split,

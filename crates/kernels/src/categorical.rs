@@ -2,7 +2,7 @@
 
 use crate::math::{all, clamped_exp, vectors, vectors_mut};
 
-/// Logits of `values` neighbors, `[pixels, N, C, L]`, and the image `[N, C, pixels of the map]` that they are for.
+/// The sizes of logits `[pixels, N, C, L]`, pixel-major, and of the image `[N, C, pixels]` whose values they predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Categorical {
     /// Pixels of the whole map.
@@ -37,8 +37,8 @@ impl Categorical {
         known.then_some(level as usize)
     }
 
-    /// Adds the nats of some pixels, the first of which is `first`, to those of each image, `sums [N]`. What is no
-    /// level has infinitely many.
+    /// Adds the negative log-likelihood of some pixels, the first of which is `first`, to that of each image,
+    /// `sums [N]`. That of a value that is not a level is infinite.
     ///
     /// # Panics
     /// A slice has another length.

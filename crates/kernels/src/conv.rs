@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::parts;
 use crate::product::{View, product};
 
 /// A convolution of stride one whose result is as large as its input.
@@ -46,9 +47,6 @@ enum Rows {
     Results(Range<usize>),
     Read(Range<usize>),
 }
-
-/// The number of parts into which the rows of a map are divided.
-const PARTS: usize = 4;
 
 /// The positions along an axis of `extent` from which tap `at` of a kernel centered at `center` reads inside
 /// the map, and the position that the first of them reads.
@@ -121,8 +119,7 @@ impl Conv {
 
     /// Divides the rows of the map into parts, one per thread. The division depends only on the map.
     pub fn parts(&self) -> Vec<Range<usize>> {
-        let count = self.height.clamp(1, PARTS);
-        (0..count).map(|i| i * self.height / count..(i + 1) * self.height / count).collect()
+        parts(self.height)
     }
 
     /// Converts the weight `[G, F, kh, kw]` to one matrix `[F, G]` for each tap that is read, for

@@ -26,3 +26,10 @@ pub use categorical::Categorical;
 pub use conv::Conv;
 pub use forward::{Saved, forward};
 pub use geometry::{Order, Sweep};
+
+/// Divides rows or pixels into parts of almost equal size, for the threads. The parts depend on the number alone, so
+/// that sums over them do, too.
+pub fn parts(extent: usize) -> Vec<std::ops::Range<usize>> {
+    let count = extent.clamp(1, 4);
+    (0..count).map(|i| i * extent / count..(i + 1) * extent / count).collect()
+}

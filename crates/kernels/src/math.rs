@@ -48,7 +48,7 @@ fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_f32s(p, simd.transmute_f32s_u32s(power))
 }
 
-/// e^x, where numbers beyond [`LARGEST`] count as that; next to 0 or as 0 below -[`LARGEST`].
+/// e^x, with x clamped to between -[`LARGEST`] and [`LARGEST`].
 #[inline(always)]
 pub(crate) fn clamped_exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     exp(simd, clamp(simd, x, LARGEST))

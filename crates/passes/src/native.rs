@@ -1,4 +1,4 @@
-//! `native`: replaces recurrences and masked convolutions by operators of the engine of this process.
+//! `native`: replaces recurrences, masked convolutions and likelihoods by operators of the engine of this process.
 
 use pixelrnn_graph::{BuildError, Value};
 use pixelrnn_ops::{

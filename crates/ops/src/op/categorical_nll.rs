@@ -14,7 +14,7 @@ pub struct CategoricalNll {
 
 impl CategoricalNll {
     /// The distribution of a value.
-    fn distribution(&self) -> Distribution {
+    pub(super) fn distribution(&self) -> Distribution {
         Categorical { levels: self.levels }.into()
     }
 

@@ -2,7 +2,6 @@
 //! engine.
 
 use super::{CategoricalNll, NllSlope};
-use crate::dist::{Categorical, Distribution};
 use crate::rules::prelude::*;
 
 /// `logits` and `image` like the inputs of [`CategoricalNll`], `dy [N]` the cotangent of its result; the result is
@@ -53,7 +52,7 @@ impl Rules for CategoricalNllSlope {
     }
 
     fn eval<R: Real>(&self, env: &Env, inputs: &[&Array<R>]) -> Result<Vec<Array<R>>, EvalError> {
-        let distribution = Distribution::from(Categorical { levels: self.nll.levels });
+        let distribution = self.nll.distribution();
         let parameters = self.nll.parameters(inputs[0])?;
         let slopes = NllSlope { distribution }.eval(env, &[&parameters, inputs[1]])?.remove(0);
         // [N, C, L, H, W] as [H, W, N, C L].

@@ -1,12 +1,9 @@
 //! The likelihood of categorical distributions and its gradient, on pixel-major logits.
 
 use ort::operator::{ComputeContext, KernelContext};
-use pixelrnn_kernels::Categorical;
+use pixelrnn_kernels::{Categorical, parts};
 
 use super::{Compute, Inputs, attribute, each, output};
-
-/// Into how many parts the pixels of a map are divided.
-const PARTS: usize = 4;
 
 /// The number of levels.
 struct Levels(usize);
@@ -29,9 +26,7 @@ impl Levels {
             return Err(ort::Error::new("the logits are not a number for each level"));
         }
         let pixels = height * width;
-        let count = pixels.clamp(1, PARTS);
-        let parts = (0..count).map(|i| i * pixels / count..(i + 1) * pixels / count);
-        Ok((Categorical { pixels, images, channels: features / levels, levels }, parts.collect()))
+        Ok((Categorical { pixels, images, channels: features / levels, levels }, parts(pixels)))
     }
 }
 
