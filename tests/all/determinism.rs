@@ -83,7 +83,7 @@ fn one_name_everywhere() {
         let paths: BTreeSet<&str> = graph.parameters().map(|(i, _)| i.name.as_str()).collect();
         assert_eq!(paths, weights.keys().map(String::as_str).collect());
         let file = to_bytes(&weights).expect("bytes");
-        assert_eq!(from_bytes(&file).expect("reads"), weights);
+        assert_eq!(from_bytes(file).expect("reads"), weights);
         for (path, array) in &weights {
             let input = graph.inputs().iter().find(|i| i.name == *path).expect("is an input");
             assert_eq!(graph.ty(input.value).extents(1), array.shape());

@@ -85,8 +85,7 @@ fn every_operator_agrees_on_every_engine() {
             let job = Job { batch, control_flow, simplify, ..Job::new(&[], GraphKind::Forward) };
             let form = format!("{batch:?} {control_flow:?} simplify={simplify}");
             let what = format!("sample {k}, {} {:?}, {form}", graph.name, sample.op.attributes());
-            let onnx =
-                lower(&graph, &job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let onnx = lower(&graph, job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
             let native = Native::is_in(&onnx);
             let onnx =
                 encode(&onnx, &EncodeOptions::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -118,7 +117,7 @@ fn every_operator_set_gives_the_same_numbers() {
         let inputs = inputs_of(&graph, &sample.domains, 2, &mut numbers);
         let expected = named(&graph, reference(&graph, 2, &inputs));
         let job = Job::new(&[], GraphKind::Forward);
-        let onnx = lower(&graph, &job, &mut |_, _| {}).expect("compiles");
+        let onnx = lower(&graph, job, &mut |_, _| {}).expect("compiles");
         for opset in 17..=22 {
             let options = EncodeOptions { opset, ..EncodeOptions::default() };
             let bytes = encode(&onnx, &options).expect("encodes");

@@ -6,11 +6,13 @@
 //! earlier passes. The result of the pass follows after `---- after`. `PIXELRNN_BLESS=1` rewrites everything
 //! except the beginning.
 
+use std::borrow::Cow;
 use std::fs;
 
 use pixelrnn::internal::graph::text::read;
 use pixelrnn::internal::graph::{Operation, verify};
 use pixelrnn::internal::ops::{Op, PixelGraph, lower_graph};
+use pixelrnn::internal::passes::bind::bind_onnx;
 use pixelrnn::internal::passes::pipeline::{LOWERING, Pass, Step, passes};
 use pixelrnn::internal::passes::{
     ImageFormat, ImageLayout, Job, Optimizer, Scale, initialize, merge_scales, verify_causality,
@@ -48,13 +50,10 @@ fn onnx(pass: &Pass, graph: &PixelGraph, job: &Job, name: &str) -> (String, Stri
         let next = match step.step {
             Step::Onnx(run) => run(&onnx),
             Step::OnnxJob(run) => run(&onnx, job),
-            Step::OnnxOwned(run) => {
-                let next = run(onnx.clone(), job).unwrap_or_else(|e| panic!("{name}: {e}"));
-                if step.name == pass.name {
-                    return (shown(&onnx, name), shown(&next, name));
-                }
-                onnx = next;
-                continue;
+            Step::OnnxOwned(run) => run(onnx.clone()),
+            Step::Bind => {
+                let weights = job.weights.clone().expect("has weights");
+                Ok(bind_onnx(&onnx, weights).unwrap_or_else(|e| panic!("{name}: {e}")))
             }
             _ => continue,
         };
@@ -76,7 +75,7 @@ fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
     let weights = initialize(&first, 7);
     let job = Job {
         proof: proof.as_ref().ok(),
-        weights: Some(&weights),
+        weights: Some(Cow::Borrowed(&weights)),
         optimizer: Optimizer { clip: Some(1.0), ema: Some(0.5), ..Optimizer::ADAM },
         images: ImageFormat { layout: Some(ImageLayout::Nchw), bytes: true },
         ..Job::new(&scales, GraphKind::Sample)
@@ -91,7 +90,7 @@ fn run(pass: &Pass, texts: &[&str]) -> (String, String) {
         Step::Pixel(run) => Ok(shown(&run(&first).unwrap_or_else(|e| panic!("{name}: {e}")), name)),
         Step::Make(run) => run(&first, &job).map(|g| shown(&g, name)),
         Step::Lower => Ok(shown(&lower_graph(&first, Batch::Symbolic).expect("lowers"), name)),
-        Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
+        Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) | Step::Bind => {
             return onnx(pass, &first, &job, name);
         }
     };
@@ -116,7 +115,7 @@ fn every_pass_does_what_its_file_says() {
         let (before, after) = run(pass, &texts);
         assert_ne!(before, after, "{} changes nothing in its own file", pass.name);
         let shown = match pass.step {
-            Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
+            Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) | Step::Bind => {
                 format!("{given}{BEFORE}{before}{AFTER}{after}")
             }
             _ => format!("{given}{AFTER}{after}"),

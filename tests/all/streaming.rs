@@ -8,6 +8,7 @@ use pixelrnn::internal::passes::{Job, ProvedScale, bind, lower, verify_causality
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
 use pixelrnn::{Array, Declaration, Source, Weights};
+use std::borrow::Cow;
 
 use crate::build::Build;
 use crate::common::{Numbers, Outputs, engines, refer, run, small_zoo, weights, zoo};
@@ -92,8 +93,8 @@ fn lowered(
     simplify: bool,
 ) -> OnnxGraph {
     let job = Job::new(&[], GraphKind::Forward);
-    let job = Job { batch, control_flow, weights: Some(weights), simplify, ..job };
-    lower(graph, &job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{e}"))
+    let job = Job { batch, control_flow, weights: Some(Cow::Borrowed(weights)), simplify, ..job };
+    lower(graph, job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn digits(name: &str) {

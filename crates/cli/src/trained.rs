@@ -109,7 +109,7 @@ impl Trained {
     /// # Errors
     /// If they are damaged, which a test rules out.
     pub fn weights(&self) -> Result<Weights, Failure> {
-        weights::from_bytes(self.weights)
+        weights::from_bytes(self.weights.to_vec())
             .map_err(|reason| Failure::Usage(format!("weights of {}: {reason}", self.name)))
     }
 

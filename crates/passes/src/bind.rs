@@ -1,5 +1,6 @@
 //! `bind`: replaces parameters by constants, for models that are used for inference only.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pixelrnn_graph::{Array, BuildError, Graph, Operation, Role, Site};
@@ -90,22 +91,28 @@ pub fn check<O: Operation>(graph: &Graph<O>, weights: &Weights) -> Result<(), Bi
     check_shapes(parameters.map(|(input, _)| (input.name.as_str(), shape(input.value))), weights)
 }
 
-/// Replaces every parameter of an ONNX graph by its weight.
+/// Replaces every parameter of an ONNX graph by its weight. Owned weights are moved, borrowed ones copied.
 ///
 /// # Errors
 /// [`BindError`] if the weights do not fit; see [`check`].
-pub fn bind_onnx(graph: &OnnxGraph, weights: &Weights) -> Result<OnnxGraph, BindError> {
-    check(graph, weights)?;
+pub fn bind_onnx(graph: &OnnxGraph, weights: Cow<Weights>) -> Result<OnnxGraph, BindError> {
+    check(graph, &weights)?;
+    let mut weights = weights;
+    let mut take = |name: &str| match &mut weights {
+        Cow::Borrowed(weights) => weights.get(name).cloned(),
+        Cow::Owned(weights) => weights.remove(name),
+    };
     let mut rewrite = Rewrite::new(graph);
     for input in graph.inputs() {
-        match (input.role, weights.get(&input.name)) {
-            (Role::Parameter(_), Some(weight)) => {
-                let op = OnnxOp::constant(Literal::Real(weight.clone()));
+        let parameter = matches!(input.role, Role::Parameter(_));
+        match parameter.then(|| take(&input.name)).flatten() {
+            Some(weight) => {
+                let op = OnnxOp::constant(Literal::Real(weight));
                 let site = Site::of_weight(input.layer);
                 let value = rewrite.new.push(op, &[], &input.name, site)?[0];
                 rewrite.set(input.value, value);
             }
-            _ => {
+            None => {
                 rewrite.input(input);
             }
         }

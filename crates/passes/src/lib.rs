@@ -64,10 +64,10 @@ passes! {
         pass("layout", "keep maps pixel-major, without transposes", SIMPLIFYING, Step::Pixel(layout::layout)),
         pass("cse_dce", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Pixel(cse_dce::cse_dce)),
         pass("lower", "lower pixel operators to ONNX", ALWAYS, Step::Lower),
-        mod bind: pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::OnnxOwned(bind_pass)),
+        mod bind: pass("bind", "bind the weights as constants", |job| job.weights.is_some(), Step::Bind),
         mod hoist: pass("hoist", "move loop invariants out of loops", SIMPLIFYING, Step::Onnx(hoist::hoist)),
         mod slices_to_split: pass("slices_to_split", "merge slices into splits", SIMPLIFYING, Step::Onnx(slices_to_split::slices_to_split)),
-        mod fold: pass("fold", "fold constants", SIMPLIFYING, Step::OnnxOwned(|graph, _| fold::fold(graph).map_err(build("fold")))),
+        mod fold: pass("fold", "fold constants", SIMPLIFYING, Step::OnnxOwned(fold::fold)),
         mod fuse_reshapes: pass("fuse_reshapes", "fuse chains of reshapes", SIMPLIFYING, Step::Onnx(fuse_reshapes::fuse_reshapes)),
         mod full_rank: pass("full_rank", "give broadcast constants the rank of the result", SIMPLIFYING, Step::Onnx(full_rank::full_rank)),
         pass("cse_dce_onnx", "eliminate common subexpressions and dead code", SIMPLIFYING, Step::Onnx(cse_dce::cse_dce)),
@@ -93,7 +93,7 @@ pub use kind::GraphKind;
 pub use loss::loss;
 pub use optimizers::{RULES, UpdateRule};
 use pipeline::{
-    ALWAYS, DIFFERENTIATING, Pass, SAMPLING, SIMPLIFYING, Step, bind_pass, build, pass, stream_pass,
+    ALWAYS, DIFFERENTIATING, Pass, SAMPLING, SIMPLIFYING, Step, build, pass, stream_pass,
 };
 pub use pipeline::{ControlFlow, Job, PassError, lower, make};
 pub use scales::{Scale, merge_scales};

@@ -1,6 +1,7 @@
 //! The pipeline: runs the passes of the tables [`MAKING`] and [`LOWERING`] in `lib.rs`, and the structural
 //! verifier after each of them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use pixelrnn_graph::{BuildError, Fault, verify};
@@ -63,8 +64,9 @@ pub struct Job<'a> {
     pub batch: Batch,
     /// How recurrences are expressed.
     pub control_flow: ControlFlow,
-    /// Weights to bind as constants. Without them, parameters are inputs.
-    pub weights: Option<&'a Weights>,
+    /// Weights to bind as constants. Without them, parameters are inputs. Owned weights are moved into the
+    /// graph, so that they are in memory only once.
+    pub weights: Option<Cow<'a, Weights>>,
     /// Whether to run the passes that only improve speed.
     pub simplify: bool,
     /// The precision, for the kinds that do not train.
@@ -117,7 +119,9 @@ pub enum Step {
     /// The same, with the options of the job.
     OnnxJob(fn(&OnnxGraph, &Job) -> Result<OnnxGraph, BuildError>),
     /// The same, consuming the graph, so that large constants are not kept twice.
-    OnnxOwned(fn(OnnxGraph, &Job) -> Result<OnnxGraph, PassError>),
+    OnnxOwned(fn(OnnxGraph) -> Result<OnnxGraph, BuildError>),
+    /// Replaces parameters by the weights of the job, which are used up.
+    Bind,
 }
 
 /// One line of the tables.
@@ -170,13 +174,6 @@ pub(crate) fn stream_pass(
         _ => stream::sample(proved, &job.sample),
     };
     graph.map_err(PassError::Sample)
-}
-
-pub(crate) fn bind_pass(graph: OnnxGraph, job: &Job) -> Result<OnnxGraph, PassError> {
-    match job.weights {
-        Some(weights) => Ok(bind::bind_onnx(&graph, weights)?),
-        None => Ok(graph),
-    }
 }
 
 /// Why compilation failed.
@@ -249,7 +246,7 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
             Step::Merge => Some(merge_scales(&scales).map_err(build(name))?),
             Step::Pixel(run) => Some(merged().and_then(run).map_err(build(name))?),
             Step::Make(run) => Some(run(merged().map_err(build(name))?, job)?),
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
+            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) | Step::Bind => {
                 return Err(build(name)(BuildError::internal(name, "it does not make a graph")));
             }
         };
@@ -265,34 +262,46 @@ pub fn make(job: &Job, observe: &mut Observe) -> Result<PixelGraph, PassError> {
 ///
 /// # Errors
 /// [`PassError::Bind`] if the weights do not fit. Any other error is a bug of this crate.
-pub fn lower(graph: &PixelGraph, job: &Job, observe: &mut Observe) -> Result<OnnxGraph, PassError> {
+pub fn lower(
+    graph: &PixelGraph,
+    mut job: Job,
+    observe: &mut Observe,
+) -> Result<OnnxGraph, PassError> {
     let mut pixel = graph.clone();
     let mut onnx = OnnxGraph::new(graph.name.clone());
-    for pass in LOWERING.iter().filter(|pass| (pass.when)(job)) {
+    for pass in LOWERING {
+        if !(pass.when)(&job) {
+            continue;
+        }
         let name = pass.name;
         let broken = |fault| PassError::Broken { pass: name, fault };
         match pass.step {
             Step::Pixel(run) => pixel = run(&pixel).map_err(build(name))?,
-            Step::Make(run) => pixel = run(&pixel, job)?,
+            Step::Make(run) => pixel = run(&pixel, &job)?,
             Step::Lower => onnx = lower_graph(&pixel, job.batch).map_err(PassError::Lower)?,
             Step::Onnx(run) => onnx = run(&onnx).map_err(build(name))?,
-            Step::OnnxJob(run) => onnx = run(&onnx, job).map_err(build(name))?,
+            Step::OnnxJob(run) => onnx = run(&onnx, &job).map_err(build(name))?,
             Step::OnnxOwned(run) => {
                 let empty = OnnxGraph::new(graph.name.clone());
-                onnx = run(std::mem::replace(&mut onnx, empty), job)?;
+                onnx = run(std::mem::replace(&mut onnx, empty)).map_err(build(name))?;
+            }
+            Step::Bind => {
+                if let Some(weights) = job.weights.take() {
+                    onnx = bind::bind_onnx(&onnx, weights)?;
+                }
             }
             Step::Scale(_) | Step::Merge => {
                 return Err(build(name)(BuildError::internal(name, "it does not lower a graph")));
             }
         }
         match pass.step {
-            Step::Lower | Step::Onnx(_) | Step::OnnxJob(_) | Step::OnnxOwned(_) => {
-                verify(&onnx).map_err(broken)?;
-                observe(name, &onnx);
-            }
-            _ => {
+            Step::Pixel(_) | Step::Make(_) => {
                 verify(&pixel).map_err(broken)?;
                 observe(name, &pixel);
+            }
+            _ => {
+                verify(&onnx).map_err(broken)?;
+                observe(name, &onnx);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Comparison of the results of several engines.
 
+use std::borrow::Cow;
+
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::{LEARNING_RATE, Weights, bind, fresh_state};
 use pixelrnn_runtime::{BatchInputs, ConditionValues, Engine, Program};
@@ -109,7 +111,7 @@ pub fn prepare(
     let options = ExportOptions { weights: (!trains).then_some(weights), ..options.clone() };
     let (graph, onnx) = model.compile_both(kind, &options, &mut |_, _| {})?;
     let onnx = model.encode(kind, &options, &onnx)?;
-    let part = model.part(&graph, weights)?;
+    let part = model.part(&graph, Cow::Borrowed(weights))?;
     let bound = bind(&graph, &part).map_err(pixelrnn_passes::PassError::from)?;
     if !trains {
         return Ok(Prepared { onnx, graph: bound, feeds: Vec::new() });

@@ -73,13 +73,14 @@ impl<'a> ExportOptions<'a> {
 }
 
 impl ExportOptions<'_> {
-    /// Checks the options for a kind of graph, of a model with this number of levels.
+    /// Checks the options for a kind of graph, of a model with this number of levels. `constant`: whether
+    /// weights are constants.
     ///
     /// # Errors
     /// Options contradict each other, or do not apply to this graph.
-    fn check(&self, kind: GraphKind, levels: usize) -> Result<(), Error> {
+    fn check(&self, kind: GraphKind, levels: usize, constant: bool) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Options(text));
-        if self.dtype != Dtype::F32 && (kind.trains() || self.weights.is_none()) {
+        if self.dtype != Dtype::F32 && (kind.trains() || !constant) {
             return refuse(format!(
                 "dtype {} requires constant weights (forward, nll, sample, step, row): export {} in f32",
                 self.dtype,
@@ -198,6 +199,21 @@ impl Declaration {
         Ok(self.compile_both(kind, options, observe)?.1)
     }
 
+    /// Like [`Declaration::compile`], with these weights instead of those of the options. They are moved into
+    /// the graph, where `compile` copies them.
+    ///
+    /// # Errors
+    /// The weights do not fit.
+    pub fn compile_owned(
+        &self,
+        kind: GraphKind,
+        options: &ExportOptions,
+        weights: Weights,
+        observe: &mut Observe,
+    ) -> Result<OnnxGraph, Error> {
+        Ok(self.compile_bound(kind, options, Some(Cow::Owned(weights)), observe)?.1)
+    }
+
     /// The graph of a kind in the pixel IR, and the compiled ONNX graph.
     pub(crate) fn compile_both(
         &self,
@@ -205,12 +221,22 @@ impl Declaration {
         options: &ExportOptions,
         observe: &mut Observe,
     ) -> Result<(PixelGraph, OnnxGraph), Error> {
-        options.check(kind, self.image().levels)?;
+        self.compile_bound(kind, options, options.weights.map(Cow::Borrowed), observe)
+    }
+
+    fn compile_bound(
+        &self,
+        kind: GraphKind,
+        options: &ExportOptions,
+        weights: Option<Cow<Weights>>,
+        observe: &mut Observe,
+    ) -> Result<(PixelGraph, OnnxGraph), Error> {
+        options.check(kind, self.image().levels, weights.is_some())?;
         let proof = self.proof_for(kind)?;
         let job = self.job(kind, options, proof.as_ref());
         let pixel = self.make(&job, observe)?;
-        let weights = options.weights.map(|weights| self.part(&pixel, weights)).transpose()?;
-        let onnx = lower(&pixel, &Job { weights: weights.as_deref(), ..job }, observe)?;
+        let weights = weights.map(|weights| self.part(&pixel, weights)).transpose()?;
+        let onnx = lower(&pixel, Job { weights, ..job }, observe)?;
         Ok((pixel, onnx))
     }
 
@@ -218,14 +244,21 @@ impl Declaration {
     pub(crate) fn part<'w>(
         &self,
         graph: &PixelGraph,
-        weights: &'w Weights,
+        weights: Cow<'w, Weights>,
     ) -> Result<Cow<'w, Weights>, Error> {
-        self.check_weights(weights)?;
+        self.check_weights(&weights)?;
         if graph.parameters().count() == weights.len() {
-            return Ok(Cow::Borrowed(weights));
+            return Ok(weights);
         }
-        let names = graph.parameters().map(|(input, _)| &input.name);
-        let part = names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone())));
+        let mut weights = weights;
+        let names = graph.parameters().map(|(input, _)| input.name.clone());
+        let part = names.filter_map(|name| {
+            let weight = match &mut weights {
+                Cow::Borrowed(weights) => weights.get(&name)?.clone(),
+                Cow::Owned(weights) => weights.remove(&name)?,
+            };
+            Some((name, weight))
+        });
         Ok(Cow::Owned(part.collect()))
     }
 
@@ -238,12 +271,13 @@ impl Declaration {
     ) -> Result<Prepared, Error> {
         let kind = GraphKind::Forward;
         let graph = proved.graph();
-        let part = self.part(graph, weights)?;
+        let part = self.part(graph, Cow::Borrowed(weights))?;
         let scales = [Scale::whole(graph.clone())];
         let &ExportOptions { batch, portable, native, .. } = options;
-        let job = Job { batch, portable, native, weights: Some(&part), ..Job::new(&scales, kind) };
-        let onnx = lower(graph, &job, &mut |_, _| {})?;
         let bound = bind(graph, &part).map_err(PassError::from)?;
+        let weights = Some(part);
+        let job = Job { batch, portable, native, weights, ..Job::new(&scales, kind) };
+        let onnx = lower(graph, job, &mut |_, _| {})?;
         Ok(Prepared { onnx: self.encode(kind, options, &onnx)?, graph: bound, feeds: Vec::new() })
     }
 

@@ -1,10 +1,10 @@
 //! Reads and writes weights as safetensors files. The keys are the dotted paths of the declaration.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::path::Path;
 
 use pixelrnn_passes::Weights;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensors, View, serialize};
 
 use crate::{Array, Error, files};
 
@@ -18,7 +18,7 @@ pub fn load(path: &Path) -> Result<Weights, Error> {
         doing: "read",
         error,
     })?;
-    from_bytes(&bytes).map_err(|reason| Error::Weights { path: path.to_path_buf(), reason })
+    from_bytes(bytes).map_err(|reason| Error::Weights { path: path.to_path_buf(), reason })
 }
 
 /// Writes weights to a safetensors file.
@@ -37,25 +37,57 @@ pub fn fingerprint(weights: &Weights) -> String {
     pixelrnn_train::weights_fingerprint(weights)
 }
 
-/// Reads weights from the bytes of a safetensors file.
+/// Reads weights from the bytes of a safetensors file. Frees the bytes of each tensor as soon as it is read.
 ///
 /// # Errors
 /// A message that says what is wrong.
-pub fn from_bytes(bytes: &[u8]) -> Result<Weights, String> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| format!("not a complete safetensors file: {e}"))?;
-    let mut weights = Weights::new();
-    for (name, view) in file.iter() {
-        if view.dtype() != Dtype::F32 {
-            return Err(format!("`{name}` is {:?}, expected f32", view.dtype()));
+pub fn from_bytes(mut bytes: Vec<u8>) -> Result<Weights, String> {
+    let damaged = |e| format!("not a complete safetensors file: {e}");
+    SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let (length, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    // The data comes after the header, which comes after its own length.
+    let data = size_of::<u64>() + length;
+    let mut tensors = Vec::new();
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        if info.dtype != Dtype::F32 {
+            return Err(format!("`{name}` is {:?}, expected f32", info.dtype));
         }
-        let numbers = view.data().chunks_exact(4);
+        tensors.push((name, info));
+    }
+    let mut weights = Weights::new();
+    for (name, info) in tensors.into_iter().rev() {
+        let start = data + info.data_offsets.0;
+        let numbers = bytes[start..].chunks_exact(4);
         let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        let array = Array::from_shape_vec(view.shape().to_vec(), numbers)
-            .map_err(|e| format!("`{name}`: {e}"))?;
-        weights.insert(name.to_string(), array);
+        bytes.truncate(start);
+        bytes.shrink_to_fit();
+        let shape = info.shape.clone();
+        let array = Array::from_shape_vec(shape, numbers).map_err(|e| format!("`{name}`: {e}"))?;
+        weights.insert(name, array);
     }
     Ok(weights)
+}
+
+/// A tensor of a safetensors file; its bytes are made when they are written.
+struct Tensor<'a>(&'a Array);
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.0.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of::<f32>() * self.0.len()
+    }
 }
 
 /// The bytes of a safetensors file.
@@ -63,15 +95,6 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Weights, String> {
 /// # Errors
 /// The message of the encoder.
 pub fn to_bytes(weights: &Weights) -> Result<Vec<u8>, String> {
-    let raw: BTreeMap<&String, Vec<u8>> = weights
-        .iter()
-        .map(|(name, a)| (name, a.iter().flat_map(|x| x.to_le_bytes()).collect()))
-        .collect();
-    let mut views = Vec::new();
-    for (name, bytes) in &raw {
-        let shape = weights[*name].shape().to_vec();
-        let view = TensorView::new(Dtype::F32, shape, bytes).map_err(|e| e.to_string())?;
-        views.push(((*name).clone(), view));
-    }
-    serialize(views, None).map_err(|e| e.to_string())
+    let tensors = weights.iter().map(|(name, array)| (name, Tensor(array)));
+    serialize(tensors, None).map_err(|e| e.to_string())
 }

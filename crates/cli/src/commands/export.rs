@@ -126,7 +126,6 @@ impl Export {
             batch: self.batch,
             opset: self.opset,
             control_flow: self.control_flow.into(),
-            weights: (!as_inputs).then_some(&loaded),
             simplify: !self.no_simplify,
             portable: true,
             native: false,
@@ -135,6 +134,7 @@ impl Export {
             remat: self.remat,
             dtype: self.deploy.dtype(),
             images: self.deploy.images(),
+            ..ExportOptions::default()
         };
         if as_inputs {
             // Nothing that follows checks whether the weights fit the model.
@@ -145,9 +145,19 @@ impl Export {
                 weights::save(&loaded, path)?;
             }
             untrained.iter().for_each(|text| out.warn(text));
+            let options = ExportOptions { weights: Some(&loaded), ..options };
             return write_repository(folder, &model, &options, out);
         }
-        let graph = model.compile(self.graph, &options, &mut |_, _| {})?;
+        let (graph, kept) = match (as_inputs, &self.write_weights) {
+            (false, None) => {
+                (model.compile_owned(self.graph, &options, loaded, &mut |_, _| {})?, None)
+            }
+            _ => {
+                let weights = (!as_inputs).then_some(&loaded);
+                let options = ExportOptions { weights, ..options.clone() };
+                (model.compile(self.graph, &options, &mut |_, _| {})?, Some(loaded))
+            }
+        };
         let written = self.write(&target, &model, &options, &graph, out)?;
         if self.external_data && written.external.is_none() {
             out.warn("no tensor is large enough for a second file: all weights are in the model");
@@ -155,8 +165,8 @@ impl Export {
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
-        if let Some(path) = &self.write_weights {
-            weights::save(&loaded, path)?;
+        if let (Some(path), Some(weights)) = (&self.write_weights, &kept) {
+            weights::save(weights, path)?;
         }
         let (seconds, nodes) = (start.elapsed().as_secs_f64(), graph.total_nodes());
         let output = target.display().to_string();

@@ -6,6 +6,7 @@ use pixelrnn::internal::passes::pipeline::passes;
 use pixelrnn::internal::syntax::closest;
 use pixelrnn::{Declaration, ExportOptions, GraphKind, Weights};
 use serde_json::json;
+use std::borrow::Cow;
 
 use super::export::Control;
 use crate::arguments::Global;
@@ -167,12 +168,11 @@ impl Inspect {
 
     /// Checks that the pass exists and runs with these options.
     fn known(&self, name: &str) -> Result<(), Failure> {
-        let fresh = Weights::new();
         let mut job = Job::new(&[], self.graph);
         job.control_flow = self.control_flow.into();
         job.remat = self.remat;
         job.simplify = !self.no_simplify;
-        job.weights = (!self.weights_as_inputs).then_some(&fresh);
+        job.weights = (!self.weights_as_inputs).then(|| Cow::Owned(Weights::new()));
         let mut found = passes().filter(|p| p.name == name).peekable();
         if found.peek().is_none() {
             let near = match closest(name, passes().map(|p| p.name)) {
