@@ -165,10 +165,12 @@ impl Export {
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
+        let nodes = graph.total_nodes();
+        drop(graph);
         if let (Some(path), Some(weights)) = (&self.write_weights, &kept) {
             weights::save(weights, path)?;
         }
-        let (seconds, nodes) = (start.elapsed().as_secs_f64(), graph.total_nodes());
+        let seconds = start.elapsed().as_secs_f64();
         let output = target.display().to_string();
         let mut text = format!(
             "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
