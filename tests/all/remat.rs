@@ -110,7 +110,9 @@ fn barriers_copy_bits() {
     let x = graph.input("x", ty.clone(), Role::Local);
     let first = graph.input("first", ty, Role::Local);
     let second = graph.input("second", Type::real([2usize, 2]), Role::Local);
-    let y = graph.push(Barrier.into(), &[x, first, second], "y", None).expect("fits")[0];
+    let y = graph
+        .push(Barrier { native: false }.into(), &[x, first, second], "y", None)
+        .expect("fits")[0];
     graph.output_as("y", y, OutputRole::Local);
     let onnx = lower_graph(&graph, Batch::Symbolic).expect("lowers");
     let onnx = encode(&onnx, &EncodeOptions::default()).expect("encodes");

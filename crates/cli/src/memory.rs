@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use pixelrnn::internal::graph::{Dim, Origin, Role, Type, Value};
-use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
+use pixelrnn::internal::onnx::{Native, OnnxGraph, OnnxOp};
 
 /// The memory of a process without a model: the program, ONNX Runtime, and what both reserve.
 const BASE: u64 = 48 << 20;
@@ -91,13 +91,12 @@ fn order(graph: &OnnxGraph) -> Vec<usize> {
     order
 }
 
-/// Whether ONNX Runtime can write the result into the buffer of the first input.
-fn in_place(op: &OnnxOp) -> bool {
-    matches!(
-        op,
-        OnnxOp::Add
-            | OnnxOp::Sub
-            | OnnxOp::Mul
+/// The inputs whose buffer ONNX Runtime can give to a result.
+fn replaceable(op: &OnnxOp, result: usize) -> &'static [usize] {
+    match (op, result) {
+        (OnnxOp::Add | OnnxOp::Mul, 0) => &[0, 1],
+        (
+            OnnxOp::Sub
             | OnnxOp::Div
             | OnnxOp::Relu
             | OnnxOp::Sigmoid
@@ -107,22 +106,46 @@ fn in_place(op: &OnnxOp) -> bool {
             | OnnxOp::Sqrt
             | OnnxOp::Neg
             | OnnxOp::Abs
-            | OnnxOp::Identity
-            | OnnxOp::Cast { .. }
-            | OnnxOp::Reshape { .. }
-            | OnnxOp::Unsqueeze { .. }
-    )
+            | OnnxOp::Cast { .. },
+            0,
+        ) => &[0],
+        (OnnxOp::Native(native), _) => match (native.name, result) {
+            ("LstmSweep", 2) => &[1],
+            ("LstmSweepGradient", 1) => &[4],
+            ("CategoricalNllSlope" | Native::BARRIER, 0) => &[0],
+            _ => &[],
+        },
+        _ if is_view(op) => &[0],
+        _ => &[],
+    }
 }
 
 /// Whether the result is the first input in another shape.
 fn is_view(op: &OnnxOp) -> bool {
-    matches!(op, OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } | OnnxOp::Identity)
+    match op {
+        OnnxOp::Reshape { .. } | OnnxOp::Unsqueeze { .. } | OnnxOp::Identity => true,
+        OnnxOp::Native(native) => native.name == Native::BARRIER,
+        _ => false,
+    }
+}
+
+/// For each value, the number of barriers before it; 0 for those without a batch axis, whose shape has no
+/// other name after a barrier.
+fn barriers_before(graph: &OnnxGraph) -> Vec<usize> {
+    let mut before = Native::barriers_before(graph);
+    let values = graph.nodes().flat_map(|(_, node)| node.outputs.iter());
+    for v in values.filter(|v| graph.ty(**v).shape.iter().all(|dim| dim.fixed().is_some())) {
+        before[v.index()] = 0;
+    }
+    before
 }
 
 /// A buffer of the plan.
 struct Buffer {
     /// The type of the first value in it.
     ty: Type,
+    /// The number of barriers before that value.
+    before: usize,
     bytes: u64,
     first: usize,
     last: usize,
@@ -137,17 +160,22 @@ struct Plan<'a> {
     of: Vec<Option<usize>>,
     /// For each buffer, how many reads of values in it remain.
     readers: Vec<usize>,
-    free: BTreeMap<(Vec<Dim>, usize), Vec<usize>>,
+    /// The free buffers, by the number of barriers before their values, their shape and the size of an
+    /// element.
+    free: BTreeMap<(usize, Vec<Dim>, usize), Vec<usize>>,
+    /// The number of barriers before each value.
+    before: Vec<usize>,
 }
 
 impl Plan<'_> {
     fn assign(&mut self, value: Value, step: usize) -> usize {
         let ty = self.graph.ty(value);
-        let key = (ty.shape.clone(), ty.elem.bytes());
+        let key = (self.before[value.index()], ty.shape.clone(), ty.elem.bytes());
         let found = self.free.get_mut(&key).and_then(Vec::pop);
         let buffer = found.unwrap_or_else(|| {
             let bytes = bytes(ty, self.batch);
-            self.buffers.push(Buffer { ty: ty.clone(), bytes, first: step, last: step });
+            let before = self.before[value.index()];
+            self.buffers.push(Buffer { ty: ty.clone(), before, bytes, first: step, last: step });
             self.readers.push(0);
             self.buffers.len() - 1
         });
@@ -155,13 +183,13 @@ impl Plan<'_> {
         buffer
     }
 
-    /// The buffer of an input, if this node can write its result into it: it must be the only
-    /// remaining reader.
+    /// The buffer of an input, if this node can write its result into it. It must be the only
+    /// remaining reader, unless the result is the input.
     fn taken_over(&self, op: &OnnxOp, input: Value, output: Value) -> Option<usize> {
         let (from, to) = (self.graph.ty(input), self.graph.ty(output));
-        let fits = is_view(op) || (from.shape == to.shape && from.elem.bytes() == to.elem.bytes());
-        let buffer = self.of[input.index()].filter(|_| fits)?;
-        (self.readers[buffer] == 1).then_some(buffer)
+        let fits = from.shape == to.shape && from.elem.bytes() == to.elem.bytes();
+        let buffer = self.of[input.index()]?;
+        (is_view(op) || (fits && self.readers[buffer] == 1)).then_some(buffer)
     }
 }
 
@@ -173,8 +201,15 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
     graph.outputs().iter().for_each(|out| is_output[out.value.index()] = true);
     let nodes: Vec<_> = graph.nodes().map(|(_, node)| node).collect();
     let of = vec![None; graph.value_count()];
-    let mut plan =
-        Plan { graph, batch, buffers: Vec::new(), of, readers: Vec::new(), free: BTreeMap::new() };
+    let mut plan = Plan {
+        graph,
+        batch,
+        buffers: Vec::new(),
+        of,
+        readers: Vec::new(),
+        free: BTreeMap::new(),
+        before: barriers_before(graph),
+    };
     let order = order(graph);
     let mut inside = vec![0; order.len()];
     for (step, &node) in order.iter().enumerate() {
@@ -189,12 +224,11 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
             if is_output[out.index()] && bound {
                 continue;
             }
-            // For a commutative operator, either input.
-            let either = matches!(node.op, OnnxOp::Add | OnnxOp::Mul);
-            let candidates = node.inputs.iter().take(if either { 2 } else { 1 });
-            let over = match in_place(&node.op) && port == 0 && !is_output[out.index()] {
-                true => candidates.filter_map(|&v| plan.taken_over(&node.op, v, out)).next(),
-                false => None,
+            let mut candidates =
+                replaceable(&node.op, port).iter().filter_map(|&i| node.inputs.get(i));
+            let over = match is_output[out.index()] {
+                false => candidates.find_map(|&v| plan.taken_over(&node.op, v, out)),
+                true => None,
             };
             let buffer = match over {
                 Some(buffer) => {
@@ -216,10 +250,46 @@ fn peak(graph: &OnnxGraph, batch: usize, bound: bool) -> u64 {
             plan.readers[buffer] -= 1;
             plan.buffers[buffer].last = plan.buffers[buffer].last.max(step);
             if plan.readers[buffer] == 0 {
-                let ty = &plan.buffers[buffer].ty;
-                let key = (ty.shape.clone(), ty.elem.bytes());
+                let Buffer { ty, before, .. } = &plan.buffers[buffer];
+                let key = (*before, ty.shape.clone(), ty.elem.bytes());
                 plan.free.entry(key).or_default().push(buffer);
             }
+        }
+    }
+    if std::env::var("PEAK").is_ok() {
+        let total = most(&plan.buffers, &inside);
+        let mut at = 0;
+        let mut best = 0;
+        for s in 0..order.len() {
+            let a: u64 =
+                plan.buffers.iter().filter(|b| b.first <= s && b.last >= s).map(|b| b.bytes).sum();
+            if a > best {
+                best = a;
+                at = s;
+            }
+        }
+        eprintln!("total {total} at {at} {}", nodes[order[at]].name);
+        let mut live: Vec<(u64, String)> = Vec::new();
+        for (i, b) in plan.buffers.iter().enumerate() {
+            if b.first <= at && b.last >= at && b.bytes > 1000000 {
+                live.push((
+                    b.bytes,
+                    format!(
+                        "{:?} step {}..{} {} last {}",
+                        b.ty.extents(batch),
+                        b.first,
+                        b.last,
+                        nodes[order[b.first]].name,
+                        nodes[order[b.last.min(order.len() - 1)]].name
+                    ),
+                ));
+                let _ = i;
+            }
+        }
+        live.sort();
+        live.reverse();
+        for (n, t) in live {
+            eprintln!("{:8.1} {t}", n as f64 / 1048576.0);
         }
     }
     most(&plan.buffers, &inside)

@@ -7,7 +7,7 @@ use crate::product::{View, product};
 
 /// The cotangents that [`backward`] computes.
 pub struct Gradient<'a> {
-    /// Of the gates, `[H, W, N, 4 h]`.
+    /// The activated gates, `[H, W, N, 4 h]`, which are replaced by the cotangents of the gates.
     pub z: &'a mut [f32],
     /// Of the state weight, `[4 h, h, K]`.
     pub weight: &'a mut [f32],
@@ -23,8 +23,6 @@ pub struct Found<'a> {
     pub h: &'a [f32],
     /// The cell states, `[H, W, N, h]`.
     pub c: &'a [f32],
-    /// The activated gates, `[H, W, N, 4 h]`.
-    pub activations: &'a [f32],
     /// The initial hidden and cell states, `[h]`, if they are parameters.
     pub initial: Option<[&'a [f32]; 2]>,
 }
@@ -57,7 +55,7 @@ pub fn backward(sweep: &Sweep, direction: usize, found: &Found, dh: &[f32], grad
     let (h, taps, block) = (sweep.features, sweep.taps, sweep.block());
     let all = sweep.cells() * block;
     assert_eq!([found.h.len(), found.c.len(), dh.len()], [all; 3], "the states");
-    assert_eq!([found.activations.len(), gradient.z.len()], [4 * all; 2], "the gates");
+    assert_eq!(gradient.z.len(), 4 * all, "the gates");
     assert_eq!([gradient.weight.len(), found.weight.len()], [4 * h * h * taps; 2], "the weight");
     let positions = sweep.positions();
     let spread = |i: usize| match found.initial {
@@ -86,7 +84,7 @@ pub fn backward(sweep: &Sweep, direction: usize, found: &Found, dh: &[f32], grad
         if rows == 0 {
             continue;
         }
-        arch.dispatch(Gates { back: &mut back, step, dh, dz: gradient.z });
+        arch.dispatch(Gates { back: &mut back, step, dh, gates: gradient.z });
         back.gather(step);
         let (dz, states) = (View::rows(&back.dz, 4 * h), View::rows(&back.read, taps * h));
         let shape = [taps * h, rows, 4 * h];
@@ -111,7 +109,7 @@ struct Gates<'a, 'b> {
     back: &'a mut Back<'b>,
     step: usize,
     dh: &'a [f32],
-    dz: &'a mut [f32],
+    gates: &'a mut [f32],
 }
 
 impl pulp::WithSimd for Gates<'_, '_> {
@@ -119,7 +117,7 @@ impl pulp::WithSimd for Gates<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        self.back.gates(simd, self.step, self.dh, self.dz);
+        self.back.gates(simd, self.step, self.dh, self.gates);
     }
 }
 
@@ -139,9 +137,10 @@ impl pulp::WithSimd for Spread<'_, '_> {
 }
 
 impl Back<'_> {
-    /// Computes the cotangents of the gates of a step, and of the cell states of the step before.
+    /// Replaces the activated gates of a step by their cotangents, and computes those of the cell states of the
+    /// step before.
     #[inline(always)]
-    fn gates<S: pulp::Simd>(&mut self, simd: S, step: usize, dh: &[f32], dz_out: &mut [f32]) {
+    fn gates<S: pulp::Simd>(&mut self, simd: S, step: usize, dh: &[f32], gates: &mut [f32]) {
         let block = self.sweep.block();
         for (i, position) in self.sweep.live(step).enumerate() {
             let cell = self.sweep.cell(self.direction, step, position);
@@ -153,7 +152,7 @@ impl Back<'_> {
                 None => &self.initial[1],
             };
             let read = Read {
-                activations: &self.found.activations[wide.clone()],
+                activations: &gates[wide.clone()],
                 c: &self.found.c[narrow.clone()],
                 c_before,
             };
@@ -161,7 +160,7 @@ impl Back<'_> {
             let (from_cells, dc) = (&self.dh[place.clone()], &mut self.dc[place.clone()]);
             let dz = &mut self.dz[4 * i * block..4 * (i + 1) * block];
             cell::backward(simd, self.sweep.features, &read, [&dh[narrow], from_cells], dc, dz);
-            dz_out[wide].copy_from_slice(dz);
+            gates[wide].copy_from_slice(dz);
             if before.is_none() {
                 let total = self.dinitial[1].iter_mut().zip(&mut *dc);
                 total.for_each(|(total, dc)| *total += std::mem::take(dc));

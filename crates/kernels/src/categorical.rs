@@ -58,23 +58,21 @@ impl Categorical {
         }
     }
 
-    /// The gradient of the nats of some pixels in their logits, times the cotangents `dy [N]`; `out` is like the
-    /// logits.
+    /// Replaces the logits of some pixels by the gradient of the nats, times the cotangents `dy [N]`.
     ///
     /// # Panics
     /// A slice has another length.
-    pub fn slope(&self, first: usize, [logits, image, dy]: [&[f32]; 3], out: &mut [f32]) {
+    pub fn slope(&self, first: usize, logits: &mut [f32], [image, dy]: [&[f32]; 2]) {
         self.check(first, logits, image);
-        assert_eq!((dy.len(), out.len()), (self.images, logits.len()), "the cotangents");
+        assert_eq!(dy.len(), self.images, "the cotangents");
         let arch = pulp::Arch::new();
-        let each = logits.chunks_exact(self.levels).zip(out.chunks_exact_mut(self.levels));
-        for (i, (logits, out)) in each.enumerate() {
+        for (i, of_value) in logits.chunks_exact_mut(self.levels).enumerate() {
             let (pixel, value) =
                 (first + i / (self.images * self.channels), i % (self.images * self.channels));
             let dy = dy[value / self.channels];
-            arch.dispatch(Softmax { logits, times: dy, out: &mut *out });
+            arch.dispatch(Softmax { logits: &mut *of_value, times: dy });
             if let Some(level) = self.level(image, [pixel, value]) {
-                out[level] -= dy;
+                of_value[level] -= dy;
             }
         }
     }
@@ -89,32 +87,39 @@ fn largest<S: pulp::Simd>(simd: S, x: &[f32]) -> f32 {
     rest.iter().fold(simd.reduce_max_f32s(high), |high, &x| if x > high { x } else { high })
 }
 
-/// Makes e^(x - high) of every number, and their sum.
+/// Replaces every number by e^(x - high), and returns their sum.
 #[inline(always)]
-fn exponentials<S: pulp::Simd>(
-    simd: S,
-    x: &[f32],
-    high: f32,
-    mut keep: impl FnMut(usize, S::f32s, usize),
-) -> f32 {
-    let (whole, rest) = vectors::<S>(x);
+fn exponentials<S: pulp::Simd>(simd: S, x: &mut [f32], high: f32) -> f32 {
+    let (whole, rest) = vectors_mut::<S>(x);
     let wide = all(simd, high);
     let mut sum = all(simd, 0.0);
-    for (i, &x) in whole.iter().enumerate() {
-        let e = clamped_exp(simd, simd.sub_f32s(x, wide));
-        sum = simd.add_f32s(sum, e);
-        keep(i, e, S::F32_LANES);
+    for x in whole {
+        *x = clamped_exp(simd, simd.sub_f32s(*x, wide));
+        sum = simd.add_f32s(sum, *x);
     }
     let mut sum = simd.reduce_sum_f32s(sum);
     if !rest.is_empty() {
-        let e = clamped_exp(simd, simd.sub_f32s(simd.partial_load_f32s(rest), wide));
-        keep(whole.len(), e, rest.len());
-        // More lanes than any instruction set has.
-        let mut numbers = [0.0; 64];
-        simd.partial_store_f32s(&mut numbers[..rest.len()], e);
-        sum += numbers[..rest.len()].iter().sum::<f32>();
+        let e = clamped_exp(simd, simd.sub_f32s(simd.partial_load_f32s(&*rest), wide));
+        simd.partial_store_f32s(rest, e);
+        sum += rest.iter().sum::<f32>();
     }
     sum
+}
+
+/// The sum of e^(x - high), in the same order as [`exponentials`].
+#[inline(always)]
+fn sum_of_exponentials<S: pulp::Simd>(simd: S, x: &[f32], high: f32) -> f32 {
+    let (whole, rest) = vectors::<S>(x);
+    let wide = all(simd, high);
+    let mut sum = all(simd, 0.0);
+    for &x in whole {
+        sum = simd.add_f32s(sum, clamped_exp(simd, simd.sub_f32s(x, wide)));
+    }
+    // More lanes than any instruction set has.
+    let mut last = [0.0; 64];
+    let last = &mut last[..rest.len()];
+    last.copy_from_slice(rest);
+    simd.reduce_sum_f32s(sum) + exponentials(simd, last, high)
 }
 
 /// The largest of some logits, and the sum of e^(x - largest).
@@ -126,15 +131,14 @@ impl pulp::WithSimd for LogSum<'_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) -> [f32; 2] {
         let high = largest(simd, self.0);
-        [high, exponentials(simd, self.0, high, |_, _, _| {})]
+        [high, sum_of_exponentials(simd, self.0, high)]
     }
 }
 
-/// The softmax of some logits, times a number.
+/// Replaces logits by their softmax, times a number.
 struct Softmax<'a> {
-    logits: &'a [f32],
+    logits: &'a mut [f32],
     times: f32,
-    out: &'a mut [f32],
 }
 
 impl pulp::WithSimd for Softmax<'_> {
@@ -143,12 +147,8 @@ impl pulp::WithSimd for Softmax<'_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
         let high = largest(simd, self.logits);
-        let out = self.out;
-        let sum = exponentials(simd, self.logits, high, |i, e, lanes| {
-            simd.partial_store_f32s(&mut out[i * S::F32_LANES..i * S::F32_LANES + lanes], e);
-        });
-        let factor = self.times / sum;
-        let (whole, rest) = vectors_mut::<S>(out);
+        let factor = self.times / exponentials(simd, self.logits, high);
+        let (whole, rest) = vectors_mut::<S>(self.logits);
         let wide = all(simd, factor);
         whole.iter_mut().for_each(|x| *x = simd.mul_f32s(*x, wide));
         rest.iter_mut().for_each(|x| *x *= factor);
@@ -189,8 +189,8 @@ mod tests {
         for (found, right) in sums.iter().zip(nats(&logits, &image)) {
             assert!((found - right).abs() < 1e-6 * right, "{found}, not {right}");
         }
-        let mut slope = vec![0.0; logits.len()];
-        OF.slope(0, [&logits, &image, &[1.0, -2.0]], &mut slope);
+        let mut slope = logits.clone();
+        OF.slope(0, &mut slope, [&image, &[1.0, -2.0]]);
         for (i, &found) in slope.iter().enumerate() {
             let step = |by: f32| {
                 let mut moved = logits.clone();
@@ -211,8 +211,8 @@ mod tests {
         let mut sums = vec![0.0; 2];
         OF.nats(0, &logits, &image, &mut sums);
         assert!(sums[0] == f64::INFINITY && sums[1].is_nan(), "{sums:?}");
-        let mut slope = vec![0.0; logits.len()];
-        OF.slope(0, [&logits, &image, &[1.0, 1.0]], &mut slope);
+        let mut slope = logits.clone();
+        OF.slope(0, &mut slope, [&image, &[1.0, 1.0]]);
         let sum: f32 = slope[..OF.levels].iter().sum();
         assert!((sum - 1.0).abs() < 1e-5, "nothing is taken from the softmax: {sum}");
         assert!(slope[OF.row() - OF.levels..OF.row()].iter().all(|x| x.is_nan()));

@@ -4,12 +4,17 @@ use crate::cell;
 use crate::geometry::Sweep;
 use crate::product::{View, product};
 
-/// The results of the forward recurrence that its gradient needs.
-pub struct Saved<'a> {
-    /// The cell states, `[H, W, N, h]`.
-    pub c: &'a mut [f32],
-    /// The activated gates, `[H, W, N, 4 h]`.
-    pub activations: &'a mut [f32],
+/// The input's contribution to the gates, `[H, W, N, 4 h]`.
+pub enum Gates<'a> {
+    /// It is only read.
+    Read(&'a [f32]),
+    /// For the gradient.
+    Saving {
+        /// The contribution, which is replaced by the activated gates.
+        gates: &'a mut [f32],
+        /// Receives the cell states, `[H, W, N, h]`.
+        c: &'a mut [f32],
+    },
 }
 
 /// Rearranges a state weight `[4 h, h, K]` to a matrix `[K h, 4 h]`, to multiply the concatenated hidden
@@ -42,28 +47,27 @@ pub(crate) fn scatter(from: &[f32], length: usize, to: &mut [f32], apart: usize,
     }
 }
 
-/// Runs one direction. `z [H, W, N, 4 h]` is the input's contribution to the gates, `weight [4 h, h, K]` the
-/// state weight, `initial` the initial hidden and cell states `[h]` (`None`: zero). `out` receives the hidden
-/// states `[H, W, N, h]`.
+/// Runs one direction. `weight [4 h, h, K]` is the state weight, `initial` the initial hidden and cell states
+/// `[h]` (`None`: zero). `out` receives the hidden states `[H, W, N, h]`.
 ///
 /// # Panics
 /// If a slice has the wrong length.
 pub fn forward(
     sweep: &Sweep,
     direction: usize,
-    [weight, z]: [&[f32]; 2],
+    weight: &[f32],
+    mut z: Gates,
     initial: Option<[&[f32]; 2]>,
     out: &mut [f32],
-    mut saved: Option<Saved>,
 ) {
     let (h, taps, block) = (sweep.features, sweep.taps, sweep.block());
     assert_eq!(out.len(), sweep.cells() * block, "the hidden states");
-    assert_eq!(z.len(), 4 * out.len(), "the gates");
     assert_eq!(weight.len(), 4 * h * h * taps, "the state weight");
-    if let Some(saved) = &saved {
-        let lengths = (saved.c.len(), saved.activations.len());
-        assert_eq!(lengths, (out.len(), 4 * out.len()), "what is saved");
-    }
+    let lengths = match &z {
+        Gates::Read(z) => [z.len(), out.len()],
+        Gates::Saving { gates, c } => [gates.len(), c.len()],
+    };
+    assert_eq!(lengths, [4 * out.len(), out.len()], "the gates, and the cell states");
     if out.is_empty() {
         return;
     }
@@ -94,12 +98,11 @@ pub fn forward(
             sweep,
             direction,
             step,
-            z,
+            z: &mut z,
             c: &mut c,
             read: &mut read,
             activations: &mut activations,
             out,
-            saved: &mut saved,
         });
     }
 }
@@ -109,12 +112,11 @@ struct Cells<'a, 's> {
     sweep: &'a Sweep,
     direction: usize,
     step: usize,
-    z: &'a [f32],
+    z: &'a mut Gates<'s>,
     c: &'a mut [f32],
     read: &'a mut [f32],
     activations: &'a mut [f32],
     out: &'a mut [f32],
-    saved: &'a mut Option<Saved<'s>>,
 }
 
 impl pulp::WithSimd for Cells<'_, '_> {
@@ -132,14 +134,18 @@ impl pulp::WithSimd for Cells<'_, '_> {
             let gates = &mut self.activations[4 * i * block..4 * (i + 1) * block];
             let c = &mut self.c[position * block..(position + 1) * block];
             let out = &mut self.out[narrow.clone()];
-            cell::forward(simd, h, gates, &self.z[wide.clone()], c, out);
+            let z = match &*self.z {
+                Gates::Read(z) => &z[wide.clone()],
+                Gates::Saving { gates, .. } => &gates[wide.clone()],
+            };
+            cell::forward(simd, h, gates, z, c, out);
             for (reader, tap) in sweep.readers(position) {
                 let to = &mut self.read[reader * block * taps..(reader + 1) * block * taps];
                 scatter(out, h, to, taps * h, tap * h);
             }
-            if let Some(saved) = self.saved {
-                saved.c[narrow].copy_from_slice(c);
-                saved.activations[wide].copy_from_slice(gates);
+            if let Gates::Saving { gates: activated, c: states } = self.z {
+                states[narrow].copy_from_slice(c);
+                activated[wide].copy_from_slice(gates);
             }
         }
     }

@@ -24,7 +24,7 @@ mod product;
 pub use backward::{Found, Gradient, backward};
 pub use categorical::Categorical;
 pub use conv::Conv;
-pub use forward::{Saved, forward};
+pub use forward::{Gates, forward};
 pub use geometry::{Order, Sweep};
 
 /// Divides rows or pixels into parts of almost equal size, for the threads. The parts depend on the number alone, so

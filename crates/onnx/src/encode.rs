@@ -255,9 +255,14 @@ impl Writer<'_, '_> {
             self.carry_invariants(graph, scan, names, &mut level, &mut outputs);
         }
         let hidden: BTreeSet<&str> = outputs.iter().filter_map(|o| o.name.as_deref()).collect();
+        let before = Native::barriers_before(graph);
         let typed = |v: &Value| {
             let name = level.names[v.index()].as_str();
-            (!hidden.contains(name)).then(|| value_info(name, graph.ty(*v)))
+            let batch = match before[v.index()] {
+                0 => BATCH.to_string(),
+                n => format!("{BATCH}_{n}"),
+            };
+            (!hidden.contains(name)).then(|| typed(name, graph.ty(*v), &batch))
         };
         let value_info = graph
             .nodes()
@@ -526,11 +531,16 @@ fn header(name: &str, literal: &Literal) -> TensorProto {
 }
 
 fn value_info(name: &str, ty: &Type) -> ValueInfoProto {
+    typed(name, ty, BATCH)
+}
+
+/// A value with its type; `batch` is the name of the batch axis.
+fn typed(name: &str, ty: &Type, batch: &str) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension};
     let dim = |d: &Dim| Dimension {
         value: match d {
             Dim::Fixed(n) => Some(dimension::Value::DimValue(*n as i64)),
-            Dim::Batch(1) => Some(dimension::Value::DimParam(BATCH.into())),
+            Dim::Batch(1) => Some(dimension::Value::DimParam(batch.into())),
             // A multiple of the batch is not an identifier, so the extent is left dynamic.
             Dim::Batch(_) => None,
         },

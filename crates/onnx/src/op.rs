@@ -178,12 +178,29 @@ pub struct Native {
 impl Native {
     /// The domain of operators that are not of the ONNX standard.
     pub const DOMAIN: &'static str = "pixelrnn";
+    /// The name of the operator that returns its first input, after all others are computed.
+    pub const BARRIER: &'static str = "Barrier";
 
     /// Whether a graph contains such an operator, possibly in a nested graph.
     pub fn is_in(graph: &OnnxGraph) -> bool {
         graph.nodes().any(|(_, node)| {
             matches!(node.op, OnnxOp::Native(_)) || node.op.bodies().into_iter().any(Native::is_in)
         })
+    }
+
+    /// For each value of a graph, the largest number of barriers on a path to it.
+    ///
+    /// ONNX Runtime's plan gives a free buffer to a later value of the same shape, and keeps it until
+    /// then. So the batch axis has another name after each barrier ([`encode`](crate::encode)): the
+    /// blocks between two barriers share no buffers, and the memory of one is free for the next.
+    pub fn barriers_before(graph: &OnnxGraph) -> Vec<usize> {
+        let mut before = vec![0; graph.value_count()];
+        for (_, node) in graph.nodes() {
+            let most = node.inputs.iter().map(|v| before[v.index()]).max().unwrap_or(0);
+            let own = matches!(&node.op, OnnxOp::Native(op) if op.name == Native::BARRIER);
+            node.outputs.iter().for_each(|v| before[v.index()] = most + usize::from(own));
+        }
+        before
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pixelrnn_graph::{BuildError, NodeId, OutputRole, Role, Site, Value};
 use pixelrnn_ops::rules::adjoint::{AdjointError, pull_back, wanted_from};
-use pixelrnn_ops::{Broadcast, Constant, DivideByBatch, Op, PixelGraph, Sum};
+use pixelrnn_ops::{Broadcast, Constant, DivideByBatch, Op, PixelGraph, Sum, SweepForm};
 
 use crate::rewrite::Rewrite;
 
@@ -47,6 +47,7 @@ pub fn differentiate(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
 pub(crate) fn saving(op: &Op) -> Result<Op, BuildError> {
     Ok(match op {
         Op::Scan(scan) => scan.saving()?.into(),
+        Op::LstmSweep(sweep) if sweep.form == SweepForm::Native => sweep.saving().into(),
         other => other.clone(),
     })
 }

@@ -50,7 +50,7 @@ passes! {
         mod layout: pass("layout", "keep maps pixel-major, without transposes", DIFFERENTIATING, Step::Pixel(layout::layout)),
         pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
         mod differentiate: pass("differentiate", "add the gradients of the likelihood", |job| job.kind.differentiates() && !job.remat, Step::Make(|graph, _| differentiate::differentiate(graph).map_err(|error| PassError::Differentiate { pass: "differentiate", error }))),
-        mod remat: pass("remat", "add the gradients, with activations recomputed block by block", |job| job.kind.differentiates() && job.remat, Step::Make(|graph, _| remat::remat(graph).map_err(|error| PassError::Differentiate { pass: "remat", error }))),
+        mod remat: pass("remat", "add the gradients, with activations recomputed block by block", |job| job.kind.differentiates() && job.remat, Step::Make(|graph, job| remat::remat(graph, job.native).map_err(|error| PassError::Differentiate { pass: "remat", error }))),
         pass("cse_dce", "eliminate common subexpressions and dead code", DIFFERENTIATING, Step::Pixel(cse_dce::cse_dce)),
         mod training_step: pass("training_step", "add the optimizer's update", |job| job.kind == GraphKind::Train, Step::Make(|graph, job| training_step(graph, &job.optimizer).map_err(build("training_step")))),
         pass("update_step", "build the optimizer's update from given gradients", |job| job.kind == GraphKind::Update, Step::Make(|graph, job| update_step(graph, &job.optimizer).map_err(build("update_step")))),

@@ -21,8 +21,7 @@ fn logits_of(graph: &PixelGraph, parameters: Value) -> Option<(Value, &MaskedCon
     }
 }
 
-/// Expands composite operators, except those that the engine implements, and marks these. In a graph that
-/// will be differentiated, they also return what their gradients read.
+/// Expands composite operators, except those that the engine implements, and marks these.
 ///
 /// # Errors
 /// [`BuildError`] if the graph is not valid.
@@ -43,8 +42,8 @@ pub fn native(graph: &PixelGraph, differentiated: bool) -> Result<PixelGraph, Bu
         };
         let result = match &node.op {
             Op::LstmSweep(LstmSweep { shape, form: SweepForm::Plain }) => {
-                let form = if differentiated { SweepForm::Saving } else { SweepForm::Native };
-                push(&mut rewrite, LstmSweep { shape: shape.clone(), form }.into(), &inputs, "")?
+                let sweep = LstmSweep { shape: shape.clone(), form: SweepForm::Native };
+                push(&mut rewrite, sweep.into(), &inputs, "")?
             }
             Op::MaskedConv(conv) if faster(conv) => {
                 let native = MaskedConv { layout: Layout::Native, ..conv.clone() };

@@ -4,21 +4,27 @@
 //! first. An engine may merge equal nodes, and it may run a node as soon as its inputs are computed. A
 //! barrier prevents both: it makes `x` depend on the tokens in a way that no engine can simplify.
 
+use pixelrnn_graph::Elem;
+use pixelrnn_onnx::Native;
+
 use crate::rules::prelude::*;
 
 /// The first input, computed after all others (an optimization barrier).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Barrier;
+pub struct Barrier {
+    /// Whether it becomes an operator of the engine, which copies nothing.
+    pub native: bool,
+}
 
 impl Rules for Barrier {
     const MNEMONIC: &'static str = "barrier";
 
     fn attributes(&self) -> Attributes {
-        Attributes::none()
+        Attributes::none().int("native", usize::from(self.native))
     }
 
-    fn rebuild(_: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
-        Ok(Barrier)
+    fn rebuild(attributes: &ReadAttributes, _: Vec<PixelGraph>) -> Result<Self, TypeError> {
+        Ok(Barrier { native: attributes.int("native")? != 0 })
     }
 
     fn bodies(&self) -> Vec<&PixelGraph> {
@@ -47,6 +53,9 @@ impl Rules for Barrier {
     /// element has a magnitude below zero. That is always 0, also for NaN, but an engine cannot know this
     /// before it runs. `Gather` copies the bits of `x`.
     fn lower(&self, cx: &mut Lower, inputs: &[Value]) -> Result<Vec<Value>, LowerError> {
+        if self.native && inputs.iter().all(|&v| cx.ty(v).elem == Elem::Real) {
+            return cx.native(Native::BARRIER, Vec::new(), inputs, |types| self.infer(types));
+        }
         let mut elements = Vec::new();
         for &token in &inputs[1..] {
             elements.push(element(cx, token)?);
@@ -58,9 +67,9 @@ impl Rules for Barrier {
         let magnitude = cx.push(OnnxOp::Abs, &[tokens], "magnitude")?;
         let zero = cx.constant(Literal::scalar(0.0), "zero")?;
         let below = cx.push(OnnxOp::Greater, &[zero, magnitude], "below")?;
-        let below = cx.push(OnnxOp::Cast { to: pixelrnn_graph::Elem::Real }, &[below], "flags")?;
+        let below = cx.push(OnnxOp::Cast { to: Elem::Real }, &[below], "flags")?;
         let count = cx.push(OnnxOp::ReduceSum { axes: vec![0] }, &[below], "count")?;
-        let place = cx.push(OnnxOp::Cast { to: pixelrnn_graph::Elem::Int }, &[count], "place")?;
+        let place = cx.push(OnnxOp::Cast { to: Elem::Int }, &[count], "place")?;
         let list = cx.push(OnnxOp::Unsqueeze { axes: vec![0] }, &[inputs[0]], "list")?;
         cx.push_many(OnnxOp::Gather { axis: 0 }, &[list, place], "")
     }
@@ -74,7 +83,7 @@ impl Rules for Barrier {
     }
 
     fn pixel_major(&self) -> Option<(usize, Op)> {
-        Some((1, Barrier.into()))
+        Some((1, (*self).into()))
     }
 
     fn composite(&self) -> Option<&dyn Composite> {
@@ -84,10 +93,16 @@ impl Rules for Barrier {
     fn samples() -> Vec<Sample> {
         let map = Type::real([Dim::N, Dim::Fixed(3), Dim::Fixed(2), Dim::Fixed(2)]);
         let vector = Type::real([2usize]);
-        vec![
-            Sample::new(Barrier, [map.clone(), vector.clone()]),
-            Sample::new(Barrier, [vector, map, Type::real([1usize, 1])]),
-        ]
+        let both = [false, true].map(|native| {
+            [
+                Sample::new(Barrier { native }, [map.clone(), vector.clone()]),
+                Sample::new(
+                    Barrier { native },
+                    [vector.clone(), map.clone(), Type::real([1usize, 1])],
+                ),
+            ]
+        });
+        both.into_iter().flatten().collect()
     }
 }
 

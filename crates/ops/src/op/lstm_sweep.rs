@@ -59,6 +59,13 @@ pub struct LstmSweep {
     pub form: SweepForm,
 }
 
+impl LstmSweep {
+    /// The operator of the engine, with the results that the gradient reads.
+    pub fn saving(&self) -> LstmSweep {
+        LstmSweep { shape: self.shape.clone(), form: SweepForm::Saving }
+    }
+}
+
 impl SweepShape {
     /// The attributes in the text form.
     pub(super) fn attributes(&self) -> Attributes {

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use pixelrnn_graph::{Dim, Node, Origin, Type};
-use pixelrnn_ops::{Op, PixelGraph, Scan};
+use pixelrnn_ops::rules::Rules;
+use pixelrnn_ops::{Op, PixelGraph, Scan, SweepForm};
 
 /// The memory of a block while its gradient is computed, as a multiple of its activations: the activations,
 /// and cotangents of the same sizes.
@@ -25,6 +26,11 @@ fn stored(graph: &PixelGraph, node: &Node<Op>) -> u64 {
     let results = node.outputs.iter().map(|&v| elements(graph.ty(v))).sum::<u64>();
     match &node.op {
         Op::Scan(scan) => results.saturating_add(stacked(graph, node, scan)),
+        Op::LstmSweep(sweep) if sweep.form == SweepForm::Native => {
+            let inputs: Vec<&Type> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+            let all = sweep.saving().infer(&inputs).unwrap_or_default();
+            all.iter().map(elements).sum()
+        }
         _ => results,
     }
 }

@@ -26,11 +26,12 @@ use crate::rewrite::Rewrite;
 
 pub(crate) use blocks::depends_on_batch;
 
-/// Like [`differentiate`](crate::differentiate()), with activations that are computed twice.
+/// Like [`differentiate`](crate::differentiate()), with activations that are computed twice. `native`: whether
+/// barriers become operators of the engine.
 ///
 /// # Errors
 /// [`AdjointError`] if an operator between a parameter and the loss has no gradient.
-pub fn remat(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
+pub fn remat(graph: &PixelGraph, native: bool) -> Result<PixelGraph, AdjointError> {
     let blocks = blocks::blocks(graph);
     let last = blocks.last().map_or(0, |block| block.start);
     let mut rewrite = Rewrite::new(graph);
@@ -54,6 +55,7 @@ pub fn remat(graph: &PixelGraph) -> Result<PixelGraph, AdjointError> {
     let forward = (0..graph.value_count()).map(|_| None).collect();
     let mut backward = Backward {
         old: graph,
+        native,
         wanted,
         copies,
         forward,
@@ -96,6 +98,7 @@ fn newest(graph: &PixelGraph) -> Result<NodeId, BuildError> {
 /// The backward pass under construction, from the last block to the first.
 struct Backward<'a> {
     old: &'a PixelGraph,
+    native: bool,
     /// For each old value, whether it depends on a parameter.
     wanted: Vec<bool>,
     /// The first copy of each old node.
@@ -121,11 +124,10 @@ impl Backward<'_> {
         let mut nodes = self.copies[block].to_vec();
         // The nodes of the mean come after the forward nodes.
         nodes.extend(self.new.nodes().skip(self.copies.len()).map(|(id, _)| id));
-        self.differentiate(&map, &nodes, &[(loss.loss, loss.one)], &[loss.share, loss.loss])?;
-        // No other node waits for the loss. Without this, an engine might compute it last and keep the values
-        // that it reads.
-        self.tokens.push(loss.loss);
-        Ok(())
+        // Without this, an engine might compute the loss last, and keep the values that it reads.
+        let after = Barrier { native: self.native }.into();
+        let one = self.new.push(after, &[loss.one, loss.loss], "loss/one/kept", Site::NONE)?[0];
+        self.differentiate(&map, &nodes, &[(loss.loss, one)], &[loss.share, loss.loss])
     }
 
     /// Recomputes a block that is not the last, and then differentiates it.
@@ -174,7 +176,12 @@ impl Backward<'_> {
         };
         let mut inputs = vec![first];
         inputs.extend(&self.tokens);
-        Ok(self.new.push(Barrier.into(), &inputs, &format!("{name}/kept"), site)?[0])
+        Ok(self.new.push(
+            Barrier { native: self.native }.into(),
+            &inputs,
+            &format!("{name}/kept"),
+            site,
+        )?[0])
     }
 
     /// Adds the gradient of a block. `map` has the block's own copy of each old value that it reads or

@@ -3,7 +3,7 @@
 use ort::operator::{ComputeContext, KernelContext};
 use pixelrnn_kernels::{Categorical, parts};
 
-use super::{Compute, Inputs, attribute, each, output};
+use super::{Compute, Inputs, attribute, each, output, replaced};
 
 /// The number of levels.
 struct Levels(usize);
@@ -65,6 +65,7 @@ pub(super) struct NllSlope(Levels);
 
 impl Compute for NllSlope {
     const NAME: &'static str = "CategoricalNllSlope";
+    const REPLACED: &'static [(u32, u32)] = &[(0, 0)];
 
     fn new(attributes: &KernelContext) -> ort::Result<Self> {
         Levels::of(attributes).map(NllSlope)
@@ -72,20 +73,17 @@ impl Compute for NllSlope {
 
     fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
         let inputs = Inputs::of(cx)?;
-        let ((map, logits), image, dy) = (inputs.get(0)?, inputs.get(1)?.1, inputs.get(2)?.1);
+        let (map, image, dy) = (inputs.get(0)?.0, inputs.get(1)?.1, inputs.get(2)?.1);
         let (of, parts) = self.0.of_map(&map)?;
-        let row = logits.len() / of.pixels.max(1);
-        let mut slopes = output(cx, 0, &map)?;
+        let mut slopes = replaced(cx, &inputs, 0, 0)?;
         let mut rest = slopes.try_extract_tensor_mut::<f32>()?.1;
+        let row = rest.len() / of.pixels.max(1);
         let mut work = Vec::with_capacity(parts.len());
         for part in parts {
             let (own, others) = rest.split_at_mut(part.len() * row);
             work.push((part, own));
             rest = others;
         }
-        each(cx, work, |_, (part, out)| {
-            let logits = &logits[part.start * row..part.end * row];
-            of.slope(part.start, [logits, image, dy], out);
-        })
+        each(cx, work, |_, (part, logits)| of.slope(part.start, logits, [image, dy]))
     }
 }

@@ -10,6 +10,7 @@ use ort::operator::{
 };
 use ort::value::{DynValueTypeMarker, TensorElementType, ValueRef, ValueRefMut};
 
+mod barrier;
 mod categorical;
 mod conv;
 mod sweep;
@@ -18,6 +19,7 @@ mod sweep;
 pub(super) fn domain() -> ort::Result<OperatorDomain> {
     let domain = OperatorDomain::new("pixelrnn")?;
     domain
+        .add(Native::<barrier::Barrier>::default())?
         .add(Native::<sweep::LstmSweep>::default())?
         .add(Native::<sweep::LstmSweepGradient>::default())?
         .add(Native::<conv::MaskedConv>::default())?
@@ -30,6 +32,11 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
 /// An operator whose inputs and results are f32 tensors.
 trait Compute: Send + Sync + Sized + 'static {
     const NAME: &'static str;
+    /// Inputs that are returned as they are, each with the index of the result.
+    const SAME: &'static [(u32, u32)] = &[];
+    /// Inputs that a result of the same shape may replace, each with the index of the result: see
+    /// [`replaced`].
+    const REPLACED: &'static [(u32, u32)] = &[];
 
     fn new(attributes: &KernelContext) -> ort::Result<Self>;
 
@@ -54,6 +61,9 @@ impl<C: Compute> Kernel for Running<C> {
 
 impl<C: Compute> Operator for Native<C> {
     type Kernel<'attr> = Running<C>;
+
+    const ALIASES: &'static [(u32, u32)] = C::SAME;
+    const INPLACES: &'static [(u32, u32)] = C::REPLACED;
 
     fn name(&self) -> &str {
         C::NAME
@@ -102,6 +112,24 @@ fn output<'a>(
 ) -> ort::Result<ValueRefMut<'a, DynValueTypeMarker>> {
     let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
     cx.output(i, shape)?.ok_or_else(|| ort::Error::new("a result is missing"))
+}
+
+/// Allocates a result that contains the values of an input of the same shape. If nobody else reads the input,
+/// ONNX Runtime gives the result its memory: then nothing is copied, and the input must not be read again.
+fn replaced<'a>(
+    cx: &'a ComputeContext,
+    inputs: &Inputs,
+    input: usize,
+    result: usize,
+) -> ort::Result<ValueRefMut<'a, DynValueTypeMarker>> {
+    let (shape, from) = inputs.get(input)?;
+    let place = from.as_ptr();
+    let mut value = output(cx, result, &shape)?;
+    let to = value.try_extract_tensor_mut::<f32>()?.1;
+    if to.as_ptr() != place {
+        to.copy_from_slice(from);
+    }
+    Ok(value)
 }
 
 /// Runs every work item once, on the threads of the session.

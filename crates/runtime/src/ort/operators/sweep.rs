@@ -1,9 +1,9 @@
 //! The recurrence of an LSTM, and its gradient.
 
 use ort::operator::{ComputeContext, KernelContext};
-use pixelrnn_kernels::{Found, Gradient, Order, Saved, Sweep, backward, forward};
+use pixelrnn_kernels::{Found, Gates, Gradient, Order, Sweep, backward, forward};
 
-use super::{Compute, Inputs, attribute, each, output, parts, parts_mut};
+use super::{Compute, Inputs, attribute, each, output, parts, parts_mut, replaced};
 
 /// The attributes of both operators.
 struct Attributes {
@@ -43,6 +43,7 @@ pub(super) struct LstmSweep(Attributes);
 
 impl Compute for LstmSweep {
     const NAME: &'static str = "LstmSweep";
+    const REPLACED: &'static [(u32, u32)] = &[(1, 2)];
 
     fn new(attributes: &KernelContext) -> ort::Result<Self> {
         Attributes::of(attributes).map(LstmSweep)
@@ -50,7 +51,7 @@ impl Compute for LstmSweep {
 
     fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
         let inputs = Inputs::of(cx)?;
-        let ((weight_shape, weight), (z_shape, z)) = (inputs.get(0)?, inputs.get(1)?);
+        let ((weight_shape, weight), z_shape) = (inputs.get(0)?, inputs.get(1)?.0);
         let sweep = self.0.sweep(&weight_shape, &z_shape)?;
         let directions = sweep.mirror.len();
         let initial = match inputs.0.len() {
@@ -61,24 +62,22 @@ impl Compute for LstmSweep {
             [directions, sweep.height, sweep.width, sweep.images, sweep.features];
         let states = [d, height, width, n, f];
         let mut h = output(cx, 0, &states)?;
-        let mut saved = match cx.num_outputs()? {
+        let mut saving = match cx.num_outputs()? {
             1 => None,
-            _ => Some([output(cx, 1, &states)?, output(cx, 2, &z_shape)?]),
+            _ => Some([output(cx, 1, &states)?, replaced(cx, &inputs, 1, 2)?]),
         };
         let h = parts_mut(h.try_extract_tensor_mut::<f32>()?.1, d);
-        let saved = match &mut saved {
-            None => (0..d).map(|_| None).collect(),
-            Some([c, activations]) => {
+        let gates: Vec<Gates> = match &mut saving {
+            None => parts(inputs.get(1)?.1, d).map(Gates::Read).collect(),
+            Some([c, gates]) => {
                 let c = parts_mut(c.try_extract_tensor_mut::<f32>()?.1, d);
-                let activations = parts_mut(activations.try_extract_tensor_mut::<f32>()?.1, d);
-                let pairs = c.into_iter().zip(activations);
-                pairs.map(|(c, activations)| Some(Saved { c, activations })).collect::<Vec<_>>()
+                let gates = parts_mut(gates.try_extract_tensor_mut::<f32>()?.1, d);
+                gates.into_iter().zip(c).map(|(gates, c)| Gates::Saving { gates, c }).collect()
             }
         };
-        let given = parts(weight, d).zip(parts(z, d));
-        each(cx, given.zip(h).zip(saved), |direction, (((weight, z), h), saved)| {
+        each(cx, parts(weight, d).zip(gates).zip(h), |direction, ((weight, gates), h)| {
             let initial = initial.map(|of| of.map(|of| &of[direction * f..(direction + 1) * f]));
-            forward(&sweep, direction, [weight, z], initial, h, saved);
+            forward(&sweep, direction, weight, gates, initial, h);
         })
     }
 }
@@ -89,6 +88,7 @@ pub(super) struct LstmSweepGradient(Attributes);
 
 impl Compute for LstmSweepGradient {
     const NAME: &'static str = "LstmSweepGradient";
+    const REPLACED: &'static [(u32, u32)] = &[(4, 1)];
 
     fn new(attributes: &KernelContext) -> ort::Result<Self> {
         Attributes::of(attributes).map(LstmSweepGradient)
@@ -96,19 +96,19 @@ impl Compute for LstmSweepGradient {
 
     fn compute(&mut self, cx: &ComputeContext) -> ort::Result<()> {
         let inputs = Inputs::of(cx)?;
-        let ((weight_shape, weight), (z_shape, activations)) = (inputs.get(0)?, inputs.get(4)?);
+        let ((weight_shape, weight), z_shape) = (inputs.get(0)?, inputs.get(4)?.0);
         let [dh, h, c] = [inputs.get(1)?.1, inputs.get(2)?.1, inputs.get(3)?.1];
         let sweep = self.0.sweep(&weight_shape, &z_shape)?;
         let (d, f) = (sweep.mirror.len(), sweep.features);
         let learned = inputs.0.len() > 5;
         let mut dweight = output(cx, 0, &weight_shape)?;
-        let mut dz = output(cx, 1, &z_shape)?;
+        let mut gates = replaced(cx, &inputs, 4, 1)?;
         let mut dinitial = match learned {
             false => None,
             true => Some([output(cx, 2, &[d, 1, 1, f])?, output(cx, 3, &[d, 1, 1, f])?]),
         };
         let dweight = parts_mut(dweight.try_extract_tensor_mut::<f32>()?.1, d);
-        let dz = parts_mut(dz.try_extract_tensor_mut::<f32>()?.1, d);
+        let gates = parts_mut(gates.try_extract_tensor_mut::<f32>()?.1, d);
         let dinitial = match &mut dinitial {
             None => (0..d).map(|_| None).collect(),
             Some([h, c]) => {
@@ -121,13 +121,12 @@ impl Compute for LstmSweepGradient {
             false => None,
             true => Some([inputs.get(5)?.1, inputs.get(6)?.1]),
         };
-        let found = parts(weight, d).zip(parts(h, d)).zip(parts(c, d)).zip(parts(activations, d));
-        let found = found.zip(parts(dh, d));
-        let gradients = dz.into_iter().zip(dweight).zip(dinitial);
+        let found = parts(weight, d).zip(parts(h, d)).zip(parts(c, d)).zip(parts(dh, d));
+        let gradients = gates.into_iter().zip(dweight).zip(dinitial);
         each(cx, found.zip(gradients), |direction, (found, ((z, of_weight), of_initial))| {
-            let ((((weight, h), c), activations), dh) = found;
+            let (((weight, h), c), dh) = found;
             let initial = initial.map(|of| of.map(|of| &of[direction * f..(direction + 1) * f]));
-            let found = Found { weight, h, c, activations, initial };
+            let found = Found { weight, h, c, initial };
             let gradient = Gradient { z, weight: of_weight, initial: of_initial };
             backward(&sweep, direction, &found, dh, gradient);
         })
