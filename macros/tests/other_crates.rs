@@ -41,7 +41,10 @@ fn without_features_only_the_compiler_is_built() {
         fn main() -> Result<(), pixelrnn::Error> {
             let model = Tiny::default().declare()?;
             model.prove()?;
-            let weights = model.initialize(0);
+            let mut weights = model.initialize(0);
+            // Types of other crates in the interface are reached through `pixelrnn`.
+            let ones = pixelrnn::ndarray::ArrayD::ones(weights["logits.bias"].shape());
+            weights.insert("logits.bias".to_string(), ones);
             let onnx = model.export(GraphKind::Nll, &ExportOptions::with_weights(&weights))?;
             pixelrnn::files::write(std::path::Path::new("tiny.onnx"), &onnx)
         }

@@ -28,6 +28,9 @@ pub mod type_error;
 pub mod types;
 pub mod verify;
 
+/// The crate of [`Array`], in the version of this crate.
+pub use ndarray;
+
 pub use bits::BitRows;
 pub use diagnostic::{Diagnostic, Label, Severity, Source, Span};
 pub use graph::{BuildError, Graph, Input, Node, NodeId, Operation, Origin, Output, Value};

@@ -23,6 +23,11 @@ mod op;
 #[allow(clippy::all, missing_docs)]
 pub mod proto;
 
+/// The crate of the constants of [`Literal`].
+pub use pixelrnn_graph::ndarray;
+/// The crate that reads and writes the messages of [`proto`].
+pub use prost;
+
 pub use encode::{EncodeError, EncodeOptions, encode, encode_parts};
 pub use encoded::Encoded;
 pub use external::{

@@ -41,5 +41,8 @@ pub use rules::stream::{
 };
 pub use rules::{Domain, Sample};
 
+/// The crate of the arrays of [`evaluate`].
+pub use pixelrnn_graph::ndarray;
+
 /// A graph of the pixel IR.
 pub type PixelGraph = pixelrnn_graph::Graph<Op>;

@@ -65,6 +65,8 @@ pub use declaration::{Declaration, Model};
 pub use error::Error;
 pub use export::ExportOptions;
 pub use external::{ExternalData, Written};
+/// The crate of [`Array`], in the version of this crate.
+pub use pixelrnn_graph::ndarray;
 pub use pixelrnn_graph::{Array, Source, UnknownName};
 pub use pixelrnn_macros::model;
 pub use pixelrnn_ops::Batch;

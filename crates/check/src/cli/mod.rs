@@ -7,6 +7,11 @@ mod arguments;
 pub use answer::{Answer, answer};
 pub use arguments::{At, FileArguments, at, bytes, image, range};
 
+/// The crate of [`FileArguments`].
+pub use clap;
+/// The crate of [`Answer`] as JSON.
+pub use serde_json;
+
 use crate::{CheckError, shown};
 
 /// An error as text that names the file exactly once.

@@ -118,7 +118,7 @@ mod tests {
         // Now only the first is large enough.
         let d = arena.allocate(2 * MIB);
         assert_eq!(d, a);
-        [b, c, d].map(|place| arena.free(place));
+        [b, c, d].into_iter().for_each(|place| arena.free(place));
         assert_eq!(arena.bytes(), 6 * MIB);
     }
 

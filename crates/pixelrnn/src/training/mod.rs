@@ -46,6 +46,8 @@ use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
 pub use pixelrnn_runtime::{ConditionFault, ConditionValues};
+/// The crate of the settings of a run.
+pub use pixelrnn_train::serde_json;
 pub use pixelrnn_train::{
     Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Request, Run, RunImages,
     Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
