@@ -7,7 +7,7 @@ use pixelrnn::internal::ops::{Barrier, PixelGraph, lower_graph};
 use pixelrnn::prelude::*;
 use pixelrnn::runtime::Program;
 use pixelrnn::training::{CompiledStep, LEARNING_RATE, fresh_state};
-use pixelrnn::{Array, Batch, Optimizer, zoo};
+use pixelrnn::{Array, Batch, Optimizer, Source, zoo};
 
 use crate::common::{Numbers, Outputs, engines, refer, run, settings, weights};
 
@@ -73,6 +73,43 @@ fn gradients_have_the_same_bits() {
                 });
                 assert_same_bits(&format!("{name} on {}", engine.name()), &both[0], &both[1]);
             }
+        }
+    }
+}
+
+/// A Row LSTM whose bias depends on the class.
+const WITH_CLASS: &str = "\
+pub WithClass { h: usize = 6 }
+image 8 x 8, colors 1, levels 17;
+condition label: classes 10;
+
+stem: masked_conv(7 x 7, A, 2 * h);
+body: repeat 3 { residual {
+    lstm: row_lstm(h, bias = label.conv(1 x 1, 4 * h)); up: masked_conv(1 x 1, B, 2 * h);
+} }
+relu; logits;
+";
+
+/// The same with operators of the engine, whose barriers copy nothing.
+#[test]
+fn gradients_by_the_engine_have_the_same_bits() {
+    let with_class = Source::new("with_class.pixelrnn", WITH_CLASS);
+    let with_class = Declaration::from_source(with_class, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let ort = &engines()[2];
+    for model in models().into_iter().chain([with_class]) {
+        let name = model.name();
+        for batch in [Batch::Symbolic, Batch::Fixed(16)] {
+            let graph = model.graph_of(GraphKind::Grad).expect("compiles");
+            let mut inputs = Numbers::new(5).batch(&graph, model.image().levels, 16);
+            inputs.extend(weights(&model, 2));
+            let both = [false, true].map(|remat| {
+                let options =
+                    ExportOptions { batch, remat, native: true, ..ExportOptions::default() };
+                let onnx = model.export(GraphKind::Grad, &options).expect("exports");
+                let program = Program { name, onnx: &onnx, graph: None };
+                run(&**ort, &program, &[refer(&inputs)]).remove(0)
+            });
+            assert_same_bits(name, &both[0], &both[1]);
         }
     }
 }

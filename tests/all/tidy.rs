@@ -139,3 +139,23 @@ fn nothing_knows_the_machine_it_was_written_on() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A published package contains only its own folder.
+#[test]
+fn no_package_includes_files_of_another() {
+    let mut outside = Vec::new();
+    for (path, text) in texts().into_iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let Some((before, inside)) = path.split_once("/src/") else { continue };
+        let depth = 1 + inside.matches('/').count();
+        // The text of documentation tests is not compiled into the package.
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("#[doc"));
+        for line in
+            lines.filter(|line| line.contains("include_str!") || line.contains("include_bytes!"))
+        {
+            if line.matches("../").count() > depth {
+                outside.push(format!("{before}/src/{inside}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(outside.is_empty(), "{outside:#?}");
+}

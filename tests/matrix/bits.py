@@ -1,7 +1,7 @@
 """What fewer bits cost: nats per image and bits per dimension of a model's `nll` in each `--dtype`.
 
     python3 tests/matrix/bits.py --pixelrnn target/release/pixelrnn \\
-        --model examples/mnist-diagonal --npz binarized_mnist.npz
+        --model crates/cli/trained/mnist-diagonal --npz binarized_mnist.npz
 
 Needs numpy and onnxruntime. The images are the key `test` of the archive, u8 levels, [N,H,W] or
 [N,H,W,C]; labels, for a model with classes, are its key `test_labels`. Writes a Markdown table.

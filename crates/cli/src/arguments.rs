@@ -10,12 +10,12 @@ use crate::out::Out;
 use crate::ranks;
 
 const AFTER: &str = "\
-Exit codes: 0 success; 1 the answer is no (a leak, engines disagree); 2 wrong usage or bad input.
+Exit codes: 0 success; 1 the answer is no (a leak, engines disagree, training\ndiverged); 2 wrong usage or bad input.
 
 Example:
   pixelrnn quickstart";
 
-/// Compiles declarations of autoregressive image models to plain ONNX.
+/// Compile declarations of autoregressive image models to plain ONNX
 #[derive(Debug, Parser)]
 #[command(name = "pixelrnn", version, after_help = AFTER, max_term_width = 100,
           disable_help_flag = true, disable_version_flag = true)]
@@ -44,7 +44,7 @@ pub struct Global {
     /// Print only the result and errors
     #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
-    /// Run plain ONNX operators only, as exported models do; slower on a CPU
+    /// Run graphs exactly as they are exported, without the fused operators for the CPU; slower
     #[arg(long, global = true, display_order = 1000)]
     pub plain: bool,
     /// Print help

@@ -33,6 +33,7 @@ mod model;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod out;
+mod outputs;
 mod parse;
 mod plot;
 mod progress;

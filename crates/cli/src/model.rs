@@ -59,6 +59,13 @@ impl ModelArguments {
         Ok(names.filter_map(|name| name.as_str().map(str::to_string)).collect())
     }
 
+    /// The files that MODEL is read from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some(run) = self.run() else { return vec![PathBuf::from(&self.model)] };
+        let settings = [run.model_path(), run.settings_path(), run.log_path()];
+        settings.into_iter().chain([run.last_path(), run.best_path()]).collect()
+    }
+
     /// The run, if MODEL is a run folder.
     pub fn run(&self) -> Option<Run> {
         let run = Run::new(&self.model);
@@ -90,6 +97,9 @@ pub fn load(name: &str, set: &[(String, usize)]) -> Result<Declaration, Failure>
     }
     if path.exists() || path.extension().is_some_and(|e| e == "pixelrnn") {
         return Ok(Declaration::from_file(path, set)?);
+    }
+    if name.contains(['/', '\\', '.']) {
+        return usage(format!("cannot find {name}: expected a model file or a run folder"));
     }
     Err(unknown.into())
 }
@@ -189,7 +199,12 @@ impl WeightArguments {
         match (self.init_seed, named.run()) {
             (None, Some(run)) => {
                 let (weights, path) = training::weights_of(&run, model)?;
-                file(weights, &path)
+                match model.check_weights(&weights) {
+                    Err(error) if !named.set.is_empty() => usage(format!(
+                        "{error}: the run was trained with other settings, so leave out `--set`"
+                    )),
+                    _ => file(weights, &path),
+                }
             }
             (seed, _) => {
                 let by_default = seed.is_none();

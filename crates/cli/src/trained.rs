@@ -1,5 +1,5 @@
 //! Trained models that are embedded in the program, by name. The runs that trained them are in
-//! `examples`.
+//! `crates/cli/trained`.
 
 use pixelrnn::{Declaration, Source, Weights, training, weights};
 use serde_json::Value;
@@ -32,9 +32,9 @@ macro_rules! trained {
         /// All trained models.
         pub const TRAINED: &[Trained] = &[$(Trained {
             name: $name,
-            text: include_str!(concat!("../../../examples/", $name, "/model.pixelrnn")),
-            settings: include_str!(concat!("../../../examples/", $name, "/run.json")),
-            weights: include_bytes!(concat!("../../../examples/", $name, "/best.safetensors")),
+            text: include_str!(concat!("../trained/", $name, "/model.pixelrnn")),
+            settings: include_str!(concat!("../trained/", $name, "/run.json")),
+            weights: include_bytes!(concat!("../trained/", $name, "/best.safetensors")),
             $($field: $value,)*
         },)*];
     };

@@ -118,7 +118,11 @@ impl Observer for Watching<'_> {
 
 /// A loss in both units: papers use nats for two levels, and bits per dimension for more.
 pub fn figure(nats: f64, shape: Shape) -> String {
-    format!("{nats:.2} nats ({:.4} bits/dim)", bits_per_dim(nats, shape))
+    let bits = bits_per_dim(nats, shape);
+    if nats.abs() >= 1e6 {
+        return format!("{nats:.1e} nats ({bits:.1e} bits/dim)");
+    }
+    format!("{nats:.2} nats ({bits:.4} bits/dim)")
 }
 
 fn time(seconds: f64) -> String {

@@ -149,6 +149,31 @@ impl Dataset {
         &self.class_names
     }
 
+    /// The same images, with the classes numbered as in `names`, for instance those of the data that a model was
+    /// trained on. Nothing changes if one of both has no names.
+    ///
+    /// # Errors
+    /// [`DataError::ClassName`] if a class is not among the names.
+    pub fn numbered_by(mut self, names: &[String]) -> Result<Dataset, DataError> {
+        if names.is_empty() || self.class_names.is_empty() || self.class_names == names {
+            return Ok(self);
+        }
+        let mut numbers = Vec::new();
+        for class in &self.class_names {
+            let number = names.iter().position(|name| name == class);
+            let unknown = || DataError::ClassName { class: class.clone(), names: names.to_vec() };
+            numbers.push(number.ok_or_else(unknown)? as u32);
+        }
+        for view in [&mut self.train, &mut self.valid, &mut self.test].into_iter().flatten() {
+            let labels = view.labels.iter_mut().flatten();
+            labels
+                .for_each(|label| *label = numbers.get(*label as usize).copied().unwrap_or(*label));
+        }
+        self.classes = Some(names.len());
+        self.class_names = names.to_vec();
+        Ok(self)
+    }
+
     /// The splits that exist.
     pub fn splits(&self) -> Vec<Split> {
         Split::ALL.into_iter().filter(|split| self.view(*split).is_ok()).collect()

@@ -188,13 +188,15 @@ impl Choice<'_> {
     fn about(self, held: usize, count: usize, how: Shuffle) -> String {
         let (held, count) = (grouped(held), grouped(count));
         match (how, self.labels) {
-            (Shuffle::Off, _) => format!("validation: the last {held} of {count} training images"),
+            (Shuffle::Off, _) => {
+                format!("held out for validation: the last {held} of {count} training images")
+            }
             (Shuffle::Seed(seed), None) => format!(
-                "validation: {held} of {count} training images, chosen at random (seed {seed}), \
+                "held out for validation: {held} of {count} training images, chosen at random (seed {seed}), \
                  evenly over their order"
             ),
             (Shuffle::Seed(seed), Some(_)) => format!(
-                "validation: {held} of {count} training images, chosen at random (seed {seed}), \
+                "held out for validation: {held} of {count} training images, chosen at random (seed {seed}), \
                  the same share of every class"
             ),
         }

@@ -154,13 +154,10 @@ fn begin(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// Renames a temporary file to its path, after all of it is on the disk.
 fn place(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    // Temporary files are readable by their owner only. The result has the permissions of other
-    // files.
+    // A file that is replaced keeps its permissions.
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(path).map_or(0o644, |m| m.permissions().mode());
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    if let Ok(old) = std::fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -183,24 +180,48 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// is full. Nothing is left then.
 pub fn write_folder(path: &Path, files: &[(std::path::PathBuf, Vec<u8>)]) -> io::Result<()> {
     new_folder(path)?;
-    let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder(path));
+    let mut builder = tempfile::Builder::new();
+    let unfinished = open_to_others(builder.prefix(UNFINISHED), 0o777).tempdir_in(folder(path));
     let unfinished = unfinished.map_err(without_path)?;
     for (inside, bytes) in files {
         let file = unfinished.path().join(inside);
         std::fs::create_dir_all(folder(&file))?;
         write(&file, bytes)?;
     }
-    // Temporary folders are accessible by their owner only. The result has the permissions of other
-    // folders.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(unfinished.path(), std::fs::Permissions::from_mode(0o755))?;
-    }
     if path.is_dir() {
         std::fs::remove_dir(path)?;
     }
     std::fs::rename(unfinished.path(), path)
+}
+
+/// Gives a temporary file or folder the permissions that any other would have: by default, only its owner has
+/// access. The umask of the process takes effect.
+#[cfg(unix)]
+fn open_to_others<'b, 'p, 's>(
+    builder: &'b mut tempfile::Builder<'p, 's>,
+    mode: u32,
+) -> &'b mut tempfile::Builder<'p, 's> {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_others<'b, 'p, 's>(
+    builder: &'b mut tempfile::Builder<'p, 's>,
+    _: u32,
+) -> &'b mut tempfile::Builder<'p, 's> {
+    builder
+}
+
+/// Whether two paths lead to the same file or folder, which may not exist yet.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    resolved(one) == resolved(other)
+}
+
+/// A path without links. Of what does not exist, the folder is resolved.
+pub fn resolved(path: &Path) -> std::path::PathBuf {
+    let named = || Some(std::fs::canonicalize(folder(path)).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(named).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Checks that [`write_folder`] could start, before work is done whose result would be lost.
@@ -239,7 +260,8 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(without_path)
+    let mut builder = tempfile::Builder::new();
+    open_to_others(builder.prefix(UNFINISHED), 0o666).tempfile_in(folder).map_err(without_path)
 }
 
 /// Removes what killed writers have left in a folder.

@@ -106,6 +106,21 @@ impl ExportOptions<'_> {
     }
 }
 
+/// The largest number of f16.
+const F16_MAX: f32 = 65504.0;
+
+/// Checks that no weight would become the largest number of f16 instead of its own.
+fn fits_f16(weights: &Weights) -> Result<(), Error> {
+    for (name, array) in weights {
+        if let Some(large) = array.iter().find(|x| x.abs() > F16_MAX) {
+            return Err(Error::Options(format!(
+                "weight `{name}` contains {large:e}, but f16 ends at {F16_MAX}: use bf16 or f32"
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Declaration {
     /// The graph of a kind in the pixel IR. Graphs that train have the default optimizer.
     ///
@@ -236,6 +251,9 @@ impl Declaration {
         let job = self.job(kind, options, proof.as_ref());
         let pixel = self.make(&job, observe)?;
         let weights = weights.map(|weights| self.part(&pixel, weights)).transpose()?;
+        if let (Dtype::F16, Some(weights)) = (options.dtype, &weights) {
+            fits_f16(weights)?;
+        }
         let onnx = lower(&pixel, Job { weights, ..job }, observe)?;
         Ok((pixel, onnx))
     }

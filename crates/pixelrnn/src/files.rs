@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub use pixelrnn_files::{is_same, resolved};
+
 use crate::Error;
 
 /// Writes a temporary file in the same folder and renames it, so that no other process ever sees a partial

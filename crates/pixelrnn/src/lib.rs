@@ -1,7 +1,7 @@
-//! Layer 9 of `pixelrnn`: the public library.
-//!
 //! Declare an autoregressive image model in a dozen lines. The compiler proves that it is causal, trains
 //! it, samples from it, and exports it as standard ONNX, with the same results on several engines.
+//!
+//! (This is layer 9 of the project, its public library.)
 //!
 //! ```
 //! use pixelrnn::prelude::*;
@@ -103,9 +103,12 @@ pub mod internal {
 /// The items that a program needs to declare and export a model.
 pub mod prelude {
     pub use crate::{
-        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, SampleOptions,
-        Weights, model,
+        Batch, ControlFlow, Declaration, ExportOptions, GraphKind, Image, Model, Optimizer,
+        SampleOptions, Weights, model,
     };
+
+    #[cfg(feature = "train")]
+    pub use crate::training::Trainer;
 }
 
 /// The Rust code of the README and of the book, as tests.

@@ -142,8 +142,17 @@ pub(crate) fn slice(call: &mut Call) -> Results {
                 let (s, e) = (from_end(start).clamp(0, n), from_end(end).clamp(0, n));
                 (s, (e - s).max(0).saturating_add(step - 1) / step)
             }
+            _ if n == 0 => (0, 0),
+            // The standard says that this is beyond the end, where a slice backward is empty. ONNX Runtime
+            // reads it as "to the very beginning".
+            _ if [i64::from(i32::MAX), i64::MAX].contains(&end) => {
+                return Err(Problem::Form(
+                    "has a negative step and the largest integer as its end, which engines read differently",
+                )
+                .into());
+            }
             _ => {
-                let (s, e) = (from_end(start).clamp(-1, n - 1), from_end(end).clamp(-1, n - 1));
+                let (s, e) = (from_end(start).clamp(0, n - 1), from_end(end).clamp(-1, n - 1));
                 let back = step.saturating_neg();
                 (s, (s - e).max(0).saturating_add(back - 1) / back)
             }

@@ -154,3 +154,16 @@ fn files_of_other_formats_are_named() {
         assert!(error.starts_with("not an ONNX model") && error.contains(word), "{error}");
     }
 }
+
+/// ONNX Runtime and the standard disagree about such a slice.
+#[test]
+fn a_slice_backward_to_the_largest_integer_is_refused() {
+    for end in [i64::MAX, i64::from(i32::MAX)] {
+        let mut net = Net::image(1, 3, 3);
+        let y = net.slice("x", 3, -1, end, -1);
+        match check_bytes(&net.bytes(&y), &Options::default()) {
+            Err(CheckError::Node { problem: Problem::Form(_), .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

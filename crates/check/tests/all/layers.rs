@@ -84,6 +84,19 @@ pub const PATTERNS: &[(&str, Pattern)] = &[
         let axis = 2 + m.random.below(2) as i64;
         m.net.flip(x, axis)
     }),
+    ("Slice with any bounds", |m, x| {
+        let axis = 2 + m.random.below(2) as i64;
+        let bound = |m: &mut Maker| match m.random.below(8) {
+            0 => i64::MIN,
+            n => 2 * n as i64 - 9,
+        };
+        let (start, end) = (bound(m), bound(m));
+        let step = m.random.pick(&[-2, -1, 1, 2]);
+        let y = m.net.slice(x, axis, start, end, step);
+        let axes = m.net.whole(&[axis]);
+        let sum = m.op("ReduceSum", &[&y, &axes], &[]);
+        m.op("Add", &[x, &sum], &[])
+    }),
     ("Split and Concat", |m, x| {
         let sizes = m.net.whole(&[1, m.h - 1]);
         let parts = m.net.nodes("Split", &[x, &sizes], &[typed(int("axis", 2))], 2);

@@ -342,3 +342,12 @@ fn functions_are_inlined() {
     file.functions = vec![endless];
     assert!(check_bytes(&file.encode_to_vec(), &Options::default()).is_err());
 }
+
+#[test]
+fn a_slice_backward_from_before_the_beginning_holds_the_first_element() {
+    let got = reading(|net| {
+        let first = net.slice("x", 3, -5, -100, -1);
+        net.node("Add", &["x", &first], &[])
+    });
+    assert_eq!(got, [vec![0], vec![0, 1], vec![2], vec![2, 3]]);
+}

@@ -8,9 +8,10 @@ use pixelrnn::{Array, files};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Global;
-use crate::exit::{ExitCode, Failure, usage};
+use crate::exit::{ExitCode, Failure};
 use crate::grid::Grid;
 use crate::out::Out;
+use crate::outputs;
 use crate::parse;
 use crate::table::{Align, Table, grouped};
 
@@ -50,9 +51,8 @@ impl Data {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
         if let Some(path) = &self.picture {
-            if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
-                return usage(format!("{}: the name must end in .png", path.display()));
-            }
+            outputs::png(path)?;
+            outputs::check(&[path], &outputs::of_data(&self.spec))?;
             files::writable(path)?;
         }
         let data = self.spec.load(self.seed).map_err(Failure::data)?;

@@ -98,6 +98,7 @@ impl Eval {
             // Held-out validation images are never counted as training images.
             None => spec.load(seed).map_err(Failure::data)?.hold_out(),
         };
+        let data = data.numbered_by(&self.model.class_names()?).map_err(Failure::data)?;
         announce(&data, out);
         let engine = engines::best(self.engine, global, out)?;
         let count = data.images(self.split).map_err(Failure::data)?.count();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use pixelrnn::internal::onnx::{MODEL_LIMIT, OnnxGraph, constant_bytes};
 use pixelrnn::{
     Batch, ControlFlow, Declaration, ExportOptions, ExternalData, GraphKind, Optimizer,
-    SampleOptions, Written, weights,
+    SampleOptions, Written, files, weights,
 };
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use crate::deploy::{Deploy, check_folder, write_repository};
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
+use crate::outputs;
 use crate::parse;
 use crate::table;
 
@@ -288,8 +289,18 @@ impl Export {
                 self.graph.name()
             ));
         }
-        if self.write_weights.is_some() && self.write_weights == self.output {
-            return usage("the model and its weights cannot go to the same file");
+        let data = self.output.as_ref().filter(|_| !piped).map(|path| {
+            let mut name = path.clone().into_os_string();
+            name.push(".data");
+            PathBuf::from(name)
+        });
+        let outputs = [self.output.as_ref().filter(|_| !piped), self.write_weights.as_ref()];
+        let outputs = outputs.into_iter().chain([data.as_ref()]).flatten();
+        let outputs: Vec<&Path> = outputs.map(PathBuf::as_path).collect();
+        let inputs = self.model.files().into_iter().chain(self.weights.weights.clone());
+        outputs::check(&outputs, &inputs.collect::<Vec<_>>())?;
+        if let Some(path) = &self.write_weights {
+            files::writable(path)?;
         }
         if self.weights_as_inputs && self.weights.weights.is_some() && self.write_weights.is_none()
         {

@@ -78,6 +78,12 @@ impl Inspect {
                 self.graph
             ));
         }
+        if self.dump_after.as_deref() == Some("list") {
+            let names: Vec<_> =
+                passes().map(|p| json!({ "pass": p.name, "about": p.about })).collect();
+            out.answer(&list(), &json!({ "passes": names }))?;
+            return Ok(ExitCode::Good);
+        }
         // Before the model is loaded: an error for an invalid name lists the passes.
         if let Some(pass) = &self.dump_after {
             self.known(pass)?;
@@ -179,12 +185,9 @@ impl Inspect {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None => ".".to_string(),
             };
-            let mut lines: Vec<String> =
-                passes().map(|p| format!("  {:<16} {}", p.name, p.about)).collect();
-            lines.dedup();
             return usage(format!(
                 "unknown pass `{name}`{near} The passes are, in order:\n{}",
-                lines.join("\n")
+                list()
             ));
         }
         if found.any(|pass| (pass.when)(&job)) {
@@ -192,6 +195,15 @@ impl Inspect {
         }
         usage(format!("pass `{name}` does not run for `--graph {}` with these options", self.graph))
     }
+}
+
+/// The passes in order, a line each.
+fn list() -> String {
+    let width = passes().map(|p| p.name.len()).max().unwrap_or(0);
+    let mut lines: Vec<String> =
+        passes().map(|p| format!("  {:<width$} {}", p.name, p.about)).collect();
+    lines.dedup();
+    lines.join("\n")
 }
 
 /// A layer of the declaration.

@@ -105,6 +105,9 @@ impl LrFind {
         let found =
             lr_finder::find(&sweep, &interrupt::flag(out), &mut |done| bar.set(u64::from(done)))?;
         bar.clear();
+        if self.steps < 100 {
+            out.warn("with fewer than 100 steps, the suggestion is often too high");
+        }
         let mut text = self.text(&found, model.name());
         if let (Some(path), Some(format)) = (&self.output, format) {
             match plot(&found, model.name(), self.rule().rule.name) {

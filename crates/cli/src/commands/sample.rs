@@ -19,6 +19,7 @@ use crate::exit::{ExitCode, Failure, usage};
 use crate::grid::Grid;
 use crate::model::{LoadedWeights, ModelArguments, WeightArguments};
 use crate::out::Out;
+use crate::outputs;
 use crate::parse;
 use crate::progress::Bar;
 use crate::ranks;
@@ -115,11 +116,12 @@ fn label(text: &str, names: &[String]) -> Result<Label, Failure> {
     if text == "all" {
         return Ok(Label::All);
     }
-    if let Ok(label) = text.parse() {
-        return Ok(Label::One(label));
-    }
+    // A name may look like a number, and then another one than its own.
     if let Some(label) = names.iter().position(|name| name == text) {
         return Ok(Label::One(u32::try_from(label).unwrap_or(u32::MAX)));
+    }
+    if let Ok(label) = text.parse() {
+        return Ok(Label::One(label));
     }
     let expected = match names {
         [] => "expected the number of a class, from 0, or `all`: the classes have no names"
@@ -164,6 +166,11 @@ impl Sample {
             ));
         }
         if ranks::leads() {
+            let mut inputs = self.model.files();
+            inputs.extend(self.weights.weights.clone());
+            inputs.extend(self.condition.iter().map(|(_, path)| path.clone()));
+            inputs.extend(self.complete.iter().flat_map(outputs::of_data));
+            outputs::check(&[&self.output], &inputs)?;
             files::writable(&self.output)?;
         }
         let copies = usize::from(self.completions);
@@ -200,6 +207,10 @@ impl Sample {
                 };
                 // The seed of the samples does not affect which images are completed.
                 let data = spec.load(0).map_err(Failure::data)?;
+                let data = match label {
+                    Some(_) => data,
+                    None => data.numbered_by(&self.model.class_names()?).map_err(Failure::data)?,
+                };
                 announce(&data, out);
                 // If the user gives a class or conditions, the data need no labels.
                 match label.is_some() || !self.condition.is_empty() {

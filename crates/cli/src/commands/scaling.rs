@@ -19,8 +19,8 @@ use crate::table::{Align, Table, grouped};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Runs `pixelrnn bench` once per value, each time in a process of its own. NAME is a hyper-parameter,
-`height` or `width`, `side` for both, or `batch`. `growth` is the exponent of the size by which the
-time grew since the value before: 1 is in proportion, 2 is with its square.
+`height` or `width`, `side` for both, or `batch`. `growth` is the p in time ~ size^p from the value
+before: 1 is linear, 2 is quadratic.
 
 Example:
   pixelrnn scaling mnist-diagonal --vary layers=1,2,4,8 --graph forward,train -o layers.svg")]

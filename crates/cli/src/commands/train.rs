@@ -37,7 +37,7 @@ with the same result as an uninterrupted run (same machine, budget in steps or e
 
 {}
 `pixelrnn lr-find` suggests one. --schedule is `constant`, `linear` or `cosine`; `cosine:0.1` ends
-at 10 % of --lr. Shards share a batch: by default one per core, of at least 4 images.
+at 10 % of --lr. Shards share a batch: by default one per core, with at least\n4 images each.
 
 --events, --csv, --tensorboard and --sample-every are not settings of the run: give them again with
 --resume.
@@ -52,7 +52,7 @@ Example:
   pixelrnn train digits-diagonal --data digits --minutes 1 --out my-run
   pixelrnn train my-run --data digits --epochs 2 --lr 1e-4 --out tuned", parse::learning_rates(), data::help()))]
 pub struct Train {
-    /// Name in the zoo, model file, or run folder to start from; not with --resume
+    /// Name in the zoo, model file, or run folder to start from; not needed with --resume
     #[arg(required_unless_present = "resume")]
     model: Option<String>,
     /// Training data. With --resume: the new location of the same data
@@ -60,14 +60,13 @@ pub struct Train {
           required_unless_present = "resume")]
     data: Option<Spec>,
     /// Run folder to write
-    #[arg(long, value_name = "RUN")]
+    #[arg(short = 'o', long, value_name = "RUN")]
     out: PathBuf,
     /// Continue the run in this folder; other settings stay unchanged
     #[arg(long)]
     resume: bool,
     /// Override a hyper-parameter, or the height, width, colors or levels
-    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, requires = "model",
-          help_heading = MODEL)]
+    #[arg(long, value_name = "NAME=N", value_parser = parse::setting, help_heading = MODEL)]
     set: Vec<(String, usize)>,
     /// Start from these weights: a safetensors file, or a run folder
     #[arg(long, value_name = "F|RUN", conflicts_with = "resume", help_heading = MODEL)]
@@ -75,7 +74,7 @@ pub struct Train {
     /// Random seed for initialization, shuffling and sampling [default: 0]
     #[arg(long, value_name = "N", value_parser = parse::seed, help_heading = MODEL)]
     seed: Option<u64>,
-    /// Stop after N steps
+    /// Stop after N steps, counted from the start of the run, as in the other budgets
     #[arg(long, value_name = "N", group = "budget", value_parser = parse::at_least_one,
           help_heading = BUDGET)]
     steps: Option<u64>,
@@ -125,10 +124,10 @@ pub struct Train {
     checkpoint_every: Option<f64>,
     #[command(flatten)]
     records: Records,
-    /// Engine: `ort`, `ort-cuda`, `tract` or `reference`
-    #[arg(long, value_name = "NAME", default_value = "ort", value_parser = parse::engine(),
-          hide_possible_values = true, help_heading = COMMON)]
-    engine: EngineKind,
+    /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
+    #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
+          help_heading = COMMON)]
+    engine: Option<EngineKind>,
 }
 
 impl Train {
@@ -143,6 +142,7 @@ impl Train {
         if let Some(warning) = training::unused_classes(model, data) {
             out.warn(&warning);
         }
+        self.warn_of_classes(data, out)?;
         let stop = interrupt::flag(out);
         if !ranks::leads() {
             let outcome = prepared.train(&mut (), &stop)?;
@@ -166,10 +166,18 @@ impl Train {
 
     /// The trainer for these arguments. The library decides which of them a resumed run may change.
     fn trainer(&self, global: &Global) -> Result<Trainer, Failure> {
-        let mut trainer = Trainer::new(&self.out)
-            .request(self.request())
-            .engine_with(self.engine, engines::options(global, None))
-            .world(ranks::world());
+        if self.model.is_none() && !self.set.is_empty() {
+            return usage(
+                "`--set` changes the model that is named: leave it out, since a resumed run keeps its settings",
+            );
+        }
+        let options = engines::options(global, None);
+        let trainer = Trainer::new(&self.out).request(self.request());
+        let mut trainer = match self.engine {
+            Some(kind) => trainer.engine_with(kind, options),
+            None => trainer.usual_engine_with(options),
+        }
+        .world(ranks::world());
         let begun = Run::new(&self.out).exists();
         if self.resume {
             trainer = trainer.resume();
@@ -202,6 +210,28 @@ impl Train {
             Some(path) => trainer.initial_file(path),
             None => trainer,
         })
+    }
+
+    /// Warns if a run to start from was trained on other classes.
+    fn warn_of_classes(&self, data: &Dataset, out: &Out) -> Result<(), Failure> {
+        let run = self.model.as_ref().map(Run::new).filter(|run| !self.resume && run.exists());
+        let Some(run) = run else { return Ok(()) };
+        let settings = run.settings()?;
+        let before: Vec<&str> = settings["class_names"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if !before.is_empty() && !data.class_names().is_empty() && before != data.class_names() {
+            out.warn(&format!(
+                "the run that this one starts from was trained on the classes {}, in this order: the classes of {} \
+                 are others, and begin with the weights of those",
+                before.join(", "),
+                data.name()
+            ));
+        }
+        Ok(())
     }
 
     fn request(&self) -> Request {
@@ -244,10 +274,15 @@ impl Train {
             figure(outcome.uniform),
             outcome.saved,
         );
+        let stopped = format!("to continue: `pixelrnn train --resume --out {folder}`. Stopped");
         let why = match outcome.reason {
+            Reason::Budget if outcome.steps == 0 => {
+                "nothing to do: the budget counts from the start of the run; give more --steps, --epochs \
+                 or --minutes. The run stands"
+            }
             Reason::Budget => "done",
             Reason::Patience => "stopped early: validation no longer improves",
-            Reason::Stopped => "stopped; continue with `--resume`",
+            Reason::Stopped => &stopped,
             Reason::Diverged => &diverged,
             other => other.name(),
         };

@@ -36,6 +36,57 @@ fn the_same_bytes_every_time() {
     assert_eq!(names(folder.path()), ["a.onnx", "b.onnx", "c.onnx"]);
 }
 
+/// No output replaces an input or another output.
+#[test]
+fn nothing_is_overwritten_that_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], part: &str| {
+        let before = names(folder.path());
+        let ran = export(folder.path(), arguments);
+        assert!(ran.code == 2 && ran.err.contains(part), "{arguments:?}: {}", ran.err);
+        assert_eq!(names(folder.path()), before);
+    };
+    refused(&["-o", "m.onnx", "--write-weights", "./m.onnx"], "are the same file");
+    let data = ["-o", "m.onnx", "--external-data", "--write-weights", "m.onnx.data"];
+    refused(&data, "are the same file");
+    assert_eq!(export(folder.path(), &["-o", "m.onnx", "--write-weights", "w"]).code, 0);
+    refused(&["--weights", "w", "-o", "w"], "would replace what is read from");
+    refused(&["-o", "m2.onnx", "--write-weights", "none/w"], "cannot write");
+}
+
+/// A checkpoint with more layers than the model does not fit.
+#[test]
+fn weights_of_other_layers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let train =
+        ["train", "digits-pixelcnn", "--set", "layers=2", "--set", "h=4", "--data", "digits"];
+    let train = [&train[..], &["--out", "run", "--steps", "1", "--engine", "tract"]].concat();
+    let ran = run_in(folder.path(), &train);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = run_in(folder.path(), &["export", "run", "--set", "layers=1", "-o", "m.onnx"]);
+    assert!(ran.code == 2 && ran.err.contains("unknown weight `body.1."), "{}", ran.err);
+    assert!(ran.err.contains("leave out `--set`"), "{}", ran.err);
+}
+
+/// f16 has no number for large weights.
+#[test]
+fn weights_beyond_f16_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    assert_eq!(
+        export(folder.path(), &["-o", "m.onnx", "--write-weights", "w.safetensors"]).code,
+        0
+    );
+    let mut weights = pixelrnn::weights::load(&path).unwrap();
+    weights.get_mut("logits.bias").unwrap()[0] = 1e5;
+    pixelrnn::weights::save(&weights, &path).unwrap();
+    let half = ["--weights", "w.safetensors", "-o", "h.onnx", "--dtype"];
+    let ran = export(folder.path(), &[&half[..], &["f16"]].concat());
+    let expected = "weight `logits.bias` contains 1e5, but f16 ends at 65504";
+    assert!(ran.code == 2 && ran.err.contains(expected), "{}", ran.err);
+    assert_eq!(export(folder.path(), &[&half[..], &["bf16"]].concat()).code, 0);
+}
+
 #[test]
 fn weights_there_and_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +145,7 @@ fn options_that_make_no_sense() {
     assert!(with(&["-o", "a", "--batch", "0"]).contains("expected a number from 1 to"));
     assert!(with(&["-o", "a", "--control-flow", "loop"]).contains("scan, unroll"));
     assert!(with(&["-o", "-", "--json"]).contains("both write to standard output"));
-    assert!(with(&["-o", "a", "--write-weights", "a"]).contains("cannot go to the same file"));
+    assert!(with(&["-o", "a", "--write-weights", "a"]).contains("are the same file"));
     let unused = ["-o", "a", "--weights-as-inputs", "--weights", "w"];
     assert!(with(&unused).contains("has no effect"));
     let both = ["-o", "a", "--init-seed", "1", "--weights", "w"];

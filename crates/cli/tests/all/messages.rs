@@ -220,6 +220,17 @@ fn classes_have_names() {
     assert!(ran.code == 0 && ran.err.contains("completed as its own class"), "{}", ran.err);
     let ran = run_in(path, &[&complete[..], &more, &["--label", "cats"]].concat());
     assert!(ran.code == 0 && !ran.err.contains("own class"), "{}", ran.err);
+
+    // Classes are compared by name.
+    let eval = || {
+        let data = "--data=images:pets,levels=17";
+        run_in(path, &["eval", "run", "--engine=tract", "--split=train", "-q", data])
+    };
+    assert_eq!(eval().code, 0);
+    std::fs::rename(path.join("pets/dogs"), path.join("pets/hounds")).unwrap();
+    let ran = eval();
+    let expected = "class `hounds` is unknown to the model, which was trained on `cats`, `dogs`";
+    assert!(ran.code == 2 && ran.err.contains(expected), "{}", ran.err);
 }
 
 #[test]

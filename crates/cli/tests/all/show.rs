@@ -81,7 +81,8 @@ fn models_by_name() {
     let text = bad(&["check", "mnist-diagnal"]);
     assert_eq!(text, "error: unknown model `mnist-diagnal`; did you mean `mnist-diagonal`?\n");
     assert!(
-        bad(&["check", "qqqqqqqqqqqqqqqqqq"]).contains("; available models: digits-pixelcnn, ")
+        bad(&["check", "qqqqqqqqqqqqqqqqqq"])
+            .contains("; expected one of `pixelrnn zoo`, a model file or a run folder")
     );
     assert!(bad(&["zoo", "mnist"]).starts_with("error: unknown model `mnist`"));
     assert!(bad(&["inspect", "none.pixelrnn"]).contains("cannot read none.pixelrnn"));

@@ -147,7 +147,7 @@ fn the_example_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     package(folder.path());
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let run = examples.join("mnist-diagonal");
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("trained/mnist-diagonal");
     let ran = run_in(folder.path(), &["web", run.to_str().unwrap(), "-o", "page"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let (page, example) = (folder.path().join("page"), examples.join("web/mnist"));

@@ -329,8 +329,16 @@ pub enum DataError {
         /// The files that were looked for.
         wanted: String,
     },
+    /// A class has another name than those that are expected.
+    #[error("the class `{class}` is unknown to the model, which was trained on {}", list(names))]
+    ClassName {
+        /// The class of the images.
+        class: String,
+        /// The expected names.
+        names: Vec<String>,
+    },
     /// The source does not have this split.
-    #[error("{name} has no `{}` images: {absence}; it has {}", split.name(), splits(present))]
+    #[error("{name} has no `{}` images: {absence}; its splits: {}", split.name(), splits(present))]
     NoSplit {
         /// The specification of the data set.
         name: String,

@@ -101,7 +101,7 @@ pub static FORMATS: [Format; 10] = [
     Format {
         word: "csv",
         usage: "csv:FILE-or-FOLDER",
-        about: "a line per image, numbers with commas or blanks between, first a label if there is one more",
+        about: "one image per line, numbers separated by commas or spaces; an extra first number is the label",
         endings: &[".csv"],
         takes: &["range"],
         read: table::csv,
@@ -109,7 +109,7 @@ pub static FORMATS: [Format; 10] = [
     Format {
         word: "amat",
         usage: "amat:FILE-or-FOLDER",
-        about: "the same as .amat, as binarized MNIST is published: *_train.amat, *_valid.amat, ...",
+        about: "the .amat format of binarized MNIST, which is published as *_train.amat, *_valid.amat, ...",
         endings: &[".amat"],
         takes: &["range"],
         read: table::amat,

@@ -142,7 +142,7 @@ pub static OPTIONS: [SpecOption; 13] = [
         word: "fit",
         also: &[],
         values: "crop|pad|squash",
-        about: "how images of other proportions get this size: crop, pad with black, or distort [default: squash]",
+        about: "how images of another aspect ratio get this size: crop, pad with black, or distort [default: squash]",
         of_readers: false,
         wanted: "it takes `crop`, `pad` or `squash`, and needs `size`",
         names: &["crop", "pad", "squash"],
@@ -164,12 +164,12 @@ pub static OPTIONS: [SpecOption; 13] = [
         show: |spec| spec.size.map(|(height, width)| format!("{height}x{width}")),
     },
     SpecOption {
-        word: "colours",
-        also: &["colors", "channels"],
+        word: "colors",
+        also: &["colours", "channels"],
         values: "1|3",
-        about: "also `colors`; 1: gray = (299 R + 587 G + 114 B) / 1000, rounded; 3: gray repeated",
+        about: "1: gray = (299 R + 587 G + 114 B) / 1000, rounded; 3: gray repeated",
         of_readers: false,
-        wanted: "it takes 1 for grayscale or 3 for red, green and blue, as in `colours=1`",
+        wanted: "it takes 1 for grayscale or 3 for red, green and blue, as in `colors=1`",
         names: &[],
         set: |spec, value| {
             let colours = number(value, 1, 3).filter(|&n| n != 2)?;

@@ -50,6 +50,12 @@ fn source(text: &str) -> Result<Source, SpecError> {
 /// For a path without a source: how it should have been written, guessed from its name.
 fn by_name(text: &str) -> Option<String> {
     let name = Path::new(text).file_name()?.to_str()?.to_lowercase();
+    if Path::new(text).is_dir() {
+        return Some(format!("images:{text}"));
+    }
+    if name.starts_with("mnist") {
+        return Some("idx:FOLDER".to_string());
+    }
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     let fits = |format: &&Format| format.endings.iter().any(|ending| plain.ends_with(ending));
     FORMATS.iter().find(fits).map(|format| format!("{}:{text}", format.word))

@@ -58,7 +58,7 @@ fn validation_images_are_training_images_until_they_are_held_out() {
     }
     // Holding out a second time changes nothing.
     assert_eq!(count(&held.hold_out(), Split::Train), 1350);
-    let about = "validation: 150 of 1,500 training images, chosen at random (seed 0), the same \
+    let about = "held out for validation: 150 of 1,500 training images, chosen at random (seed 0), the same \
                  share of every class";
     assert_eq!(data.selection(), Some(about));
 }
@@ -89,7 +89,10 @@ fn without_a_shuffle_the_last_validate_and_a_limit_keeps_the_first() {
         let (all, some) = (pixels(&data, split), pixels(&some, split));
         assert_eq!(some, &all[..all.len().min(200 * 64)], "{split:?}");
     }
-    assert_eq!(data.selection(), Some("validation: the last 150 of 1,500 training images"));
+    assert_eq!(
+        data.selection(),
+        Some("held out for validation: the last 150 of 1,500 training images")
+    );
 }
 
 #[test]

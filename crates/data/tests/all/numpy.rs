@@ -38,7 +38,7 @@ fn splits_that_are_not_there_are_named_with_the_reason() {
     let missing = |split| data.images(split).expect_err("no split").to_string();
     says(
         &missing(Split::Train),
-        &["no `train`", "array `train` is missing", "a.npz", "it has `test`"],
+        &["no `train`", "array `train` is missing", "a.npz", "its splits: `test`"],
     );
     says(&missing(Split::Valid), &["no `valid`", "no training images to take them from"]);
 

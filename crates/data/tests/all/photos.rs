@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat};
-use pixelrnn_data::{Shape, Split};
+use pixelrnn_data::{Dataset, Shape, Split};
 
 use crate::write::jpeg::jpeg;
 use crate::write::{file, grey, noise, rgb};
@@ -204,6 +204,19 @@ fn class_folders_give_labels_to_every_split() {
             assert_eq!(classes.len(), 10, "{options} {split:?}: {labels:?}");
         }
     }
+    // Numbered by the names of other data, of which these are a part.
+    let data = load(&spec("images", folder.path(), "")).expect("data").hold_out();
+    let mut names = vec!["first".to_string()];
+    names.extend(data.class_names().iter().rev().cloned());
+    let again = data.clone().numbered_by(&names).expect("all known");
+    assert_eq!((again.classes(), again.class_names()), (Some(11), &names[..]));
+    for split in [Split::Train, Split::Valid] {
+        let labels = |data: &Dataset| data.images(split).unwrap().labels().unwrap().to_vec();
+        let reversed: Vec<u32> = labels(&data).into_iter().map(|label| 10 - label).collect();
+        assert_eq!(labels(&again), reversed);
+    }
+    let error = data.numbered_by(&names[..10]).expect_err("one is missing").to_string();
+    assert!(error.contains("class `0_class` is unknown"), "{error}");
     // With pictures next to the folders, the folders are not classes.
     file(folder.path(), "photos/cover.png", &grey((1, 2), &[1, 2]));
     assert_eq!(load(&spec("images", folder.path(), "")).expect("data").classes(), None);
@@ -220,7 +233,7 @@ fn a_colored_picture_after_gray_ones_makes_all_colored_in_every_split() {
     assert_eq!(pixels(&data, Split::Test), [1, 2, 3]);
     let gray = load(&spec("images", folder.path(), ",colors=1")).expect("data");
     assert_eq!(pixels(&gray, Split::Test), [2]);
-    assert_eq!(gray.name(), spec("images", folder.path(), ",colours=1"));
+    assert_eq!(gray.name(), spec("images", folder.path(), ",colors=1"));
 }
 
 /// Like Tiny ImageNet: validation and test pictures are in a folder that is not a class.

@@ -13,7 +13,7 @@ fn every_form_is_read_and_printed_as_written() {
         "images:a folder,limit=1,size=32x16,levels=2,binarize=threshold",
         "npz:C:x.npz,size=1x1",
         "npz:\"a,b.npz\",array=x,labels=\"y,z\",range=-1:1,holdout=0.25,shuffle=7,limit=3",
-        "images:it's here,shuffle=off,crop=3x4,fit=pad,size=2x2,colours=1,levels=4",
+        "images:it's here,shuffle=off,crop=3x4,fit=pad,size=2x2,colors=1,levels=4",
         "npy:a='b.npy,limit=3",
         "images:D:\"x,limit=3",
         "npy:\"she said \"\"a,b\"\".npy\"",

@@ -33,6 +33,9 @@ pub(crate) use blocks::depends_on_batch;
 /// [`AdjointError`] if an operator between a parameter and the loss has no gradient.
 pub fn remat(graph: &PixelGraph, native: bool) -> Result<PixelGraph, AdjointError> {
     let blocks = blocks::blocks(graph);
+    let mut wanted = wanted_parameters(graph);
+    wanted_from(graph, &mut wanted);
+    let native = native && !turns(graph, &wanted);
     let last = blocks.last().map_or(0, |block| block.start);
     let mut rewrite = Rewrite::new(graph);
     rewrite.inputs();
@@ -50,8 +53,6 @@ pub fn remat(graph: &PixelGraph, native: bool) -> Result<PixelGraph, AdjointErro
         copies.push(newest(&rewrite.new)?);
     }
     let nll = rewrite.value(likelihood(graph)?)?;
-    let mut wanted = wanted_parameters(graph);
-    wanted_from(graph, &mut wanted);
     let forward = (0..graph.value_count()).map(|_| None).collect();
     let mut backward = Backward {
         old: graph,
@@ -82,6 +83,14 @@ pub fn remat(graph: &PixelGraph, native: bool) -> Result<PixelGraph, AdjointErro
         .collect();
     outputs(&mut new, loss.loss, |value| found.get(&value).copied())?;
     Ok(new)
+}
+
+/// Whether there is a transpose with a gradient. ONNX Runtime moves transposes along the graph, but not past an
+/// operator of the engine. Then sums would have another order than without barriers.
+fn turns(graph: &PixelGraph, wanted: &[bool]) -> bool {
+    graph.nodes().any(|(_, node)| {
+        matches!(node.op, Op::Transpose(_)) && node.inputs.iter().any(|v| wanted[v.index()])
+    })
 }
 
 /// Whether a node is computed twice. Values that depend only on parameters and constants are small, and kept.

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod choice;
 mod trainer;
 
 use std::path::Path;
@@ -459,14 +460,24 @@ pub fn checkpoint_weights(path: &Path, model: &Declaration) -> Result<Weights, E
     Ok(weights_in(load(path)?.0, model))
 }
 
-/// The weights in a training state: the EMA if there is one.
+/// The weights in a training state: the EMA if there is one. Weights that the model does not have are among
+/// them, so that [`Declaration::check_weights`] finds them.
 fn weights_in(mut state: Weights, model: &Declaration) -> Weights {
-    let names = model.parameter_shapes().into_iter().map(|(name, _)| name.to_string());
-    names
-        .filter_map(|name| {
-            let average = state.remove(&state_name(&name, AVERAGE));
-            let weight = average.or_else(|| state.remove(&name))?;
-            Some((name, weight))
-        })
-        .collect()
+    let mut weights = Weights::new();
+    for (name, _) in model.parameter_shapes() {
+        let average = state.remove(&state_name(name, AVERAGE));
+        let own = state.remove(name);
+        weights.extend(average.or(own).map(|weight| (name.to_string(), weight)));
+    }
+    // What is left are states of the optimizer, named after their parameter or without a dot, and unknown weights.
+    let parent = |name: &str| name.rsplit_once('.').map(|(parent, _)| parent.to_string());
+    let known = |name: &String| match parent(name) {
+        None => true,
+        Some(parent) => weights.contains_key(&parent) || state.contains_key(&parent),
+    };
+    let unknown: Vec<String> = state.keys().filter(|name| !known(name)).cloned().collect();
+    for name in unknown {
+        weights.extend(state.remove_entry(&name));
+    }
+    weights
 }

@@ -7,13 +7,14 @@ use std::sync::atomic::AtomicBool;
 use pixelrnn_data::{Dataset, Spec, Split};
 use pixelrnn_passes::{Optimizer, Weights};
 use pixelrnn_runtime::world::{Alone, World, lead, share_arrays};
-use pixelrnn_runtime::{DistributedEngine, Engine, EngineKind, Options, open_one, version};
+use pixelrnn_runtime::{DistributedEngine, Engine, EngineKind, Options};
 use pixelrnn_train::{
     Budget, ModelText, Observer, Outcome, Recipe, Request, Run, Schedule, Task, TrainError,
     same_settings,
 };
 use serde_json::{Map, Value, json};
 
+use super::choice::{Choice, Opened};
 use super::{
     Compiled, CompiledStep, PLAIN_NOW, any_weights, can_train, enough_shards, for_model, model_of,
     shards, weights_of,
@@ -62,14 +63,6 @@ enum Initial {
     Weights(Weights),
 }
 
-/// The engine to train with.
-enum Choice {
-    /// The default: ONNX Runtime, or tract if that is not available.
-    Usual,
-    Kind(EngineKind, Options),
-    Opened(Box<dyn Engine>),
-}
-
 /// A training run. Settings that are not given have their defaults in a new run, and stay unchanged in a
 /// resumed run.
 ///
@@ -98,12 +91,12 @@ impl Trainer {
             images: None,
             request: Request::default(),
             initial: None,
-            engine: Choice::Usual,
+            engine: Choice::Usual(Options::default()),
             world: Arc::new(Alone),
         }
     }
 
-    /// Resumes the run in the folder, if there is one. The result is that of an uninterrupted run:
+    /// Resumes the run in the folder. Without a run there, a new one begins. The result is that of an uninterrupted run:
     /// bit-identical on the same machine, with a budget in steps or epochs. Model, images and engine need not
     /// be given again. Settings on which the state depends cannot change; see [`Request::resumed_recipe`].
     pub fn resume(mut self) -> Trainer {
@@ -144,6 +137,12 @@ impl Trainer {
     /// Trains with this engine and its options.
     pub fn engine_with(mut self, kind: EngineKind, options: Options) -> Trainer {
         self.engine = Choice::Kind(kind, options);
+        self
+    }
+
+    /// Trains with ONNX Runtime and these options, or with tract if it is not available.
+    pub fn usual_engine_with(mut self, options: Options) -> Trainer {
+        self.engine = Choice::Usual(options);
         self
     }
 
@@ -312,7 +311,7 @@ impl Trainer {
         let data = load(&images, &model, recipe.seed)?;
         can_train(&model, &data)?;
         let initial = self.initial.as_ref().map(|i| i.load(&model)).transpose()?;
-        let (engine, version) = self.engine.open()?;
+        let Opened { engine, version, warning } = self.engine.open()?;
         let ranks = DistributedEngine::new(&*engine, Arc::clone(&self.world));
         if self.request.shards.is_none() {
             recipe.shards = shards(&ranks, recipe.batch);
@@ -334,7 +333,7 @@ impl Trainer {
             world: self.world,
             settings,
             weights,
-            warning: None,
+            warning,
         })
     }
 
@@ -355,9 +354,10 @@ impl Trainer {
         let mut recipe = self.request.resumed_recipe(recipe)?;
         let images = self.images(named, &model, recipe.seed)?;
         can_train(&model, &images.data)?;
-        let (engine, version) = self.engine.open()?;
+        let Opened { engine, version, warning } = self.engine.open()?;
         enough_shards(&recipe, &*self.world, true)?;
-        let mut warnings = Vec::from_iter(self.run.check_images(&images)?);
+        let mut warnings: Vec<String> = warning.into_iter().collect();
+        warnings.extend(self.run.check_images(&images)?);
         if !engine.native() && !recipe.plain {
             recipe.plain = true;
             warnings.push(PLAIN_NOW.to_string());
@@ -401,24 +401,6 @@ impl Trainer {
                 ))
             })?,
         })
-    }
-}
-
-impl Choice {
-    /// Opens the engine. Returns it with its version.
-    fn open(self) -> Result<(Box<dyn Engine>, String), Error> {
-        let (engine, options) = match self {
-            Choice::Opened(engine) => (engine, Options::default()),
-            Choice::Kind(kind, options) => (open_one(kind, &options)?, options),
-            Choice::Usual => {
-                let options = Options::default();
-                let engine = open_one(EngineKind::Ort, &options)
-                    .or_else(|error| open_one(EngineKind::Tract, &options).map_err(|_| error))?;
-                (engine, options)
-            }
-        };
-        let version = version(engine.name(), &options);
-        Ok((engine, version))
     }
 }
 
@@ -541,7 +523,7 @@ impl Prepared {
         &*self.engine
     }
 
-    /// A warning about a resumed run, for example that its images could not be compared.
+    /// A warning: about the engine, or about a resumed run, for example that its images could not be compared.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }

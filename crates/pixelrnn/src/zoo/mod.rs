@@ -79,7 +79,7 @@ pub fn find(name: &str) -> Result<&'static Entry, Error> {
         let names = ZOO.iter().map(|e| e.name);
         let hint = match pixelrnn_syntax::closest(name, names.clone()) {
             Some(near) => format!("; did you mean `{near}`?"),
-            None => format!("; available models: {}", names.collect::<Vec<_>>().join(", ")),
+            None => "; expected one of `pixelrnn zoo`, a model file or a run folder".to_string(),
         };
         Error::UnknownModel { name: name.to_string(), hint }
     })

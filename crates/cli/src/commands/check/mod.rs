@@ -17,6 +17,7 @@ use crate::arguments::Global;
 use crate::exit::{ExitCode, Failure, usage};
 use crate::model;
 use crate::out::Out;
+use crate::outputs;
 use crate::parse;
 use crate::table::{grouped, plural};
 
@@ -70,6 +71,10 @@ pub struct Report {
 impl Check {
     /// Runs the command.
     pub fn run(&self, _: &Global, out: &Out) -> Result<ExitCode, Failure> {
+        if let Some(path) = &self.picture {
+            outputs::png(path)?;
+            outputs::check(&[path], &[PathBuf::from(&self.target)])?;
+        }
         if model::is_onnx(&self.target) {
             if !self.set.is_empty() {
                 return usage("`--set` applies to declarations only: an ONNX file has no settings");

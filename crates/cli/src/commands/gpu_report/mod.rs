@@ -29,7 +29,7 @@ use plan::{Item, PEERS};
 /// The script that times PyTorch and JAX.
 const PEERS_SCRIPT: &str = include_str!("../../../assets/gpu_peers.py");
 
-/// Measure everything about a GPU: numbers, where nodes run, speed, PyTorch and JAX beside it
+/// Benchmark a GPU and verify its results, with PyTorch and JAX beside it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 In this order, as far as the time allows: the environment, and what is missing of driver, CUDA and
@@ -53,7 +53,7 @@ pub struct GpuReport {
     /// Folder for report.json and report.txt
     #[arg(short, long, value_name = "DIR", default_value = "gpu-report")]
     output: PathBuf,
-    /// Most minutes for everything
+    /// Time limit for everything, in minutes
     #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = parse::positive)]
     minutes: f64,
     /// Images in a batch whose time is measured
