@@ -10,7 +10,8 @@ use crate::out::Out;
 use crate::ranks;
 
 const AFTER: &str = "\
-Exit codes: 0 success; 1 the answer is no (a leak, engines disagree, training\ndiverged); 2 wrong usage or bad input.
+Exit codes: 0 success; 1 the answer is no (a leak, engines disagree, training
+diverged); 2 wrong usage or bad input.
 
 Example:
   pixelrnn quickstart";

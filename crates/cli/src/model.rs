@@ -55,8 +55,7 @@ impl ModelArguments {
     /// The names of the classes in the data that a run was trained on; empty without names.
     pub fn class_names(&self) -> Result<Vec<String>, Failure> {
         let Some(settings) = self.settings()? else { return Ok(Vec::new()) };
-        let names = settings["class_names"].as_array().into_iter().flatten();
-        Ok(names.filter_map(|name| name.as_str().map(str::to_string)).collect())
+        Ok(class_names_in(&settings))
     }
 
     /// The files that MODEL is read from.
@@ -71,6 +70,12 @@ impl ModelArguments {
         let run = Run::new(&self.model);
         (!self.trained && zoo::find(&self.model).is_err() && run.exists()).then_some(run)
     }
+}
+
+/// The names of the classes in the settings of a run; empty without names.
+pub fn class_names_in(settings: &Value) -> Vec<String> {
+    let names = settings["class_names"].as_array().into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(str::to_string)).collect()
 }
 
 /// Loads a model by name: from the zoo, a model file or a run folder.

@@ -1,12 +1,13 @@
 //! `pixelrnn inspect`: prints the graph of a model after any pass, and its costs.
 
+use std::borrow::Cow;
+
 use pixelrnn::internal::graph::{Operation, Type};
 use pixelrnn::internal::passes::Job;
 use pixelrnn::internal::passes::pipeline::passes;
 use pixelrnn::internal::syntax::closest;
 use pixelrnn::{Declaration, ExportOptions, GraphKind, Weights};
 use serde_json::json;
-use std::borrow::Cow;
 
 use super::export::Control;
 use crate::arguments::Global;

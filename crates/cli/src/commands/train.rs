@@ -37,7 +37,8 @@ with the same result as an uninterrupted run (same machine, budget in steps or e
 
 {}
 `pixelrnn lr-find` suggests one. --schedule is `constant`, `linear` or `cosine`; `cosine:0.1` ends
-at 10 % of --lr. Shards share a batch: by default one per core, with at least\n4 images each.
+at 10 % of --lr. Shards share a batch: by default one per core, with at least
+4 images each.
 
 --events, --csv, --tensorboard and --sample-every are not settings of the run: give them again with
 --resume.
@@ -216,13 +217,7 @@ impl Train {
     fn warn_of_classes(&self, data: &Dataset, out: &Out) -> Result<(), Failure> {
         let run = self.model.as_ref().map(Run::new).filter(|run| !self.resume && run.exists());
         let Some(run) = run else { return Ok(()) };
-        let settings = run.settings()?;
-        let before: Vec<&str> = settings["class_names"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let before = model::class_names_in(&run.settings()?);
         if !before.is_empty() && !data.class_names().is_empty() && before != data.class_names() {
             out.warn(&format!(
                 "the run that this one starts from was trained on the classes {}, in this order: the classes of {} \
