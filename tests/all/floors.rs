@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::common::root;
 
 /// The floor of each crate.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("pixelrnn-kernels", 0),
     ("pixelrnn-files", 0),
     ("pixelrnn-graph", 0),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("pixelrnn-train", 8),
     ("pixelrnn", 9),
     ("pixelrnn-cli", 10),
+    ("pixelrnn-macro-tests", 10),
 ];
 
 fn cargo(arguments: &[&str]) -> String {

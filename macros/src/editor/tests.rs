@@ -1,5 +1,6 @@
-//! Tests of the editor support without an editor. `macros/tests/editor/main.rs` uses rust-analyzer itself.
+//! Tests of the editor support without an editor. `tests/macro/tests/editor/main.rs` uses rust-analyzer itself.
 
+use pixelrnn_macro_tests as project;
 use proc_macro2::TokenStream;
 
 use super::walk::Walker;
@@ -21,6 +22,14 @@ fn seen(text: &str) -> String {
     })
 }
 
+/// Asserts that a program compiles as a user's crate.
+#[track_caller]
+fn compiles(name: &str, main: &str) {
+    let project = project::write(name, &project::facade("pixelrnn"), "main.rs", main);
+    let (good, complaint) = project::check(&project);
+    assert!(good, "{complaint}");
+}
+
 #[test]
 fn what_an_editor_sees_compiles() {
     let model = "image 4 + h x 6, colours 1, levels 2; stem: masked_conv(7 x 7, A, 2 * h); \
@@ -35,13 +44,10 @@ fn what_an_editor_sees_compiles() {
     };
     let (below, inside) = (moved("self::other::rnn"), moved("super::other::rnn"));
     let other = "pub mod other { pub use ::pixelrnn as rnn; }";
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("editor.rs");
     let file = format!(
         "{plain}\nmod a {{ {other} {below} }}\nmod b {{ {other} mod c {{ {inside} }} }}\nfn main() {{}}"
     );
-    std::fs::write(&path, file).expect("to write");
-    trybuild::TestCases::new().pass(&path);
+    compiles("seen", &file);
 }
 
 /// The path that is generated for each name, as `module::name`.
@@ -151,8 +157,5 @@ fn every_layer_and_block_is_documented() {
         .chain(pixelrnn_syntax::CONDITIONS.iter().map(|kind| ("blocks", kind.name())))
         .map(|(module, name)| format!("use pixelrnn::{module}::{name};"))
         .collect();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("documented.rs");
-    std::fs::write(&path, format!("#![allow(unused)]\n{uses}\nfn main() {{}}")).expect("to write");
-    trybuild::TestCases::new().pass(&path);
+    compiles("documented", &format!("#![allow(unused)]\n{uses}\nfn main() {{}}"));
 }

@@ -1,6 +1,7 @@
 //! `lstm_sweep(weight, z, [h0, c0]) {order, mirror, before, learned, form}`: the recurrence of an LSTM over a
 //! map. A composite: it is expanded to a scan, unless the engine has an operator for it.
 
+use ndarray::{Array5, Ix4, Ix5};
 use pixelrnn_graph::Site;
 
 use super::lstm::{Expansion, Recurrence, recur, step};
@@ -261,26 +262,31 @@ impl Rules for LstmSweep {
             return Err(EvalError::Array("takes a weight of four axes and gates of five".into()));
         };
         let cells = Cells { shape: &self.shape, height, width };
-        let shape = vec![d, height, width, n, features];
-        let mut h = Array::<R>::from_elem(shape, R::of(0.0));
-        let (mut c, mut activations) = (h.clone(), z.clone());
-        let read = |from: &Array<R>, source: &Source, i: usize, d: usize, b: usize, k: usize| {
+        let shape = [d, height, width, n, features];
+        let weight = weight.view().into_dimensionality::<Ix4>()?;
+        let z = z.view().into_dimensionality::<Ix5>()?;
+        let initial: Result<Vec<_>, _> =
+            inputs[2..].iter().map(|a| a.view().into_dimensionality::<Ix4>()).collect();
+        let initial = initial?;
+        let mut h = Array5::<R>::from_elem(shape, R::of(0.0));
+        let (mut c, mut activations) = (h.clone(), z.to_owned());
+        let read = |from: &Array5<R>, source: &Source, i: usize, d: usize, b: usize, k: usize| {
             match *source {
-                Source::Cell(y, x) => from[[d, y, x, b, k].as_slice()],
-                Source::Initial if self.shape.learned => inputs[2 + i][[d, 0, 0, k].as_slice()],
+                Source::Cell(y, x) => from[[d, y, x, b, k]],
+                Source::Initial if self.shape.learned => initial[i][[d, 0, 0, k]],
                 Source::Initial | Source::Outside => R::of(0.0),
             }
         };
         for (d, b) in (0..d).flat_map(|d| (0..n).map(move |b| (d, b))) {
             for [y, x] in cells.in_order(d) {
                 let at = |k: usize| [d, y, x, b, k];
-                let mut a: Vec<R> = (0..4 * features).map(|g| z[at(g).as_slice()]).collect();
+                let mut a: Vec<R> = (0..4 * features).map(|g| z[at(g)]).collect();
                 for (tap, by) in taps(&self.shape, count).enumerate() {
                     let source = cells.source(d, [y, x], by);
                     for j in 0..features {
                         let state = read(&h, &source, 0, d, b, j);
                         for (g, a) in a.iter_mut().enumerate() {
-                            *a += weight[[d, g, j, tap].as_slice()] * state;
+                            *a += weight[[d, g, j, tap]] * state;
                         }
                     }
                 }
@@ -288,19 +294,18 @@ impl Rules for LstmSweep {
                 let mut state: Vec<R> = (0..features).map(|k| read(&c, &own, 1, d, b, k)).collect();
                 let hidden = step(&a, &mut state);
                 for k in 0..features {
-                    h[at(k).as_slice()] = hidden[k];
-                    c[at(k).as_slice()] = state[k];
+                    h[at(k)] = hidden[k];
+                    c[at(k)] = state[k];
                 }
                 for (g, a) in a.into_iter().enumerate() {
                     let sigmoid = R::of(1.0) / (R::of(1.0) + (-a).exp());
-                    activations[at(g).as_slice()] =
-                        if g < 3 * features { sigmoid } else { a.tanh() };
+                    activations[at(g)] = if g < 3 * features { sigmoid } else { a.tanh() };
                 }
             }
         }
         Ok(match self.form {
-            SweepForm::Plain | SweepForm::Native => vec![h],
-            SweepForm::Saving => vec![h, c, activations],
+            SweepForm::Plain | SweepForm::Native => vec![h.into_dyn()],
+            SweepForm::Saving => vec![h.into_dyn(), c.into_dyn(), activations.into_dyn()],
         })
     }
 

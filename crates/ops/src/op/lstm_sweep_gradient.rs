@@ -1,6 +1,8 @@
 //! `lstm_sweep_gradient(weight, dh, h, c, activations, [h0, c0]) {order, mirror, before, learned}`: the
 //! gradient of `lstm_sweep`, as an operator of the engine.
 
+use ndarray::{Array4, Array5, Ix4, Ix5};
+
 use super::lstm_sweep::{Cells, Source, SweepShape, cases, taps};
 use crate::rules::prelude::*;
 
@@ -63,26 +65,31 @@ impl Rules for LstmSweepGradient {
             return Err(EvalError::Array("takes states of five axes and a weight of four".into()));
         };
         let cells = Cells { shape: &self.shape, height, width };
-        let zeros = |like: &Array<R>| Array::<R>::from_elem(like.shape(), R::of(0.0));
-        let (mut dh, mut dc) = ((*dh).clone(), zeros(c));
-        let mut found: Vec<Array<R>> =
-            [weight, gates].into_iter().chain(initial).map(|a| zeros(a)).collect();
+        let five = |a: &&Array<R>| (*a).clone().into_dimensionality::<Ix5>();
+        let (mut dh, h, c, gates) = (five(dh)?, five(h)?, five(c)?, five(gates)?);
+        let four = |a: &&Array<R>| (*a).clone().into_dimensionality::<Ix4>();
+        let weight = four(weight)?;
+        let initial = initial.iter().map(four).collect::<Result<Vec<_>, _>>()?;
+        let zero = R::of(0.0);
+        let mut dc = Array5::from_elem(c.raw_dim(), zero);
+        let mut dgates = Array5::from_elem(gates.raw_dim(), zero);
+        let mut dweight = Array4::from_elem(weight.raw_dim(), zero);
+        let mut dinitial: Vec<_> =
+            initial.iter().map(|a| Array4::from_elem(a.raw_dim(), zero)).collect();
         let one = R::of(1.0);
         for (d, b) in (0..d).flat_map(|d| (0..n).map(move |b| (d, b))) {
             for [y, x] in cells.in_order(d).into_iter().rev() {
                 let at = |k: usize| [d, y, x, b, k];
                 let own = cells.source(d, [y, x], 0);
                 for k in 0..f {
-                    let [o, fg, i, g] = [0, 1, 2, 3].map(|gate| gates[at(gate * f + k).as_slice()]);
+                    let [o, fg, i, g] = [0, 1, 2, 3].map(|gate| gates[at(gate * f + k)]);
                     let before = match own {
-                        Source::Cell(y, x) => c[[d, y, x, b, k].as_slice()],
-                        Source::Initial if self.shape.learned => {
-                            initial[1][[d, 0, 0, k].as_slice()]
-                        }
+                        Source::Cell(y, x) => c[[d, y, x, b, k]],
+                        Source::Initial if self.shape.learned => initial[1][[d, 0, 0, k]],
                         Source::Initial | Source::Outside => R::of(0.0),
                     };
-                    let (t, dhk) = (c[at(k).as_slice()].tanh(), dh[at(k).as_slice()]);
-                    let dck = dc[at(k).as_slice()] + dhk * o * (one - t * t);
+                    let (t, dhk) = (c[at(k)].tanh(), dh[at(k)]);
+                    let dck = dc[at(k)] + dhk * o * (one - t * t);
                     let dz = [
                         dhk * t * o * (one - o),
                         dck * before * fg * (one - fg),
@@ -90,12 +97,12 @@ impl Rules for LstmSweepGradient {
                         dck * i * (one - g * g),
                     ];
                     for (gate, dz) in dz.into_iter().enumerate() {
-                        found[1][at(gate * f + k).as_slice()] = dz;
+                        dgates[at(gate * f + k)] = dz;
                     }
                     match own {
-                        Source::Cell(y, x) => dc[[d, y, x, b, k].as_slice()] += dck * fg,
+                        Source::Cell(y, x) => dc[[d, y, x, b, k]] += dck * fg,
                         Source::Initial if self.shape.learned => {
-                            found[3][[d, 0, 0, k].as_slice()] += dck * fg;
+                            dinitial[1][[d, 0, 0, k]] += dck * fg;
                         }
                         Source::Initial | Source::Outside => {}
                     }
@@ -103,24 +110,26 @@ impl Rules for LstmSweepGradient {
                 for (tap, by) in taps(&self.shape, count).enumerate() {
                     let source = cells.source(d, [y, x], by);
                     for (j, g) in (0..f).flat_map(|j| (0..4 * f).map(move |g| (j, g))) {
-                        let dz = found[1][at(g).as_slice()];
-                        let w = weight[[d, g, j, tap].as_slice()];
+                        let dz = dgates[at(g)];
+                        let w = weight[[d, g, j, tap]];
                         let state = match source {
                             Source::Cell(y, x) => {
-                                dh[[d, y, x, b, j].as_slice()] += w * dz;
-                                h[[d, y, x, b, j].as_slice()]
+                                dh[[d, y, x, b, j]] += w * dz;
+                                h[[d, y, x, b, j]]
                             }
                             Source::Initial if self.shape.learned => {
-                                found[2][[d, 0, 0, j].as_slice()] += w * dz;
-                                initial[0][[d, 0, 0, j].as_slice()]
+                                dinitial[0][[d, 0, 0, j]] += w * dz;
+                                initial[0][[d, 0, 0, j]]
                             }
                             Source::Initial | Source::Outside => R::of(0.0),
                         };
-                        found[0][[d, g, j, tap].as_slice()] += state * dz;
+                        dweight[[d, g, j, tap]] += state * dz;
                     }
                 }
             }
         }
+        let mut found = vec![dweight.into_dyn(), dgates.into_dyn()];
+        found.extend(dinitial.into_iter().map(|a| a.into_dyn()));
         Ok(found)
     }
 

@@ -74,13 +74,15 @@ impl Rules for MatMul {
         let mut extents = inputs[0].shape().to_vec();
         let rows: usize = extents[..extents.len() - 1].iter().product();
         let x = inputs[0].to_shape([rows, features])?;
-        let y = ndarray::Array2::<R>::from_shape_fn([rows, across], |(i, j)| {
-            let mut sum = R::of(0.0);
-            for k in 0..features {
-                sum += x[[i, k]] * inputs[1][[k, j]];
+        let w = inputs[1].view().into_dimensionality::<ndarray::Ix2>()?;
+        let mut y = ndarray::Array2::<R>::from_elem([rows, across], R::of(0.0));
+        for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
+            for (&x, w) in x.iter().zip(w.outer_iter()) {
+                for (y, &w) in y.iter_mut().zip(&w) {
+                    *y += x * w;
+                }
             }
-            sum
-        });
+        }
         if let Some(last) = extents.last_mut() {
             *last = across;
         }

@@ -100,6 +100,15 @@ macro_rules! operators {
                 env: &Env,
                 inputs: &[&Array<R>],
             ) -> Result<Vec<Array<R>>, EvalError> {
+                R::eval(self, env, inputs)
+            }
+
+            /// [`Op::eval`], which this crate compiles for each type.
+            pub(crate) fn eval_in<R: Real>(
+                &self,
+                env: &Env,
+                inputs: &[&Array<R>],
+            ) -> Result<Vec<Array<R>>, EvalError> {
                 match self { $(Op::$name(op) => op.eval(env, inputs),)* }
             }
 

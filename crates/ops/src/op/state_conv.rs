@@ -119,13 +119,15 @@ impl Rules for StateConv {
         let (&[d, p, n, f], &[_, g, _, taps]) = (inputs[0].shape(), inputs[1].shape()) else {
             return Err(EvalError::Array("takes four axes".into()));
         };
+        let [x, w] = [0, 1].map(|i| inputs[i].view().into_dimensionality::<ndarray::Ix4>());
+        let (x, w) = (x?, w?);
         Ok(vec![Array::<R>::from_shape_fn(vec![d, p, n, g], |i| {
             let mut sum = R::of(0.0);
             for k in 0..taps {
                 let from = (i[1] + k).wrapping_sub(self.before);
                 if from < p {
                     for j in 0..f {
-                        sum += inputs[1][[i[0], i[3], j, k]] * inputs[0][[i[0], from, i[2], j]];
+                        sum += w[[i[0], i[3], j, k]] * x[[i[0], from, i[2], j]];
                     }
                 }
             }

@@ -102,13 +102,15 @@ impl Rules for StateConvInputGradient {
         let (&[d, p, n, _], &[_, g, f, taps]) = (inputs[0].shape(), inputs[1].shape()) else {
             return Err(EvalError::Array("takes four axes".into()));
         };
+        let [x, w] = [0, 1].map(|i| inputs[i].view().into_dimensionality::<ndarray::Ix4>());
+        let (x, w) = (x?, w?);
         Ok(vec![Array::<R>::from_shape_fn(vec![d, p, n, f], |i| {
             let mut sum = R::of(0.0);
             for k in 0..taps {
                 let to = (i[1] + self.before).wrapping_sub(k);
                 if to < p {
                     for j in 0..g {
-                        sum += inputs[1][[i[0], j, i[3], k]] * inputs[0][[i[0], to, i[2], j]];
+                        sum += w[[i[0], j, i[3], k]] * x[[i[0], to, i[2], j]];
                     }
                 }
             }

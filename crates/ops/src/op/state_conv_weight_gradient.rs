@@ -118,6 +118,8 @@ impl Rules for StateConvWeightGradient {
         let (&[t, d, p, n, f], &[.., g]) = (x.shape(), dy.shape()) else {
             return Err(EvalError::Array("takes four or five axes".into()));
         };
+        let [x, dy] = [x.view(), dy.view()].map(|a| a.into_dimensionality::<ndarray::Ix5>());
+        let (x, dy) = (x?, dy?);
         Ok(vec![Array::<R>::from_shape_fn(vec![d, g, f, self.taps], |i| {
             let mut sum = R::of(0.0);
             for step in 0..t {
@@ -125,8 +127,7 @@ impl Rules for StateConvWeightGradient {
                     let from = (to + i[3]).wrapping_sub(self.before);
                     if from < p {
                         for b in 0..n {
-                            sum += x[[step, i[0], from, b, i[2]].as_slice()]
-                                * dy[[step, i[0], to, b, i[1]].as_slice()];
+                            sum += x[[step, i[0], from, b, i[2]]] * dy[[step, i[0], to, b, i[1]]];
                         }
                     }
                 }

@@ -35,6 +35,12 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// The square root.
     fn sqrt(self) -> Self;
+    /// Evaluates an operator. Not generic, so that this crate compiles it, with the optimization of this crate,
+    /// and not every crate that evaluates.
+    ///
+    /// # Errors
+    /// Those of [`Op::eval`].
+    fn eval(op: &Op, env: &Env, inputs: &[&Array<Self>]) -> Result<Vec<Array<Self>>, EvalError>;
 }
 
 macro_rules! real {
@@ -57,6 +63,13 @@ macro_rules! real {
             }
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
+            }
+            fn eval(
+                op: &Op,
+                env: &Env,
+                inputs: &[&Array<Self>],
+            ) -> Result<Vec<Array<Self>>, EvalError> {
+                op.eval_in(env, inputs)
             }
         }
     )*};

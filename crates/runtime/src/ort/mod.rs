@@ -10,7 +10,7 @@ mod smoke;
 mod stepper;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::ep;
 use ort::session::Session as OrtSession;
@@ -179,10 +179,24 @@ impl OrtEngine {
         threads: Option<usize>,
         stepping: bool,
     ) -> Result<session::LoadedProgram, EngineError> {
-        let session = self
-            .builder(threads, stepping)
-            .and_then(|mut builder| builder.commit_from_memory(program.onnx))
-            .map_err(|e| self.refusal(program, e.to_string()))?;
+        let create = || {
+            self.builder(threads, stepping)
+                .and_then(|mut builder| builder.commit_from_memory(program.onnx))
+                .map_err(|e| self.refusal(program, e.to_string()))
+        };
+        // The first session of a process adds the domain of our operators to a table of ONNX Runtime, which
+        // sees whether it is there and adds it without a lock of its own: two first sessions at the same time
+        // may both add it, and one fails.
+        static KNOWN: Mutex<bool> = Mutex::new(false);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = if *known {
+            drop(known);
+            create()?
+        } else {
+            let session = create()?;
+            *known = !matches!(self.target, Target::Cuda(_));
+            session
+        };
         session::LoadedProgram::new(self.name(), program.name, session)
     }
 

@@ -1,6 +1,6 @@
 //! The two transposes of the masked convolution (its VJPs): reference evaluation and lowering.
 
-use ndarray::Axis;
+use ndarray::{Array4, Axis, Ix4};
 
 use super::lower::{crop, mask_tensor, shift, taps_side_by_side};
 use super::{Layout, MaskedConv};
@@ -63,29 +63,28 @@ pub(in crate::op) fn eval_input<R: Real>(
     let mut shape = parts[0].shape().to_vec();
     let outputs = shape[1];
     shape[1] = weights[0].shape()[1];
-    let mut dx = Array::<R>::from_elem(shape.clone(), R::of(0.0));
+    let mut dx = Array::<R>::from_elem(shape.clone(), R::of(0.0)).into_dimensionality::<Ix4>()?;
     for (dy, w) in parts.iter().zip(&weights) {
-        for_taps(op, &shape, outputs, |to, from, tap| {
-            dx[from.as_slice()] += w[tap.as_slice()] * dy[to.as_slice()];
-        });
+        let dy = dy.view().into_dimensionality::<Ix4>()?;
+        let w = w.view().into_dimensionality::<Ix4>()?;
+        for_taps(op, &shape, outputs, |to, from, tap| dx[from] += w[tap] * dy[to]);
     }
-    Ok(vec![as_maps(op, &dx)])
+    Ok(vec![as_maps(op, &dx.into_dyn())])
 }
 
 pub(in crate::op) fn eval_weight<R: Real>(
     op: &MaskedConv,
     inputs: &[&Array<R>],
 ) -> Result<Vec<Array<R>>, EvalError> {
-    let x = as_maps(op, inputs[0]);
+    let x = as_maps(op, inputs[0]).into_dimensionality::<Ix4>()?;
     let mut all = Vec::new();
     for dy in split(op, inputs[1]) {
         let [kh, kw] = op.mask.kernel;
         let (outputs, features) = (dy.shape()[1], x.shape()[1]);
-        let mut dw = Array::<R>::from_elem(vec![outputs, features, kh, kw], R::of(0.0));
-        for_taps(op, x.shape(), outputs, |to, from, tap| {
-            dw[tap.as_slice()] += x[from.as_slice()] * dy[to.as_slice()];
-        });
-        all.push(dw);
+        let mut dw = Array4::<R>::from_elem([outputs, features, kh, kw], R::of(0.0));
+        let dy = dy.view().into_dimensionality::<Ix4>()?;
+        for_taps(op, x.shape(), outputs, |to, from, tap| dw[tap] += x[from] * dy[to]);
+        all.push(dw.into_dyn());
     }
     if inputs[1].ndim() == 5 {
         let views: Vec<_> = all.iter().map(|w| w.view()).collect();

@@ -1,7 +1,7 @@
 //! Lowers the masked convolution to ONNX: on maps to a `Conv` with a cropped kernel, pixel-major to
 //! `MatMul`s.
 
-use ndarray::ArrayD;
+use ndarray::{Array4, ArrayD};
 
 use super::MaskedConv;
 use crate::rules::prelude::*;
@@ -15,16 +15,15 @@ pub(super) fn mask_tensor(
 ) -> Option<ArrayD<f32>> {
     let grouped = (0..rows).any(|r| (0..columns).any(|c| op.mask.grouped(r, c)));
     let [g, f] = if grouped { [outputs, inputs] } else { [1, 1] };
-    let on = |i: ndarray::IxDyn| {
-        let tap = [i[2], i[3]];
+    let on = |(o, i, r, c)| {
         let allowed = match grouped {
-            true => op.mask.allows(i[0], outputs, i[1], inputs, tap),
-            false => op.mask.live(tap[0], tap[1]),
+            true => op.mask.allows(o, outputs, i, inputs, [r, c]),
+            false => op.mask.live(r, c),
         };
         if allowed { 1.0 } else { 0.0 }
     };
-    let mask = ArrayD::from_shape_fn(vec![g, f, rows, columns], on);
-    mask.iter().any(|&m| m == 0.0).then_some(mask)
+    let mask = Array4::from_shape_fn([g, f, rows, columns], on);
+    mask.iter().any(|&m| m == 0.0).then(|| mask.into_dyn())
 }
 
 /// Crops the unread rows and columns behind the center from the weight, and masks it. The center is kept even

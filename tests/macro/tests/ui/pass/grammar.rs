@@ -58,7 +58,7 @@ pub mod forms {
     }
 
     pixelrnn::model! {
-        pub(in crate::forms) Path
+        pub(in crate::grammar::forms) Path
         image 3 x 3, colours 1, levels 2;
         masked_conv(3x3, A, 1); logits;
     }
@@ -77,7 +77,7 @@ pub mod forms {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     use pixelrnn::Model;
     let model = forms::Everything::default();
     assert_eq!((model.h, model.wide, model.deep), (2, 4, 1));

@@ -15,7 +15,7 @@ macro_rules! tower {
 tower!(Short, 4, 2, relu);
 tower!(Tall, 6, 1 + 2, relu, tanh, sigmoid);
 
-fn main() {
+pub(super) fn main() {
     use pixelrnn::Model;
     assert_eq!(Tall::default().declare().expect("it compiled").image().width, 6);
     assert_eq!((Short::default().h, Tall::default().h), (2, 3));

@@ -1,29 +1,6 @@
 //! Crates that depend on `pixelrnn` under another name, or only through another crate.
 
-use std::path::Path;
-use std::process::Command;
-
-mod project;
-
-/// Runs cargo in a project. Returns whether it succeeded, its output, and its error output.
-fn cargo(project: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(&cargo)
-        .args(arguments)
-        .args(["--offline", "--quiet"])
-        .current_dir(project)
-        .env("CARGO_TARGET_DIR", project::target())
-        .output()
-        .expect("cargo");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.success(), text(&output.stdout), text(&output.stderr))
-}
-
-/// Checks a project. Returns whether it has no errors, and the messages of cargo.
-fn check(project: &Path) -> (bool, String) {
-    let (good, _, complaint) = cargo(project, &["check"]);
-    (good, complaint)
-}
+use pixelrnn_macro_tests::{cargo, check, facade, write};
 
 /// A crate that only declares, checks and exports needs no data sets, no training and no engine.
 #[test]
@@ -49,7 +26,7 @@ fn without_features_only_the_compiler_is_built() {
             pixelrnn::files::write(std::path::Path::new("tiny.onnx"), &onnx)
         }
     "#;
-    let project = project::write("light", &project::facade("pixelrnn"), "main.rs", main);
+    let project = write("light", &facade("pixelrnn"), "main.rs", main);
     let (good, complaint) = check(&project);
     assert!(good && complaint.is_empty(), "{complaint}");
     let (good, tree, complaint) =
@@ -74,9 +51,9 @@ fn without_features_only_the_compiler_is_built() {
 /// The training example, as the only file of a user's crate.
 #[test]
 fn a_crate_that_trains() {
-    let main = include_str!("../../examples/train.rs");
-    let dependency = project::facade("pixelrnn").replace(" }", ", features = [\"train\"] }");
-    let project = project::write("trains", &dependency, "main.rs", main);
+    let main = include_str!("../../../examples/train.rs");
+    let dependency = facade("pixelrnn").replace(" }", ", features = [\"train\"] }");
+    let project = write("trains", &dependency, "main.rs", main);
     let (good, complaint) = check(&project);
     assert!(good && complaint.is_empty(), "{complaint}");
 }
@@ -98,11 +75,11 @@ fn a_renamed_dependency() {
             assert_eq!(declared.image().width, 3);
         }
     "#;
-    let dependency = project::facade("rnn");
-    let (good, complaint) = check(&project::write("renamed", &dependency, "main.rs", main));
+    let dependency = facade("rnn");
+    let (good, complaint) = check(&write("renamed", &dependency, "main.rs", main));
     assert!(good && complaint.is_empty(), "{complaint}");
     let unsaid = main.replace("#[pixelrnn(crate = rnn)]", "");
-    let (good, complaint) = check(&project::write("renamed", &dependency, "main.rs", &unsaid));
+    let (good, complaint) = check(&write("renamed", &dependency, "main.rs", &unsaid));
     assert!(!good && complaint.contains("`pixelrnn`"), "{complaint}");
 }
 
@@ -149,8 +126,8 @@ fn a_macro_of_another_crate() {
             assert_eq!(inner::name(), "Second");
         }
     "#;
-    let zoo = project::write("zoo", &project::facade("pixelrnn"), "lib.rs", library);
+    let zoo = write("zoo", &facade("pixelrnn"), "lib.rs", library);
     let dependency = format!("zoo = {{ path = {zoo:?} }}");
-    let (good, complaint) = check(&project::write("program", &dependency, "main.rs", main));
+    let (good, complaint) = check(&write("program", &dependency, "main.rs", main));
     assert!(good && complaint.is_empty(), "{complaint}");
 }

@@ -1,7 +1,7 @@
 //! Tests of editor support with rust-analyzer: requests at positions inside a model.
 //!
 //! ```text
-//! cargo test -p pixelrnn-macros --test editor -- --ignored --nocapture
+//! cargo test -p pixelrnn-macro-tests --test editor -- --ignored --nocapture
 //! ```
 //! It needs the program `rust-analyzer` (`rustup component add rust-analyzer`), or its path in the variable
 //! `RUST_ANALYZER`. The first run takes half a minute, since rust-analyzer builds the macro. So it does not
@@ -10,10 +10,9 @@
 use serde_json::{Value, json};
 
 mod client;
-#[path = "../project/mod.rs"]
-mod project;
 
 use client::Client;
+use pixelrnn_macro_tests as project;
 
 /// Marks the cursor in the texts below.
 const CURSOR: char = '|';

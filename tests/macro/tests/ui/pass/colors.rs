@@ -9,6 +9,6 @@ pixelrnn::model! {
     logits;
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(Colors::default().h, 2);
 }

@@ -1,8 +1,8 @@
 //! A module where every name that an expansion might use means something else.
 
-#![allow(dead_code, non_camel_case_types, unused_macros)]
+#![allow(dead_code, non_camel_case_types, non_upper_case_globals, unused_macros)]
 
-mod hostile {
+mod unfriendly {
     pub struct Option;
     pub struct Result;
     pub struct String;
@@ -30,9 +30,21 @@ mod hostile {
     pub mod core {}
     pub mod std {}
     pub mod pixelrnn {}
-    macro_rules! vec { () => { compile_error!("not this one") }; }
-    macro_rules! file { () => { compile_error!("not this one") }; }
-    macro_rules! compile_error { ($t:tt) => { nothing_of_the_kind }; }
+    macro_rules! vec {
+        () => {
+            compile_error!("not this one")
+        };
+    }
+    macro_rules! file {
+        () => {
+            compile_error!("not this one")
+        };
+    }
+    macro_rules! compile_error {
+        ($t:tt) => {
+            nothing_of_the_kind
+        };
+    }
 
     ::pixelrnn::model! {
         /// Documented.
@@ -69,12 +81,12 @@ mod no_prelude {
 fn __names() {}
 const model: () = ();
 
-fn main() {
+pub(super) fn main() {
     use pixelrnn::Model;
-    let hidden = hostile::Hidden { h: 3, ..hostile::Hidden::default() };
+    let hidden = unfriendly::Hidden { h: 3, ..unfriendly::Hidden::default() };
     assert_eq!(hidden.settings(), [("h", 3), ("settings", 2), ("default", 1)]);
-    assert!(hostile::Hidden::source().text.contains("stem: masked_conv(3x3, A, h)"));
-    assert_eq!(hostile::Empty::NAME, "Empty");
+    assert!(unfriendly::Hidden::source().text.contains("stem: masked_conv(3x3, A, h)"));
+    assert_eq!(unfriendly::Empty::NAME, "Empty");
     assert_eq!(no_prelude::Bare::default().h, 2);
     __names();
     model

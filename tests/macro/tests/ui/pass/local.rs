@@ -1,6 +1,6 @@
 //! A model inside of a function, private, with its place in the file.
 
-fn main() {
+pub(super) fn main() {
     pixelrnn::model! {
         Inner { h: usize = 1 }
         image 3 x 3, colours 1, levels 2;

@@ -60,7 +60,7 @@ pixelrnn::model! {
 }
 
 #[allow(deprecated)]
-fn main() {
+pub(super) fn main() {
     use pixelrnn::Model;
     let model = attributed::default();
     assert_eq!((model.h, model.old), (2, 3));

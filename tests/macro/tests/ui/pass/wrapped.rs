@@ -39,7 +39,7 @@ pub mod inner {
         pub(crate) struct Crate { h: usize = 2 }
         5, tanh, 3
 
-        pub(in crate::inner) struct In {}
+        pub(in crate::wrapped::inner) struct In {}
         6, sigmoid, 3
 
         pub(self) struct Own {}
@@ -56,7 +56,7 @@ pub mod inner {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     use pixelrnn::Model;
     let declared = inner::Public::default().declare().expect("it compiled");
     assert_eq!(declared.image().width, 4);
