@@ -399,6 +399,34 @@ fn stateless() -> Declaration {
     Declaration::from_source(pixelrnn::Source::new("columns", text), &[]).expect("a model")
 }
 
+/// Logits that overflow are not numbers. A sampler would draw some level from them.
+#[test]
+fn images_of_no_likelihood_are_refused() {
+    for name in ["digits-pixelcnn", "digits-gated-mixture", "digits-multiscale"] {
+        let model = zoo(name, &[]);
+        let weights = weights(&model, 21);
+        let mut large = weights.clone();
+        large.values_mut().for_each(|w| w.mapv_inplace(|x| 1e30 * x));
+        let uniform = pixelrnn::sampling::uniform(&model, 3, 7);
+        for method in [SampleMethod::Cached, SampleMethod::Naive] {
+            let request = Sampling {
+                method,
+                temperature: 1.0,
+                uniform: &uniform,
+                given: None,
+                labels: None,
+                conditions: &[],
+            };
+            let draw = |weights: &Weights| {
+                pixelrnn::sampling::draw(&model, weights, &*engines()[2], &request, &mut |_| {})
+            };
+            draw(&weights).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let error = draw(&large).expect_err(name).to_string();
+            assert!(error.contains("negative log-likelihood is"), "{name}: {error}");
+        }
+    }
+}
+
 #[test]
 fn the_library_draws_completes_and_repeats() {
     let model = small("digits-diagonal", 3, 9);

@@ -221,6 +221,10 @@ pub(crate) fn div(elem: Elem, a: Value, b: Value) -> Value {
     }
     let nan =
         a.nan || b.nan || (a.contains(0.0) && b.contains(0.0)) || (a.infinite() && b.infinite());
+    if a.is_zero() && b.contains(0.0) {
+        // 0 / 0 is NaN; 0 divided by anything else is zero.
+        return Value { nan: true, ..Value::ZERO };
+    }
     if b.contains(0.0) {
         return Value { nan, ..Value::ANY };
     }

@@ -310,7 +310,48 @@ pub fn draw(
         }
         Ok(images)
     });
-    Ok(of_ranks(&*world, drawn?, size)?)
+    let drawn = drawn?;
+    if let Some(&start) = starts.first() {
+        let part = Part { start, end: (start + size).min(count), size };
+        likely(model, weights, engine, conditions, &drawn, &part)?;
+    }
+    Ok(of_ranks(&*world, drawn, size)?)
+}
+
+/// Fails if the likelihood of drawn images, `[N, H, W, C]`, is not finite: samplers draw some level even from
+/// logits that are not numbers.
+fn likely(
+    model: &Declaration,
+    weights: &Weights,
+    engine: &dyn Engine,
+    conditions: &[(String, Array)],
+    images: &Array,
+    part: &Part,
+) -> Result<(), Error> {
+    let options = options(engine, weights, Batch::Fixed(part.size), SampleOptions::default());
+    let Prepared { onnx, graph, .. } = prepare(model, GraphKind::Nll, weights, &options)?;
+    let levels = part.of(images).permuted_axes(vec![0, 3, 1, 2]).as_standard_layout().into_owned();
+    let mut inputs: Vec<(&str, Array)> = Vec::new();
+    for input in graph.inputs() {
+        match input.role {
+            Role::Image => inputs.push((&input.name, levels.clone())),
+            Role::Condition(Condition::Given { .. }) => {
+                let own = conditions.iter().find(|(name, _)| *name == input.name);
+                inputs.extend(own.map(|(name, all)| (name.as_str(), part.of(all))));
+            }
+            _ => {}
+        }
+    }
+    let inputs: Vec<(&str, &Array)> = inputs.iter().map(|(name, a)| (*name, a)).collect();
+    let program = Program { name: model.name(), onnx: &onnx, graph: Some(&graph) };
+    let nll = engine.load(&program)?.run(&inputs)?.remove(0).1;
+    match nll.iter().take(part.end - part.start).find(|nll| !nll.is_finite()) {
+        None => Ok(()),
+        Some(nll) => Err(Error::Sampling(format!(
+            "the images drawn mean nothing: their negative log-likelihood is {nll}, since the weights are \
+             damaged, or too large for f32"
+        ))),
+    }
 }
 
 /// Puts together the images that the ranks have drawn, in calls of `size` images by turns.

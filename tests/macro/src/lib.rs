@@ -53,8 +53,9 @@ pub fn cargo(project: &Path, arguments: &[&str]) -> (bool, String, String) {
 
 /// Checks a project. Returns whether it has no errors, and the messages of cargo.
 pub fn check(project: &Path) -> (bool, String) {
-    // With a target, as trybuild does: the macro and what it is made of are then built once for all.
-    let (good, _, complaint) = cargo(project, &["check", "--target", &host()]);
+    // With a target and flags as trybuild has them: then all crates are built once for all.
+    let flags = r#"build.rustflags=["--cfg", "trybuild", "--verbose", "-A", "dead_code"]"#;
+    let (good, _, complaint) = cargo(project, &["check", "--target", &host(), "--config", flags]);
     (good, complaint)
 }
 

@@ -46,6 +46,33 @@ fn masks_of_minus_infinity_are_exact() {
     }
 }
 
+/// Where the sum is zero, 0 / 0 is NaN. That is a condition, not a leak: it depends on earlier pixels alone.
+#[test]
+fn masked_weights_divided_by_their_sum() {
+    for scaled in ["Mul", "Sigmoid"] {
+        let mut net = Net::image(1, 4, 4);
+        let t = net.reshape("x", &[1, 16, 1]);
+        let k = net.node("Transpose", &[&t], &[ints("perm", &[0, 2, 1])]);
+        let weights = match scaled {
+            "Mul" => net.node("Mul", &[&k, &k], &[]),
+            _ => net.node("Sigmoid", &[&k], &[]),
+        };
+        let earlier: Vec<f32> = (0..256).map(|i| f32::from(i % 16 < i / 16)).collect();
+        let m = net.floats(&[16, 16], &earlier);
+        let weights = net.node("Mul", &[&weights, &m], &[]);
+        let axes = net.whole(&[2]);
+        let sum = net.node("ReduceSum", &[&weights, &axes], &[int("keepdims", 1)]);
+        let p = net.node("Div", &[&weights, &sum], &[]);
+        let y = net.node("MatMul", &[&p, &t], &[]);
+        let y = net.reshape(&y, &[1, 1, 4, 4]);
+        let d = net.check(&y);
+        assert!(d.conditions.iter().any(|c| c.contains("NaN")), "{scaled}: {:?}", d.conditions);
+        for row in 0..16 {
+            assert_eq!(reads(&d, row), (0..row).collect::<Vec<_>>(), "{scaled}");
+        }
+    }
+}
+
 #[test]
 fn no_mask_reads_everything() {
     let (net, y) = attention(|_, scores| scores.to_string());

@@ -109,6 +109,13 @@ impl Bench {
         let mut options = engines::options(global, Some(threads));
         (options.cuda.tf32, options.cuda.graph) = (self.tf32, self.cuda_graph);
         self.check_cuda()?;
+        let (shards, images) = (self.shards.map_or(1, usize::from), self.batch.count);
+        if shards > images {
+            return usage(format!(
+                "`--shards {shards}` divides a batch of {images} images: at most {images}, or a larger \
+                 `--batch`"
+            ));
+        }
         if self.remat && !self.graph.iter().any(|kind| kind.differentiates()) {
             return usage(
                 "`--remat` applies to `--graph grad` and `train`: name one, or leave it out",

@@ -52,7 +52,7 @@ pub struct Inspect {
     remat: bool,
     /// Also predict the memory of a training step on ONNX Runtime with this number of images, in one
     /// shard; for `--graph train`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse::some)]
     batch: Option<u16>,
     /// Skip the simplification passes
     #[arg(long)]
@@ -76,6 +76,13 @@ impl Inspect {
             return usage(format!(
                 "`--batch` predicts the memory of a training step, and applies to `--graph train`, not to \
                  `{}`",
+                self.graph
+            ));
+        }
+        if self.remat && !matches!(self.graph, GraphKind::Grad | GraphKind::Train) {
+            return usage(format!(
+                "`--remat` changes the backward pass, and applies to `--graph grad` and `--graph train`, not \
+                 to `{}`",
                 self.graph
             ));
         }

@@ -25,7 +25,7 @@ use crate::records::Records;
 use crate::table;
 use crate::watch::Watch;
 
-/// Declare, check, train, evaluate, sample and export a small model, in about a minute
+/// Declare, check, train, evaluate, sample and export a small model, in a few seconds
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Writes into the folder pixelrnn-quickstart in the current folder. The images are built in:
