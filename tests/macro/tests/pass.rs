@@ -25,7 +25,7 @@ macro_rules! run {
             self::$name::main();
         })*
 
-        /// A file that is no module here would not be compiled.
+        /// Every file of the folder is a module here. Otherwise, nothing would compile it.
         #[test]
         fn none_is_missing() {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/pass");
