@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixelrnn::internal::graph::{Elem, Operation};
 use pixelrnn::internal::onnx::{OnnxGraph, OnnxOp};
 use pixelrnn::prelude::*;
-use pixelrnn::{Batch, Dtype};
+use pixelrnn::runtime::Program;
+use pixelrnn::{Array, Batch, Dtype};
 
-use crate::common::{small_zoo, weights};
+use crate::common::{Numbers, assert_same, engines, run, small_zoo, weights};
 
 /// The operators of ONNX Runtime's CUDA provider, from its list of kernels (`docs/OperatorKernels.md` of its
 /// repository, the table of `CUDAExecutionProvider`), for opsets 13 and later: the operator, and the element
@@ -161,4 +162,38 @@ fn an_operator_without_a_kernel_is_seen() {
     let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     look(&graph, "here", &kernels, &mut seen, &mut wrong);
     assert!(wrong.iter().any(|w| w.contains("Tanh") && w.contains(", in `")), "{wrong:?}");
+}
+
+/// ONNX Runtime refuses to capture a `Concat` of more than 32 inputs.
+#[test]
+fn long_loops_are_unrolled_so_that_they_can_be_captured() {
+    for name in ["digits-row-lstm", "digits-diagonal"] {
+        let set = [("h", 2), ("layers", 1), ("height", 37), ("width", 3), ("levels", 3)];
+        let model = crate::common::zoo(name, &set);
+        let batch = Batch::Fixed(2);
+        let unrolled =
+            ExportOptions { batch, control_flow: ControlFlow::Unroll, ..ExportOptions::default() };
+        let graph = model.compile(GraphKind::Train, &unrolled, &mut |_, _| {}).expect("compiles");
+        let mut most = (0, 0);
+        for (_, node) in graph.nodes() {
+            match &node.op {
+                OnnxOp::Concat { .. } => most.0 = most.0.max(node.inputs.len()),
+                OnnxOp::Split { .. } => most.1 = most.1.max(node.outputs.len()),
+                _ => {}
+            }
+        }
+        assert_eq!(most, (32, 32), "{name}");
+        // What the loop computes.
+        let weights = weights(&model, 1);
+        let images = Numbers::new(1).images(&model, 2);
+        let scan = ExportOptions { batch, ..ExportOptions::default() };
+        let [loops, steps] = [scan, unrolled].map(|options| {
+            let onnx = model.export(GraphKind::Grad, &options).expect("exports");
+            let program = Program { name, onnx: &onnx, graph: None };
+            let mut inputs: Vec<(&str, &Array)> = vec![("image", &images)];
+            inputs.extend(weights.iter().map(|(name, array)| (name.as_str(), array)));
+            run(&*engines()[2], &program, &[inputs]).remove(0)
+        });
+        assert_same(name, &loops, &steps);
+    }
 }

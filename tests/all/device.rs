@@ -306,6 +306,77 @@ fn training_reads_the_state_only_to_keep_it() {
     assert_eq!(moved.to_device, size + batches);
 }
 
+/// What a captured step computes is that of the loop, also in the last batch of an epoch, which is smaller.
+#[test]
+fn captured_steps_train_like_loops() {
+    let set = [("height", 4), ("width", 4), ("layers", 1), ("h", 4)];
+    let folder = tempfile::tempdir().expect("a folder");
+    // Of 36 images to train on: the last of 3 batches is smaller, or none.
+    for (name, batch) in [("digits-diagonal", 16), ("digits-row-lstm", 12)] {
+        let model = zoo(name, &set);
+        let trainer = |engine: OrtEngine, steps| {
+            let which = if engine.captures() { "captured" } else { "loops" };
+            let trainer = Trainer::new(folder.path().join(format!("{name}-{which}")));
+            let trainer = trainer.model(&model).data("digits,limit=40,size=4x4");
+            let trainer = trainer.optimizer(OPTIMIZER).batch(batch);
+            trainer.shards(1).steps(steps).resume().opened_engine(Box::new(engine))
+        };
+        let there = trainer(device(true), 8).train().expect("trains");
+        let here = trainer(host(), 8).train().expect("trains");
+        assert_eq!(there.outcome.loss, here.outcome.loss, "{name}");
+        assert_eq!(there.outcome.validation, here.outcome.validation, "{name}");
+        assert!(there.weights == here.weights, "{name}");
+        // Resumed, with the other kind of step.
+        let there = trainer(device(true), 11).train().expect("goes on");
+        let here = trainer(host(), 11).train().expect("goes on");
+        assert!(there.weights == here.weights, "{name}, resumed");
+    }
+}
+
+#[test]
+fn a_step_of_another_size_keeps_its_place() {
+    let (model, plain) = (small(), host());
+    let step = CompiledStep::new(&model, &OPTIMIZER, 1, &plain).expect("compiles");
+    let rate = Array::from_elem(vec![1], 0.01);
+    let engine = device(true);
+    let captured = CompiledStep::captured(&model, (&OPTIMIZER, false), (4, true), &engine);
+    let mut stepper = start(&captured.expect("compiles"), &engine);
+    let mut judge = start(&step, &plain);
+    let images: Vec<Array> = [4, 4, 2, 4, 3, 3].iter().map(|&n| batch(n + 1, n)).collect();
+    let feeds = |i: usize| [("image", &images[i]), (LEARNING_RATE, &rate)];
+    let expected: Vec<_> =
+        (0..images.len()).map(|i| judge.step(&feeds(i)).expect("steps")).collect();
+    assert!(!stepper.undo(), "there is no step");
+    for i in 0..3 {
+        assert_eq!(stepper.advance(&feeds(i)).expect("steps"), None);
+    }
+    // Undone, with its loss, which nobody read.
+    assert!(stepper.undo());
+    assert!(!stepper.undo(), "only the last step");
+    for i in 2..4 {
+        stepper.advance(&feeds(i)).expect("steps");
+    }
+    assert_eq!(stepper.results().expect("losses"), expected[..4]);
+    assert_eq!(stepper.step(&feeds(4)).expect("steps"), expected[4]);
+    stepper.advance(&feeds(5)).expect("steps");
+    assert_eq!(stepper.results().expect("losses"), expected[5..]);
+    // What was read is not dropped.
+    assert!(stepper.undo());
+    assert!(stepper.results().expect("losses").is_empty());
+    stepper.advance(&feeds(5)).expect("steps");
+    assert_eq!(stepper.state().expect("a state"), judge.state().expect("a state"));
+}
+
+#[test]
+fn captured_steps_need_whole_batches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trainer = Trainer::new(folder.path().join("run")).model(&small()).steps(1);
+    let trainer = trainer.data("digits,size=4x3,levels=3").batch(8).shards(2);
+    let prepared = trainer.opened_engine(Box::new(device(true))).prepare();
+    let error = prepared.err().expect("two shards").to_string();
+    assert!(error.contains("2 shards per batch, but CUDA graphs"), "{error}");
+}
+
 #[test]
 fn a_loss_that_is_read_late_is_told_with_its_step() {
     let set = [("height", 4), ("width", 4), ("layers", 1), ("h", 4)];

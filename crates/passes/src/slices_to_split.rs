@@ -3,11 +3,40 @@
 
 use std::collections::BTreeMap;
 
-use pixelrnn_graph::{BuildError, NodeId, Value};
+use pixelrnn_graph::{BuildError, NodeId, Site, Value};
 use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 
 use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
+
+/// The most outputs of a `Split`, for the same reason as [`MOST_PARTS`](crate::unroll::MOST_PARTS): with more, ONNX
+/// Runtime copies a table from the host to the GPU.
+const MOST_OUTPUTS: usize = crate::unroll::MOST_PARTS;
+
+/// Splits a value, in two levels if there are many parts.
+fn split(
+    graph: &mut OnnxGraph,
+    value: Value,
+    axis: usize,
+    sizes: &[usize],
+    (name, site): (&str, Site),
+) -> Result<Vec<Value>, BuildError> {
+    if sizes.len() <= MOST_OUTPUTS {
+        let op = OnnxOp::Split { axis, sizes: sizes.to_vec() };
+        return graph.push(op, &[value], name, site);
+    }
+    let length = MOST_OUTPUTS;
+    let sums: Vec<usize> = sizes.chunks(length).map(|group| group.iter().sum()).collect();
+    let groups = split(graph, value, axis, &sums, (&format!("{name}/groups"), site))?;
+    let mut all = Vec::with_capacity(sizes.len());
+    for (i, (group, sizes)) in groups.into_iter().zip(sizes.chunks(length)).enumerate() {
+        match sizes {
+            [_] => all.push(group),
+            _ => all.extend(split(graph, group, axis, sizes, (&format!("{name}/{i}"), site))?),
+        }
+    }
+    Ok(all)
+}
 
 /// Merges slices of one value into splits.
 ///
@@ -39,10 +68,10 @@ pub fn slices_to_split(graph: &OnnxGraph) -> Result<OnnxGraph, BuildError> {
     rewrite.inputs();
     for (id, node) in graph.nodes() {
         if let Some((axis, parts)) = complete.get(&id) {
-            let sizes = parts.iter().map(|(start, end, _)| end - start).collect();
-            let inputs = rewrite.inputs_of(id)?;
-            let op = OnnxOp::Split { axis: *axis, sizes };
-            let results = rewrite.new.push(op, &inputs, &node.name, graph.site(id))?;
+            let sizes: Vec<usize> = parts.iter().map(|(start, end, _)| end - start).collect();
+            let value = rewrite.inputs_of(id)?[0];
+            let place = (&node.name[..], graph.site(id));
+            let results = split(&mut rewrite.new, value, *axis, &sizes, place)?;
             for ((_, _, part), result) in parts.iter().zip(results) {
                 rewrite.set(graph.node(*part).outputs[0], result);
             }

@@ -58,11 +58,35 @@ fn unroll_one(
     for mut all in slices {
         all.sort_by_key(|&(t, _)| t);
         let all: Vec<Value> = all.into_iter().map(|(_, v)| v).collect();
-        let stacked =
-            graph.push(Concat { axis: 0 }.into(), &all, &format!("{name}/stacked"), site)?;
-        states.push(stacked[0]);
+        states.push(stack(graph, all, name, site)?);
     }
     Ok(states)
+}
+
+/// The most inputs of a `Concat` that ONNX Runtime can capture in a CUDA graph.
+pub(crate) const MOST_PARTS: usize = 32;
+
+/// Stacks the results of all steps.
+fn stack(
+    graph: &mut PixelGraph,
+    mut parts: Vec<Value>,
+    name: &str,
+    site: pixelrnn_graph::Site,
+) -> Result<Value, BuildError> {
+    let mut concat = |parts: &[Value], name: String| {
+        graph.push(Concat { axis: 0 }.into(), parts, &name, site).map(|made| made[0])
+    };
+    let mut level = 0;
+    while parts.len() > MOST_PARTS {
+        let groups = parts.chunks(MOST_PARTS).enumerate();
+        let group = |(i, group): (usize, &[Value])| match group {
+            [one] => Ok(*one),
+            _ => concat(group, format!("{name}/stacked/{level}/{i}")),
+        };
+        parts = groups.map(group).collect::<Result<_, _>>()?;
+        level += 1;
+    }
+    concat(&parts, format!("{name}/stacked"))
 }
 
 /// Slice `t` of a scanned tensor.

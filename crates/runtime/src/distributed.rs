@@ -46,6 +46,14 @@ impl Engine for DistributedEngine<'_> {
         self.engine.threads()
     }
 
+    fn captures(&self) -> bool {
+        self.engine.captures()
+    }
+
+    fn evaluated_at_once(&self, batch: usize) -> usize {
+        self.engine.evaluated_at_once(batch)
+    }
+
     fn world(&self) -> Arc<dyn World> {
         Arc::clone(&self.world)
     }

@@ -46,6 +46,17 @@ pub trait Engine: Send + Sync {
         1
     }
 
+    /// Whether its steppers capture a step and replay it, as a CUDA graph is replayed. They need programs with fixed
+    /// shapes and without loops; see [`Captured`](crate::Captured).
+    fn captures(&self) -> bool {
+        false
+    }
+
+    /// How many images it should evaluate at once, if it trains with batches of `batch` images.
+    fn evaluated_at_once(&self, batch: usize) -> usize {
+        batch
+    }
+
     /// The processes that share the work of this engine; by default this one alone.
     fn world(&self) -> Arc<dyn World> {
         Arc::new(Alone)

@@ -21,6 +21,7 @@
 #![deny(missing_docs)]
 
 mod batch_inputs;
+pub mod captured;
 pub mod choose;
 pub mod data_parallel;
 pub mod distributed;
@@ -40,6 +41,7 @@ pub mod ort;
 pub mod tract;
 
 pub use batch_inputs::{BatchError, BatchInputs, ConditionFault, ConditionValues};
+pub use captured::Captured;
 pub use choose::{EngineKind, Options, State, Status, open, open_one, survey, version};
 pub use data_parallel::DataParallel;
 pub use distributed::DistributedEngine;

@@ -12,7 +12,7 @@ use pixelrnn_ops::PixelGraph;
 use pixelrnn_passes::{AVERAGE, LEARNING_RATE, Weights, next_name, state_name};
 use pixelrnn_runtime::world::{World, meet, share_arrays};
 use pixelrnn_runtime::{
-    BatchInputs, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper,
+    BatchInputs, Captured, Carried, DataParallel, Engine, EngineError, Program, Session, Stepper,
     load_parallel,
 };
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ pub enum Step<'a> {
     Whole(Program<'a>),
     /// Data-parallel shards.
     DataParallel(DataParallel<'a>),
+    /// A program that the engine captures, and one for batches of another size.
+    Captured(Captured<'a>),
 }
 
 impl Step<'_> {
@@ -69,6 +71,7 @@ impl Step<'_> {
         let mut stepper = match self {
             Step::Whole(program) => engine.load_stepper(program, &carried)?,
             Step::DataParallel(sharded) => sharded.load_stepper(engine, &carried)?,
+            Step::Captured(captured) => captured.load_stepper(engine, &carried)?,
         };
         let given: Vec<(&str, &Array)> = state.iter().map(|(n, a)| (n.as_str(), a)).collect();
         stepper.set_state(&given)?;
@@ -139,6 +142,7 @@ pub fn train(
         inputs: BatchInputs::of(task.nll_graph)?,
         stepper,
         validator,
+        evaluated_at_once: engine.evaluated_at_once(task.recipe.batch),
         log,
         steps_per_epoch,
         begun: Instant::now(),
@@ -186,6 +190,8 @@ struct Training<'a, 'b> {
     inputs: BatchInputs,
     stepper: Box<dyn Stepper>,
     validator: Option<Box<dyn Session>>,
+    /// Images that it takes at once.
+    evaluated_at_once: usize,
     /// On rank 0.
     log: Option<Log>,
     steps_per_epoch: usize,
@@ -437,7 +443,7 @@ impl Training<'_, '_> {
         let weights = self.shared_weights()?;
         let Some(validator) = &mut self.validator else { return Ok(true) };
         self.observer.event(&Event::Validating);
-        let (data, batch) = (self.task.data, self.task.recipe.batch);
+        let (data, batch) = (self.task.data, self.evaluated_at_once);
         let go_on = |_| Ok(!agreed_flag(&*self.world, self.stop)?);
         let inputs = &self.inputs;
         let figures =

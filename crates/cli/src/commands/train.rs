@@ -40,8 +40,8 @@ with the same result as an uninterrupted run (same machine, budget in steps or e
 at 10 % of --lr. Shards share a batch: by default one per core, with at least
 4 images each.
 
---events, --csv, --tensorboard and --sample-every are not settings of the run: give them again with
---resume.
+--events, --csv, --tensorboard, --sample-every and the common options are not settings of the run:
+give them again with --resume.
 
 Fine-tuning: with a run folder as MODEL, or with --weights, a new run starts from trained weights.
 The optimizer state, the step count and the schedule start from zero. run.json records the origin
@@ -125,6 +125,12 @@ pub struct Train {
     checkpoint_every: Option<f64>,
     #[command(flatten)]
     records: Records,
+    /// Replay steps as CUDA graphs, on `ort-cuda`: faster steps, but a longer start
+    #[arg(long, help_heading = COMMON)]
+    cuda_graph: bool,
+    /// Round products to TF32, on `ort-cuda`
+    #[arg(long, help_heading = COMMON)]
+    tf32: bool,
     /// Engine: `ort`, `ort-cuda`, `tract`, `reference` [default: ort, else tract]
     #[arg(long, value_name = "NAME", value_parser = parse::engine(), hide_possible_values = true,
           help_heading = COMMON)]
@@ -172,7 +178,13 @@ impl Train {
                 "`--set` changes the model that is named: leave it out, since a resumed run keeps its settings",
             );
         }
-        let options = engines::options(global, None);
+        let mut options = engines::options(global, None);
+        (options.cuda.graph, options.cuda.tf32) = (self.cuda_graph, self.tf32);
+        for (name, set) in [("--cuda-graph", self.cuda_graph), ("--tf32", self.tf32)] {
+            if set && self.engine != Some(EngineKind::OrtCuda) {
+                return usage(format!("`{name}` needs `--engine ort-cuda`"));
+            }
+        }
         let trainer = Trainer::new(&self.out).request(self.request());
         let mut trainer = match self.engine {
             Some(kind) => trainer.engine_with(kind, options),

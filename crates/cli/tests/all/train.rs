@@ -257,6 +257,10 @@ fn settings_that_make_no_sense_are_refused() {
     let path = folder.path();
     let ran = train(path, "run", &["--steps", "1", "--shards", "17"]);
     assert!(ran.code == 2 && ran.err.contains("the batch size, 16"), "{}", ran.err);
+    for option in ["--cuda-graph", "--tf32"] {
+        let ran = train(path, "run", &["--steps", "1", option]);
+        assert!(ran.code == 2 && ran.err.contains("needs `--engine ort-cuda`"), "{}", ran.err);
+    }
     good(&train(path, "drawn", &["--steps", "1"]));
     // Too few images to hold out validation images.
     let of =

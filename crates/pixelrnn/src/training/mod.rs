@@ -36,13 +36,15 @@ use pixelrnn_ops::PixelGraph;
 use pixelrnn_ops::condition::Source;
 use pixelrnn_passes::{AVERAGE, Optimizer, Weights, state_name};
 use pixelrnn_runtime::world::World;
-use pixelrnn_runtime::{BatchError, BatchInputs, DataParallel, Engine, Program, load_parallel};
+use pixelrnn_runtime::{
+    BatchError, BatchInputs, Captured, DataParallel, Engine, Program, load_parallel,
+};
 use pixelrnn_train::{is_checkpoint, load};
 
 use serde_json::Value;
 
 use crate::compare::prepare;
-use crate::{Declaration, Error, ExportOptions, GraphKind, Image};
+use crate::{Batch, ControlFlow, Declaration, Error, ExportOptions, GraphKind, Image};
 
 pub use pixelrnn_data as data;
 pub use pixelrnn_passes::{LEARNING_RATE, fresh_state};
@@ -265,6 +267,16 @@ fn enough_shards(recipe: &Recipe, world: &dyn World, resumed: bool) -> Result<()
     Ok(())
 }
 
+/// Checks that an engine which captures steps has whole batches.
+fn one_shard(recipe: &Recipe, engine: &dyn Engine) -> Result<(), TrainError> {
+    match (engine.captures(), recipe.shards) {
+        (false, _) | (true, 0 | 1) => Ok(()),
+        (true, shards) => Err(TrainError::Recipe(format!(
+            "the run has {shards} shards per batch, but CUDA graphs (`--cuda-graph`) need one shard, on one rank"
+        ))),
+    }
+}
+
 /// A graph of a model, compiled for an engine of this process, with parameters as inputs.
 struct Compiled {
     name: String,
@@ -296,10 +308,14 @@ impl Compiled {
 }
 
 /// One training step, compiled for an engine.
-pub struct CompiledStep {
-    /// Either the whole step, or the program for each shard and the update.
-    programs: (Compiled, Option<Compiled>),
-    shards: usize,
+pub struct CompiledStep(Programs);
+
+enum Programs {
+    Whole(Compiled),
+    /// For each of some shards, and for the update.
+    Sharded(Compiled, Compiled, usize),
+    /// For batches of this size, and for those of another one.
+    Captured(Compiled, usize, Option<Compiled>),
 }
 
 impl CompiledStep {
@@ -344,22 +360,44 @@ impl CompiledStep {
         engine: &dyn Engine,
     ) -> Result<CompiledStep, Error> {
         let compile = |kind| Compiled::new(model, kind, options, engine);
-        let programs = match shards {
-            0 | 1 => (compile(GraphKind::Train)?, None),
-            _ => (compile(GraphKind::Grad)?, Some(compile(GraphKind::Update)?)),
-        };
-        Ok(CompiledStep { programs, shards })
+        Ok(CompiledStep(match shards {
+            0 | 1 => Programs::Whole(compile(GraphKind::Train)?),
+            _ => Programs::Sharded(compile(GraphKind::Grad)?, compile(GraphKind::Update)?, shards),
+        }))
+    }
+
+    /// Compiles a training step for an engine that captures it ([`Engine::captures`]): with unrolled loops, for batches
+    /// of `batch` images; with `others`, also one for batches of another size, such as the last one of an epoch.
+    ///
+    /// # Errors
+    /// As [`CompiledStep::new`].
+    pub fn captured(
+        model: &Declaration,
+        (optimizer, remat): (&Optimizer, bool),
+        (batch, others): (usize, bool),
+        engine: &dyn Engine,
+    ) -> Result<CompiledStep, Error> {
+        let options = ExportOptions { optimizer: *optimizer, remat, ..ExportOptions::default() };
+        let (control_flow, fixed) = (ControlFlow::Unroll, Batch::Fixed(batch));
+        let unrolled = ExportOptions { control_flow, batch: fixed, ..options.clone() };
+        let compile = |options| Compiled::new(model, GraphKind::Train, options, engine);
+        let other = others.then(|| compile(&options)).transpose()?;
+        Ok(CompiledStep(Programs::Captured(compile(&unrolled)?, batch, other)))
     }
 
     /// The compiled step, ready to be loaded into an engine.
     pub fn step(&self) -> Step<'_> {
-        let first = self.programs.0.program();
-        match &self.programs.1 {
-            None => Step::Whole(first),
-            Some(update) => Step::DataParallel(DataParallel {
-                part: first,
+        match &self.0 {
+            Programs::Whole(whole) => Step::Whole(whole.program()),
+            Programs::Sharded(part, update, shards) => Step::DataParallel(DataParallel {
+                part: part.program(),
                 whole: update.program(),
-                shards: self.shards,
+                shards: *shards,
+            }),
+            Programs::Captured(whole, images, other) => Step::Captured(Captured {
+                whole: whole.program(),
+                images: *images,
+                other: other.as_ref().map(Compiled::program),
             }),
         }
     }

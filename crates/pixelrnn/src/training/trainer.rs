@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::choice::{Choice, Opened};
 use super::{
     Compiled, CompiledStep, PLAIN_NOW, any_weights, can_train, enough_shards, for_model, model_of,
-    shards, weights_of,
+    one_shard, shards, weights_of,
 };
 use crate::{Declaration, Error, ExportOptions, GraphKind};
 
@@ -318,6 +318,7 @@ impl Trainer {
         }
         recipe.plain = !engine.native();
         enough_shards(&recipe, &*self.world, false)?;
+        one_shard(&recipe, &*engine)?;
         can_be_patient(&recipe, &data)?;
         let mut settings = settings(&model, &data, &recipe);
         let (weights, origin) = initial.unzip();
@@ -356,6 +357,7 @@ impl Trainer {
         can_train(&model, &images.data)?;
         let Opened { engine, version, warning } = self.engine.open()?;
         enough_shards(&recipe, &*self.world, true)?;
+        one_shard(&recipe, &*engine)?;
         let mut warnings: Vec<String> = warning.into_iter().collect();
         warnings.extend(self.run.check_images(&images)?);
         if !engine.native() && !recipe.plain {
@@ -544,7 +546,13 @@ impl Prepared {
         }
         let engine = &DistributedEngine::new(&**engine, Arc::clone(world)).plain(recipe.plain);
         let (optimizer, remat) = (&recipe.optimizer, recipe.remat);
-        let step = CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?;
+        let step = if engine.captures() {
+            let count = self.data.images(Split::Train).map_err(TrainError::from)?.count();
+            let sizes = (recipe.batch, !count.is_multiple_of(recipe.batch));
+            CompiledStep::captured(model, (optimizer, remat), sizes, engine)?
+        } else {
+            CompiledStep::with_remat(model, optimizer, recipe.shards, remat, engine)?
+        };
         let nll = Compiled::new(model, GraphKind::Nll, &ExportOptions::default(), engine)?;
         let fresh;
         let weights = match &self.weights {

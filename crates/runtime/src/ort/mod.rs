@@ -255,6 +255,19 @@ impl Engine for OrtEngine {
         !self.away() && !self.options.plain
     }
 
+    fn captures(&self) -> bool {
+        match self.target {
+            Target::Cpu => false,
+            Target::Cuda(cuda) | Target::StandIn(cuda) => cuda.graph,
+        }
+    }
+
+    fn evaluated_at_once(&self, batch: usize) -> usize {
+        // A step of a recurrence takes a GPU as long for many images as for a few. A training step of the batch
+        // stores the activations of all layers, so the memory is there.
+        if matches!(self.target, Target::Cuda(_)) { 8 * batch } else { batch }
+    }
+
     fn threads(&self) -> usize {
         if self.away() {
             return 1;

@@ -121,6 +121,13 @@ impl Ring {
         Ok(self.read.pop_back())
     }
 
+    /// Forgets all outputs.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.read.clear();
+        self.last_waits = false;
+    }
+
     /// Forgets the outputs of the last step.
     pub(super) fn undo(&mut self) {
         if std::mem::take(&mut self.last_waits) && self.waiting.pop_back().is_none() {

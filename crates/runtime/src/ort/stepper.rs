@@ -41,8 +41,6 @@ pub(super) struct Bindings {
     capture: bool,
     /// The options of a run from each side if they are.
     graphs: Option<[RunOptions<NoSelectedOutputs>; 2]>,
-    /// How often state was set: other buffers, so other graphs.
-    sets: u32,
     session: OrtSession,
 }
 
@@ -76,7 +74,6 @@ impl Bindings {
             ring: None,
             capture,
             graphs: None,
-            sets: 0,
             session,
         })
     }
@@ -185,8 +182,21 @@ impl Bindings {
         Ok(Some(seen))
     }
 
-    /// Makes all buffers and bindings anew, with these values as the state.
+    /// Sets the state. If steps are captured, the buffers stay, since what was captured knows their addresses.
     fn prepare(&mut self, arrays: &[&Array]) -> ort::Result<()> {
+        if let (true, Some(sides), Some(ring)) = (self.capture, &mut self.sides, &mut self.ring) {
+            ring.clear();
+            self.undoable = false;
+            for (array, buffer) in arrays.iter().zip(&mut sides[self.now].state) {
+                self.device.upload(array, buffer)?;
+            }
+            return Ok(());
+        }
+        self.prepare_anew(arrays)
+    }
+
+    /// Makes all buffers and bindings anew, with these values as the state.
+    fn prepare_anew(&mut self, arrays: &[&Array]) -> ort::Result<()> {
         (self.sides, self.now, self.undoable) = (None, 0, false);
         self.feeds.clear();
         self.ring = match self.place {
@@ -200,8 +210,7 @@ impl Bindings {
                      shape: compile the program for a fixed batch",
                 ));
             }
-            self.sets += 1;
-            self.graphs = Some([graph_options(2 * self.sets)?, graph_options(2 * self.sets + 1)?]);
+            self.graphs = Some([graph_options(1)?, graph_options(2)?]);
         }
         self.sides = Some(self.buffers(arrays)?);
         Ok(())

@@ -250,9 +250,9 @@ impl Report<'_> {
         }
         let items = plan::items(&self.arguments.models, self.arguments.engine, &peers);
         let count = |peer| items.iter().filter(|i| matches!(i, Item::Peer { .. }) == peer).count();
-        // A quarter of the time at most is kept for the peers, 12 s for each call.
+        // A third of the time at most is kept for the peers, 17 s for each call: JAX compiles for most of it.
         let all = self.arguments.minutes * 60.0;
-        let kept = (12.0 * count(true) as f64).min(all / 4.0);
+        let kept = (17.0 * count(true) as f64).min(all / 3.0);
         for item in &items {
             let reserve = if matches!(item, Item::Peer { .. }) { 0.0 } else { kept };
             let left = self.left(item.limit().as_secs_f64() + reserve).as_secs_f64() - reserve;
