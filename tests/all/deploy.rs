@@ -46,8 +46,8 @@ fn engine(name: &str) -> &'static dyn Engine {
     &**engines().iter().find(|engine| engine.name() == name).expect("an engine")
 }
 
-/// Calls `check` for every small model for inference, with scans and unrolled, with a fixed and a dynamic
-/// batch size.
+/// Calls `check` for every small model for inference, with scans and a dynamic batch size, and unrolled with a fixed
+/// one.
 fn every(mut check: impl FnMut(&Declaration, GraphKind, &ExportOptions)) {
     let models = [
         zoo("digits-pixelcnn", &[("h", 6), ("layers", 1), ("height", 4), ("width", 5)]),
@@ -57,11 +57,11 @@ fn every(mut check: impl FnMut(&Declaration, GraphKind, &ExportOptions)) {
     for model in &models {
         let weights = weights(model, 3);
         for kind in INFERENCE {
-            for control_flow in [ControlFlow::Scan, ControlFlow::Unroll] {
-                for batch in [Batch::Symbolic, Batch::Fixed(2)] {
-                    let options = ExportOptions::with_weights(&weights);
-                    check(model, kind, &ExportOptions { control_flow, batch, ..options });
-                }
+            for (control_flow, batch) in
+                [(ControlFlow::Scan, Batch::Symbolic), (ControlFlow::Unroll, Batch::Fixed(2))]
+            {
+                let options = ExportOptions::with_weights(&weights);
+                check(model, kind, &ExportOptions { control_flow, batch, ..options });
             }
         }
     }

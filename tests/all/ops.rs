@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pixelrnn::internal::graph::{Dim, Operation, Role, Type};
-use pixelrnn::internal::onnx::{EncodeOptions, Native, encode};
+use pixelrnn::internal::onnx::{EncodeOptions, Native, OnnxOp, encode};
 use pixelrnn::internal::ops::{Domain, Env, Op, PixelGraph, Relu, Sample, evaluate};
 use pixelrnn::internal::passes::{Job, lower};
 use pixelrnn::runtime::Program;
@@ -75,6 +75,7 @@ fn every_operator_agrees_on_every_engine() {
             [2, 3].map(|n| (n, inputs_of(&graph, &sample.domains, n, &mut numbers))).into();
         let expected: Vec<Outputs> =
             calls.iter().map(|(n, inputs)| named(&graph, reference(&graph, *n, inputs))).collect();
+        let mut loops = false;
         for (batch, control_flow, simplify) in [
             (Batch::Symbolic, ControlFlow::Scan, false),
             (Batch::Symbolic, ControlFlow::Scan, true),
@@ -82,11 +83,15 @@ fn every_operator_agrees_on_every_engine() {
             (Batch::Fixed(2), ControlFlow::Scan, true),
             (Batch::Symbolic, ControlFlow::Unroll, true),
         ] {
+            if control_flow == ControlFlow::Unroll && !loops {
+                continue;
+            }
             let job = Job { batch, control_flow, simplify, ..Job::new(&[], GraphKind::Forward) };
             let form = format!("{batch:?} {control_flow:?} simplify={simplify}");
             let what = format!("sample {k}, {} {:?}, {form}", graph.name, sample.op.attributes());
             let onnx = lower(&graph, job, &mut |_, _| {}).unwrap_or_else(|e| panic!("{what}: {e}"));
             let native = Native::is_in(&onnx);
+            loops |= onnx.nodes().any(|(_, node)| matches!(node.op, OnnxOp::Scan { .. }));
             let onnx =
                 encode(&onnx, &EncodeOptions::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
             let program = Program { name: &what, onnx: &onnx, graph: None };
