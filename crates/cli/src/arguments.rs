@@ -59,7 +59,7 @@ pub struct Global {
 impl Arguments {
     /// The definition of the command line, for the parser and for generated documentation.
     pub fn command_line() -> clap::Command {
-        with_numbers(Arguments::command())
+        with_numbers(without_idle_options(Arguments::command()))
     }
 
     /// Parses the arguments of this process.
@@ -77,6 +77,35 @@ impl Arguments {
     }
 }
 
+/// The commands that open ONNX Runtime, and those that compile graphs for an engine of this process.
+const OPEN_ENGINES: [&str; 10] = [
+    "bench",
+    "compare",
+    "eval",
+    "gpu-report",
+    "lr-find",
+    "quickstart",
+    "runtime",
+    "sample",
+    "scaling",
+    "train",
+];
+const COMPILE_FOR_ENGINES: [&str; 9] =
+    ["bench", "compare", "eval", "inspect", "lr-find", "quickstart", "sample", "scaling", "train"];
+
+/// Hides the options that every command accepts from the help of those that have no use for them.
+fn without_idle_options(command: clap::Command) -> clap::Command {
+    let option = |name: &str| command.get_arguments().find(|a| a.get_id() == name).cloned();
+    let options = [("ort_lib", &OPEN_ENGINES[..]), ("plain", &COMPILE_FOR_ENGINES[..])];
+    let options = options.map(|(name, used)| (option(name), used));
+    command.mut_subcommands(|below| {
+        let name = below.get_name().to_owned();
+        // An option that a command has already is not replaced by that of the program.
+        let idle = options.iter().filter(|(_, used)| !used.contains(&name.as_str()));
+        below.args(idle.filter_map(|(option, _)| option.clone()).map(|option| option.hide(true)))
+    })
+}
+
 /// Lets every option accept a negative number as its value. Otherwise clap would report an unknown
 /// flag instead of what the option expects.
 fn with_numbers(command: clap::Command) -> clap::Command {
@@ -91,4 +120,35 @@ fn with_numbers(command: clap::Command) -> clap::Command {
         }
     });
     command.mut_subcommands(with_numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the help of a command shows an option of every command.
+    fn shows(command: &clap::Command, option: &str) -> bool {
+        let mut arguments = command.get_arguments();
+        arguments.any(|argument| argument.get_id() == option && !argument.is_hide_set())
+    }
+
+    #[test]
+    fn options_are_shown_where_they_have_a_use() {
+        let mut program = Arguments::command_line();
+        program.build();
+        for name in OPEN_ENGINES.iter().chain(&COMPILE_FOR_ENGINES) {
+            assert!(program.find_subcommand(name).is_some(), "{name}");
+        }
+        let has =
+            |command: &clap::Command, id: &str| command.get_arguments().any(|a| a.get_id() == id);
+        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            // Every command accepts both.
+            assert!(has(command, "ort_lib") && has(command, "plain"), "{name}");
+            assert_eq!(shows(command, "ort_lib"), OPEN_ENGINES.contains(&name), "{name}");
+            assert_eq!(shows(command, "plain"), COMPILE_FOR_ENGINES.contains(&name), "{name}");
+            assert!(!has(command, "engine") || shows(command, "ort_lib"), "{name}");
+            assert!(command.get_subcommands().all(|c| !shows(c, "plain")), "{name}");
+        }
+    }
 }
