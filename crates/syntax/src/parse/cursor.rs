@@ -169,6 +169,9 @@ impl<'a> Parser<'a> {
         }
         let message = format!("expected {what}, found {}", self.found());
         let mut diagnostic = Diagnostic::error(self.here(), message);
+        // As in Python and in shells. An attribute begins with the same sign.
+        let comment = self.is_punct('#') && !self.is_punct_at(1, '[');
+        let help = if comment { Some("a comment begins with `//`") } else { help };
         diagnostic.help = help.map(str::to_string);
         self.report(diagnostic)
     }

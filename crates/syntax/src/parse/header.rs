@@ -11,6 +11,9 @@ use crate::suggest::closest;
 /// The form of the `image` line, for error messages.
 const IMAGE: &str = "write `image height x width, colors n, levels n;`";
 
+/// The form of hyper-parameters, for error messages.
+const FIELDS: &str = "hyper-parameters are written in braces: `pub Name { h: usize = 16 }`";
+
 impl Parser<'_> {
     /// Parses the whole text.
     pub fn model(&mut self) -> Option<Model> {
@@ -53,7 +56,8 @@ impl Parser<'_> {
         let end = *self.kind() == TokenKind::End;
         let what = if end { "the image's size" } else { "`{`, `;` or `image`" };
         if named {
-            let _ = self.expected_help(what, Some(IMAGE));
+            let help = if self.is_punct('(') { FIELDS } else { IMAGE };
+            let _ = self.expected_help(what, Some(help));
         }
         // There may be other text before `image`, such as hyper-parameters in parentheses.
         let mark = self.mark();
