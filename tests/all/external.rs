@@ -1,5 +1,6 @@
 //! Models with their weights in a second file are the same models, for every kind of graph.
 
+use pixelrnn::internal::onnx::count_nodes;
 use pixelrnn::internal::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use pixelrnn::prelude::*;
 use pixelrnn::{ExternalData, Written};
@@ -65,9 +66,15 @@ fn weights_beside_a_model_are_those_inside() {
                     .write(kind, &options, &graph, &path, ExternalData::Above(limit))
                     .unwrap_or_else(|e| panic!("{what}: {e}"))
             };
-            assert_eq!(write(whole.len()), Written { bytes: whole.len(), external: None });
+            let proto = ModelProto::decode(&whole[..]).expect("a model");
+            let nodes = count_nodes(proto.graph.as_ref().expect("a graph"));
+            let inside = Written { bytes: whole.len(), nodes, external: None };
+            assert_eq!(write(whole.len()), inside);
+            let counted = model.encode_counted(kind, &options, &graph).expect("encodes");
+            assert_eq!(counted, (whole.clone(), inside));
             assert_eq!(std::fs::read(&path).expect("a model"), whole, "{what}");
             let written = write(whole.len() - 1);
+            assert_eq!(written.nodes, nodes, "{what}");
             let model = std::fs::read(&path).expect("a model");
             let Some((file, bytes)) = written.external else {
                 // No tensor is large enough for the second file.

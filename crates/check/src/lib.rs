@@ -224,7 +224,7 @@ fn run(
         output: task.output.to_string(),
         output_layout,
         inputs: task.roles.clone(),
-        nodes: task.plan.nodes.len(),
+        nodes: pixelrnn_onnx::count_nodes(task.graph),
         parameters,
         leaking_outputs: 0,
         leak: None,

@@ -146,7 +146,7 @@ pub struct Report {
     pub output_layout: Layout,
     /// All inputs and their roles.
     pub inputs: Vec<InputRole>,
-    /// The number of nodes that the output needs, without those in bodies.
+    /// The number of nodes in the file, with those in bodies.
     pub nodes: usize,
     /// The number of parameters: elements of float constants, except masks of zeros and ones, and
     /// of inputs other than the image.

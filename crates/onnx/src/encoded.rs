@@ -28,6 +28,14 @@ pub struct Encoded {
     initializers: Vec<Initializer>,
     /// Everything after the last initializer.
     behind: Vec<u8>,
+    nodes: usize,
+}
+
+/// The number of nodes of a graph in a file, with those in bodies.
+pub fn count_nodes(graph: &GraphProto) -> usize {
+    let bodies = graph.node.iter().flat_map(|node| &node.attribute);
+    let bodies = bodies.flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+    graph.node.len() + bodies.map(count_nodes).sum::<usize>()
 }
 
 /// An initializer of the outermost graph.
@@ -73,6 +81,7 @@ impl Encoded {
             .enumerate()
             .map(|(i, tensor)| Initializer::new(tensor, large.remove(&i)))
             .collect();
+        let nodes = count_nodes(&graph);
         // Fields are in the order of their tags: a graph starts with its nodes and its name.
         let begin = GraphProto {
             node: std::mem::take(&mut graph.node),
@@ -91,7 +100,13 @@ impl Encoded {
         encode_key(GRAPH, WireType::LengthDelimited, &mut before);
         encode_varint(length, &mut before);
         before.extend(begin);
-        Encoded { before, initializers, behind: [end, behind.encode_to_vec()].concat() }
+        let behind = [end, behind.encode_to_vec()].concat();
+        Encoded { before, initializers, behind, nodes }
+    }
+
+    /// The number of nodes, with those in bodies.
+    pub fn nodes(&self) -> usize {
+        self.nodes
     }
 
     /// The size of the model in bytes.

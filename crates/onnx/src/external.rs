@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use crate::encode::{EncodeError, EncodeOptions, encode_to};
+use crate::encoded::Encoded;
 use crate::op::{OnnxGraph, OnnxOp};
 use crate::proto::{StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
 
@@ -46,12 +47,12 @@ pub fn encode_external(
     options: &EncodeOptions,
     location: &str,
     sink: &mut dyn Write,
-) -> Result<Vec<u8>, ExternalError> {
+) -> Result<Encoded, ExternalError> {
     let mut external = External { location, sink, written: 0, failed: None };
-    let bytes = encode_to(graph, options, Some(&mut external))?.to_vec();
+    let encoded = encode_to(graph, options, Some(&mut external))?;
     match external.failed {
         Some(error) => Err(error.into()),
-        None => Ok(bytes),
+        None => Ok(encoded),
     }
 }
 

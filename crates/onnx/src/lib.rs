@@ -29,7 +29,7 @@ pub use pixelrnn_graph::ndarray;
 pub use prost;
 
 pub use encode::{EncodeError, EncodeOptions, encode, encode_parts};
-pub use encoded::Encoded;
+pub use encoded::{Encoded, count_nodes};
 pub use external::{
     ExternalError, MODEL_LIMIT, constant_bytes, encode_external, has_large_constants,
 };

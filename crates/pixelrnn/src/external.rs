@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pixelrnn_files::write_pair;
 use pixelrnn_onnx::{
-    ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external, encode_parts,
-    has_large_constants,
+    EncodeError, ExternalError, MODEL_LIMIT, OnnxGraph, constant_bytes, encode_external,
+    encode_parts, has_large_constants,
 };
 
 use crate::{Declaration, Error, ExportOptions, GraphKind, files};
@@ -32,6 +32,8 @@ impl Default for ExternalData {
 pub struct Written {
     /// The size of the model file in bytes.
     pub bytes: usize,
+    /// The number of nodes in the file, with those in loop bodies.
+    pub nodes: usize,
     /// The file with the weights and its size in bytes, if there is one.
     pub external: Option<(PathBuf, u64)>,
 }
@@ -60,10 +62,29 @@ impl Declaration {
             let bytes = encoded.byte_count();
             if bytes <= limit || !has_large_constants(graph) {
                 files::write_with(path, |sink| encoded.write(sink))?;
-                return Ok(Written { bytes, external: None });
+                return Ok(Written { bytes, nodes: encoded.nodes(), external: None });
             }
         }
         self.write_external(kind, options, graph, path)
+    }
+
+    /// As [`Declaration::encode`], and tells the size and the number of nodes.
+    ///
+    /// # Errors
+    /// The opset version is out of range, or the model has more than 2 GiB.
+    pub fn encode_counted(
+        &self,
+        kind: GraphKind,
+        options: &ExportOptions,
+        graph: &OnnxGraph,
+    ) -> Result<(Vec<u8>, Written), Error> {
+        let bytes = constant_bytes(graph);
+        if bytes > MODEL_LIMIT {
+            return Err(EncodeError::TooLarge { bytes }.into());
+        }
+        let encoded = encode_parts(graph, &self.encode_options(kind, options))?;
+        let (bytes, nodes) = (encoded.byte_count(), encoded.nodes());
+        Ok((encoded.to_vec(), Written { bytes, nodes, external: None }))
     }
 
     fn write_external(
@@ -94,11 +115,12 @@ impl Declaration {
                 )));
             }
         }
-        let mut bytes = 0;
+        let (mut bytes, mut nodes) = (0, 0);
         write_pair(path, &data, |sink| {
-            let model =
+            let encoded =
                 encode_external(graph, &self.encode_options(kind, options), &location, sink)?;
-            bytes = model.len();
+            let model = encoded.to_vec();
+            (bytes, nodes) = (model.len(), encoded.nodes());
             match bytes <= MODEL_LIMIT {
                 true => Ok(model),
                 false => Err(ExternalError::Io(std::io::Error::other(
@@ -114,6 +136,6 @@ impl Declaration {
             }
         })?;
         let length = data.metadata().map_or(0, |found| found.len());
-        Ok(Written { bytes, external: Some((data, length)) })
+        Ok(Written { bytes, nodes, external: Some((data, length)) })
     }
 }

@@ -133,7 +133,7 @@ impl Answer {
         let output = if r.holds.is_some() { layer(&r.output) } else { &r.output };
         line("output", format!("{}, laid out {}", shown(output), r.output_layout));
         line("nodes", grouped(r.nodes));
-        line("parameters", grouped(r.parameters));
+        line("parameters", format!("{} in the file", grouped(r.parameters)));
         let what = if r.whole_pixels { "pixel" } else { "output" };
         let all = plural(r.outputs(), what);
         line(

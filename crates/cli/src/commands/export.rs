@@ -166,7 +166,6 @@ impl Export {
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
-        let nodes = graph.total_nodes();
         drop(graph);
         if let (Some(path), Some(weights)) = (&self.write_weights, &kept) {
             weights::save(weights, path)?;
@@ -176,7 +175,7 @@ impl Export {
         let mut text = format!(
             "{output}: {}, {}, opset {}, {} in {seconds:.2} s",
             table::bytes(written.bytes),
-            table::plural(nodes, "node"),
+            table::plural(written.nodes, "node"),
             self.opset,
             self.graph.name(),
         );
@@ -202,7 +201,7 @@ impl Export {
             "external_data": written.external.as_ref().map(|(path, bytes)| {
                 json!({ "file": path.display().to_string(), "bytes": bytes })
             }),
-            "nodes": nodes,
+            "nodes": written.nodes,
             "parameters": model.parameters(),
             "weights": if self.weights_as_inputs { json!(null) } else { origin },
             "seconds": seconds,
@@ -227,9 +226,9 @@ impl Export {
                      `-o F.onnx`",
                 );
             }
-            let bytes = model.encode(self.graph, options, graph)?;
+            let (bytes, written) = model.encode_counted(self.graph, options, graph)?;
             out.bytes(&bytes)?;
-            return Ok(Written { bytes: bytes.len(), external: None });
+            return Ok(written);
         }
         let external = match self.external_data {
             true => ExternalData::Always,

@@ -8,7 +8,7 @@ use pixelrnn::runtime::EngineKind;
 use pixelrnn::sampling::{self, SampleMethod, Sampling};
 use pixelrnn::training::data::Split;
 use pixelrnn::training::{self, Reason, Run, Schedule, Trainer, evaluate};
-use pixelrnn::{Batch, ExportOptions, GraphKind, Optimizer, UnknownName, files};
+use pixelrnn::{Batch, ExportOptions, ExternalData, GraphKind, Optimizer, UnknownName, files};
 use serde_json::json;
 
 use super::check;
@@ -119,8 +119,8 @@ impl Quickstart {
         out.progress("exporting the model and its sampler");
         let options = ExportOptions::with_weights(&weights);
         let graph = model.compile(GraphKind::Forward, &options, &mut |_, _| {})?;
-        let onnx = model.encode(GraphKind::Forward, &options, &graph)?;
-        files::write(&file("model.onnx"), &onnx)?;
+        let (path, external) = (file("model.onnx"), ExternalData::default());
+        let written = model.write(GraphKind::Forward, &options, &graph, &path, external)?;
         files::write(&file("sample.onnx"), &model.export(GraphKind::Sample, &options)?)?;
 
         out.progress(&format!("comparing engines: {}", names.join(", ")));
@@ -165,8 +165,8 @@ Done in {seconds:.1} s. To try next:
             figures.bits_per_dim,
             figures.nats_per_image,
             figures.images,
-            table::bytes(onnx.len()),
-            table::plural(graph.total_nodes(), "node"),
+            table::bytes(written.bytes),
+            table::plural(written.nodes, "node"),
             names.join(", "),
             if agree { "agree" } else { "DISAGREE" },
         );
