@@ -397,8 +397,9 @@ impl<'m> Task<'m> {
         self.roles.iter().any(|r| r.role == Role::Weights)
     }
 
-    /// The tensor of the image. `set` gives, for the index of each value of the first image in the
-    /// batch, the set that the value depends on.
+    /// The tensor of the image. `set` gives, for the index of each value of an image, the set that
+    /// the value depends on. If the file fixes a batch of several images, it is the same for all: an
+    /// output that reads its own place in any image of the batch leaks.
     ///
     /// # Errors
     /// If it exceeds the memory limit.
@@ -425,8 +426,11 @@ impl<'m> Task<'m> {
                 for c in 0..colours {
                     let id = set(store, self.bit([c, y, x]));
                     let cell = store.cell(El { a: id, b: EMPTY, v });
-                    if let Some(slot) = cells.get_mut(self.input_place.element([c, y, x], 0)) {
-                        *slot = cell;
+                    let at = self.input_place.element([c, y, x], 0);
+                    for first in images(&self.input_shape) {
+                        if let Some(slot) = cells.get_mut(first + at) {
+                            *slot = cell;
+                        }
                     }
                 }
             }
@@ -510,7 +514,14 @@ impl<'m> Task<'m> {
     }
 }
 
-/// The set that each position of the output depends on: the union over its levels.
+/// The index of the first element of each image in a batch of this shape.
+pub(crate) fn images(shape: &[usize]) -> impl Iterator<Item = usize> + use<> {
+    let one: usize = shape.iter().skip(1).product();
+    (0..shape.first().copied().unwrap_or(1)).map(move |i| i * one)
+}
+
+/// The set that each position of the output depends on: the union over its levels, and over the
+/// images of the batch.
 pub(crate) fn output_sets(
     store: &mut Store,
     output: &Tensor,
@@ -527,8 +538,10 @@ pub(crate) fn output_sets(
             store.sets.begin();
             for level in 0..place.levels {
                 let at = place.element([c, pixel / width, pixel % width], level);
-                let el = output.el(store, at);
-                store.add_el(el);
+                for first in images(&output.shape) {
+                    let el = output.el(store, first + at);
+                    store.add_el(el);
+                }
             }
             sets.push(store.sets.end());
         }

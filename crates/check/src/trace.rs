@@ -16,7 +16,7 @@ use crate::error::CheckError;
 use crate::item::Item;
 use crate::layout::Size;
 use crate::machine::{Machine, Scope, label, reads};
-use crate::model::{Model, Task};
+use crate::model::{Model, Task, images};
 use crate::names;
 use crate::ops;
 use crate::options::Options;
@@ -103,8 +103,9 @@ fn mark<'t, 'm>(
     let (scope, result, _) = task.run(&mut machine, image, true)?;
     let (_, place) = task.output_place(&result, options)?;
     let at = [output.colour, output.row, output.column];
-    let start = (0..place.levels)
-        .map(|level| place.element(at, level))
+    let start = images(&result.shape)
+        .flat_map(|first| (0..place.levels).map(move |level| (first, level)))
+        .map(|(first, level)| first + place.element(at, level))
         .find(|&e| result.el(&machine.store, e).a != EMPTY);
     Ok(Marked { task, scope, store: machine.store, budget, start })
 }

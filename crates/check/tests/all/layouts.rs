@@ -1,6 +1,6 @@
 //! Layouts: where colors, rows, columns and levels are.
 
-use pixelrnn_check::{CheckError, Layout, Options, check_bytes};
+use pixelrnn_check::{CheckError, Layout, Options, check_bytes, trace};
 
 use super::build::{Net, ints, reads};
 
@@ -97,8 +97,7 @@ fn channels_last_is_noticed() {
     assert!((0..216).all(|r| reads(&d, r) == [r]));
 }
 
-/// A batch size that is fixed in the file is kept. Dependencies between different images do not
-/// count.
+/// A batch size that is fixed in the file is kept.
 #[test]
 fn a_fixed_batch_is_kept() {
     let mut net = Net::image(1, 2, 2);
@@ -109,4 +108,32 @@ fn a_fixed_batch_is_kept() {
     let y = net.reshape(&y, &[3, 1, 2, 2]);
     let d = net.check(&y);
     assert!((0..4).all(|r| reads(&d, r) == [r]));
+}
+
+/// Every image of a fixed batch is checked, not only the first.
+#[test]
+fn all_images_of_a_batch_are_checked() {
+    // Each image minus its first row: only the outputs of image `leaking` also read their own pixel.
+    for leaking in 0..3 {
+        let mut net = Net::image(1, 3, 2);
+        net.graph.input.clear();
+        net.input("x", &[3, 1, 3, 2]);
+        let above = net.pad("x", &[0, 0, 1, 0, 0, 0, 0, 0]);
+        let above = net.slice(&above, 2, 0, 3, 1);
+        let mut mask = [0.0; 3];
+        mask[leaking] = 1.0;
+        let mask = net.floats(&[3, 1, 1, 1], &mask);
+        let own = net.node("Mul", &["x", &mask], &[]);
+        let y = net.node("Add", &[&above, &own], &[]);
+        let bytes = net.bytes(&y);
+        let options = Options::default();
+        let report = check_bytes(&bytes, &options).expect("checks");
+        assert_eq!(report.leaking_outputs, 6, "image {leaking}");
+        let leak = report.leak.clone().expect("a leak");
+        assert_eq!(leak.output, leak.input);
+        // The path is that of the image that leaks.
+        let hops = trace(&bytes, &options, &report, leak.output, leak.input).expect("a path");
+        assert!(hops.iter().all(|hop| hop.element[0] == leaking), "{hops:?}");
+        assert_eq!(hops.last().map(|hop| hop.op_type.as_str()), Some("Mul"));
+    }
 }

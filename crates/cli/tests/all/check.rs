@@ -12,7 +12,9 @@ fn a_causal_model() {
     assert!(text.contains("output (4, 3) never reads: (3, 7)\n"), "{text}");
     let object = json(&tiny("check", "digits-diagonal"));
     let keys: Vec<&String> = object.as_object().unwrap().keys().collect();
-    let expected = ["causal", "outputs", "leaking_outputs", "witness", "blind_share", "parameters"];
+    let mut expected =
+        vec!["causal", "outputs", "leaking_outputs", "witness", "blind_share", "parameters"];
+    expected.push("hint");
     assert_eq!(keys, expected);
     assert_eq!(object["causal"], json!(true));
     assert_eq!(object["outputs"], json!(64));
@@ -20,6 +22,25 @@ fn a_causal_model() {
     assert_eq!(object["witness"], json!(null));
     let blind = object["blind_share"].as_f64().unwrap();
     assert!(blind > 0.01 && blind < 0.02, "{blind}");
+}
+
+/// Mask A behind the first layer only leaves out what may be read, unless the image comes in again.
+#[test]
+fn mask_a_behind_the_first_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let hint = |layers: &str| {
+        let head = "pub M { h: usize = 4 }\nimage 4 x 4, colors 1, levels 2;\n";
+        std::fs::write(folder.path().join("m.pixelrnn"), [head, layers].concat()).unwrap();
+        let ran = run_in(folder.path(), &["check", "m.pixelrnn", "--json"]);
+        let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        object["hint"].as_str().map(str::to_string)
+    };
+    let stem = "stem: masked_conv(3 x 3, A, h);\n";
+    let found = hint(&format!("{stem}second: masked_conv(3 x 3, A, h); logits;"));
+    assert!(found.is_some_and(|text| text.contains("Mask B in `second`")));
+    assert_eq!(hint(&format!("{stem}second: masked_conv(3 x 3, B, h); logits;")), None);
+    let with_image = "one: masked_conv(3 x 3, A, 1); both = one + image;\n";
+    assert_eq!(hint(&format!("{with_image}b: both.masked_conv(3 x 3, A, h); logits;")), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `check` for declared models.
 
 use pixelrnn::internal::graph::Role;
+use pixelrnn::internal::ops::{MaskKind, Op, PixelGraph};
 use pixelrnn::{Causality, Declaration, Error};
 
 use super::Report;
@@ -27,6 +28,7 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
         facts,
         parameters: model.parameters(),
         path: Vec::new(),
+        hint: hint(model),
         diagnostic: None,
         causality: all.swap_remove(reported),
         scales,
@@ -49,6 +51,51 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
         }
     }
     Ok(report)
+}
+
+/// What may be wrong in a model that is causal: mask A behind the first layer, which only leaves out
+/// the features of the pixel itself. They are known there, since the first layer did not read the pixel.
+fn hint(model: &Declaration) -> Option<String> {
+    let layers: Vec<String> =
+        model.scales().iter().flat_map(|scale| behind_the_first(&scale.graph)).collect();
+    let names: Vec<String> = layers.iter().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "only the layers that read the image need mask A. Mask B in {} would read more",
+            names.join(", ")
+        )
+    })
+}
+
+/// The layers with mask A that read what another layer computed from the image, and in which no pixel
+/// is at its own place any more.
+fn behind_the_first(graph: &PixelGraph) -> Vec<String> {
+    // Whether a value depends on the image, and whether its pixels may hold those of the image.
+    let mut read = vec![false; graph.value_count()];
+    let mut own = read.clone();
+    for input in graph.inputs_as(|role| matches!(role, Role::Image)) {
+        read[input.value.index()] = true;
+        own[input.value.index()] = true;
+    }
+    let mut layers = Vec::new();
+    for (id, node) in graph.nodes() {
+        let any = |of: &[bool]| node.inputs.iter().any(|value| of[value.index()]);
+        let (image, mut pixel) = (any(&read), any(&own));
+        if let Op::MaskedConv(conv) = &node.op
+            && conv.mask.kind == MaskKind::A
+        {
+            let name = graph.layer_of(id).unwrap_or(&node.name).to_string();
+            if image && !pixel && !layers.contains(&name) {
+                layers.push(name);
+            }
+            pixel = false;
+        }
+        for value in &node.outputs {
+            read[value.index()] = image;
+            own[value.index()] = pixel;
+        }
+    }
+    layers
 }
 
 fn scale_text(name: &str, causality: &Causality) -> String {

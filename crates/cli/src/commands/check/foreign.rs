@@ -104,6 +104,7 @@ fn drawable(file: &str, answer: &Answer) -> Result<Report, Failure> {
         causality,
         parameters: report.parameters,
         path: answer.path.clone(),
+        hint: None,
         diagnostic: None,
         scales: Vec::new(),
     })

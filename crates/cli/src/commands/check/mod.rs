@@ -64,6 +64,8 @@ pub struct Report {
     pub parameters: usize,
     /// The path from the first leaking output back to the input; empty if there is no leak.
     pub path: Vec<String>,
+    /// What may be wrong although it is no leak.
+    pub hint: Option<String>,
     /// The leak, shown in the source text of the model.
     pub diagnostic: Option<String>,
 }
@@ -178,6 +180,9 @@ fn text(report: &Report, outputs: &[usize], chosen: bool) -> String {
     } else {
         line("", unseen(causality, typical(causality)));
     }
+    if let Some(hint) = &report.hint {
+        line("hint", hint.clone());
+    }
     text
 }
 
@@ -239,6 +244,7 @@ fn json(report: &Report) -> Value {
         "witness": witness,
         "blind_share": causality.blind_share,
         "parameters": report.parameters,
+        "hint": report.hint,
     });
     if !report.scales.is_empty() {
         let scale = |(name, c): &(String, Causality)| {
