@@ -112,7 +112,10 @@ fn weights() -> String {
         // A skip connection needs a `collect` block whose result has the same number of features.
         let collected = "collect { L: CALL; back: masked_conv(1 x 1, B, 4); }";
         let bodies = ["L: CALL;", collected].map(|body| body.replace("CALL", &call));
-        let texts = bodies.map(|body| format!("{head}{body}\n{tail}"));
+        let [plain, collected] = bodies.map(|body| format!("{head}{body}\n{tail}"));
+        // A result of another size is not the last layer's.
+        let aside = format!("{head}L: {call};\nend: stem.logits;");
+        let texts = [plain, collected, aside];
         let mut models = texts
             .iter()
             .map(|text| Declaration::from_source(Source::new("table", text.clone()), &[]));

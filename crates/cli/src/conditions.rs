@@ -47,6 +47,12 @@ pub fn given(
         if all.iter().any(|(known, _)| known == name) {
             return usage(format!("`--condition {name}=...` is given twice"));
         }
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
+            return usage(format!(
+                "{file} holds several arrays, but `--condition` takes one: save it as .npy, as in \
+                 `np.save(\"{name}.npy\", np.load(\"{file}\")[\"{name}\"])`"
+            ));
+        }
         let values = match kind.take(numbers(path).map_err(Failure::data)?, size(model)) {
             Ok(values) => values,
             Err(reason) => {

@@ -32,7 +32,11 @@ fn render_leak(causality: &Causality, witness: &Witness, model: Span) -> Diagnos
     );
     // The scaling of the image is not a layer of the declaration.
     let path: Vec<&Hop> = witness.path.iter().filter(|hop| hop.span.is_some()).collect();
-    let fault = witness.fault().and_then(|fault| path.iter().position(|&hop| hop == fault));
+    let fault = witness.fault().and_then(|fault| match fault.span {
+        Some(_) => path.iter().position(|&hop| hop == fault),
+        // The scaling reads the image for the layer before it.
+        None => path.len().checked_sub(1),
+    });
     let span = fault.and_then(|i| path[i].span).unwrap_or(model);
     let remark = steps(&path, span, fault, witness, colours);
     let mut diagnostic = Diagnostic::error(span, message);

@@ -212,6 +212,15 @@ impl Sample {
                     None => data.numbered_by(&self.model.class_names()?).map_err(Failure::data)?,
                 };
                 announce(&data, out);
+                if let (Some(classes), None, None) = (classes, label, data.classes()) {
+                    return usage(format!(
+                        "{} is class-conditional, but {} has no labels: give the class of the images \
+                         to complete, from `--label 0` to `--label {}`",
+                        model.name(),
+                        data.name(),
+                        classes - 1,
+                    ));
+                }
                 // If the user gives a class or conditions, the data need no labels.
                 match label.is_some() || !self.condition.is_empty() {
                     true => suits_images(&model, &data)?,

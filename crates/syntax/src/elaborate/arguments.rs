@@ -174,7 +174,14 @@ fn surplus(layer: &Layer, call: &Call, arg: &Arg) -> Diagnostic {
                 n => format!("{n} arguments, not {}", call.args.len()),
             };
             let wrong = format!("`{}` takes {takes}", layer.name);
-            Diagnostic::error(arg.span(), wrong).help(format!("write `{}`", layer.usage))
+            // As in a framework where layers are functions.
+            let help = match &arg.value {
+                ArgValue::Expr(Expr::Name(map)) if layer.parameters.is_empty() => {
+                    format!("write `{}.{}()` for this layer of `{0}`", map.text, layer.name)
+                }
+                _ => format!("write `{}`", layer.usage),
+            };
+            Diagnostic::error(arg.span(), wrong).help(help)
         }
     }
 }

@@ -192,8 +192,11 @@ impl<'m> Walk<'m> {
                 shape(&right, sizes[1])
             );
             let help = match spread {
-                true => "change the features of one of them with a 1 x 1 convolution",
-                false => "only a map of one pixel is broadcast over another",
+                true => format!(
+                    "give the one on the left {} features: `.masked_conv(1 x 1, B, {0})`",
+                    right.features
+                ),
+                false => "only a map of one pixel is broadcast over another".to_string(),
             };
             self.diagnostics.push(Diagnostic::error(span, wrong).remark(shapes).help(help));
             return None;

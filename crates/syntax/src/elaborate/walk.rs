@@ -199,9 +199,13 @@ impl<'m> Walk<'m> {
         let values = outcome.all();
         if values.len() != targets.names.len() {
             let (have, want) = (values.len(), targets.names.len());
-            let wrong = Diagnostic::error(span, format!("{have} values for {want} names"));
+            let values = if have == 1 { "value" } else { "values" };
+            let wrong = format!("this gives {have} {values}, but there are {want} names");
+            let wrong = Diagnostic::error(span, wrong);
             let first = targets.names.first().map_or(span, |name| name.span);
-            self.diagnostics.push(wrong.also(first, "the names").help("give each value a name"));
+            let names = if have == 1 { "name" } else { "names" };
+            let help = format!("write {have} {names}");
+            self.diagnostics.push(wrong.also(first, "the names").help(help));
             return;
         }
         for (name, value) in targets.names.iter().zip(values) {

@@ -42,6 +42,17 @@ pub(super) fn end(
 ) -> Result<Flow, ErrorReported> {
     cx.needs_mask_a(&flow)?;
     let image = cx.image();
+    let [height, width] = cx.size(&flow);
+    if [height, width] != [image.height, image.width] {
+        let wrong = format!(
+            "the output is {height} x {width}, but the image {} x {}",
+            image.height, image.width
+        );
+        let wrong = Diagnostic::error(cx.here(), wrong);
+        return Err(cx.report(wrong.help(
+            "the last layer reads a map of the image's size: `deconv` is for smaller scales",
+        )));
+    }
     let features = image.colours * distribution.parameters();
     let kernel = [1, 1];
     let mask = Mask { kind: MaskKind::B, kernel, colours: image.colours, gates: 1 };
