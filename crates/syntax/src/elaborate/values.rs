@@ -9,7 +9,7 @@ use super::arguments::Arguments;
 use super::build::Flow;
 use super::scope::Thing;
 use super::walk::{Outcome, Walk};
-use crate::ast::{Arg, ArgValue, BinaryOp, Call, Definition, Expr, Ident};
+use crate::ast::{Arg, ArgValue, BinaryOp, Call, Definition, Expr, Ident, Targets};
 use crate::evaluate::evaluate;
 use crate::layers::{LAYERS, Layer, layer};
 use crate::suggest::closest;
@@ -27,6 +27,32 @@ pub(super) enum Naming {
 const MAX_CALLS: usize = 32;
 
 impl<'m> Walk<'m> {
+    /// Binds names to values.
+    pub(super) fn bind(&mut self, targets: &Targets, span: Span, outcome: Option<Outcome>) {
+        for name in &targets.names {
+            let text = name.text.as_str();
+            if layer(text).is_some() || text == "image" {
+                let wrong = format!("`{text}` is a reserved name");
+                let wrong = Diagnostic::error(name.span, wrong);
+                self.diagnostics.push(wrong.help("give the value another name"));
+            }
+        }
+        let Some(outcome) = outcome else { return };
+        let values = outcome.all();
+        if values.len() != targets.names.len() {
+            let (have, want) = (values.len(), targets.names.len());
+            let s = if have == 1 { "" } else { "s" };
+            let wrong = format!("this gives {have} value{s}, but there are {want} names");
+            let first = targets.names.first().map_or(span, |name| name.span);
+            let wrong = Diagnostic::error(span, wrong).also(first, "the names");
+            self.diagnostics.push(wrong.help(format!("write {have} name{s}")));
+            return;
+        }
+        for (name, value) in targets.names.iter().zip(values) {
+            self.scope.bind(&name.text, Thing::Map(value));
+        }
+    }
+
     /// The number of layers and blocks with weights in an expression, without its arguments.
     pub(super) fn weighted(&self, expr: &Expr) -> usize {
         let own = |call: &Call| {

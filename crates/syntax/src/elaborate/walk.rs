@@ -28,7 +28,7 @@ impl Outcome {
     }
 
     /// All values.
-    fn all(self) -> Vec<Flow> {
+    pub fn all(self) -> Vec<Flow> {
         self.tuple.unwrap_or_else(|| vec![self.flow])
     }
 }
@@ -183,34 +183,6 @@ impl<'m> Walk<'m> {
             self.scope.bind(&label.text, Thing::Map(outcome.flow.clone()));
         }
         outcome
-    }
-
-    /// Binds names to values.
-    fn bind(&mut self, targets: &Targets, span: Span, outcome: Option<Outcome>) {
-        for name in &targets.names {
-            let text = name.text.as_str();
-            if layer(text).is_some() || text == "image" {
-                let wrong = format!("`{text}` is a reserved name");
-                let wrong = Diagnostic::error(name.span, wrong);
-                self.diagnostics.push(wrong.help("give the value another name"));
-            }
-        }
-        let Some(outcome) = outcome else { return };
-        let values = outcome.all();
-        if values.len() != targets.names.len() {
-            let (have, want) = (values.len(), targets.names.len());
-            let values = if have == 1 { "value" } else { "values" };
-            let wrong = format!("this gives {have} {values}, but there are {want} names");
-            let wrong = Diagnostic::error(span, wrong);
-            let first = targets.names.first().map_or(span, |name| name.span);
-            let names = if have == 1 { "name" } else { "names" };
-            let help = format!("write {have} {names}");
-            self.diagnostics.push(wrong.also(first, "the names").help(help));
-            return;
-        }
-        for (name, value) in targets.names.iter().zip(values) {
-            self.scope.bind(&name.text, Thing::Map(value));
-        }
     }
 
     /// Executes the statements of a block. With `tuple`, the last one may return several values.
