@@ -61,7 +61,8 @@ pub enum CheckError {
         axis: usize,
     },
     /// The shape of an input does not match the requested layout.
-    #[error("input `{}` has the shape {shape:?}, which is not an image laid out `{layout}`", shown(.input))]
+    #[error("input `{}` has the shape {shape:?}, which is not an image laid out `{layout}`: \
+             give the layout of its axes after the batch, as in `--image 28x28 --input-layout '(hw)'` for [N, 784]", shown(.input))]
     InputShape {
         /// The name of the input.
         input: String,
@@ -303,7 +304,7 @@ fn no_input(wanted: &Option<String>, inputs: &[String]) -> String {
     match wanted {
         Some(name) => format!("no input `{}`; the inputs are {}", shown(name), listed(inputs)),
         None => format!(
-            "no input looks like an image: choose one with `--input`, of {}",
+            "no input looks like an image: choose one with `--input`; the inputs are {}",
             listed(inputs)
         ),
     }

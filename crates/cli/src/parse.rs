@@ -174,11 +174,11 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Parses the decay of a moving average: between 0 and 1.
+/// Parses the decay of a moving average: above 0 and below 1.
 pub fn decay(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x < 1.0 => Ok(x),
-        _ => Err("expected a number between 0 and 1".to_string()),
+        _ => Err("expected a number above 0 and below 1".to_string()),
     }
 }
 

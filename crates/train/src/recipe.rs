@@ -166,8 +166,8 @@ impl FromStr for Schedule {
 /// A text that is not a [`Schedule`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X is the final \
-     share of the learning rate, e.g. `cosine:0.1`"
+    "invalid schedule `{text}`: expected `constant`, `linear[:X]` or `cosine[:X]`, where X, from 0 to 1, is \
+     the final share of the learning rate, e.g. `cosine:0.1`"
 )]
 #[non_exhaustive]
 pub struct ScheduleError {

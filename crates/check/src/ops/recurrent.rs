@@ -135,12 +135,20 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     if width != features {
         return Err(Problem::Extents(x.shape.clone(), w.shape.clone()).into());
     }
+    let (directions, rows) = (w.shape[0], kind.gates() * hidden);
+    let fits = |t: &Tensor, shape: &[usize]| match t.shape == shape {
+        true => Ok(()),
+        false => Err(Problem::Extents(t.shape.clone(), shape.to_vec())),
+    };
+    fits(&w, &[directions, rows, features])?;
+    fits(&r, &[directions, rows, hidden])?;
     let bias = call.optional(3)?;
     let lens = call.whole(4)?;
     let lens = lens.map(|l| l.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect::<Vec<_>>());
     let mut state = |i: usize| -> Result<Option<Tensor>, Problem> {
         let Some(t) = call.optional(i)? else { return Ok(None) };
         let t = if batch_first { t.transposed(call.store(), &[1, 0, 2])? } else { t };
+        fits(&t, &[directions, batch, hidden])?;
         Ok(Some(t))
     };
     let (initial_h, initial_c) = (state(5)?, if kind == Kind::Lstm { state(6)? } else { None });
@@ -161,7 +169,6 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     let code = |c: u32| if c == crate::store::DEAD && !zeros { EMPTY } else { c };
     let (pw, pr) = (w.pattern(store), r.pattern(store));
     let pb = bias.as_ref().map(|b| b.pattern(store)).unwrap_or_default();
-    let rows = kind.gates() * hidden;
     let mut found: HashMap<Class, usize> = HashMap::new();
     let (mut class_of, mut classes) = (Vec::new(), Vec::new());
     for row in 0..w.shape.iter().take(2).product::<usize>() {

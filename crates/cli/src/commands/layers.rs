@@ -40,6 +40,9 @@ impl Layers {
 }
 
 fn unknown(name: &str) -> String {
+    if ["block", "collect", "repeat", "residual", "scale"].contains(&name) {
+        return format!("`{name}` is not a layer; the book describes it in `The model language`");
+    }
     let names = LAYERS.iter().map(|layer| layer.name);
     match closest(name, names.clone()) {
         Some(near) => format!("unknown layer `{name}`; did you mean `{near}`?"),

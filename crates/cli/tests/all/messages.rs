@@ -85,7 +85,7 @@ fn negative_numbers_are_refused_with_the_range() {
     for (option, value, expected) in [
         ("--clip", "-1", "invalid value '-1' for '--clip <NORM>': expected a positive number"),
         ("--lr", "-1e-3", "expected a positive number"),
-        ("--ema", "-0.5", "expected a number between 0 and 1"),
+        ("--ema", "-0.5", "expected a number above 0 and below 1"),
         ("--steps", "-3", "expected a whole number, at least 1"),
         ("--batch", "0", "expected a whole number from 1 to 65535"),
         ("--warmup", "-1", "expected a whole number, at least 0"),

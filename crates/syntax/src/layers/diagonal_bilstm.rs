@@ -1,4 +1,4 @@
-//! `diagonal_bilstm(features)`: the Diagonal BiLSTM of section 3.2.
+//! `diagonal_bilstm(features)`: the Diagonal BiLSTM of section 3.2 of the paper.
 
 use pixelrnn_ops::{DiagonalBilstm, Mask, MaskKind};
 
@@ -6,7 +6,7 @@ use super::row_lstm::bias;
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// `diagonal_bilstm(features, initial = zero or learned, bias = map)`: the Diagonal BiLSTM of section 3.2.
+/// `diagonal_bilstm(features, initial = zero or learned, bias = map)`: the Diagonal BiLSTM of section 3.2 of the paper.
 ///
 /// Two recurrences along the diagonals, from the left and from the right. The right one is moved down by a
 /// row. The receptive field is every earlier pixel but one.

@@ -1,4 +1,4 @@
-//! `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4. With
+//! `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4 of the paper. With
 //! several gates, each has its own color groups, like the four gates of an LSTM and the two of a gated layer.
 
 use pixelrnn_graph::Diagnostic;
@@ -7,7 +7,7 @@ use pixelrnn_ops::{Constant, Mask, MaskKind, MaskedConv};
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4.
+/// `masked_conv(height x width, A or B, features, gates = 1)`: the masked convolution of section 3.4 of the paper.
 ///
 /// Reads the rows above and the pixels to the left in the current row. At the current pixel, mask `A` (for
 /// the first layer) reads earlier colors only; mask `B` (for all other layers) also reads the current color.

@@ -1,4 +1,4 @@
-//! `row_lstm(features)`: the Row LSTM of section 3.1.
+//! `row_lstm(features)`: the Row LSTM of section 3.1 of the paper.
 
 use pixelrnn_graph::{Diagnostic, Value};
 use pixelrnn_ops::{Mask, MaskKind, RowLstm};
@@ -6,7 +6,7 @@ use pixelrnn_ops::{Mask, MaskKind, RowLstm};
 use super::{Kind, Layer, Parameter};
 use crate::elaborate::{Arguments, Build, ErrorReported, Flow};
 
-/// `row_lstm(features, kernel = 3, initial = zero or learned, bias = map)`: the Row LSTM of section 3.1.
+/// `row_lstm(features, kernel = 3, initial = zero or learned, bias = map)`: the Row LSTM of section 3.1 of the paper.
 ///
 /// Every row is one step. Its gates are a masked `1 x kernel` convolution of the row plus an unmasked one of
 /// the hidden states of the row above. The receptive field is a triangle above each pixel.

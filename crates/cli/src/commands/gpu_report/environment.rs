@@ -192,7 +192,7 @@ pub fn missing(environment: &Value) -> Vec<String> {
         };
         let remedy = match part {
             "NVIDIA driver" => "install the driver, or give the container access to the GPU",
-            _ => "install it (pip's packages of NVIDIA will do), or add its folder to the search",
+            _ => "install it (NVIDIA's pip packages will do), or add its folder to the search path",
         };
         lines.push(format!("{part}: {} not found; {remedy}{others}", names.join(", ")));
     }
