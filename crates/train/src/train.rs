@@ -150,6 +150,7 @@ pub fn train(
         first: progress.step,
         saved: progress.step,
         saved_at: Instant::now(),
+        announced: None,
         validation: None,
         window: Window::default(),
         recent: VecDeque::new(),
@@ -202,6 +203,8 @@ struct Training<'a, 'b> {
     /// The step and the time of the last checkpoint.
     saved: u64,
     saved_at: Instant,
+    /// The step of the last checkpoint that the observer was told.
+    announced: Option<u64>,
     validation: Option<Score>,
     window: Window,
     /// The losses of the last steps.
@@ -517,7 +520,10 @@ impl Training<'_, '_> {
         }
         checkpoint::save(&self.run.last_path(), &state, &self.progress)?;
         (self.saved, self.saved_at) = (self.progress.step, Instant::now());
-        self.observer.event(&Event::Checkpoint { step: self.saved });
+        // At the end, the checkpoint of a validation is written again with the time of the run.
+        if self.announced.replace(self.saved) != Some(self.saved) {
+            self.observer.event(&Event::Checkpoint { step: self.saved });
+        }
         Ok(())
     }
 

@@ -247,6 +247,12 @@ impl Sample {
             }
             _ => None,
         };
+        if let Some(n) = asked.filter(|&n| n != count) {
+            out.note(&match columns {
+                Some(columns) => format!("{count} images instead of {n}: {columns} of each class"),
+                None => format!("{count} images instead of {n}: there are no more to complete"),
+            });
+        }
         let uniform = match given {
             Some(_) => sampling::uniform_completions(&model, count, copies, self.seed),
             None => sampling::uniform(&model, count, self.seed),
