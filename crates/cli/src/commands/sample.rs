@@ -8,11 +8,11 @@ use pixelrnn::runtime::EngineKind;
 use pixelrnn::sampling::{self, Given, SampleMethod, Sampling};
 use pixelrnn::training::data::{Spec, Split};
 use pixelrnn::training::{suits, suits_images};
-use pixelrnn::{Array, files};
+use pixelrnn::{Array, Declaration, files};
 use serde_json::json;
 
 use crate::arguments::{COMMON, Global};
-use crate::conditions;
+use crate::conditions::{self, Arrays};
 use crate::datasets::{announce, for_model};
 use crate::engines;
 use crate::exit::{ExitCode, Failure, usage};
@@ -143,144 +143,47 @@ enum Format {
     Npy,
 }
 
+/// What to draw.
+struct Plan {
+    /// The number of images, or of images to complete.
+    count: usize,
+    /// With one row per class: the images of each.
+    columns: Option<usize>,
+    /// The images to complete, each repeated for every completion: `[N, H, W, C]`.
+    given: Option<Array>,
+    /// The class of each image, for a class-conditional model.
+    labels: Option<Vec<u32>>,
+    /// The other conditions.
+    arrays: Arrays,
+}
+
 impl Sample {
     /// Runs the command.
     pub fn run(&self, global: &Global, out: &Out) -> Result<ExitCode, Failure> {
-        let extension = self.output.extension().and_then(|e| e.to_str());
-        let format = match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("png") => Format::Png,
-            Some("npy") => Format::Npy,
-            _ => {
-                let name = self.output.display();
-                return usage(format!("{name}: the name must end in .png or .npy"));
-            }
-        };
+        let format = self.format()?;
         let model = self.model.load()?;
         let loaded = self.weights.load(&self.model, &model)?;
         let untrained = loaded.warning(&self.model);
         let LoadedWeights { weights, json: origin, .. } = loaded;
-        let levels = model.image().levels;
-        if matches!(format, Format::Npy) && levels > 256 {
-            return usage(format!(
-                "{levels} levels do not fit into the uint8 values of a .npy file: write a .png"
-            ));
-        }
-        if ranks::leads() {
-            let mut inputs = self.model.files();
-            inputs.extend(self.weights.weights.clone());
-            inputs.extend(self.condition.iter().map(|(_, path)| path.clone()));
-            inputs.extend(self.complete.iter().flat_map(outputs::of_data));
-            outputs::check(&[&self.output], &inputs)?;
-            files::writable(&self.output)?;
-        }
+        self.check_output(&format, model.image().levels)?;
+        let plan = self.plan(&model, out)?;
         let copies = usize::from(self.completions);
-        let label = self.label(&model)?;
-        let classes = model.label().map(|(_, classes)| classes);
-        let asked = self.n.map(usize::from);
-        let mut arrays = conditions::given(&model, &self.condition, asked)?;
-        if self.complete.is_none() {
-            conditions::complete(&model, &arrays)?;
-        }
-        let maps = arrays.first().map(|(_, array)| array.shape()[0]);
-        let mut count = maps.or(asked).unwrap_or(64);
-        // One row per class.
-        let columns = match (classes, label) {
-            (Some(classes), Some(Label::All)) => {
-                let columns = count.div_ceil(classes).max(1);
-                count = columns * classes;
-                Some(columns)
-            }
-            _ => None,
-        };
-        let mut own_labels = None;
-        let given = match (&self.complete, self.keep_rows) {
-            (Some(spec), Some(rows)) => {
-                let height = model.image().height;
-                if rows > height {
-                    return usage(format!(
-                        "invalid --keep-rows {rows}: the images have {height} rows"
-                    ));
-                }
-                let spec = match self.condition.is_empty() {
-                    true => for_model(spec, &model),
-                    false => spec.clone(),
-                };
-                // The seed of the samples does not affect which images are completed.
-                let data = spec.load(0).map_err(Failure::data)?;
-                let data = match label {
-                    Some(_) => data,
-                    None => data.numbered_by(&self.model.class_names()?).map_err(Failure::data)?,
-                };
-                announce(&data, out);
-                if let (Some(classes), None, None) = (classes, label, data.classes()) {
-                    return usage(format!(
-                        "{} is class-conditional, but {} has no labels: give the class of the images \
-                         to complete, from `--label 0` to `--label {}`",
-                        model.name(),
-                        data.name(),
-                        classes - 1,
-                    ));
-                }
-                // If the user gives a class or conditions, the data need no labels.
-                match label.is_some() || !self.condition.is_empty() {
-                    true => suits_images(&model, &data)?,
-                    false => suits(&model, &data)?,
-                }
-                let split = match (self.split, &data.splits()[..]) {
-                    (Some(split), _) => split,
-                    (None, &[only]) => only,
-                    (None, _) => Split::Test,
-                };
-                let images = data.images(split).map_err(Failure::data)?;
-                if let Some(maps) = maps.filter(|&maps| maps > images.count()) {
-                    return usage(format!(
-                        "--condition has {maps} rows, but there are only {} images to complete",
-                        images.count()
-                    ));
-                }
-                count = count.min(images.count());
-                own_labels = images.labels().map(|all| {
-                    (0..count * copies).filter_map(|i| all.get(i / copies).copied()).collect()
-                });
-                arrays = conditions::of_completions(&model, images, arrays, count, copies)?;
-                Some(stacked(&model, images, count, copies)?)
-            }
-            _ => None,
-        };
-        if let Some(n) = asked.filter(|&n| n != count) {
-            out.note(&match columns {
-                Some(columns) => format!("{count} images instead of {n}: {columns} of each class"),
-                None => format!("{count} images instead of {n}: there are no more to complete"),
-            });
-        }
-        let uniform = match given {
-            Some(_) => sampling::uniform_completions(&model, count, copies, self.seed),
-            None => sampling::uniform(&model, count, self.seed),
+        let uniform = match plan.given {
+            Some(_) => sampling::uniform_completions(&model, plan.count, copies, self.seed),
+            None => sampling::uniform(&model, plan.count, self.seed),
         };
         let drawn = uniform.last().map_or(0, |all| all.shape()[0]);
-        let labels: Option<Vec<u32>> = match (classes, label, columns) {
-            (None, ..) => None,
-            (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
-            (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
-            // A completion has the class of the image that it completes.
-            _ => {
-                out.note(
-                    "each image is completed as its own class, from the labels of the data: `--label` \
-                     chooses another one",
-                );
-                own_labels
-            }
-        };
         let engine = engines::best(self.engine, global, out)?;
         let start = Instant::now();
         let bar = Bar::counting(out, drawn as u64, "images");
+        let rows = self.keep_rows.unwrap_or(0);
         let request = Sampling {
             method: self.method.into(),
             temperature: self.temperature,
             uniform: &uniform,
-            given: given.as_ref().map(|levels| Given { levels, rows: self.keep_rows.unwrap_or(0) }),
-            labels: labels.as_deref(),
-            conditions: &arrays,
+            given: plan.given.as_ref().map(|levels| Given { levels, rows }),
+            labels: plan.labels.as_deref(),
+            conditions: &plan.arrays,
         };
         let shared = ranks::divided(&*engine);
         let images = sampling::draw(&model, &weights, &shared, &request, &mut |done| {
@@ -291,22 +194,7 @@ impl Sample {
             return Ok(ExitCode::Good);
         }
         let seconds = start.elapsed().as_secs_f64();
-        let bytes = match format {
-            Format::Npy => npy(&images),
-            Format::Png => {
-                let grid = match &given {
-                    None => match columns {
-                        Some(columns) => Grid::rows(&images, columns, levels),
-                        None => Grid::square(&images, levels),
-                    },
-                    Some(given) => {
-                        Grid::completed(&images, given, copies, self.keep_rows.unwrap_or(0), levels)
-                    }
-                };
-                grid.png(&self.output)?
-            }
-        };
-        files::write(&self.output, &bytes)?;
+        self.write(&format, &images, &plan, model.image().levels)?;
         if let Some(untrained) = untrained {
             out.warn(&untrained);
         }
@@ -320,8 +208,8 @@ impl Sample {
             "model": model.name(),
             "weights": origin,
             "images": drawn,
-            "labels": labels,
-            "conditions": arrays.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "labels": plan.labels,
+            "conditions": plan.arrays.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "seed": self.seed,
             "temperature": self.temperature,
             "engine": engine.name(),
@@ -330,11 +218,171 @@ impl Sample {
         out.report(&text, &object)?;
         Ok(ExitCode::Good)
     }
-}
 
-impl Sample {
+    fn format(&self) -> Result<Format, Failure> {
+        let extension = self.output.extension().and_then(|e| e.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("png") => Ok(Format::Png),
+            Some("npy") => Ok(Format::Npy),
+            _ => {
+                let name = self.output.display();
+                usage(format!("{name}: the name must end in .png or .npy"))
+            }
+        }
+    }
+
+    /// Checks that the images can be written, before they are drawn.
+    fn check_output(&self, format: &Format, levels: usize) -> Result<(), Failure> {
+        if matches!(format, Format::Npy) && levels > 256 {
+            return usage(format!(
+                "{levels} levels do not fit into the uint8 values of a .npy file: write a .png"
+            ));
+        }
+        if ranks::leads() {
+            let mut inputs = self.model.files();
+            inputs.extend(self.weights.weights.clone());
+            inputs.extend(self.condition.iter().map(|(_, path)| path.clone()));
+            inputs.extend(self.complete.iter().flat_map(outputs::of_data));
+            outputs::check(&[&self.output], &inputs)?;
+            files::writable(&self.output)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out what to draw, and reads the images to complete.
+    fn plan(&self, model: &Declaration, out: &Out) -> Result<Plan, Failure> {
+        let label = self.label(model)?;
+        let classes = model.label().map(|(_, classes)| classes);
+        let asked = self.n.map(usize::from);
+        let arrays = conditions::given(model, &self.condition, asked)?;
+        if self.complete.is_none() {
+            conditions::complete(model, &arrays)?;
+        }
+        let maps = arrays.first().map(|(_, array)| array.shape()[0]);
+        let count = maps.or(asked).unwrap_or(64);
+        let mut plan = Plan { count, columns: None, given: None, labels: None, arrays };
+        // One row per class.
+        if let (Some(classes), Some(Label::All)) = (classes, label) {
+            let columns = plan.count.div_ceil(classes).max(1);
+            (plan.count, plan.columns) = (columns * classes, Some(columns));
+        }
+        let mut own_labels = None;
+        if let (Some(spec), Some(rows)) = (&self.complete, self.keep_rows) {
+            let height = model.image().height;
+            if rows > height {
+                return usage(format!("invalid --keep-rows {rows}: the images have {height} rows"));
+            }
+            own_labels = self.read_given(model, spec, (label, maps), &mut plan, out)?;
+        }
+        let count = plan.count;
+        if let Some(n) = asked.filter(|&n| n != count) {
+            out.note(&match plan.columns {
+                Some(columns) => format!("{count} images instead of {n}: {columns} of each class"),
+                None => format!("{count} images instead of {n}: there are no more to complete"),
+            });
+        }
+        let drawn = plan.given.as_ref().map_or(count, |given| given.shape()[0]);
+        plan.labels = match (classes, label, plan.columns) {
+            (None, ..) => None,
+            (_, _, Some(columns)) => Some((0..drawn).map(|i| (i / columns) as u32).collect()),
+            (_, Some(Label::One(label)), _) => Some(vec![label; drawn]),
+            // A completion has the class of the image that it completes.
+            _ => {
+                out.note(
+                    "each image is completed as its own class, from the labels of the data: `--label` \
+                     chooses another one",
+                );
+                own_labels
+            }
+        };
+        Ok(plan)
+    }
+
+    /// Reads the images to complete, and their conditions. Returns the labels of the completions, if
+    /// the images have labels. `maps` is the number of rows of the conditions that the user gave.
+    fn read_given(
+        &self,
+        model: &Declaration,
+        spec: &Spec,
+        (label, maps): (Option<Label>, Option<usize>),
+        plan: &mut Plan,
+        out: &Out,
+    ) -> Result<Option<Vec<u32>>, Failure> {
+        let spec = match self.condition.is_empty() {
+            true => for_model(spec, model),
+            false => spec.clone(),
+        };
+        // The seed of the samples does not affect which images are completed.
+        let data = spec.load(0).map_err(Failure::data)?;
+        let data = match label {
+            Some(_) => data,
+            None => data.numbered_by(&self.model.class_names()?).map_err(Failure::data)?,
+        };
+        announce(&data, out);
+        let classes = model.label().map(|(_, classes)| classes);
+        if let (Some(classes), None, None) = (classes, label, data.classes()) {
+            return usage(format!(
+                "{} is class-conditional, but {} has no labels: give the class of the images to \
+                 complete, from `--label 0` to `--label {}`",
+                model.name(),
+                data.name(),
+                classes - 1,
+            ));
+        }
+        // If the user gives a class or conditions, the data need no labels.
+        match label.is_some() || !self.condition.is_empty() {
+            true => suits_images(model, &data)?,
+            false => suits(model, &data)?,
+        }
+        let split = match (self.split, &data.splits()[..]) {
+            (Some(split), _) => split,
+            (None, &[only]) => only,
+            (None, _) => Split::Test,
+        };
+        let images = data.images(split).map_err(Failure::data)?;
+        if let Some(maps) = maps.filter(|&maps| maps > images.count()) {
+            return usage(format!(
+                "--condition has {maps} rows, but there are only {} images to complete",
+                images.count()
+            ));
+        }
+        let copies = usize::from(self.completions);
+        plan.count = plan.count.min(images.count());
+        let labels = images.labels().map(|all| {
+            (0..plan.count * copies).filter_map(|i| all.get(i / copies).copied()).collect()
+        });
+        let arrays = std::mem::take(&mut plan.arrays);
+        plan.arrays = conditions::of_completions(model, images, arrays, plan.count, copies)?;
+        plan.given = Some(stacked(model, images, plan.count, copies)?);
+        Ok(labels)
+    }
+
+    fn write(
+        &self,
+        format: &Format,
+        images: &Array,
+        plan: &Plan,
+        levels: usize,
+    ) -> Result<(), Failure> {
+        let bytes = match format {
+            Format::Npy => npy(images),
+            Format::Png => {
+                let copies = usize::from(self.completions);
+                let grid = match (&plan.given, plan.columns) {
+                    (Some(given), _) => {
+                        Grid::completed(images, given, copies, self.keep_rows.unwrap_or(0), levels)
+                    }
+                    (None, Some(columns)) => Grid::rows(images, columns, levels),
+                    (None, None) => Grid::square(images, levels),
+                };
+                grid.png(&self.output)?
+            }
+        };
+        Ok(files::write(&self.output, &bytes)?)
+    }
+
     /// The class to draw, if one is given; checks it against the classes of the model.
-    fn label(&self, model: &pixelrnn::Declaration) -> Result<Option<Label>, Failure> {
+    fn label(&self, model: &Declaration) -> Result<Option<Label>, Failure> {
         let name = model.name();
         let names = self.model.class_names()?;
         let given = self.label.as_deref().map(|text| label(text, &names)).transpose()?;
@@ -363,7 +411,7 @@ impl Sample {
 
 /// The first `count` images, each repeated `copies` times: `[N, H, W, C]`.
 fn stacked(
-    model: &pixelrnn::Declaration,
+    model: &Declaration,
     images: pixelrnn::training::data::Images,
     count: usize,
     copies: usize,

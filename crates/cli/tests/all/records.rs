@@ -43,7 +43,10 @@ fn a_run_is_recorded() {
     assert_eq!((&events[0]["step"], &events[0]["engine"]), (&0.into(), &"tract".into()));
     assert!(of("step").len() >= 3 && !of("validation").is_empty() && !of("checkpoint").is_empty());
     let saved: Vec<u64> = of("checkpoint").iter().filter_map(|e| e["step"].as_u64()).collect();
-    assert!(saved.windows(2).all(|pair| pair[0] < pair[1]) && saved.last() == Some(&60), "{saved:?}");
+    assert!(
+        saved.windows(2).all(|pair| pair[0] < pair[1]) && saved.last() == Some(&60),
+        "{saved:?}"
+    );
     let files: Vec<&Value> = of("sample").iter().map(|e| &e["file"]).collect();
     assert_eq!(files, ["run/samples/step-00000025.png", "run/samples/step-00000050.png"]);
     // The last line is the result, and there is only one.
