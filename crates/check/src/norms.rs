@@ -69,11 +69,15 @@ fn norm(
     let Some(first) = own(store, x) else { return Ok(None) };
     Ok(match node.op_type() {
         "Relu" | "LeakyRelu" | "Abs" | "Neg" | "Identity" | "Reshape" | "Transpose" | "Slice"
-        | "Flatten" | "Squeeze" | "Unsqueeze" | "Elu" | "Dropout" | "Split" => Some(first)
-            .filter(|_| node.attribute.iter().all(|a| a.name() != "alpha" || a.f() <= 1.0)),
+        | "Flatten" | "Squeeze" | "Unsqueeze" | "Elu" | "Split" => Some(first)
+            .filter(|_| node.attribute.iter().all(|a| a.name() != "alpha" || a.f().abs() <= 1.0)),
+        // In training, it enlarges what it keeps.
+        "Dropout" => Some(first).filter(|_| input(2).is_none_or(|t| t.hull(store).is_zero())),
         "Pad" if result.len() <= x.len() * 16 => {
             let plain = node.attribute.iter().all(|a| a.name() != "mode" || a.s() == b"constant");
             let zero = input(2).is_none_or(|v| v.hull(store).is_zero());
+            // As an attribute in older versions.
+            let zero = zero && node.attribute.iter().all(|a| a.name() != "value" || a.f() == 0.0);
             Some(first).filter(|_| plain && zero)
         }
         "Add" | "Sub" | "Sum" => {

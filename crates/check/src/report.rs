@@ -288,7 +288,7 @@ impl Report {
                 _ => {
                     let n = self.sets.count_below(id, limit);
                     let end = self.sets.runs(id).last().map_or(0, |r| r.1);
-                    counts = Some((id, end, n));
+                    counts = (end <= limit).then_some((id, end, n));
                     n
                 }
             };

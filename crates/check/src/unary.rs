@@ -261,7 +261,7 @@ fn activation(op_type: &str, number: &dyn Fn(&str, f32) -> f64) -> Option<Unary>
             let alpha = number("alpha", 1.0);
             Box::new(move |e, v| match v {
                 _ if v.hi <= alpha && !v.nan => Value::ZERO,
-                _ if v.lo > alpha => v,
+                _ if v.lo > alpha && !v.nan => v,
                 _ => finish(e, v.lo.max(alpha.min(0.0)).min(0.0), v.hi.max(0.0), v.nan),
             })
         }

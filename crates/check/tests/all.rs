@@ -2,6 +2,8 @@
 
 #[path = "all/attention.rs"]
 mod attention;
+#[path = "all/bounds.rs"]
+mod bounds;
 #[path = "all/build.rs"]
 mod build;
 #[path = "all/cases.rs"]

@@ -45,10 +45,15 @@ pub(super) fn batch_normalization(call: &mut Call) -> Results {
     let deviation = map(store, variance, elem, &|v| sqrt(elem, add(elem, v, eps)))?;
     let axes: Vec<usize> = (0..rank).filter(|&a| a != 1).collect();
     let mut y = if training {
-        mix(store, &x, &axes, &normalized)?
+        mix(store, &x, &axes, &|line| normalized(line, epsilon))?
     } else {
         let centered = apply(store, "Sub", &x, mean)?;
-        apply(store, "Div", &centered, &deviation)?
+        let y = apply(store, "Div", &centered, &deviation)?;
+        // A factor that is infinite makes NaN of the offset.
+        match deviation.hull(store).lo > 0.0 {
+            true => y,
+            false => map(store, &y, y.elem, &|_| Value::ANY)?,
+        }
     };
     y = apply(store, "Mul", &y, scale)?;
     y = apply(store, "Add", &y, offset)?;
@@ -77,8 +82,9 @@ pub(super) fn layer_normalization(call: &mut Call) -> Results {
     let first = call.axis(-1, t.rank())?;
     let axes: Vec<usize> = (first..t.rank()).collect();
     let (scale, offset) = (call.input(1)?, call.optional(2)?);
+    let epsilon = call.float("epsilon", 1e-5);
     let store = call.store();
-    let mixed = mix(store, &t, &axes, &normalized)?;
+    let mixed = mix(store, &t, &axes, &|line| normalized(line, epsilon))?;
     let mut y = apply(store, "Mul", &mixed, &scale)?;
     if let Some(offset) = offset {
         y = apply(store, "Add", &y, &offset)?;
@@ -104,9 +110,10 @@ fn grouped(call: &mut Call, groups: Option<usize>) -> Results {
     };
     let groups = groups.unwrap_or(channels).max(1);
     let per_group = t.len().checked_div(images * groups).unwrap_or(0);
+    let epsilon = call.float("epsilon", 1e-5);
     let store = call.store();
     let flat = t.reshaped(store, vec![images, groups, per_group])?;
-    let y = mix(store, &flat, &[2], &normalized)?;
+    let y = mix(store, &flat, &[2], &|line| normalized(line, epsilon))?;
     let mut y = y.reshaped(store, t.shape.clone())?;
     for (op, factor) in [("Mul", scale), ("Add", offset)] {
         // One number per channel, or per group in older versions of the operator.
@@ -153,7 +160,8 @@ pub(super) fn lp_normalization(call: &mut Call) -> Results {
 pub(super) fn mean_variance_normalization(call: &mut Call) -> Results {
     let t = call.input(0)?;
     let axes = call.axes(usize::MAX, t.rank())?.unwrap_or_else(|| vec![0, 2, 3]);
-    one(mix(call.store(), &t, &axes, &normalized)?)
+    // Without an epsilon, a constant line is 0 / 0.
+    one(mix(call.store(), &t, &axes, &|_| Value::ANY)?)
 }
 
 /// `LRN`: every element depends on a window of channels around its own.

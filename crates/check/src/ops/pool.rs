@@ -8,6 +8,11 @@ use crate::store::{Cell, El, Store};
 use crate::tensor::{Tensor, size};
 use crate::value::Value;
 
+/// The exponent of a norm: a whole number, or a float in the first version of the operators.
+fn exponent(call: &Call) -> f64 {
+    call.int("p", 0).max(0) as f64 + if call.int("p", 0) == 0 { call.float("p", 2.0) } else { 0.0 }
+}
+
 pub(super) fn pool(call: &mut Call) -> Results {
     let x = call.input(0)?;
     let (Some(&[images, channels]), Some(spatial)) = (x.shape.get(..2), x.shape.get(2..)) else {
@@ -18,7 +23,7 @@ pub(super) fn pool(call: &mut Call) -> Results {
     let mut shape = vec![images, channels];
     shape.extend(&table.extents);
     let kind = call.node.op_type();
-    let norm = call.float("p", 2.0);
+    let norm = exponent(call);
     let store = call.store();
     store.spend(size(&shape)?)?;
     let mut out = Vec::with_capacity(images * channels * table.positions());
@@ -88,7 +93,7 @@ pub(super) fn global(call: &mut Call) -> Results {
     let mut shape = lead.to_vec();
     shape.extend(spatial.iter().map(|_| 1));
     let kind = call.node.op_type();
-    let norm = call.float("p", 2.0);
+    let norm = exponent(call);
     let store = call.store();
     store.spend(x.len())?;
     let mut out = Vec::new();

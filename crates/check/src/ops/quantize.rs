@@ -153,7 +153,8 @@ pub(super) fn dynamically(call: &mut Call) -> Results {
     let hull = x.hull(store);
     let scale = if hull.is_finite() {
         let span = hull.hi.max(0.0) - hull.lo.min(0.0);
-        Value::range(0.0, span / 255.0 * 1.01)
+        // 1 if all elements are zero.
+        Value::range(0.0, (span / 255.0 * 1.01).max(1.0))
     } else {
         Value::ANY
     };

@@ -154,7 +154,12 @@ fn layer(call: &mut Call, kind: Kind, x: Tensor, batch_first: bool) -> Result<La
     let (initial_h, initial_c) = (state(5)?, if kind == Kind::Lstm { state(6)? } else { None });
     let usual = match call.texts("activations") {
         None => true,
-        Some(list) => list.iter().all(|f| ["sigmoid", "tanh"].contains(&f.to_lowercase().as_str())),
+        // The update gate of a GRU weighs the old state against the new one only if it is from 0 to 1.
+        Some(list) => list.iter().enumerate().all(|(i, f)| match f.to_lowercase().as_str() {
+            "sigmoid" => true,
+            "tanh" => kind != Kind::Gru || i % 2 == 1,
+            _ => false,
+        }),
     };
     let late_reset = call.flag("linear_before_reset");
     let store = call.store();

@@ -296,8 +296,13 @@ pub(super) fn det(call: &mut Call) -> Results {
     one(Tensor::cells(store, t.elem, lines.rest, cells))
 }
 
-/// Bounds of the elements of a line after division by the line's own standard deviation.
-pub(crate) fn normalized(line: &[El]) -> Value {
+/// Bounds of the elements of a line after division by the line's own standard deviation, to whose
+/// square `epsilon` is added.
+pub(crate) fn normalized(line: &[El], epsilon: f64) -> Value {
+    // 0 / 0 on a constant line; squares that overflow.
+    if epsilon <= 0.0 || line.iter().any(|el| el.v.magnitude() > 1e15) {
+        return Value::ANY;
+    }
     let finite = line.iter().all(|el| el.v.is_finite());
     let top = (line.len() as f64).sqrt() * 1.01 + 0.01;
     Value::new(-top, top, !finite)

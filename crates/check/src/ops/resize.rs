@@ -148,6 +148,9 @@ pub(super) fn resize(call: &mut Call) -> Results {
     if rule.transform == "tf_crop_and_resize" {
         return Err(Problem::Form("crops while it resizes, which is not modeled").into());
     }
+    // The sum of the absolute weights of a cubic kernel is less than 1 + |a|.
+    let a = call.float("cubic_coeff_a", -0.75);
+    let overshoot = (mode == "cubic").then(|| 3f64.max(1.0 + a.abs()));
     let extents = extents(call, &t.shape)?;
     for (a, &(to, scale)) in extents.iter().enumerate() {
         let from = t.shape.get(a).copied().unwrap_or(0);
@@ -156,7 +159,7 @@ pub(super) fn resize(call: &mut Call) -> Results {
         }
         call.store().spend(size(&[to])?)?;
         let sources = (0..to).map(|i| rule.sources(i, from, to, scale)).collect();
-        t = along(call, &t, a, &Axis { sources }, mode == "cubic")?;
+        t = along(call, &t, a, &Axis { sources }, overshoot)?;
     }
     one(t)
 }
@@ -167,7 +170,7 @@ fn along(
     t: &Tensor,
     a: usize,
     plan: &Axis,
-    cubic: bool,
+    overshoot: Option<f64>,
 ) -> Result<Tensor, Problem> {
     let (before, extent, after) = around(&t.shape, a);
     let mut shape = t.shape.clone();
@@ -187,9 +190,9 @@ fn along(
                 }
                 let line: Vec<El> = sources.iter().map(|&i| t.el(store, at(i))).collect();
                 let hull = line.iter().map(|e| e.v).reduce(Value::hull).unwrap_or(Value::ZERO);
-                let v = match cubic {
-                    true if hull.is_finite() => {
-                        let top = hull.magnitude() * 3.0;
+                let v = match overshoot {
+                    Some(factor) if hull.is_finite() => {
+                        let top = hull.magnitude() * factor;
                         Value::range(-top, top)
                     }
                     _ => loose(t.elem, hull.lo, hull.hi, hull.nan),
