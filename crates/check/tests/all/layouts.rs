@@ -129,7 +129,7 @@ fn all_images_of_a_batch_are_checked() {
         let options = Options::default();
         let report = check_bytes(&bytes, &options).expect("checks");
         assert_eq!(report.leaking_outputs, 6, "image {leaking}");
-        let leak = report.leak.clone().expect("a leak");
+        let leak = report.leak.expect("a leak");
         assert_eq!(leak.output, leak.input);
         // The path is that of the image that leaks.
         let hops = trace(&bytes, &options, &report, leak.output, leak.input).expect("a path");
