@@ -34,6 +34,17 @@ pub struct Progress {
     pub since_best: u64,
     /// The step of the last validation.
     pub validated: Option<u64>,
+    /// The loss since the last line of the log.
+    pub window: Loss,
+}
+
+/// A sum of losses, whose mean is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Nats, over all images.
+    pub nats: f64,
+    /// The number of images.
+    pub images: usize,
 }
 
 /// The result of a validation.
@@ -57,6 +68,7 @@ impl Progress {
             "best": best,
             "since_best": self.since_best,
             "validated": self.validated,
+            "window": json!({ "nats": self.window.nats.to_string(), "images": self.window.images }),
         })
     }
 
@@ -78,6 +90,14 @@ impl Progress {
             best,
             since_best: value["since_best"].as_u64()?,
             validated: value["validated"].as_u64(),
+            // Older checkpoints have none.
+            window: match &value["window"] {
+                Value::Null => Loss::default(),
+                window => Loss {
+                    nats: window["nats"].as_str()?.parse().ok()?,
+                    images: usize::try_from(window["images"].as_u64()?).ok()?,
+                },
+            },
         })
     }
 }

@@ -43,7 +43,7 @@ mod train;
 /// The crate of settings and log lines.
 pub use serde_json;
 
-pub use checkpoint::{Progress, Score, is_checkpoint, load, save, weights_fingerprint};
+pub use checkpoint::{Loss, Progress, Score, is_checkpoint, load, save, weights_fingerprint};
 pub use error::TrainError;
 pub use evaluate::{Figures, bits_per_dim, evaluate};
 pub use fingerprint::old_fingerprints;

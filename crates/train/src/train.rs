@@ -228,10 +228,9 @@ struct Unread {
 const RECENT: usize = 20;
 const ABSURD: f64 = 2.0;
 
-/// Steps since the last line of the log.
+/// The speed since the last line of the log.
 #[derive(Default)]
 struct Window {
-    nats: f64,
     images: usize,
     since: Option<Instant>,
 }
@@ -392,7 +391,8 @@ impl Training<'_, '_> {
                 self.recent.pop_front();
             }
             self.recent.push_back(f64::from(loss));
-            self.window.nats += f64::from(loss) * unread.images as f64;
+            self.progress.window.nats += f64::from(loss) * unread.images as f64;
+            self.progress.window.images += unread.images;
         }
         Ok(())
     }
@@ -416,10 +416,12 @@ impl Training<'_, '_> {
     fn log_window(&mut self) -> Result<(), TrainError> {
         self.read()?;
         let window = std::mem::take(&mut self.window);
-        if window.images == 0 {
+        // The loss goes on where the checkpoint left it, so that the log is that of an uninterrupted run.
+        if window.images == 0 || self.progress.window.images == 0 {
             return Ok(());
         }
-        let nats = window.nats / window.images as f64;
+        let loss = std::mem::take(&mut self.progress.window);
+        let nats = loss.nats / loss.images as f64;
         let (step, seconds) = (self.progress.step, self.progress.seconds);
         self.record(&json!({
             "event": "step",

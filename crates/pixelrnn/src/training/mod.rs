@@ -52,8 +52,9 @@ pub use pixelrnn_runtime::{ConditionFault, ConditionValues};
 /// The crate of the settings of a run.
 pub use pixelrnn_train::serde_json;
 pub use pixelrnn_train::{
-    Budget, Event, Figures, Observer, Outcome, Progress, Reason, Recipe, Request, Run, RunImages,
-    Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim, old_fingerprints,
+    Budget, Event, Figures, Loss, Observer, Outcome, Progress, Reason, Recipe, Request, Run,
+    RunImages, Schedule, ScheduleError, Score, Shape, Step, TrainError, bits_per_dim,
+    old_fingerprints,
 };
 pub use trainer::{Images, Prepared, Trained, Trainer};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use pixelrnn_data::Position;
 use pixelrnn_graph::Array;
 use pixelrnn_passes::Weights;
-use pixelrnn_train::{Progress, Run, Score, TrainError, load, save};
+use pixelrnn_train::{Loss, Progress, Run, Score, TrainError, load, save};
 
 use super::common::{finish, go, recipe};
 
@@ -17,6 +17,7 @@ fn progress() -> Progress {
         best: Some(Score { step: 5, nats: 0.1 + 0.2 }),
         since_best: 1,
         validated: Some(6),
+        window: Loss { nats: 123.25, images: 32 },
     }
 }
 

@@ -1,5 +1,6 @@
 //! An interrupted and resumed run ends in the same state as an uninterrupted one.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pixelrnn_train::{Event, Observer, Reason, Recipe, Run};
@@ -46,6 +47,17 @@ fn interrupted(recipe: &Recipe) {
     assert_eq!(found.progress.best, expected.progress.best);
     assert!(expected.progress.best.is_some());
     assert_eq!((found.progress.step, found.reason), (28, Reason::Budget));
+    // An interruption adds lines to the log, and changes none.
+    let lines = |path: &Path| -> Vec<(Value, Value, Value)> {
+        let log = std::fs::read_to_string(Run::new(path).log_path()).unwrap();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = lines.filter(|line| line["event"] == "step" || line["event"] == "validation");
+        lines.map(|l| (l["event"].clone(), l["step"].clone(), l["nats"].clone())).collect()
+    };
+    let (whole, parts) = (lines(&whole), lines(&parts));
+    assert!(whole.len() > 5, "{whole:?}");
+    let missing: Vec<_> = whole.iter().filter(|line| !parts.contains(line)).collect();
+    assert!(missing.is_empty(), "{missing:?} are not among {parts:?}");
 }
 
 #[test]
