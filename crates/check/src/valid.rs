@@ -140,6 +140,10 @@ fn names(graph: &GraphProto, around: &HashSet<&str>) -> Result<(), CheckError> {
         if !constants.insert(t.name()) {
             return Err(twice(t.name()));
         }
+        return Err(CheckError::Constant {
+            name: t.name().to_string(),
+            reason: "is sparse, which is not supported: store it as a dense tensor".into(),
+        });
     }
     own.extend(&constants);
     // The inputs and constants of a body shadow the outer graph; all runtimes agree on this.

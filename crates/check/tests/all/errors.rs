@@ -167,3 +167,16 @@ fn a_slice_backward_to_the_largest_integer_is_refused() {
         }
     }
 }
+
+#[test]
+fn sparse_constants_are_named() {
+    let mut net = Net::image(1, 2, 2);
+    let y = net.node("Add", &["x", "w"], &[]);
+    net.graph.sparse_initializer.push(pixelrnn_onnx::proto::SparseTensorProto {
+        values: Some(super::build::floats("w", &[1], &[1.0])),
+        indices: Some(super::build::whole("", &[1], &[0])),
+        dims: vec![4],
+    });
+    let error = check_bytes(&net.bytes(&y), &Options::default()).expect_err("sparse").to_string();
+    assert_eq!(error, "constant `w` is sparse, which is not supported: store it as a dense tensor");
+}
