@@ -135,14 +135,10 @@ fn names(graph: &GraphProto, around: &HashSet<&str>) -> Result<(), CheckError> {
             return Err(twice(t.name()));
         }
     }
-    let sparse = graph.sparse_initializer.iter().filter_map(|s| s.values.as_ref());
-    for t in sparse {
-        if !constants.insert(t.name()) {
-            return Err(twice(t.name()));
-        }
+    if let Some(t) = graph.sparse_initializer.iter().find_map(|s| s.values.as_ref()) {
         return Err(CheckError::Constant {
             name: t.name().to_string(),
-            reason: "is sparse, which is not supported: store it as a dense tensor".into(),
+            reason: "is sparse, which is not supported: store it as a dense tensor",
         });
     }
     own.extend(&constants);
