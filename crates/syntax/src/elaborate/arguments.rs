@@ -87,7 +87,7 @@ impl Arguments {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Arguments> {
         let before = diagnostics.len();
-        let given = match_parameters(layer, call, diagnostics);
+        let given = match_parameters(layer, call, scope, diagnostics);
         let mut values = BTreeMap::new();
         let mut failed = false;
         for parameter in layer.parameters {
@@ -134,6 +134,7 @@ impl Arguments {
 fn match_parameters<'c>(
     layer: &'static Layer,
     call: &'c Call,
+    scope: &Scope,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<&'static str, &'c Arg> {
     let mut given: BTreeMap<&'static str, &Arg> = BTreeMap::new();
@@ -145,7 +146,7 @@ fn match_parameters<'c>(
             Some(name) => layer.parameters.iter().find(|p| p.name == name.text),
         };
         let Some(parameter) = parameter else {
-            diagnostics.push(surplus(layer, call, arg));
+            diagnostics.push(surplus(layer, call, arg, scope));
             continue;
         };
         if let Some(first) = given.insert(parameter.name, arg) {
@@ -157,7 +158,7 @@ fn match_parameters<'c>(
     given
 }
 
-fn surplus(layer: &Layer, call: &Call, arg: &Arg) -> Diagnostic {
+fn surplus(layer: &Layer, call: &Call, arg: &Arg, scope: &Scope) -> Diagnostic {
     match &arg.name {
         Some(name) => {
             let wrong = format!("`{}` has no argument `{}`", layer.name, name.text);
@@ -175,8 +176,11 @@ fn surplus(layer: &Layer, call: &Call, arg: &Arg) -> Diagnostic {
             };
             let wrong = format!("`{}` takes {takes}", layer.name);
             // As in a framework where layers are functions.
+            let is_map = |name: &str| matches!(scope.find(name), Some(Thing::Map(_)));
             let help = match &arg.value {
-                ArgValue::Expr(Expr::Name(map)) if layer.parameters.is_empty() => {
+                ArgValue::Expr(Expr::Name(map))
+                    if layer.parameters.is_empty() && is_map(&map.text) =>
+                {
                     format!("write `{}.{}()` for this layer of `{0}`", map.text, layer.name)
                 }
                 _ => format!("write `{}`", layer.usage),
