@@ -159,3 +159,12 @@ fn no_package_includes_files_of_another() {
     }
     assert!(outside.is_empty(), "{outside:#?}");
 }
+
+/// The model of the slow test of pages, which nothing else runs.
+#[test]
+fn the_page_has_its_model() {
+    let script = std::fs::read_to_string(root().join("tests/web/run.mjs")).expect("a script");
+    let model = script.split("model: { ...text, default: \"").nth(1).expect("a default");
+    let model = model.split('"').next().expect("a path");
+    assert!(root().join(model).join("run.json").is_file(), "{model} is no run");
+}

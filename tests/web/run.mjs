@@ -2,7 +2,7 @@
 // `pixelrnn sample`.
 //
 //     cargo build --release -p pixelrnn-cli
-//     node tests/web/run.mjs --pixelrnn target/release/pixelrnn [--model examples/mnist-diagonal]
+//     node tests/web/run.mjs --pixelrnn target/release/pixelrnn [--model crates/cli/trained/mnist-diagonal]
 //         [--screenshots DIR] [--env DIR]
 //
 // Needs Node 20 with npm, and Chromium. Packages go to a scratch folder (`--env`, by default in the
@@ -22,7 +22,7 @@ const text = { type: "string" };
 const { values: options } = parseArgs({
   options: {
     pixelrnn: { ...text, default: "target/release/pixelrnn" },
-    model: { ...text, default: "examples/mnist-diagonal" },
+    model: { ...text, default: "crates/cli/trained/mnist-diagonal" },
     env: { ...text, default: path.join(os.tmpdir(), "pixelrnn-web") },
     chromium: { ...text, default: "chromium" },
     screenshots: text,
