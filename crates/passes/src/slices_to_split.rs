@@ -8,12 +8,9 @@ use pixelrnn_onnx::{OnnxGraph, OnnxOp};
 
 use crate::cse_dce::Bodies;
 use crate::rewrite::Rewrite;
+use crate::unroll::MOST_PARTS;
 
-/// The most outputs of a `Split`, for the same reason as [`MOST_PARTS`](crate::unroll::MOST_PARTS): with more, ONNX
-/// Runtime copies a table from the host to the GPU.
-const MOST_OUTPUTS: usize = crate::unroll::MOST_PARTS;
-
-/// Splits a value, in two levels if there are many parts.
+/// Splits a value; in levels if there are many parts, as [`unroll`](crate::unroll) stacks them.
 fn split(
     graph: &mut OnnxGraph,
     value: Value,
@@ -21,15 +18,14 @@ fn split(
     sizes: &[usize],
     (name, site): (&str, Site),
 ) -> Result<Vec<Value>, BuildError> {
-    if sizes.len() <= MOST_OUTPUTS {
+    if sizes.len() <= MOST_PARTS {
         let op = OnnxOp::Split { axis, sizes: sizes.to_vec() };
         return graph.push(op, &[value], name, site);
     }
-    let length = MOST_OUTPUTS;
-    let sums: Vec<usize> = sizes.chunks(length).map(|group| group.iter().sum()).collect();
+    let sums: Vec<usize> = sizes.chunks(MOST_PARTS).map(|group| group.iter().sum()).collect();
     let groups = split(graph, value, axis, &sums, (&format!("{name}/groups"), site))?;
     let mut all = Vec::with_capacity(sizes.len());
-    for (i, (group, sizes)) in groups.into_iter().zip(sizes.chunks(length)).enumerate() {
+    for (i, (group, sizes)) in groups.into_iter().zip(sizes.chunks(MOST_PARTS)).enumerate() {
         match sizes {
             [_] => all.push(group),
             _ => all.extend(split(graph, group, axis, sizes, (&format!("{name}/{i}"), site))?),

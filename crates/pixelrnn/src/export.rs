@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pixelrnn_graph::{Origin, OutputRole};
-use pixelrnn_onnx::{EncodeOptions, OnnxGraph, encode};
+use pixelrnn_onnx::{EncodeOptions, OnnxGraph};
 use pixelrnn_ops::{Batch, PixelGraph};
 use pixelrnn_passes::pipeline::Observe;
 use pixelrnn_passes::{
@@ -309,7 +309,7 @@ impl Declaration {
         options: &ExportOptions,
         graph: &OnnxGraph,
     ) -> Result<Vec<u8>, Error> {
-        Ok(encode(graph, &self.encode_options(kind, options))?)
+        Ok(self.encode_counted(kind, options, graph)?.0)
     }
 
     /// The paths of the last layer of each scale, whose results are the parameters of the model's

@@ -10,7 +10,10 @@ use crate::value::Value;
 
 /// The exponent of a norm: a whole number, or a float in the first version of the operators.
 fn exponent(call: &Call) -> f64 {
-    call.int("p", 0).max(0) as f64 + if call.int("p", 0) == 0 { call.float("p", 2.0) } else { 0.0 }
+    match call.int("p", 0) {
+        0 => call.float("p", 2.0),
+        n => n as f64,
+    }
 }
 
 pub(super) fn pool(call: &mut Call) -> Results {

@@ -299,8 +299,9 @@ pub(super) fn det(call: &mut Call) -> Results {
 /// Bounds of the elements of a line after division by the line's own standard deviation, to whose
 /// square `epsilon` is added.
 pub(crate) fn normalized(line: &[El], epsilon: f64) -> Value {
-    // 0 / 0 on a constant line; squares that overflow.
-    if epsilon <= 0.0 || line.iter().any(|el| el.v.magnitude() > 1e15) {
+    // 0 / 0 on a constant line; a sum of squares that overflows.
+    let largest = line.iter().map(|el| el.v.magnitude()).fold(0.0, f64::max);
+    if epsilon <= 0.0 || largest * largest * line.len() as f64 > 1e38 {
         return Value::ANY;
     }
     let finite = line.iter().all(|el| el.v.is_finite());

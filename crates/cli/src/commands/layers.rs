@@ -1,7 +1,7 @@
 //! `pixelrnn layers`: the layers of the model language.
 
-use pixelrnn::internal::syntax::closest;
 use pixelrnn::internal::syntax::layers::{Default, Kind, LAYERS, Layer, Parameter, documentation};
+use pixelrnn::internal::syntax::{BLOCKS, closest};
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
@@ -40,7 +40,7 @@ impl Layers {
 }
 
 fn unknown(name: &str) -> String {
-    if ["block", "collect", "repeat", "residual", "scale"].contains(&name) {
+    if BLOCKS.iter().any(|(word, _)| *word == name) {
         return format!("`{name}` is not a layer; the book describes it in `The model language`");
     }
     let names = LAYERS.iter().map(|layer| layer.name);

@@ -192,11 +192,11 @@ impl Bindings {
             }
             return Ok(());
         }
-        self.prepare_anew(arrays)
+        self.create_buffers(arrays)
     }
 
-    /// Makes all buffers and bindings anew, with these values as the state.
-    fn prepare_anew(&mut self, arrays: &[&Array]) -> ort::Result<()> {
+    /// Creates all buffers and bindings, with these values as the state.
+    fn create_buffers(&mut self, arrays: &[&Array]) -> ort::Result<()> {
         (self.sides, self.now, self.undoable) = (None, 0, false);
         self.feeds.clear();
         self.ring = match self.place {

@@ -53,8 +53,8 @@ pub fn report(name: &str, model: &Declaration, out: &Out) -> Result<Report, Fail
     Ok(report)
 }
 
-/// What may be wrong in a model that is causal: mask A behind the first layer, which only leaves out
-/// the features of the pixel itself. They are known there, since the first layer did not read the pixel.
+/// Points out mask A behind the first layer. There it only leaves out features of the same place, which may
+/// be read, since the first layer did not read the pixel itself.
 fn hint(model: &Declaration) -> Option<String> {
     let layers: Vec<String> =
         model.scales().iter().flat_map(|scale| behind_the_first(&scale.graph)).collect();

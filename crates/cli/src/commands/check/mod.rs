@@ -64,7 +64,7 @@ pub struct Report {
     pub parameters: usize,
     /// The path from the first leaking output back to the input; empty if there is no leak.
     pub path: Vec<String>,
-    /// What may be wrong although it is no leak.
+    /// A likely mistake that does not make the model leak.
     pub hint: Option<String>,
     /// The leak, shown in the source text of the model.
     pub diagnostic: Option<String>,
